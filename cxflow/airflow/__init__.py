@@ -1,0 +1,25 @@
+"""cxflow under Airflow: the provider's card, and beside it the factory that makes a project's DAGs.
+
+Airflow's provider manager calls `provider_info` in every one of its processes, so this file imports nothing.
+A DAG file calls `cxflow.airflow.factory.dags`.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+_PACKAGE = "cxflow-framework"
+
+
+def provider_info() -> dict[str, object]:
+    """What Airflow shows of this provider; entry point group `apache_airflow_provider`."""
+    try:
+        versions = [version(_PACKAGE)]
+    except PackageNotFoundError:  # a source tree on PYTHONPATH
+        versions = []
+    return {
+        "package-name": _PACKAGE,
+        "name": "cxflow",
+        "description": "Customer-experience data from every system into one touchpoint warehouse.",
+        "versions": versions,
+    }

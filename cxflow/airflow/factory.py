@@ -1,0 +1,186 @@
+"""Makes a project's DAGs from its `cxflow.toml`: one per connection, and one for the KPIs.
+
+A DAG file is one call:
+
+    from pathlib import Path
+    from cxflow.airflow.factory import dags
+
+    globals().update(dags(Path("/srv/cx")))
+
+Airflow parses it again and again, so nothing here opens a database, loads a plugin or imports a data library.
+The streams of a connection are listed when it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import reduce
+from operator import or_
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param, get_parsing_context, task_group
+
+from cxflow import settings as configuration
+from cxflow.airflow import pool
+from cxflow.airflow.operators import (
+    Announce,
+    ComputeKpis,
+    Extract,
+    Load,
+    Plan,
+    Prepare,
+    Publish,
+    ResolveIdentity,
+)
+from cxflow.errors import ConfigError
+from cxflow.settings import Settings
+
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+"""First data interval where `airflow.start` is not set: before any backfill. Nothing is caught up."""
+
+_KPIS = "kpis"
+
+_CONNECTION_DOC = """\
+Brings **{connection}** of the project *{project}* into the warehouse: `plan` fixes one window per stream,
+then each stream is extracted, prepared (conformed, validated) and loaded on its own. A stream that fails
+stops no other, and fails the run. At the end `announce` tells the KPI DAG, if anything was loaded.
+
+| run | window of each stream | cursor |
+|---|---|---|
+| scheduled | from its cursor, less its look-back, to the data interval's end | moves |
+| by hand | the same, to the run's logical date, or its start where it has none | moves |
+| by hand with `start`, `end` | exactly these; only `start`: to now; only `end`: from the beginning | stays |
+| backfill | exactly the data interval | stays |
+
+Transient errors (a lock, a network) are tried again; all others end the task at once and say what to mend.
+"""
+
+_KPIS_DOC = """\
+Runs after loads of the project *{project}*: links identifiers to customers, computes the KPIs of the periods
+that loads touched, late data included, and brings the views for BI up to date. Loads that end while it runs
+are taken up by one further run.
+"""
+
+
+def dags(project: Path) -> dict[str, DAG]:
+    """The DAGs of the project in a folder, by id: `<project>__<connection>` each, and `<project>__kpis`.
+
+    Inside a worker only the DAG of the task at hand is made. Raises ConfigError for a faulty `cxflow.toml`,
+    which Airflow shows as an import error of the DAG file.
+    """
+    settings = configuration.load(project)
+    wanted = get_parsing_context().dag_id
+    if _KPIS in settings.connections:
+        raise ConfigError(
+            "a connection cannot be called kpis: its DAG would have the KPIs' id", connection=_KPIS
+        )
+    makers: dict[str, Callable[[Settings, str], DAG]] = dict.fromkeys(settings.connections, _connection_dag)
+    makers[_KPIS] = _kpi_dag
+    return {
+        identifier: make(settings, name)
+        for name, make in makers.items()
+        if (identifier := dag_id(settings, name)) == wanted or wanted is None
+    }
+
+
+def dag_id(settings: Settings, name: str) -> str:
+    """The id of a connection's DAG."""
+    return f"{settings.project.name}__{name}"
+
+
+def asset(settings: Settings, connection: str) -> Asset:
+    """What the loads of a connection bring up to date. A DAG of your own may be scheduled by it."""
+    name = f"{settings.project.name}/{connection}"
+    return Asset(name=name, uri=f"cxflow://{name}")
+
+
+def _connection_dag(settings: Settings, connection: str) -> DAG:
+    zone = settings.project.timezone
+    with DAG(
+        dag_id=dag_id(settings, connection),
+        description=f"{connection}: extract, prepare and load every stream",
+        doc_md=_CONNECTION_DOC.format(connection=connection, project=settings.project.name),
+        schedule=CronDataIntervalTimetable(_schedule(settings, connection), timezone=zone),
+        params={
+            "start": _instant("From", "First instant of the window. With neither: like a scheduled run."),
+            "end": _instant("Up to", "First instant after the window."),
+        },
+        **_common(settings),
+    ) as dag:
+        project = str(settings.folder)
+        warehouse = _warehouse(settings)
+
+        @task_group(group_id="streams")
+        def streams(trip: Any) -> None:
+            extract = Extract(
+                task_id="extract", project=project, trip=trip, map_index_template="{{ task.trip['stream'] }}"
+            )
+            # The batch's reference holds the stream's name, so that each row of the grid can be told apart.
+            named = {"project": project, "map_index_template": "{{ task.batch['stream'] }}"}
+            prepare = Prepare(task_id="prepare", batch=extract.output, **named)
+            Load(task_id="load", batch=prepare.output, **named, **warehouse)
+
+        plan = Plan(task_id="plan", project=project, connection=connection, **warehouse)
+        streams.expand(trip=plan.output)
+        loads = dag.get_task("streams.load").output
+        Announce(task_id="announce", loads=loads, asset=asset(settings, connection)).as_teardown()
+    return dag
+
+
+def _kpi_dag(settings: Settings, name: str) -> DAG:
+    assets = [asset(settings, connection) for connection in settings.connections]
+    with DAG(
+        dag_id=dag_id(settings, name),
+        description="identity, KPIs and views, after loads",
+        doc_md=_KPIS_DOC.format(project=settings.project.name),
+        # Any of them, not all: a source that is down must not keep the others' KPIs from being computed.
+        schedule=reduce(or_, assets) if assets else None,
+        **_common(settings),
+    ) as dag:
+        place = {"project": str(settings.folder), **_warehouse(settings)}
+        identity = ResolveIdentity(task_id="identity", **place)
+        identity >> ComputeKpis(task_id="kpis", **place) >> Publish(task_id="publish", **place)
+    return dag
+
+
+def _common(settings: Settings) -> dict[str, Any]:
+    airflow = settings.airflow
+    return {
+        "start_date": _in_zone(airflow.start, settings.project.timezone) if airflow.start else EARLIEST,
+        "catchup": False,
+        "max_active_runs": 1,
+        "tags": ["cxflow", settings.project.name],
+        "default_args": {
+            "retries": airflow.retries,
+            "retry_delay": timedelta(seconds=airflow.retry_delay_seconds),
+            "retry_exponential_backoff": 2,
+            "max_retry_delay": timedelta(hours=6),
+        },
+    }
+
+
+def _warehouse(settings: Settings) -> dict[str, str]:
+    """The pool of tasks that open the warehouse for longer than a glance.
+
+    Extract and Prepare look something up in it too, for an instant; `store.engine` waits for the file then.
+    """
+    name = pool.needed(settings)
+    return {"pool": name} if name else {}
+
+
+def _schedule(settings: Settings, connection: str) -> str:
+    cron = settings.connections[connection].get("schedule") or settings.airflow.schedule
+    if not isinstance(cron, str):
+        raise ConfigError("schedule must be a cron expression", connection=connection, value="schedule")
+    return cron
+
+
+def _instant(title: str, description: str) -> Param:
+    return Param(None, type=["null", "string"], format="date-time", title=title, description=description)
+
+
+def _in_zone(instant: datetime, zone: str) -> datetime:
+    return (instant if instant.tzinfo else instant.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)

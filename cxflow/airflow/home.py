@@ -1,0 +1,97 @@
+"""An Airflow of one's own for a project: its folder, and the environment that every process of it needs.
+
+Everything lies in `<project>/.cxflow/airflow`; `standalone` and `local_run` share it, so that `cxflow up`
+shows the runs of both. Airflow reads its environment when it is imported, hence variables and no file.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from cxflow import settings as configuration
+
+_DAGS = '''\
+"""Made by cxflow: the Airflow DAGs of the project in `PROJECT`."""
+
+from pathlib import Path
+
+from cxflow.airflow.factory import dags
+
+PROJECT = Path({project!r})
+
+globals().update(dags(PROJECT))
+'''
+
+_LOCAL_SETTINGS = '''\
+"""Made by cxflow. Airflow imports it in each of its processes."""
+
+import sys
+
+__all__ = ()
+
+if "scheduler" in sys.argv:
+    # LocalExecutor forks its workers from the scheduler: they find loaded what each task would import.
+    import cxflow.flow
+    import great_expectations
+
+if {"scheduler", "triggerer"} & set(sys.argv):
+    # Their log servers listen on all interfaces, on fixed ports. Here every log is a local file.
+    import airflow.utils.serve_logs
+
+    airflow.utils.serve_logs.serve_logs = lambda port=None: None
+'''
+
+
+def of_project(project: Path) -> Path:
+    """The project's own AIRFLOW_HOME."""
+    return project.resolve() / ".cxflow" / "airflow"
+
+
+def furnish(project: Path, home: Path) -> None:
+    """Make the home's folders and files. Raises ConfigError where the project's settings are faulty."""
+    configuration.load(project)  # before Airflow hides the message in an import error
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)  # airflow.cfg will hold keys
+    for folder in ("dags", "plugins", "config", "logs", "empty"):
+        (home / folder).mkdir(exist_ok=True)
+    (home / ".gitignore").write_text("*\n")
+    (home / "dags" / "cxflow_dags.py").write_text(_DAGS.format(project=str(project.resolve())))
+    (home / "config" / "airflow_local_settings.py").write_text(_LOCAL_SETTINGS)
+
+
+def environment(project: Path, home: Path, port: int) -> dict[str, str]:
+    """The whole environment of every process of the project's Airflow, its API on a TCP port.
+
+    That of this process, secrets of connections included, without the settings of any other Airflow. The API
+    listens on 127.0.0.1 only, because everybody who reaches it is an administrator there.
+    """
+    database = home / "airflow.db"
+    scripts = str(Path(sys.executable).parent)  # `airflow standalone` looks for `airflow` on the PATH
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW__")}
+    return {
+        **inherited,
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW_CONFIG": str(home / "airflow.cfg"),
+        "CXFLOW_PROJECT": str(project.resolve()),
+        "PATH": os.pathsep.join([scripts, os.environ.get("PATH", os.defpath)]),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(home / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        # The default of 32 keeps forty processes waiting for a handful of streams.
+        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{database}",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": f"sqlite+aiosqlite:///{database}",
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
+        # A changed cxflow.toml does not touch the DAG file: it is seen when the file is next parsed.
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
+    }

@@ -1,0 +1,39 @@
+"""The one-slot pool that keeps tasks out of each other's way at a DuckDB file.
+
+DuckDB lets one process write a file and shuts all others out meanwhile. `python -m cxflow.airflow.pool`
+creates the pool in the Airflow of the environment, and makes its metadata database first where there is none.
+"""
+
+from __future__ import annotations
+
+from cxflow.settings import Settings
+
+NAME = "cxflow_duckdb"
+DESCRIPTION = "One task at a time opens the DuckDB warehouse"
+
+
+def needed(settings: Settings) -> str | None:
+    """The pool of tasks that work inside the warehouse, or None where the database takes many at a time."""
+    return NAME if settings.warehouse.url.startswith("duckdb") else None
+
+
+def ensure_pool() -> None:
+    """Create the pool, or set it back to one slot. Needs a migrated metadata database.
+
+    Same as `airflow pools set cxflow_duckdb 1 "…"`.
+    """
+    from airflow.models.pool import Pool
+
+    Pool.create_or_update_pool(NAME, slots=1, description=DESCRIPTION, include_deferred=False)
+
+
+def ensure_database() -> None:
+    """Make or migrate Airflow's metadata database."""
+    from airflow.utils import db
+
+    db.initdb()
+
+
+if __name__ == "__main__":
+    ensure_database()
+    ensure_pool()

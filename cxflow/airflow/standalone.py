@@ -1,0 +1,211 @@
+"""`cxflow up`: a whole Airflow over one project on this machine, from its start to its last process's end.
+
+For one person or a small team; `docs/airflow.md` says how an existing Airflow takes a project in.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Self
+
+import psutil  # type: ignore[import-untyped]  # it has no stubs; Airflow brings it
+
+from cxflow.airflow import home as homes
+from cxflow.errors import ConfigError, FatalError
+
+START_PATIENCE_SECONDS = 180.0
+"""How long Airflow may take until it is healthy; 15 to 30 s are usual."""
+STOP_PATIENCE_SECONDS = 15.0
+"""How long it may take to end by itself before its processes are ended one by one."""
+
+_COMPONENTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
+
+
+class Standalone:
+    """`airflow standalone` in a session of its own. As a context manager it starts and stops."""
+
+    def __init__(self, project: Path, port: int, home: Path | None = None) -> None:
+        self.project = project.resolve()
+        self.port = port
+        self.home = home or homes.of_project(project)
+        self.url = f"http://127.0.0.1:{port}"
+        self.log = self.home / "logs" / "standalone.log"
+        self._parent: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Furnish the home, make the metadata database and the pool, and start Airflow. Does not wait for it.
+
+        Raises ConfigError for faulty settings or a port in use, FatalError where the database cannot be made.
+        """
+        _claim(self.port)
+        homes.furnish(self.project, self.home)
+        environment = homes.environment(self.project, self.home, self.port)
+        with self.log.open("wb") as log:
+            # -P: the working directory is no place to import from.
+            prepared = subprocess.run(
+                [sys.executable, "-P", "-m", "cxflow.airflow.pool"],
+                env=environment,
+                cwd=self.home,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                timeout=START_PATIENCE_SECONDS,
+                check=False,
+            )
+            if prepared.returncode != 0:
+                raise FatalError("Airflow's metadata database cannot be made", fix=f"see {self.log}")
+            self._parent = subprocess.Popen(
+                [sys.executable, "-P", "-m", "airflow", "standalone"],
+                env=environment,
+                cwd=self.home,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                # Ctrl-C is for us alone, and whatever is in this session is ours to end.
+                start_new_session=True,
+            )
+
+    @property
+    def alive(self) -> bool:
+        """Whether the parent process runs."""
+        return self._parent is not None and self._parent.poll() is None
+
+    def healthy(self) -> bool:
+        """Whether the API answers and reports every component healthy."""
+        # Without proxies: a request to this machine stays on it.
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(f"{self.url}/api/v2/monitor/health", timeout=5) as answer:
+                report = json.load(answer)
+        except (urllib.error.URLError, OSError, ValueError):
+            return False
+        return all((report.get(component) or {}).get("status") == "healthy" for component in _COMPONENTS)
+
+    def wait_until_healthy(
+        self, patience_seconds: float = START_PATIENCE_SECONDS, stopping: threading.Event | None = None
+    ) -> bool:
+        """True once it is healthy, False where `stopping` was set first.
+
+        Raises FatalError where it ends before, or takes longer than the patience.
+        """
+        stopping = stopping or threading.Event()
+        deadline = time.monotonic() + patience_seconds
+        while not stopping.wait(0.5):
+            if not self.alive:
+                raise FatalError("Airflow ended while it was starting", fix=f"see {self.log}")
+            if self.healthy():
+                return True
+            if time.monotonic() > deadline:
+                raise FatalError(
+                    f"Airflow is not healthy after {patience_seconds:g} s", fix=f"see {self.log}"
+                )
+        return False
+
+    def processes(self) -> list[psutil.Process]:
+        """What runs of it: every process of the session that `start` opened, orphans included."""
+        return _session(self._parent.pid) if self._parent else []
+
+    def stop(self, patience_seconds: float = STOP_PATIENCE_SECONDS) -> None:
+        """End Airflow, and whatever of it does not end by itself. Harmless where nothing runs.
+
+        SIGINT to the parent is what `airflow standalone` understands; after a SIGTERM it would leave the
+        scheduler behind.
+        """
+        if self._parent is None:
+            return
+        if self._parent.poll() is None:
+            self._parent.send_signal(signal.SIGINT)
+        deadline = time.monotonic() + patience_seconds
+        while self._parent.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        for end in (psutil.Process.terminate, psutil.Process.kill):
+            deadline = time.monotonic() + 10
+            asked: set[int] = set()
+            while (left := self.processes()) and time.monotonic() < deadline:
+                for process in left:
+                    if process.pid not in asked:
+                        _quietly(end, process)
+                        asked.add(process.pid)
+                self._parent.poll()
+                time.sleep(0.1)
+        self._parent.wait(timeout=10)
+
+
+def up(project: Path, port: int, say: Callable[[str], None]) -> int:
+    """Run Airflow over a project until Ctrl-C or SIGTERM; `say` gets lines for people.
+
+    Returns 0 after such an end, 70 where Airflow ended by itself. Raises ConfigError or FatalError where it
+    does not come up; nothing of it is left running then.
+    """
+    with _stop_signals() as stopping, Standalone(project, port) as airflow:
+        say(f"Airflow is starting; its log is {airflow.log}")
+        if airflow.wait_until_healthy(stopping=stopping):
+            say(f"Airflow runs at {airflow.url}; Ctrl-C stops it")
+        while airflow.alive and not stopping.wait(0.5):
+            pass
+        ended_by_itself = not stopping.is_set()
+        say(f"Airflow ended by itself; see {airflow.log}" if ended_by_itself else "Airflow is stopping")
+    return FatalError.exit_code if ended_by_itself else 0
+
+
+@contextmanager
+def _stop_signals() -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set, in place of what they do otherwise."""
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopping
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _claim(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise ConfigError(f"port {port} is in use", value=str(port), fix="choose another one") from None
+
+
+def _session(leader: int) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if os.getsid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except (OSError, psutil.Error):  # it ended meanwhile, or is none of ours
+            continue
+    return found
+
+
+def _quietly(end: Callable[[psutil.Process], None], process: psutil.Process) -> None:
+    with suppress(psutil.NoSuchProcess):
+        end(process)

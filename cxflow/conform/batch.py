@@ -1,0 +1,242 @@
+"""Conforms one landed batch: raw Parquet in, canonical tables in a scratch DuckDB file out. Called by `flow`.
+
+A record of which one value does not fit is refused whole, and says why in `refused`. Nothing is dropped: every
+raw row is in `record` or, where it could not be read at all, in `refused`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from cxflow.conform import drift, identifiers, rows
+from cxflow.conform.expressions import Notation, cast
+from cxflow.conform.guard import Evaluation, evaluate
+from cxflow.conform.projection import bind, check, connect, record_expressions, types
+from cxflow.model.batch import BatchRef
+from cxflow.model.sql import identifier, literal
+from cxflow.model.stream import Stream
+from cxflow.settings import Connection, Settings
+from cxflow.store import landing, shape, tables
+from cxflow.store.prepared import Conformed
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What the steps below share."""
+
+    settings: Settings
+    connection: Connection
+    stream: Stream
+    database: duckdb.DuckDBPyConnection
+    raw: shape.Shape
+
+    @property
+    def notation(self) -> Notation:
+        """How the stream writes times and numbers."""
+        zone = self.stream.timezone or self.connection.timezone
+        return Notation(zone, self.stream.time_formats, self.stream.decimal)
+
+
+def conform(
+    settings: Settings,
+    connection: Connection,
+    stream: Stream,
+    batch: BatchRef,
+    known: shape.Shape,
+    scratch: Path,
+) -> Conformed:
+    """Conform a landed batch into a database in `scratch`.
+
+    `known` is the stream's raw shape so far. Raises ConfigError where the mapping does not fit the raw columns,
+    SourceError where the raw shape changed and a policy says stop.
+    """
+    check(stream)
+    manifest = landing.read_manifest(settings, batch)
+    changed = shape.differences(known, manifest.raw_columns) if manifest.records else shape.Drift()
+    outcome = drift.judge(stream, manifest.layout, changed)
+    merged = shape.merge(known, manifest.raw_columns)
+    path = scratch / "scratch.duckdb"
+    with landing.local_copy(settings, batch.path) as folder, connect(str(path)) as database:
+        work = _Work(settings, connection, stream, database, shape.with_absent(merged, stream.may_lack))
+        database.execute(
+            "CREATE TABLE refused (_row BIGINT, stage VARCHAR, rule VARCHAR, column_name VARCHAR, raw_value VARCHAR)"
+        )
+        _view_raw(work, folder, manifest)
+        _refuse_unreadable(work, folder, manifest)
+        _refuse_drifted(work, outcome)
+        unusable = _records(work)
+        for name, projections in stream.to.items():
+            _table(work, name, len(projections))
+        _complete(work)
+        made = sum(_count(work, name) for name in stream.to)
+    report = {"drift": changed.as_json(), "unusable_identifiers": unusable}
+    return Conformed(
+        path,
+        tuple(stream.to),
+        manifest.records,
+        made,
+        {key: item for key, item in report.items() if item},
+        merged,
+    )
+
+
+def _view_raw(work: _Work, folder: Path, manifest: landing.Manifest) -> None:
+    """The view `raw`: the raw columns, those absent from this batch as null, with `_row` and `_received_at`."""
+    structure = literal(shape.as_structure(work.raw))
+    own = "_row, _origin, _received_at"
+    if not manifest.records - manifest.malformed:
+        # Without records there are still columns, so that expressions can be typed.
+        select = (
+            f"SELECT record.*, 0::BIGINT AS _row, '' AS _origin, now() AS _received_at "
+            f"FROM (SELECT from_json('{{}}', {structure}) AS record) WHERE false"
+        )
+    elif manifest.layout == "json":
+        parts = landed_parts(folder)
+        select = f"SELECT record.*, {own} FROM (SELECT from_json(_payload, {structure}) AS record, {own} FROM {parts})"
+    else:
+        absent = [name for name in work.raw if name not in manifest.raw_columns]
+        nulls = "".join(f", NULL::VARCHAR AS {identifier(name)}" for name in absent)
+        select = f"SELECT *{nulls} FROM {landed_parts(folder)}"
+    work.database.execute(f"CREATE TEMP VIEW raw AS {select}")
+
+
+def landed_parts(folder: Path) -> str:
+    """The relation of a landed batch's records."""
+    return f"read_parquet({literal(str(folder / 'part-*.parquet'))}, union_by_name = true)"
+
+
+def _refuse_unreadable(work: _Work, folder: Path, manifest: landing.Manifest) -> None:
+    if manifest.malformed:
+        work.database.execute(
+            "INSERT INTO refused SELECT _row, 'landing', 'malformed', NULL, reason "
+            f"FROM read_parquet({literal(str(folder / 'malformed-*.parquet'))})"
+        )
+
+
+def _refuse_drifted(work: _Work, outcome: drift.Outcome) -> None:
+    for rule, columns in outcome.quarantine.items():
+        affected = "true"
+        if rule == "new_column":
+            paths = [".".join(identifier(part) for part in column.split(".")) for column in columns]
+            affected = " OR ".join(f"{path} IS NOT NULL" for path in paths)
+        work.database.execute(
+            f"INSERT INTO refused SELECT _row, 'conform', {literal(rule)}, {literal(', '.join(columns))}, NULL "
+            f"FROM raw WHERE {affected}"
+        )
+
+
+def _records(work: _Work) -> dict[str, int]:
+    """Fill `record`, one row per raw row with its key and version, and `identifier`; returns the number of
+    unusable identifiers by namespace."""
+    database, stream = work.database, work.stream
+    expressions = record_expressions(stream)
+    kinds = types(database, "", expressions, work.raw)
+    evaluated = evaluate(database, Evaluation("record", {**expressions, "_received_at": "_received_at"}))
+    keys = [
+        f"nullif(trim(r.primary_key_{number}::VARCHAR), '')"
+        for number in range(1, len(stream.primary_key) + 1)
+    ]
+    if len(keys) > 1:
+        keys = [f"replace({key}, '|', '||')" for key in keys]
+    version = cast("r.version", kinds["version"], "TIMESTAMPTZ", work.notation) if stream.version else None
+    deleted = "coalesce(TRY_CAST(r.deleted AS BOOLEAN), false)" if stream.deleted else "false"
+    database.execute(
+        f"CREATE TABLE record AS SELECT _row, {' || chr(124) || '.join(keys)} AS record_id, "
+        f"{version.value if version else 'NULL::TIMESTAMPTZ'} AS version_at, "
+        f"r._received_at AS received_at, {deleted} AS is_deleted FROM {evaluated} AS r"
+    )
+    database.execute(
+        "INSERT INTO refused SELECT _row, 'conform', 'required', 'primary_key', NULL "
+        "FROM record WHERE record_id IS NULL"
+    )
+    if version:
+        database.execute(
+            f"INSERT INTO refused SELECT _row, 'conform', {version.rule}, 'version', r.version::VARCHAR "
+            f"FROM {evaluated} AS r WHERE r.version IS NOT NULL AND ({version.value}) IS NULL"
+        )
+    return identifiers.collect(
+        database,
+        work.settings,
+        stream,
+        evaluated=evaluated,
+        system=work.connection.name,
+        country=work.connection.country or work.settings.project.country,
+    )
+
+
+def _table(work: _Work, name: str, projections: int) -> None:
+    table = tables.CANONICAL[name]
+    rows.create(work.database, table)
+    for number in range(projections):
+        evaluation, kinds = bind(work.database, table, work.stream.to[name][number], work.raw)
+        rows.fill(
+            work.database,
+            table,
+            evaluation,
+            kinds,
+            system=work.connection.name,
+            stream=work.stream.name,
+            notation=work.notation,
+            currency=work.connection.currency or work.settings.project.currency,
+        )
+    rows.require(work.database, table)
+
+
+def _complete(work: _Work) -> None:
+    """What needs all tables: a satellite's touchpoint, an identifier's time, a record's content hash."""
+    database = work.database
+    filled = [tables.CANONICAL[name] for name in work.stream.to]
+    if tables.touchpoint in filled:
+        for table in filled:
+            if table is not tables.touchpoint and "touchpoint_id" in table.columns:
+                database.execute(
+                    f"UPDATE {table.name} SET touchpoint_id = first.touchpoint_id FROM "
+                    "(SELECT _row, arg_min(touchpoint_id, row_id) AS touchpoint_id FROM touchpoint GROUP BY _row) "
+                    f"AS first WHERE {table.name}._row = first._row AND {table.name}.touchpoint_id IS NULL"
+                )
+    timed = [table for table in filled if table.info["event_time"]]
+    times = " UNION ALL ".join(
+        f"SELECT _row, {table.info['event_time']} AS event_at FROM {table.name}" for table in timed
+    )
+    event = (
+        f"SELECT _row, min(event_at) AS event_at FROM ({times}) GROUP BY _row"
+        if timed
+        else "SELECT 0 AS _row, NULL AS event_at"
+    )
+    database.execute(
+        "UPDATE identifier SET seen_at = known.event_at FROM "
+        "(SELECT k._row, coalesce(e.event_at, k.version_at, k.received_at) AS event_at "
+        f"FROM record k LEFT JOIN ({event}) e USING (_row)) AS known WHERE identifier._row = known._row"
+    )
+    contents = [
+        f"SELECT _row, md5_number(concat_ws(chr(31), {literal(table.name)}, {_texts(table.name)})) AS h FROM {table.name}"
+        for table in filled
+    ]
+    contents.append(
+        "SELECT _row, md5_number(concat_ws(chr(31), namespace, identity_hash)) AS h FROM identifier"
+    )
+    # Order within a record means nothing, so its rows' hashes are folded, with their number beside.
+    database.execute(
+        "CREATE OR REPLACE TABLE record AS SELECT k.*, concat_ws('.', coalesce(c.folded, '0'), c.parts, "
+        "CASE WHEN k.is_deleted THEN 'deleted' END) AS content_hash FROM record k LEFT JOIN "
+        "(SELECT _row, bit_xor(h)::VARCHAR AS folded, count(*) AS parts "
+        f"FROM ({' UNION ALL '.join(contents)}) GROUP BY _row) c USING (_row)"
+    )
+    database.execute("CREATE TABLE all_records AS SELECT * FROM record")
+
+
+def _count(work: _Work, name: str) -> int:
+    row = work.database.execute(f"SELECT count(*) FROM {name}").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _texts(name: str) -> str:
+    """All of a row's mapped values as texts, nulls told from empty ones. When it was received is not content."""
+    return ", ".join(
+        f"coalesce({identifier(column)}::VARCHAR, chr(30))"
+        for column in tables.mappable(tables.CANONICAL[name])
+        if column != "received_at"
+    )

@@ -1,0 +1,141 @@
+"""The macros that mapping expressions may use, and the cast of an expression to its column's type.
+
+No cast fails: what does not fit becomes null beside a `misfit`, and the batch makes a reject of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import types
+
+from cxflow.model.sql import literal
+
+MACROS = {
+    "id_of": (
+        "(system, id) AS {'system': system, 'id': id}",
+        "an id that another connection issued: id_of('shop', order_ref)",
+    ),
+    "email": (
+        r"(address) AS lower(trim(regexp_replace(address, '^\s*mailto:|[<>]', '', 'g')))",
+        "an e-mail address as identity compares it: trimmed, lower case",
+    ),
+}
+"""Name to definition and meaning. `docs/mapping.md` lists them from here."""
+
+_ZONED = r":\d{2}(\.\d+)?\s*([zZ]|UTC|GMT|[+-]\d{2}(:?\d{2})?)\s*$"
+
+_TYPES: tuple[tuple[type[Any], str], ...] = (
+    (types.String, "VARCHAR"),
+    (types.DateTime, "TIMESTAMPTZ"),
+    (types.Double, "DOUBLE"),
+    (types.Integer, "INTEGER"),
+    (types.Numeric, "DECIMAL(18, 4)"),
+    (types.Boolean, "BOOLEAN"),
+    (types.Date, "DATE"),
+)
+
+
+_EPOCHS = {"epoch": 1, "epoch_ms": 1000}
+"""Time formats that count from 1970, in UTC: units a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """How a raw value becomes a canonical one: SQL over the raw value's name."""
+
+    value: str
+    """The canonical value, null where the raw one does not fit."""
+    rule: str
+    """The name of the rule that a misfit breaks, as SQL."""
+    present: str
+    """Whether there is a raw value at all, as SQL."""
+
+    @property
+    def misfit(self) -> str:
+        """Whether there is a raw value and it does not fit, as SQL."""
+        return f"({self.present} AND ({self.value}) IS NULL)"
+
+
+def duckdb_type(kind: types.TypeEngine[Any]) -> str:
+    """The DuckDB type of a canonical column."""
+    for base, name in _TYPES:
+        if isinstance(kind, base):
+            return name
+    raise TypeError(f"no DuckDB type for {kind!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Notation:
+    """How a stream writes what it keeps as text."""
+
+    zone: str | None
+    """IANA name of the zone of times without one."""
+    time_formats: tuple[str, ...] = ()
+    """iso, epoch (seconds), epoch_ms or strptime formats, tried in order; empty: iso."""
+    decimal: str = "."
+
+
+def cast(raw: str, source: str, target: str, notation: Notation) -> Cast:
+    """The cast of the value named `raw`, of DuckDB type `source`, to DuckDB type `target`.
+
+    Times without a zone are taken in the notation's; without that they break the rule `zone_missing`. A number
+    that is not finite, or not whole where whole is asked, does not fit.
+    """
+    present = f"{raw} IS NOT NULL"
+    if target == "TIMESTAMPTZ":
+        value, rule = _cast_time(raw, source, notation)
+        return Cast(value, rule, present)
+    text = source == "VARCHAR"
+    if target in ("DOUBLE", "INTEGER", "DECIMAL(18, 4)"):
+        number = f"trim({raw})" if text else raw
+        if text and notation.decimal == ",":
+            number = f"replace(replace({number}, '.', ''), ',', '.')"
+        double = f"TRY_CAST({number} AS DOUBLE)"
+        fits = f"isfinite({double})"
+        if target == "INTEGER":
+            fits += f" AND {double} = floor({double})"
+        return Cast(f"CASE WHEN {fits} THEN TRY_CAST({number} AS {target}) END", "'cast'", present)
+    if target == "VARCHAR":
+        return Cast(raw if text else f"CAST({raw} AS VARCHAR)", "'cast'", present)
+    return Cast(f"TRY_CAST({f'trim({raw})' if text else raw} AS {target})", "'cast'", present)
+
+
+def cast_id(raw: str, source: str, system: str) -> Cast:
+    """An id as `system:id`; one made by `id_of` names its system itself. An empty id is no id."""
+    own = source.startswith("STRUCT(") and "system" in source
+    prefix, identity = (f"{raw}.system || ':'", f"{raw}.id") if own else (literal(f"{system}:"), raw)
+    text = f"nullif(trim({identity}::VARCHAR), '')"
+    return Cast(f"{prefix} || {text}", "'cast'", f"{text} IS NOT NULL")
+
+
+def _cast_time(raw: str, source: str, notation: Notation) -> tuple[str, str]:
+    """Value and rule."""
+    if source == "TIMESTAMP WITH TIME ZONE":
+        return raw, "'cast'"
+    if source in ("TIMESTAMP", "DATE"):
+        return _localised(f"CAST({raw} AS TIMESTAMP)", [], notation.zone)
+    text = f"trim({raw}::VARCHAR)"
+    naive: list[str] = []
+    zoned: list[str] = []
+    for form in notation.time_formats or ("iso",):
+        if form == "iso":
+            has_zone = f"regexp_matches({text}, {literal(_ZONED)})"
+            zoned.append(f"CASE WHEN {has_zone} THEN TRY_CAST({text} AS TIMESTAMPTZ) END")
+            naive.append(f"CASE WHEN NOT {has_zone} THEN TRY_CAST({text} AS TIMESTAMP) END")
+        elif form in _EPOCHS:
+            zoned.append(f"to_timestamp(TRY_CAST({text} AS DOUBLE) / {_EPOCHS[form]})")
+        elif "%z" in form:
+            zoned.append(f"CAST(try_strptime({text}, {literal(form)}) AS TIMESTAMPTZ)")
+        else:
+            naive.append(f"try_strptime({text}, {literal(form)})")
+    return _localised(f"coalesce({', '.join(naive)})" if naive else "", zoned, notation.zone)
+
+
+def _localised(naive: str, zoned: list[str], zone: str | None) -> tuple[str, str]:
+    """A time from the first of its forms that fits: those with a zone, then the one without, in `zone`."""
+    if naive and zone:
+        return f"coalesce({', '.join([*zoned, f'timezone({literal(zone)}, {naive})'])})", "'cast'"
+    rule = f"CASE WHEN {naive} IS NULL THEN 'cast' ELSE 'zone_missing' END" if naive else "'cast'"
+    return f"coalesce({', '.join([*zoned, 'CAST(NULL AS TIMESTAMPTZ)'])})", rule

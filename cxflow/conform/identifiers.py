@@ -1,0 +1,108 @@
+"""What names the customer in a record: normalised, hashed, and ready for the identity graph."""
+
+from __future__ import annotations
+
+import duckdb
+import phonenumbers
+import pyarrow as pa
+
+from cxflow.errors import ConfigError
+from cxflow.model.sql import identifier, literal, literals
+from cxflow.model.stream import Stream
+from cxflow.settings import Settings
+
+_EMAIL = r"[^@\s,;]+@[^@\s,;]+\.[^@\s.,;]+"
+
+
+def collect(
+    database: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    stream: Stream,
+    *,
+    evaluated: str,
+    system: str,
+    country: str,
+) -> dict[str, int]:
+    """Fill `identifier` from the table of record expressions; returns how many values of each namespace could
+    not be used.
+
+    An e-mail address is compared in lower case, a telephone number in E.164 (national ones belong to
+    `country`), anything else as it is. A value that is no address or no possible number names nobody: the
+    record loads without it, and it is counted. Values that `identity.ignore` lists name nobody either.
+    """
+    database.execute(
+        "CREATE TABLE identifier (_row BIGINT, namespace VARCHAR, identity_hash VARCHAR, "
+        "identity_value VARCHAR, seen_at TIMESTAMPTZ)"
+    )
+    salt = settings.identity.salt.reveal().get_secret_value() if settings.identity.salt else ""
+    unusable: dict[str, int] = {}
+    for name in stream.identifiers:
+        namespace = qualified(name, system)
+        _check_system(settings, namespace)
+        column = identifier(f"identifiers.{name}")
+        met = f"(SELECT _row, nullif(trim({column}::VARCHAR), '') AS raw_value FROM {evaluated})"
+        _normalise(database, namespace, country, met)
+        ignored = [item.lower() for item in settings.identity.ignore.get(namespace, ())]
+        kept = "identity_value" if settings.identity.store_values == "clear" else "NULL"
+        prefix = literal(f"{salt}\x1f{namespace}\x1f")
+        database.execute(
+            f"INSERT INTO identifier SELECT DISTINCT _row, {literal(namespace)}, "
+            f"sha256({prefix} || identity_value), {kept}, NULL::TIMESTAMPTZ "
+            f"FROM {met} JOIN normal USING (raw_value) WHERE identity_value IS NOT NULL "
+            f"AND NOT list_contains({literals(ignored)}::VARCHAR[], identity_value)"
+        )
+        row = database.execute(
+            f"SELECT count(*) FROM {met} JOIN normal USING (raw_value) WHERE identity_value IS NULL"
+        ).fetchone()
+        if row and row[0]:
+            unusable[namespace] = int(row[0])
+    return unusable
+
+
+def qualified(name: str, system: str) -> str:
+    """The full namespace of a declared identifier."""
+    return name if name in ("email", "phone") or "." in name else f"{system}.{name}"
+
+
+def _check_system(settings: Settings, namespace: str) -> None:
+    system = namespace.partition(".")[0]
+    if "." in namespace and system not in settings.connections:
+        raise ConfigError(
+            f"the identifier {namespace!r} belongs to a connection {system!r}, which is not configured",
+            value=namespace,
+        )
+
+
+def _normalise(database: duckdb.DuckDBPyConnection, namespace: str, country: str, met: str) -> None:
+    """Fill `normal` (`raw_value`, `identity_value`): one row per distinct value met."""
+    distinct = f"SELECT DISTINCT raw_value FROM {met} WHERE raw_value IS NOT NULL"
+    if namespace == "phone":
+        # The one library that knows every numbering plan is Python: it sees each distinct number once.
+        numbers = [row[0] for row in database.execute(distinct).fetchall()]
+        normal = pa.table(
+            {
+                "raw_value": pa.array(numbers, pa.string()),
+                "identity_value": pa.array([e164(number, country) for number in numbers], pa.string()),
+            }
+        )
+        database.register("numbers", normal)
+        database.execute("CREATE OR REPLACE TEMP TABLE normal AS SELECT * FROM numbers")
+        database.unregister("numbers")
+        return
+    value = "raw_value"
+    if namespace == "email":
+        value = f"CASE WHEN regexp_full_match(email(raw_value), {literal(_EMAIL)}) THEN email(raw_value) END"
+    database.execute(
+        f"CREATE OR REPLACE TEMP TABLE normal AS SELECT raw_value, {value} AS identity_value FROM ({distinct})"
+    )
+
+
+def e164(number: str, country: str) -> str | None:
+    """A telephone number in E.164, or None where it is no possible one."""
+    try:
+        parsed = phonenumbers.parse(number, country)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_possible_number(parsed):
+        return None
+    return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))

@@ -1,0 +1,123 @@
+"""Checks a mapping before anything is read, and types its expressions over the raw columns."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import duckdb
+from sqlalchemy import Table
+
+from cxflow.conform.expressions import MACROS
+from cxflow.conform.guard import Evaluation
+from cxflow.errors import ConfigError
+from cxflow.model.stream import Projection, Stream
+from cxflow.settings import nearest
+from cxflow.store import shape, tables
+
+
+def connect(path: str = ":memory:") -> duckdb.DuckDBPyConnection:
+    """A DuckDB connection in UTC with the mapping macros."""
+    database = duckdb.connect(path)
+    database.execute("SET TimeZone = 'UTC'")
+    for name, (definition, _) in MACROS.items():
+        database.execute(f"CREATE OR REPLACE TEMP MACRO {name}{definition}")
+    return database
+
+
+def check(stream: Stream) -> None:
+    """Whether a mapping's tables and columns exist and its SQL parses. Raises ConfigError at the first fault."""
+    with duckdb.connect() as database:
+        for name, projections in stream.to.items():
+            if name not in tables.CANONICAL:
+                raise ConfigError(
+                    f"there is no canonical table {name!r}{nearest(name, tables.CANONICAL)}", value=name
+                )
+            allowed = tables.mappable(tables.CANONICAL[name])
+            for projection in projections:
+                for column, expression in projection.columns.items():
+                    if column not in allowed:
+                        raise ConfigError(
+                            f"{name} has no column {column!r} to map{nearest(column, allowed)}", value=column
+                        )
+                    _parse(database, f"{name}.{column}", expression)
+                for part in ("where", "for_each"):
+                    if expression := getattr(projection, part):
+                        _parse(database, f"{name}.{part}", expression)
+        for place, expression in record_expressions(stream).items():
+            _parse(database, place, expression)
+
+
+def record_expressions(stream: Stream) -> dict[str, str]:
+    """The expressions that speak of a record as a whole: its key, version, deletion and identifiers."""
+    found = {f"primary_key_{number}": key for number, key in enumerate(stream.primary_key, start=1)}
+    if stream.version:
+        found["version"] = stream.version
+    if stream.deleted:
+        found["deleted"] = stream.deleted
+    return found | {f"identifiers.{name}": sql for name, sql in stream.identifiers.items()}
+
+
+def _parse(database: duckdb.DuckDBPyConnection, place: str, expression: str) -> None:
+    row = database.execute("SELECT json_serialize_sql($1)", [f"SELECT ({expression}) FROM raw"]).fetchone()
+    outcome = json.loads(row[0]) if row else {}
+    if outcome.get("error"):
+        raise ConfigError(f"{place}: {expression!r} does not parse: {outcome['error_message']}", value=place)
+
+
+def types(
+    database: duckdb.DuckDBPyConnection,
+    place: str,
+    expressions: dict[str, str],
+    raw: shape.Shape,
+    source: str = "raw",
+) -> dict[str, str]:
+    """The DuckDB types of expressions over a relation.
+
+    Raises ConfigError that names the place, the raw column or function that is not there, and the nearest one.
+    """
+    found = {}
+    for name, expression in expressions.items():
+        try:
+            row = database.execute(f"DESCRIBE SELECT ({expression}) AS value FROM {source}").fetchone()
+        except duckdb.Error as problem:
+            raise _explained(f"{place}{name}", expression, raw, problem) from problem
+        found[name] = str(row[1]) if row else "VARCHAR"
+    return found
+
+
+def _explained(place: str, expression: str, raw: shape.Shape, problem: duckdb.Error) -> ConfigError:
+    text = str(problem).splitlines()[0]
+    known = shape.names(raw)
+    missing = re.search(r'Referenced (?:column|table) "([^"]+)"|Could not find key "([^"]+)"', text)
+    if missing:
+        name = missing[1] or missing[2]
+        return ConfigError(
+            f"{place}: {expression!r} names the raw column {name!r}, which is not there{nearest(name, known)}",
+            value=name,
+            fix=f"raw columns: {', '.join(known[:40])}; one that may be absent belongs in may_lack",
+        )
+    return ConfigError(f"{place}: {expression!r} cannot be computed: {text}", value=place)
+
+
+def bind(
+    database: duckdb.DuckDBPyConnection, table: Table, projection: Projection, raw: shape.Shape
+) -> tuple[Evaluation, dict[str, str]]:
+    """A projection over the raw view, ready to evaluate, and the types of its expressions."""
+    source, item = "raw", "0"
+    if projection.for_each:
+        kind = types(database, f"{table.name}.", {"for_each": projection.for_each}, raw)["for_each"]
+        if not kind.endswith("[]"):
+            raise ConfigError(
+                f"{table.name}.for_each: {projection.for_each!r} is not a list but {kind}",
+                value=projection.for_each,
+            )
+        source = (
+            f"(SELECT *, unnest({projection.for_each}) AS item, "
+            f"generate_subscripts({projection.for_each}, 1) AS item_no FROM raw)"
+        )
+        item = "item_no"
+    if projection.where:
+        types(database, f"{table.name}.", {"where": projection.where}, raw, source)
+    kinds = types(database, f"{table.name}.", projection.columns, raw, source)
+    return Evaluation(table.name, projection.columns, source, item, projection.where), kinds

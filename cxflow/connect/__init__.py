@@ -1,0 +1,1 @@
+"""The shore of the sources: the plugin contract, the registry and the built-in connectors."""

@@ -1,0 +1,129 @@
+"""Finds plugins and opens connections. Nothing is loaded at import: `plugins()` does it, once a process."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import sys
+from dataclasses import dataclass
+
+import pluggy
+from pydantic import ValidationError
+
+from cxflow.connect import hookspecs
+from cxflow.connect.connector import Connector
+from cxflow.errors import ConfigError
+from cxflow.model.kpi import KpiDeclaration
+from cxflow.settings import Settings, explain, nearest
+
+
+@dataclass(frozen=True, slots=True)
+class PluginInfo:
+    """One loaded plugin, for `cxflow plugins`."""
+
+    name: str
+    distribution: str
+    version: str
+    hooks: tuple[str, ...]
+
+
+@functools.cache
+def plugins(modules: tuple[str, ...] = (), folder: str | None = None) -> pluggy.PluginManager:
+    """All plugins: those installed under the entry point group `cxflow`, then the project's own modules.
+
+    `modules` are imported with the project's folder on the path. Raises ConfigError for one that is not there
+    or fails.
+    """
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    try:
+        manager.load_setuptools_entrypoints(hookspecs.PROJECT)
+    except Exception as problem:
+        raise ConfigError(
+            f"a plugin cannot be loaded: {problem}", fix="`pip check` may say more"
+        ) from problem
+    if modules and folder and folder not in sys.path:
+        sys.path.insert(0, folder)
+    for name in modules:
+        try:
+            manager.register(importlib.import_module(name), name)
+        except ImportError as problem:
+            raise ConfigError(
+                f"the plugin module {name!r} cannot be imported: {problem}", value=name
+            ) from problem
+    manager.check_pending()
+    return manager
+
+
+def of_project(settings: Settings) -> pluggy.PluginManager:
+    """The plugins a project sees."""
+    return plugins(settings.plugins, str(settings.folder) if settings.plugins else None)
+
+
+def plugin_infos(manager: pluggy.PluginManager) -> list[PluginInfo]:
+    """Every plugin with its version and the hooks it implements, by name."""
+    by_plugin = {id(plugin): dist for plugin, dist in manager.list_plugin_distinfo()}
+    infos = []
+    for name, plugin in manager.list_name_plugin():
+        dist = by_plugin.get(id(plugin))
+        hooks = tuple(sorted(caller.name for caller in manager.get_hookcallers(plugin) or []))
+        infos.append(
+            PluginInfo(
+                name=name,
+                distribution=dist.project_name if dist else "(this project)",
+                version=dist.version if dist else "",
+                hooks=hooks,
+            )
+        )
+    return sorted(infos, key=lambda info: info.name)
+
+
+def connectors(manager: pluggy.PluginManager) -> dict[str, type[Connector]]:
+    """Connector classes by name. Raises ConfigError where two plugins claim one name."""
+    found: dict[str, type[Connector]] = {}
+    for brought in manager.hook.cxflow_connectors():
+        for connector in brought:
+            if found.setdefault(connector.name, connector) is not connector:
+                raise ConfigError(
+                    f"two plugins bring a connector {connector.name!r}: {found[connector.name].distribution} and "
+                    f"{connector.distribution}",
+                    value=connector.name,
+                    fix="uninstall one of them",
+                )
+    return dict(sorted(found.items()))
+
+
+def kpis(manager: pluggy.PluginManager) -> dict[str, KpiDeclaration]:
+    """KPIs by name. Raises ConfigError where two plugins claim one name."""
+    found: dict[str, KpiDeclaration] = {}
+    for brought in manager.hook.cxflow_kpis():
+        for kpi in brought:
+            if found.setdefault(kpi.name, kpi) is not kpi:
+                raise ConfigError(f"two plugins bring a KPI {kpi.name!r}", value=kpi.name)
+    return dict(sorted(found.items()))
+
+
+def open_connection(settings: Settings, name: str) -> Connector:
+    """The connector of one configured connection, its settings checked.
+
+    Raises ConfigError that names the connection, the setting and the nearest valid name.
+    """
+    if name not in settings.connections:
+        raise ConfigError(f"there is no connection {name!r}{nearest(name, settings.connections)}", value=name)
+    table = settings.connections[name]
+    known = connectors(of_project(settings))
+    kind = table.get("connector")
+    if kind not in known:
+        raise ConfigError(
+            f"there is no connector {kind!r}{nearest(str(kind), known)}",
+            connection=name,
+            value=str(kind),
+            fix=f"installed: {', '.join(known)}",
+        )
+    connector = known[kind]
+    try:
+        connection = connector.connection_model.model_validate({**table, "name": name})
+    except ValidationError as problem:
+        text = explain(problem, connector.connection_model, f"connections.{name}")
+        raise ConfigError(text, connection=name) from problem
+    return connector(settings, connection)

@@ -1,0 +1,133 @@
+"""The wrong values that real exports hold, one per bad record, and the rule each of them breaks.
+
+``disorder`` picks the records and ``files`` writes the spoilt rows. No defect touches a key, an identifier
+or the time of the last change, so that a bad record is wrong in one way only.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cxflow.demo.record import Row
+
+FILLED = object()
+"""In ``Defect.where``: the field must hold a value."""
+
+
+@dataclass(frozen=True)
+class Defect:
+    """A wrong value for one field of a row, or a line that is no record at all."""
+
+    rule: str
+    """The rule it breaks: cast, malformed, rating_within_scale, time_not_in_future, time_plausible,
+    end_not_before_start or currency_known."""
+    path: str = ""
+    """Dotted name of the field; empty for a malformed line."""
+    value: object = None
+    where: Mapping[str, object] = field(default_factory=dict)
+    """Values the row must hold for the defect to break this rule and no other, by dotted name."""
+
+    @property
+    def malformed(self) -> bool:
+        """The line itself is broken: cut off, or with a column too many."""
+        return not self.path
+
+    def fits(self, row: Row) -> bool:
+        """Whether the row can carry the defect."""
+        return all(
+            _get(row, path) not in (None, "") if wanted is FILLED else _get(row, path) == wanted
+            for path, wanted in self.where.items()
+        )
+
+    def spoil(self, row: Row) -> Row:
+        """The row with the wrong value in place; a malformed line keeps its values."""
+        if not self.malformed:
+            *parents, name = self.path.split(".")
+            holder = row
+            for parent in parents:
+                holder = holder[parent]
+            holder[name] = self.value
+        return row
+
+
+def _get(row: Row, path: str) -> Any:
+    value: Any = row
+    for name in path.split("."):
+        value = value[name]
+    return value
+
+
+# An end on the eve of the simulated period lies before every start in it.
+EVE = "2025-12-24T09:00:00"
+MALFORMED = Defect("malformed")
+
+DEFECTS: Mapping[str, tuple[Defect, ...]] = {
+    "crm.contacts": (
+        Defect("cast", "Created At", "31/02/2026 10:15"),
+        Defect("time_plausible", "Created At", "01/01/1970 00:00"),
+        MALFORMED,
+    ),
+    "crm.leads": (
+        Defect("cast", "Amount", "twelve"),
+        Defect("cast", "Created At", "31/02/2026 09:40"),
+        Defect("cast", "Won At", "not yet", {"Stage": "proposal"}),
+        Defect("time_plausible", "Created At", "01/01/1970 00:00"),
+        Defect("time_not_in_future", "Won At", "01/01/2099 12:00", {"Stage": "won"}),
+        Defect("end_not_before_start", "Won At", "24/12/2025 09:00", {"Stage": "won"}),
+        MALFORMED,
+    ),
+    "callcentre.calls": (
+        Defect("cast", "talk_seconds", "twelve"),
+        Defect("cast", "started_at", "2026-02-31 11:20:00"),
+        Defect("time_plausible", "started_at", "1970-01-01 00:00:00"),
+        Defect("time_not_in_future", "ended_at", "2099-01-01 12:00:00"),
+        Defect("end_not_before_start", "answered_at", "2025-12-24 09:00:00", {"outcome": "answered"}),
+        Defect("end_not_before_start", "ended_at", "2025-12-24 09:00:00", {"outcome": "abandoned"}),
+        MALFORMED,
+    ),
+    "desk.tickets": (
+        Defect("cast", "created_at", "not yet"),
+        Defect("cast", "metric.solved_at", "2026-02-31T10:00:00Z", {"status": "solved"}),
+        Defect("cast", "metric.reopens", "twelve"),
+        Defect("time_plausible", "created_at", "1970-01-01T00:00:00Z"),
+        Defect("time_not_in_future", "metric.solved_at", "2099-01-01T12:00:00Z", {"status": "solved"}),
+        Defect("end_not_before_start", "metric.solved_at", EVE + "Z", {"status": "solved"}),
+        MALFORMED,
+    ),
+    "shop.orders": (
+        Defect("cast", "totals.price", "twelve"),
+        Defect("cast", "promised_on", "2026-02-31"),
+        Defect("time_plausible", "created_at", "1970-01-01T00:00:00+00:00"),
+        Defect("time_not_in_future", "delivered_at", "2099-01-01T12:00:00+01:00", {"status": "delivered"}),
+        Defect("end_not_before_start", "delivered_at", EVE + "+01:00", {"status": "delivered"}),
+        Defect("currency_known", "currency", "EUU"),
+        MALFORMED,
+    ),
+    "shop.order_lines": (
+        Defect("cast", "quantity", "twelve"),
+        Defect("cast", "unit_price", "twelve"),
+        MALFORMED,
+    ),
+    "reviews.reviews": (
+        Defect("rating_within_scale", "stars", 7, {"scale": 5}),
+        Defect("rating_within_scale", "stars", 0, {"scale": 5}),
+        Defect("rating_within_scale", "stars", 12, {"scale": 10}),
+        Defect("cast", "stars", "twelve"),
+        Defect("cast", "created_at", "not yet"),
+        Defect("time_plausible", "created_at", 0),
+        Defect("time_not_in_future", "created_at", 4_070_908_800_000),
+        MALFORMED,
+    ),
+    "surveys.answers": (
+        Defect("rating_within_scale", "score", "12", {"metric": "nps"}),
+        Defect("rating_within_scale", "score", "0", {"metric": "csat"}),
+        Defect("rating_within_scale", "score", "9", {"metric": "ces"}),
+        Defect("cast", "score", "twelve"),
+        Defect("cast", "responded_at", "2026-02-31T10:00:00Z"),
+        Defect("time_plausible", "invited_at", "1970-01-01T00:00:00Z"),
+        Defect("time_not_in_future", "responded_at", "2099-01-01T12:00:00Z"),
+        Defect("end_not_before_start", "responded_at", EVE + "Z"),
+        MALFORMED,
+    ),
+}
+"""What goes wrong in each stream."""

@@ -1,0 +1,145 @@
+"""In which order, how often and how badly the records arrive. ``simulation`` calls it per stream.
+
+A record suffers one mishap at most. A bad version is either all that is ever delivered of its record, or a
+good one with the same key follows on a later day.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from random import Random
+
+from cxflow.demo.clock import FIRST, LAST, WEEK, WEEK_START, at, local_day
+from cxflow.demo.defects import DEFECTS, Defect
+from cxflow.demo.record import Record
+from cxflow.demo.shop import Order
+
+HISTORY_END = WEEK_START - timedelta(days=1)
+CORRECTED_ORDERS = 8
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One record in one day's file."""
+
+    day: date
+    record: Record
+    defect: Defect | None = None
+    repeated: bool = False
+    """Neither new nor changed: it stands at the end of the file."""
+
+
+def deliveries(rng: Random, stream: str, versions: Iterable[Record]) -> list[Delivery]:
+    """Every delivery of a stream within the period, mishaps included, in the order of the files."""
+    arrivals = _Arrivals(rng, versions)
+    for number, defect in enumerate(DEFECTS[stream]):
+        arrivals.spoil(defect, (FIRST, HISTORY_END), None)
+        arrivals.spoil(defect, (FIRST, HISTORY_END), None)
+        arrivals.spoil(defect, (FIRST, HISTORY_END - timedelta(days=12)), rng.randrange(1, 9))
+        day = WEEK[number % len(WEEK)]
+        arrivals.spoil(defect, (day, day), 1 if number % 2 and day < LAST else None)
+    # Bad in the history and mended in the week: one kind of defect is enough to show it.
+    arrivals.spoil(DEFECTS[stream][0], (HISTORY_END - timedelta(days=3), HISTORY_END), 5)
+    for period in ((FIRST, HISTORY_END), (WEEK_START, LAST)):
+        for mishap in (arrivals.repeat, arrivals.repeat_later, arrivals.overtake):
+            for _ in range(3):
+                mishap(period)
+        arrivals.overtake(period, deleted=True)
+        for _ in range(8):
+            arrivals.delay(period)
+    arrivals.delay((HISTORY_END - timedelta(days=1), HISTORY_END), into_week=True)
+    for number in range(CORRECTED_ORDERS if stream == Order.stream else 0):
+        arrivals.correct(WEEK[number % len(WEEK)], late=bool(number % 2))
+    return arrivals.sorted()
+
+
+class _Arrivals:
+    """The deliveries of each record, and which records still arrive as they should."""
+
+    def __init__(self, rng: Random, versions: Iterable[Record]) -> None:
+        self._rng = rng
+        self._of: dict[str, list[Delivery]] = defaultdict(list)
+        for version in versions:
+            day = local_day(version.changed_at)
+            if day <= LAST:
+                self._of[version.key].append(Delivery(day, version))
+        # Mishaps fall on keys in this shuffled order; deleted records meet none but being overtaken.
+        self._untouched = list(self._of)
+        rng.shuffle(self._untouched)
+
+    def spoil(self, defect: Defect, period: tuple[date, date], mended_after: int | None) -> None:
+        """Deliver one record's last version badly, and well so many days later (never, for None)."""
+
+        def fits(arrived: list[Delivery]) -> bool:
+            return not arrived[-1].record.is_deleted and defect.fits(arrived[-1].record.row())
+
+        for key, last in self._pick(period, fits):
+            self._of[key] = [replace(last, defect=defect)]
+            if mended_after:
+                day = last.day + timedelta(days=mended_after)
+                mended = last.record.touched(at(day, self._rng.randrange(10, 18)))
+                self._of[key].append(Delivery(day, mended))
+
+    def repeat(self, period: tuple[date, date]) -> None:
+        """Deliver a record twice in one file."""
+        for key, last in self._pick(period, _is_live):
+            self._of[key].append(replace(last, repeated=True))
+
+    def repeat_later(self, period: tuple[date, date]) -> None:
+        """Deliver a record once more on the following days."""
+        for key, last in self._pick((period[0], period[1] - timedelta(days=2)), _is_live):
+            self._of[key].append(
+                replace(last, day=last.day + timedelta(days=self._rng.choice((1, 2))), repeated=True)
+            )
+
+    def overtake(self, period: tuple[date, date], deleted: bool = False) -> None:
+        """Deliver a record's older version after its newer one, or after its deletion."""
+
+        def fits(arrived: list[Delivery]) -> bool:
+            return len(arrived) > 1 and arrived[-1].record.is_deleted == deleted
+
+        for key, last in self._pick((period[0], period[1] - timedelta(days=1)), fits):
+            *older, second, _ = self._of[key]
+            self._of[key] = [*older, last, replace(second, day=last.day + timedelta(days=1), repeated=True)]
+
+    def delay(self, period: tuple[date, date], into_week: bool = False) -> None:
+        """Deliver a record's last version two to five days late, on the period's side of the week's start."""
+        days = self._rng.randrange(2, 6)
+        if not into_week:
+            period = (period[0], period[1] - timedelta(days=days))
+        for key, last in self._pick(period, _is_live):
+            self._of[key][-1] = replace(last, day=last.day + timedelta(days=days))
+
+    def correct(self, day: date, late: bool) -> None:
+        """Deliver an order of the history once more, with a corrected delivery or total."""
+
+        def fits(arrived: list[Delivery]) -> bool:
+            record = arrived[-1].record
+            return isinstance(record, Order) and record.is_late == late and record.status == "delivered"
+
+        for key, last in self._pick((FIRST, HISTORY_END), fits):
+            assert isinstance(last.record, Order)
+            self._of[key].append(Delivery(day, last.record.corrected(at(day, self._rng.randrange(10, 18)))))
+
+    def sorted(self) -> list[Delivery]:
+        """All deliveries by day; within a day as they were made, what is repeated at the end."""
+        return sorted(
+            (each for arrived in self._of.values() for each in arrived),
+            key=lambda each: (each.day, each.repeated, each.record.changed_at, each.record.key),
+        )
+
+    def _pick(
+        self, period: tuple[date, date], fits: Callable[[list[Delivery]], bool]
+    ) -> list[tuple[str, Delivery]]:
+        """One untouched record (none if none is left) that last arrived in the period and fits."""
+        for position, key in enumerate(self._untouched):
+            arrived = self._of[key]
+            if period[0] <= arrived[-1].day <= period[1] and fits(arrived):
+                del self._untouched[position]
+                return [(key, arrived[-1])]
+        return []
+
+
+def _is_live(arrived: list[Delivery]) -> bool:
+    return not arrived[-1].record.is_deleted

@@ -1,0 +1,117 @@
+"""How each system writes a day's delivery to disk. ``simulation`` calls it."""
+
+import csv
+import io
+import json
+import os
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from cxflow.demo.clock import DAYS, at
+from cxflow.demo.disorder import Delivery
+
+
+class Dialect(Protocol):
+    """A file format."""
+
+    @property
+    def suffix(self) -> str:
+        """The end of its files' names, without the dot."""
+
+    def encode(self, deliveries: Iterable[Delivery]) -> bytes:
+        """One whole file; a day without records has one too."""
+
+
+@dataclass(frozen=True)
+class Csv:
+    """Delimited text with a header line."""
+
+    columns: tuple[str, ...]
+    delimiter: str = ","
+    newline: str = "\n"
+    encoding: str = "utf-8"
+    suffix: str = "csv"
+
+    def encode(self, deliveries: Iterable[Delivery]) -> bytes:
+        text = io.StringIO()
+        writer = csv.writer(text, delimiter=self.delimiter, lineterminator=self.newline)
+        writer.writerow(self.columns)
+        for delivery in deliveries:
+            row = _row(delivery)
+            # As when a delimiter was not quoted: the line has two columns more than the header.
+            surplus = ["surplus", ""] if delivery.defect and delivery.defect.malformed else []
+            writer.writerow([*(row[column] for column in self.columns), *surplus])
+        return text.getvalue().encode(self.encoding)
+
+
+@dataclass(frozen=True)
+class JsonLines:
+    """One JSON object a line."""
+
+    suffix: str = "jsonl"
+
+    def encode(self, deliveries: Iterable[Delivery]) -> bytes:
+        return "".join(self._line(delivery) + "\n" for delivery in deliveries).encode()
+
+    @staticmethod
+    def _line(delivery: Delivery) -> str:
+        line = json.dumps(_row(delivery), ensure_ascii=False)
+        # As when the writer was killed: the line stops in the middle of an object.
+        return line[: len(line) * 3 // 5] if delivery.defect and delivery.defect.malformed else line
+
+
+def _row(delivery: Delivery) -> dict[str, object]:
+    row = delivery.record.row()
+    return delivery.defect.spoil(row) if delivery.defect else row
+
+
+DIALECTS: dict[str, Dialect] = {
+    "crm.contacts": Csv(
+        ("Contact Id", "Full Name", "E-Mail", "Phone", "Segment", "Consent", "Created At", "Updated At"),
+        delimiter=";", newline="\r\n", encoding="utf-8-sig",
+    ),
+    "crm.leads": Csv(
+        (
+            "Lead Id", "Contact Id", "Origin", "Stage", "Amount",
+            "Created At", "Won At", "Lost At", "Updated At",
+        ),
+        delimiter=";", newline="\r\n", encoding="utf-8-sig",
+    ),
+    "callcentre.calls": Csv(
+        (
+            "call_id", "queue", "caller", "agent", "reason", "started_at", "answered_at", "ended_at",
+            "wait_seconds", "talk_seconds", "hold_seconds", "acw_seconds", "transfers", "outcome",
+        ),
+    ),
+    "desk.tickets": JsonLines(),
+    "shop.orders": JsonLines(),
+    "shop.order_lines": JsonLines(),
+    "reviews.reviews": JsonLines(),
+    "surveys.answers": Csv(
+        (
+            "response_id", "question_id", "metric", "score", "comment", "email",
+            "invited_at", "responded_at",
+        ),
+        newline="\r\n",
+    ),
+}  # fmt: skip
+
+
+def write(exports: Path, stream: str, deliveries: Iterable[Delivery]) -> None:
+    """Write a stream's file of each day, dated to the end of that day."""
+    dialect = DIALECTS[stream]
+    system, _, name = stream.partition(".")
+    folder = exports / system
+    folder.mkdir(parents=True, exist_ok=True)
+    by_day: dict[date, list[Delivery]] = defaultdict(list)
+    for delivery in deliveries:
+        by_day[delivery.day].append(delivery)
+    for day in DAYS:
+        path = folder / f"{name}-{day}.{dialect.suffix}"
+        path.write_bytes(dialect.encode(by_day[day]))
+        closed = at(day + timedelta(days=1), 0).timestamp()
+        os.utime(path, (closed, closed))

@@ -1,0 +1,259 @@
+"""The KPIs of the demo, worked out from the clean final records. ``truth`` calls it.
+
+Plain Python and numpy on purpose: it shares no line with the formulas of cxflow that it is to check.
+Months and days are those of the company's clock.
+"""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from cxflow.demo.callcentre import Call
+from cxflow.demo.clock import WEEK, local_day
+from cxflow.demo.crm import Contact, Lead
+from cxflow.demo.desk import Ticket
+from cxflow.demo.persons import Persons
+from cxflow.demo.record import Identifier, Record
+from cxflow.demo.reviews import Review
+from cxflow.demo.shop import Order
+from cxflow.demo.surveys import Answer
+
+Values = npt.NDArray[np.float64]
+REPEAT_WITHIN = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class KpiValue:
+    """One value a correct warehouse must show."""
+
+    kpi: str
+    grain: str
+    """all, month or day."""
+    period_start: str | None
+    """First local day of the period; None for all."""
+    dimension: str
+    """channel, source or segment; empty for the overall value."""
+    dimension_value: str
+    value: float
+    n: int
+
+
+class Sample(NamedTuple):
+    """One observation: the local day it belongs to, its value, and what it can be split by."""
+
+    day: date
+    value: float
+    dimensions: dict[str, str]
+
+
+def mean(values: Values) -> float:
+    return float(values.mean())
+
+
+def net_promoters(scores: Values) -> float:
+    return float(100 * ((scores >= 9).mean() - (scores <= 6).mean()))
+
+
+def top_two_of_five(scores: Values) -> float:
+    return float((scores >= 4).mean())
+
+
+def contacts_per_100_orders(is_contact: Values) -> float:
+    return float(100 * is_contact.sum() / (1 - is_contact).sum())
+
+
+def share_with_two_or_more(persons: Values) -> float:
+    _, orders = np.unique(persons, return_counts=True)
+    return float((orders >= 2).mean())
+
+
+def quantile(q: float) -> Callable[[Values], float]:
+    """The quantile by linear interpolation."""
+    return lambda values: float(np.quantile(values, q))
+
+
+def length(values: Values) -> int:
+    return len(values)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A KPI: its observations, how they become one value, and how many of them count as n."""
+
+    kpi: str
+    samples: Sequence[Sample]
+    value: Callable[[Values], float] = mean
+    n: Callable[[Values], int] = length
+    splits: tuple[str, ...] = ()
+    by_day: bool = True
+
+    def values(self) -> Iterator[KpiValue]:
+        """The KPI overall and split, for the whole period, each month and the days of the last week."""
+        groups: dict[tuple[str, str | None, str, str], list[float]] = defaultdict(list)
+        for sample in self.samples:
+            periods: list[tuple[str, str | None]] = [("all", None), ("month", f"{sample.day:%Y-%m}-01")]
+            if self.by_day and sample.day in WEEK:
+                periods.append(("day", sample.day.isoformat()))
+            for grain, start in periods:
+                groups[grain, start, "", ""].append(sample.value)
+                for split in self.splits:
+                    if grain != "day" and split in sample.dimensions:
+                        groups[grain, start, split, sample.dimensions[split]].append(sample.value)
+        for (grain, start, split, part), observed in sorted(groups.items(), key=lambda group: str(group[0])):
+            array = np.array(observed)
+            if self.n(array):
+                yield KpiValue(self.kpi, grain, start, split, part, self.value(array), self.n(array))
+
+
+class Facts:
+    """The final records by kind, each with its person and its dimensions."""
+
+    def __init__(self, records: Iterable[Record], persons: Persons) -> None:
+        everything = list(records)
+        self.persons = persons
+        self.orders = [r for r in everything if isinstance(r, Order)]
+        self.sales = [order for order in self.orders if order.cancelled_at is None]
+        self.calls = [r for r in everything if isinstance(r, Call)]
+        self.answered = [call for call in self.calls if call.answered]
+        self.tickets = [r for r in everything if isinstance(r, Ticket)]
+        self.answers = [r for r in everything if isinstance(r, Answer)]
+        self.reviews = [r for r in everything if isinstance(r, Review)]
+        self.leads = [r for r in everything if isinstance(r, Lead)]
+        self._segments = {persons.of(r): r.segment for r in everything if isinstance(r, Contact)}
+
+    def sample(self, record: Record, moment: datetime, value: float) -> Sample:
+        """An observation of a record. It has a segment where the CRM knows its person."""
+        source = record.stream.partition(".")[0]
+        channel = {"callcentre": "phone", "surveys": "email"}.get(source, "web")
+        dimensions = {"source": source, "channel": record.channel if isinstance(record, Ticket) else channel}
+        if segment := self._segments.get(self.persons.of(record)):
+            dimensions["segment"] = segment
+        return Sample(local_day(moment), float(value), dimensions)
+
+    def scores(self, metric: str) -> list[Sample]:
+        """The answers to one question."""
+        return [self.sample(a, a.responded_at, a.score) for a in self.answers if a.metric == metric]
+
+    def minutes(self, end: Callable[[Ticket], datetime | None]) -> list[Sample]:
+        """Calendar minutes from a ticket's creation to an end, for the tickets that reached it."""
+        return [
+            self.sample(ticket, ticket.created_at, (moment - ticket.created_at).total_seconds() / 60)
+            for ticket in self.tickets
+            if (moment := end(ticket))
+        ]
+
+    def contacts(self) -> list[tuple[datetime, Call | Ticket]]:
+        """Every support contact, earliest first."""
+        opened: list[tuple[datetime, Call | Ticket]] = [(call.started_at, call) for call in self.calls]
+        opened += [(ticket.created_at, ticket) for ticket in self.tickets]
+        return sorted(opened, key=lambda contact: (contact[0], contact[1].key))
+
+    def resolved_at_first_contact(self) -> list[Sample]:
+        """1 or 0 for each contact of a known person that has been watched for the whole seven days."""
+        contacts = self.contacts()
+        times: dict[tuple[Identifier, str], list[datetime]] = defaultdict(list)
+        for moment, contact in contacts:
+            if person := self.persons.of(contact):
+                times[person, contact.reason].append(moment)
+        samples: list[Sample] = []
+        for moment, contact in contacts:
+            person = self.persons.of(contact)
+            if person and moment + REPEAT_WITHIN <= contacts[-1][0]:
+                asked = times[person, contact.reason]
+                following = bisect_right(asked, moment)
+                again = following < len(asked) and asked[following] <= moment + REPEAT_WITHIN
+                samples.append(self.sample(contact, moment, not again))
+        return samples
+
+    def buyers(self) -> list[Sample]:
+        """For each order that was not cancelled, the number of its person."""
+        numbers: dict[Any, int] = {}
+        return [
+            self.sample(order, order.created_at, numbers.setdefault(self.persons.of(order), len(numbers)))
+            for order in self.sales
+        ]
+
+
+def measures(facts: Facts) -> list[Measure]:
+    """Every KPI of the demo but retention."""
+    sample = facts.sample
+    first_reply = facts.minutes(lambda ticket: ticket.first_reply_at)
+    resolution = facts.minutes(lambda ticket: ticket.solved_at)
+    demand = [sample(contact, moment, 1) for moment, contact in facts.contacts()]
+    demand += [sample(order, order.created_at, 0) for order in facts.orders]
+    return [
+        Measure("nps", facts.scores("nps"), net_promoters, splits=("source", "segment")),
+        Measure("csat", facts.scores("csat"), top_two_of_five, splits=("channel",)),
+        Measure("ces", facts.scores("ces")),
+        Measure(
+            "review_rating", [sample(r, r.created_at, r.rating) for r in facts.reviews], splits=("source",)
+        ),
+        Measure("contact_rate", demand, contacts_per_100_orders, n=lambda each: int((1 - each).sum())),
+        Measure(
+            "first_contact_resolution",
+            facts.resolved_at_first_contact(),
+            splits=("channel", "source"),
+            by_day=False,
+        ),
+        Measure(
+            "average_handle_time",
+            [
+                sample(c, c.started_at, c.talk_seconds + c.hold_seconds + c.acw_seconds)
+                for c in facts.answered
+            ],
+            splits=("source",),
+        ),
+        Measure("average_speed_of_answer", [sample(c, c.started_at, c.wait_seconds) for c in facts.answered]),
+        Measure("abandonment_rate", [sample(c, c.started_at, not c.answered) for c in facts.calls]),
+        Measure(
+            "service_level_80_20", [sample(c, c.started_at, c.wait_seconds <= 20) for c in facts.answered]
+        ),
+        Measure("first_reply_minutes", first_reply, quantile(0.5), splits=("channel",)),
+        Measure("first_reply_minutes_p90", first_reply, quantile(0.9), splits=("channel",)),
+        Measure("resolution_minutes", resolution, quantile(0.5), splits=("channel",)),
+        Measure("resolution_minutes_p90", resolution, quantile(0.9), splits=("channel",)),
+        Measure(
+            "on_time_delivery_rate",
+            [sample(o, o.delivered_at, not o.is_late) for o in facts.sales if o.delivered_at],
+        ),
+        Measure("return_rate", [sample(o, o.created_at, bool(o.returns)) for o in facts.sales]),
+        Measure(
+            "average_order_value",
+            [sample(o, o.created_at, o.price) for o in facts.sales],
+            splits=("segment",),
+        ),
+        Measure(
+            "repeat_purchase_rate",
+            facts.buyers(),
+            share_with_two_or_more,
+            n=lambda persons: len(np.unique(persons)),
+            by_day=False,
+        ),
+        Measure("lead_conversion_rate", [sample(x, x.created_at, x.won_at is not None) for x in facts.leads]),
+    ]
+
+
+def retention(facts: Facts) -> Iterator[KpiValue]:
+    """Of the persons with an order (not cancelled) in a month, the share that orders in the next too."""
+    active: dict[str, set[float]] = defaultdict(set)
+    for buyer in facts.buyers():
+        active[f"{buyer.day:%Y-%m}-01"].add(buyer.value)
+    months = sorted(active)
+    for before, month in pairwise(months):
+        stayed = len(active[before] & active[month])
+        yield KpiValue(
+            "retention_rate", "month", month, "", "", stayed / len(active[before]), len(active[before])
+        )
+
+
+def kpi_values(records: Iterable[Record], persons: Persons) -> list[KpiValue]:
+    """Every value that a correct warehouse must show."""
+    facts = Facts(records, persons)
+    return [*(value for measure in measures(facts) for value in measure.values()), *retention(facts)]

@@ -1,0 +1,31 @@
+"""Who is who: connected components over the identifiers that good records hold. ``truth`` calls it."""
+
+from collections.abc import Iterable
+
+from cxflow.demo.record import Identifier, Record
+
+
+class Persons:
+    """A union-find forest over identifiers; two in one record are one person's."""
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        self._parent: dict[Identifier, Identifier] = {}
+        for record in records:
+            names = list(record.identifiers())
+            for name in names:
+                self._parent.setdefault(name, name)
+                self._parent[self._root(name)] = self._root(names[0])
+
+    def __len__(self) -> int:
+        return sum(self._root(name) == name for name in list(self._parent))
+
+    def of(self, record: Record) -> Identifier | None:
+        """The one identifier that stands for the record's person; None for a record that names nobody."""
+        name = next(record.identifiers(), None)
+        return self._root(name) if name else None
+
+    def _root(self, name: Identifier) -> Identifier:
+        while (parent := self._parent[name]) != name:
+            self._parent[name] = self._parent[parent]
+            name = parent
+        return name

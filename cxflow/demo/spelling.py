@@ -1,0 +1,49 @@
+"""The ways in which people type the same address or number. The system modules write through it.
+
+The way is chosen from the record's key, not drawn: each delivery of a version is spelt alike.
+"""
+
+from zlib import crc32
+
+
+def _draw(key: str, sides: int) -> int:
+    return crc32(key.encode()) % sides
+
+
+def email_by_hand(address: str, key: str) -> str:
+    """An address as it is found in a CRM: any case, blanks at the end."""
+    name, _, host = address.partition("@")
+    return (
+        address,
+        address,
+        address + " ",
+        address.upper(),
+        f"{name.title()}@{host}",
+        f"{name.title()}@{host.title()}  ",
+    )[_draw("email" + key, 6)]
+
+
+def email_in_form(address: str, key: str) -> str:
+    """An address as a web form passes it on: trimmed, with a capital now and then."""
+    return address.capitalize() if _draw("form" + key, 8) == 0 else address
+
+
+def phone_by_hand(e164: str, key: str) -> str:
+    """A Spanish number as it is found in a CRM: national or international, blanks or dashes."""
+    n = e164.removeprefix("+34")
+    return (
+        f"+34 {n[:3]} {n[3:6]} {n[6:]}",
+        f"0034 {n}",
+        f"0034 {n[:3]} {n[3:5]} {n[5:7]} {n[7:]}",
+        n,
+        f"{n[:3]} {n[3:6]} {n[6:]}",
+        f"{n[:3]}-{n[3:6]}-{n[6:]}",
+        f"+34-{n[:3]}-{n[3:6]}-{n[6:]}",
+        e164,
+    )[_draw("phone" + key, 8)]
+
+
+def phone_on_trunk(e164: str, key: str) -> str:
+    """A Spanish number as telephone lines present it: no blanks, three prefixes."""
+    n = e164.removeprefix("+34")
+    return (e164, e164, f"0034{n}", n)[_draw("trunk" + key, 4)]

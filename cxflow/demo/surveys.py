@@ -1,0 +1,130 @@
+"""Surveys after deliveries, calls and tickets: one record per answered question. ``simulation`` calls it."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from random import Random
+from typing import ClassVar, Self
+
+from cxflow.demo.callcentre import Call
+from cxflow.demo.clock import in_period, later, local_day
+from cxflow.demo.desk import Ticket
+from cxflow.demo.people import Person
+from cxflow.demo.record import Identifier, Row, utc_iso
+from cxflow.demo.shop import Purchase
+from cxflow.demo.spelling import email_in_form
+from cxflow.demo.words import remark
+
+# Weights of the scores, worst first, after a good and after a poor experience.
+SCORES: dict[str, tuple[int, tuple[int, ...], tuple[int, ...]]] = {
+    "nps": (0, (1, 1, 1, 1, 2, 4, 6, 12, 18, 25, 29), (5, 5, 6, 7, 8, 11, 11, 13, 14, 11, 9)),
+    "csat": (1, (2, 4, 10, 36, 48), (24, 24, 20, 20, 12)),
+    "ces": (1, (1, 2, 4, 9, 20, 34, 30), (15, 16, 18, 18, 15, 11, 7)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to one question of a response; it never changes."""
+
+    stream: ClassVar[str] = "surveys.answers"
+    is_deleted: ClassVar[bool] = False
+
+    response_id: str
+    metric: str
+    """nps (0–10), csat (1–5) or ces (1–7)."""
+    score: int
+    comment: str
+    email: str
+    invited_at: datetime
+    responded_at: datetime
+
+    @property
+    def question_id(self) -> str:
+        return f"q_{self.metric}"
+
+    @property
+    def key(self) -> str:
+        return f"{self.response_id}/{self.question_id}"
+
+    @property
+    def changed_at(self) -> datetime:
+        return self.responded_at
+
+    def row(self) -> Row:
+        return {
+            "response_id": self.response_id,
+            "question_id": self.question_id,
+            "metric": self.metric,
+            "score": str(self.score),
+            "comment": self.comment,
+            "email": email_in_form(self.email, self.response_id),
+            "invited_at": utc_iso(self.invited_at),
+            "responded_at": utc_iso(self.responded_at),
+        }
+
+    def identifiers(self) -> Iterator[Identifier]:
+        yield "email", self.email
+
+    def touched(self, _: datetime, /) -> Self:
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """Something lived through that a survey asks about."""
+
+    at: datetime
+    person: Person
+    poor: bool
+    metrics: tuple[str, ...]
+
+
+def answers(
+    rng: Random, bought: Iterable[Purchase], calls: Iterable[Call], tickets: Iterable[tuple[Ticket, ...]]
+) -> list[Answer]:
+    """Every answer of the period, response by response."""
+    given: list[Answer] = []
+    responses = 0
+    for occasion in (*_deliveries(rng, bought), *_calls(rng, calls), *_tickets(rng, tickets)):
+        invited_at = later(occasion.at, rng.uniform(1, 24))
+        responded_at = later(invited_at, 0.02 + rng.expovariate(1 / 16))
+        email = occasion.person.email(local_day(responded_at))
+        if email is None or not in_period(responded_at):
+            continue
+        response_id = f"V{80_000 + responses}"
+        responses += 1
+        for metric in occasion.metrics:
+            worst, good, poor = SCORES[metric]
+            (score,) = rng.choices(range(worst, worst + len(good)), poor if occasion.poor else good)
+            mood = (score - worst) / (len(good) - 1)
+            given.append(
+                Answer(response_id, metric, score, remark(rng, mood), email, invited_at, responded_at)
+            )
+    return given
+
+
+def _deliveries(rng: Random, bought: Iterable[Purchase]) -> Iterator[Occasion]:
+    for purchase in bought:
+        order = purchase.versions[-1]
+        if order.delivered_at and rng.random() < 0.24:
+            metrics = ("nps", "csat") if rng.random() < 0.4 else ("nps",)
+            yield Occasion(order.delivered_at, order.person, order.is_late or bool(order.returns), metrics)
+
+
+def _calls(rng: Random, calls: Iterable[Call]) -> Iterator[Occasion]:
+    for call in calls:
+        if call.answered and call.caller and rng.random() < 0.28:
+            poor = call.wait_seconds > 60 or rng.random() < 0.15
+            metrics = ("csat", "ces", "nps") if rng.random() < 0.3 else ("csat", "ces")
+            yield Occasion(call.ended_at, call.person, poor, metrics)
+
+
+def _tickets(rng: Random, tickets: Iterable[tuple[Ticket, ...]]) -> Iterator[Occasion]:
+    for versions in tickets:
+        last = versions[-1]
+        if last.solved_at and last.email and rng.random() < 0.34:
+            poor = last.reopens > 0 or rng.random() < 0.2
+            yield Occasion(
+                last.solved_at, last.person, poor, ("csat", "ces") if rng.random() < 0.6 else ("ces",)
+            )

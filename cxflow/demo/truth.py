@@ -1,0 +1,129 @@
+"""What a correct integration of the exports must find. ``simulation`` works it out and keeps it aside.
+
+It is read off the simulator's own records, never off the files.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
+
+from cxflow.demo.clock import FIRST, LAST, WEEK, WEEK_START, ZONE_NAME
+from cxflow.demo.defects import DEFECTS
+from cxflow.demo.disorder import Delivery
+from cxflow.demo.kpis import KpiValue, kpi_values
+from cxflow.demo.persons import Persons
+from cxflow.demo.record import Record
+
+
+@dataclass(frozen=True)
+class State:
+    """The warehouse after all deliveries up to and including a day."""
+
+    until: str
+    live: dict[str, int]
+    """Distinct good records by stream, deleted ones left out."""
+    quarantine_open: dict[str, int]
+    """Bad records by stream of which no good version has come."""
+    customers: int
+    """Distinct persons over e-mail, phone and external ids."""
+    kpis: list[KpiValue]
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """What was delivered in a span of days, by stream."""
+
+    records: dict[str, int]
+    """Lines, with duplicates and malformed ones."""
+    quarantine: dict[str, dict[str, int]]
+    """Bad record versions by the rule they break."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The answers, and the span they are for."""
+
+    seed: int
+    scale: float
+    reporting_timezone: str
+    history: dict[str, str]
+    """Local dates, half-open."""
+    days: list[str]
+    """The local days that are delivered one by one after the history."""
+    records: dict[str, int]
+    quarantine: dict[str, dict[str, int]]
+    deliveries: dict[str, Arrived]
+    """``records`` and ``quarantine`` of the history and of each day after it."""
+    live: dict[str, int]
+    quarantine_open: dict[str, int]
+    customers: int
+    kpis: list[KpiValue]
+    after_history: State
+    """The same at the end of the history; the four fields above are for the end of the last day."""
+
+    def as_json(self) -> str:
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
+
+
+def truth_of(seed: int, scale: float, deliveries: Iterable[Delivery]) -> Truth:
+    """The truth about these deliveries."""
+    everything = list(deliveries)
+    total, final = _arrived(everything), _state(everything, LAST)
+    eve = WEEK_START - timedelta(days=1)
+    spans = {"history": (FIRST, eve)} | {day.isoformat(): (day, day) for day in WEEK}
+    return Truth(
+        seed=seed,
+        scale=scale,
+        reporting_timezone=ZONE_NAME,
+        history={"start": FIRST.isoformat(), "end": WEEK_START.isoformat(), "dates": "local, half-open"},
+        days=[day.isoformat() for day in WEEK],
+        records=total.records,
+        quarantine=total.quarantine,
+        deliveries={
+            name: _arrived(each for each in everything if first <= each.day <= last)
+            for name, (first, last) in spans.items()
+        },
+        live=final.live,
+        quarantine_open=final.quarantine_open,
+        customers=final.customers,
+        kpis=final.kpis,
+        after_history=_state([each for each in everything if each.day <= eve], eve),
+    )
+
+
+def _arrived(deliveries: Iterable[Delivery]) -> Arrived:
+    records = Counter[str]()
+    quarantine: dict[str, Counter[str]] = {stream: Counter() for stream in DEFECTS}
+    for each in deliveries:
+        records[each.record.stream] += 1
+        if each.defect:
+            quarantine[each.record.stream][each.defect.rule] += 1
+    return Arrived(
+        {stream: records[stream] for stream in DEFECTS},
+        {stream: dict(sorted(rules.items())) for stream, rules in quarantine.items()},
+    )
+
+
+def _state(deliveries: list[Delivery], until: date) -> State:
+    latest: dict[tuple[str, str], Record] = {}
+    bad: set[tuple[str, str]] = set()
+    for each in deliveries:
+        record = each.record
+        name = (record.stream, record.key)
+        if each.defect:
+            bad.add(name)
+        elif name not in latest or record.changed_at > latest[name].changed_at:
+            latest[name] = record
+    live = [record for record in latest.values() if not record.is_deleted]
+    persons = Persons(live)
+    counts = Counter(record.stream for record in live)
+    unmended = Counter(stream for stream, key in bad if (stream, key) not in latest)
+    return State(
+        until=until.isoformat(),
+        live={stream: counts[stream] for stream in DEFECTS},
+        quarantine_open={stream: unmended[stream] for stream in DEFECTS},
+        customers=len(persons),
+        kpis=kpi_values(live, persons),
+    )

@@ -1,0 +1,102 @@
+"""Every error cxflow raises on purpose, sorted by what to do next.
+
+*Transient*: wait and try again. *Record*: set the record aside and go on. *Fatal*: stop and mend the
+configuration, the source or the code. The command line turns a class into an exit code (the numbers of BSD
+`sysexits.h`), the Airflow operators turn it into a retry or a final failure.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class CxflowError(Exception):
+    """An error with its place: which connection, which stream, which value, and how to mend it.
+
+    The message never holds personal data or a secret: `value` is a name from the configuration (a column, a
+    path, a rule), not a value from a record.
+    """
+
+    exit_code: ClassVar[int] = 70
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        connection: str | None = None,
+        stream: str | None = None,
+        value: str | None = None,
+        fix: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.connection = connection
+        self.stream = stream
+        self.value = value
+        self.fix = fix
+
+    @property
+    def place(self) -> str:
+        """`connection.stream`, as far as it is known."""
+        return ".".join(part for part in (self.connection, self.stream) if part)
+
+    def at(self, connection: str | None = None, stream: str | None = None) -> CxflowError:
+        """The same error, its place filled in where it was raised without one."""
+        self.connection = self.connection or connection
+        self.stream = self.stream or stream
+        return self
+
+    def __str__(self) -> str:
+        place = f"{self.place}: " if self.place else ""
+        fix = f" ({self.fix})" if self.fix else ""
+        return f"{place}{self.message}{fix}"
+
+
+class TransientError(CxflowError):
+    """Out of reach for now (a lock, a network, a throttled service): the same call may succeed later."""
+
+    exit_code = 75
+
+
+class WarehouseBusyError(TransientError):
+    """Another process holds the warehouse file."""
+
+
+class RecordError(CxflowError):
+    """One record cannot be used; the batch goes on without it."""
+
+    exit_code = 65
+
+
+class FatalError(CxflowError):
+    """Nothing will change until somebody mends the cause."""
+
+    exit_code = 70
+
+
+class ConfigError(FatalError):
+    """`cxflow.toml`, a mapping, a credential or a plugin is not what it should be."""
+
+    exit_code = 78
+
+
+class SourceError(FatalError):
+    """The source is not as declared: a file is missing or cut off, a header changed, a column is gone."""
+
+    exit_code = 66
+
+
+class GateClosedError(FatalError):
+    """More of a batch was rejected than the gate allows, or a table-level expectation failed."""
+
+    exit_code = 65
+
+
+class AccountingError(FatalError):
+    """The books do not balance. A defect in cxflow: nothing was committed."""
+
+
+class SchemaError(FatalError):
+    """The warehouse's tables are not those of this version."""
+
+    exit_code = 78

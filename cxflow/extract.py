@@ -1,0 +1,47 @@
+"""One stream, one window -> one landed raw batch. Called by `flow`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from cxflow.connect.connector import Connector, Cursor
+from cxflow.model.batch import BatchRef, Mode
+from cxflow.model.stream import Stream
+from cxflow.model.window import Window
+from cxflow.settings import Settings
+from cxflow.store import landing, shape
+
+
+def extract(
+    settings: Settings,
+    connector: Connector,
+    stream: Stream,
+    window: Window,
+    cursor: Cursor | None,
+    mode: Mode,
+) -> BatchRef:
+    """Ask the connector for the stream's window and land what it gives, whole or not at all.
+
+    `cursor` is None for a backfill. Raises what the connector raises: TransientError, SourceError, ConfigError.
+    """
+    extracted_at = datetime.now(UTC)
+    connector.check(stream)
+    with landing.writing() as writer:
+        next_cursor = connector.read(stream, window, cursor, writer)
+        manifest = landing.Manifest(
+            connection=connector.connection.name,
+            stream=stream.name,
+            batch_id=landing.new_batch_id(window, extracted_at),
+            mode=mode,
+            connector=connector.name,
+            plugin_version=connector.version(),
+            window=window.as_json(),
+            extracted_at=extracted_at.isoformat(),
+            layout=writer.layout or "columns",
+            records=writer.rows,
+            malformed=writer.malformed_rows,
+            parts=landing.checksums(writer.folder),
+            cursor=next_cursor if mode == "scheduled" else {},
+            raw_columns=shape.describe(writer.folder, writer.layout),
+        )
+        return landing.commit(settings, writer, manifest)

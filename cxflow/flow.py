@@ -1,0 +1,215 @@
+"""The whole trip, in order, as plain functions. The command line and the Airflow operators call these.
+
+    extract -> prepare (conform, validate) -> load        per connection, stream and window
+    resolve_identity -> compute_kpis -> publish            once for the warehouse
+
+Each takes the settings and small references and returns small reports, so that each can be a task of its own.
+Every error says its connection and stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from cxflow import extract as extraction
+from cxflow.load import batch as loading
+from cxflow.conform import batch as conforming
+from cxflow.conform.projection import check as check_mapping
+from cxflow.connect import registry
+from cxflow.connect.connector import Connector
+from cxflow.errors import CxflowError
+from cxflow.identity import resolve
+from cxflow.kpis import calculator
+from cxflow.kpis.kpi import Kpi
+from cxflow.model.batch import BatchRef, Mode
+from cxflow.model.window import Window
+from cxflow.publish import views
+from cxflow.settings import Settings
+from cxflow.store import engine, landing, ledger, prepared
+from cxflow.validate import gate, quarantine
+
+_SHORTEST = timedelta(microseconds=1)
+"""A run up to an instant that is loaded already still asks for something."""
+
+log = structlog.get_logger("cxflow")
+
+Progress = Callable[[str, str, str], None]
+"""Called with connection, stream and the step that begins: extract, prepare, load or done."""
+
+
+def _silent(connection: str, stream: str, step: str) -> None:
+    """The progress of somebody who does not watch."""
+
+
+@contextmanager
+def _at(connection: str, stream: str | None = None) -> Iterator[None]:
+    """Errors raised in the block say where they happened."""
+    try:
+        yield
+    except CxflowError as problem:
+        problem.at(connection, stream)
+        raise
+
+
+def open_connection(settings: Settings, connection: str) -> Connector:
+    """The connector of a configured connection, its declarations checked."""
+    with _at(connection):
+        return registry.open_connection(settings, connection)
+
+
+def streams(settings: Settings, connection: str) -> list[str]:
+    """The names of a connection's streams, in the order in which they are declared."""
+    return list(open_connection(settings, connection).streams)
+
+
+def scheduled_window(settings: Settings, connection: str, stream: str, end: datetime) -> Window:
+    """What a scheduled run up to `end` reads: from the cursor, less the stream's look-back, to `end` less its
+    lag. Without a cursor it begins at the connection's `start`, or at the source's beginning."""
+    connector = open_connection(settings, connection)
+    declared = connector.stream(stream)
+    position = ledger.position(settings, connection, stream)
+    end = end - declared.lag
+    if position is None:
+        start = connector.connection.start
+        if start is not None and start.tzinfo is None:
+            start = start.replace(tzinfo=UTC)
+        return Window(start if start is None or start < end else None, end)
+    start = position - declared.look_back
+    # A run for a past day still has a window; what it finds there is known already.
+    return Window(min(start, end - declared.look_back - _SHORTEST), end)
+
+
+def lint(settings: Settings, connection: str) -> list[str]:
+    """Check a connection without reading a record: settings, mapping, expectations. Returns what was checked.
+
+    Mappings are checked against the canonical tables, and their SQL is parsed. Raises ConfigError at the first
+    fault.
+    """
+    checked = []
+    for name, stream in open_connection(settings, connection).streams.items():
+        with _at(connection, name):
+            check_mapping(stream)
+            gate.check(stream)
+        checked.append(f"{connection}.{name}")
+    return checked
+
+
+def doctor(settings: Settings, connection: str, stream: str) -> None:
+    """Whether the stream could be read now. Raises ConfigError, SourceError or TransientError if not."""
+    with _at(connection, stream):
+        connector = open_connection(settings, connection)
+        connector.check(connector.stream(stream))
+
+
+def plan(settings: Settings, connection: str, stream: str, window: Window, mode: Mode) -> list[str]:
+    """What an extraction would read, a line each; nothing is read or written."""
+    with _at(connection, stream):
+        connector = open_connection(settings, connection)
+        cursor = ledger.cursor(settings, connection, stream) if mode == "scheduled" else None
+        return connector.plan(connector.stream(stream), window, cursor)
+
+
+def extract(settings: Settings, connection: str, stream: str, window: Window, mode: Mode) -> BatchRef:
+    """Land one raw batch."""
+    with _at(connection, stream):
+        connector = open_connection(settings, connection)
+        cursor = ledger.cursor(settings, connection, stream) if mode == "scheduled" else None
+        batch = extraction.extract(settings, connector, connector.stream(stream), window, cursor, mode)
+        log.info("extracted", connection=connection, stream=stream, batch=batch.batch_id, window=str(window))
+        return batch
+
+
+def prepare(settings: Settings, batch: BatchRef) -> BatchRef:
+    """Conform and validate a landed batch; what came of it stands beside it in the landing zone.
+
+    A closed gate does not raise here: the verdict is part of the prepared batch, and `load` acts on it.
+    """
+    with _at(batch.connection, batch.stream):
+        connector = open_connection(settings, batch.connection)
+        stream = connector.stream(batch.stream)
+        known = ledger.raw_columns(settings, batch.connection, batch.stream)
+        with prepared.scratch(batch) as scratch:
+            conformed = conforming.conform(settings, connector.connection, stream, batch, known, scratch)
+            verdict = gate.validate(settings, stream, conformed)
+            prepared.commit(settings, batch, conformed, verdict)
+        log.info("prepared", connection=batch.connection, stream=batch.stream, batch=batch.batch_id)
+        return batch
+
+
+def load(settings: Settings, batch: BatchRef) -> loading.LoadReport:
+    """Load a prepared batch in one transaction.
+
+    Raises GateClosedError where its gate was closed: the ledger then holds the stop, and nothing else changed.
+    """
+    with _at(batch.connection, batch.stream):
+        report = loading.load(settings, batch)
+        log.info("loaded", connection=batch.connection, stream=batch.stream, batch=batch.batch_id)
+        return report
+
+
+def run_stream(
+    settings: Settings,
+    connection: str,
+    stream: str,
+    window: Window,
+    mode: Mode,
+    progress: Progress = _silent,
+) -> loading.LoadReport:
+    """Extract, prepare and load one stream's window."""
+    progress(connection, stream, "extract")
+    batch = extract(settings, connection, stream, window, mode)
+    progress(connection, stream, "prepare")
+    prepare(settings, batch)
+    progress(connection, stream, "load")
+    report = load(settings, batch)
+    progress(connection, stream, "done")
+    return report
+
+
+def replay(
+    settings: Settings, chosen: quarantine.Filter, progress: Progress = _silent
+) -> list[loading.LoadReport]:
+    """Take quarantined records through conforming and validating again, after a mapping or a rule was mended.
+
+    They come from the landing zone; their sources are not asked. What passes is loaded and leaves the
+    quarantine, the rest stays. One report per landed batch.
+    """
+    reports = []
+    for batch, rows in quarantine.replayable(settings, chosen).items():
+        with _at(batch.connection, batch.stream):
+            progress(batch.connection, batch.stream, "extract")
+            again = landing.subset(settings, batch, rows)
+        progress(batch.connection, batch.stream, "prepare")
+        prepare(settings, again)
+        progress(batch.connection, batch.stream, "load")
+        reports.append(load(settings, again))
+        progress(batch.connection, batch.stream, "done")
+    return reports
+
+
+def resolve_identity(settings: Settings) -> resolve.IdentityReport:
+    """Give every identifier that changed its customer, and every row of theirs its `customer_id`."""
+    with engine.transaction(settings) as connection:
+        return resolve.resolve(connection, settings)
+
+
+def kpis(settings: Settings) -> dict[str, Kpi]:
+    """All KPIs, of cxflow and of plugins, by name."""
+    found = registry.kpis(registry.of_project(settings))
+    return {name: kpi for name, kpi in found.items() if isinstance(kpi, Kpi)}
+
+
+def compute_kpis(settings: Settings, *, everything: bool = False) -> calculator.KpiReport:
+    """Compute the KPIs of the periods that loads touched (or of all), and publish what changed."""
+    with engine.transaction(settings) as connection:
+        return calculator.compute(connection, settings, kpis(settings), datetime.now(UTC), everything)
+
+
+def publish(settings: Settings) -> list[str]:
+    """Bring the BI views up to date; returns their names."""
+    with engine.transaction(settings) as connection:
+        return views.publish(connection)

@@ -1,0 +1,285 @@
+"""Gives every identifier its customer and every row its `customer_id`. Called by `flow` after loads.
+
+Only what changed is looked at: the customers of the pending identifiers, whole, and their records. The result
+does not depend on the order of loads: a customer is named after the identifier that was seen first (the earliest
+event, then the smallest hash), so that a later identifier joins without renaming anyone, and a rebuild from
+nothing gives the same names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from cxflow.identity import components
+from cxflow.settings import Settings
+from cxflow.store import schema, tables
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityReport:
+    """What a resolution did."""
+
+    identifiers: int
+    """Looked at: the pending ones and those of the same customers."""
+    customers: int
+    """Customers they name now."""
+    merged: int
+    """Customers that turned out to be another one."""
+    shared: int
+    """Identifiers met beside so many others that they name nobody."""
+
+
+_TEMPORARY = (
+    "affected",
+    "met",
+    "node",
+    "shared_node",
+    "edge",
+    "component",
+    "assigned",
+    "owner",
+    "former",
+    "profile",
+)
+
+
+def resolve(connection: sa.Connection, settings: Settings) -> IdentityReport:
+    """Resolve the pending identifiers, within the caller's transaction."""
+    schema.require(connection)
+    if not connection.scalar(sa.text("SELECT count(*) FROM pending_identity")):
+        return IdentityReport(0, 0, 0, 0)
+    _collect(connection)
+    shared = _set_shared_apart(connection, settings.identity.max_identifiers)
+    components.label(connection, "edge", "component")
+    _name(connection)
+    merged = _keep_identities(connection)
+    _assign_rows(connection)
+    _keep_customers(connection)
+    report = IdentityReport(
+        identifiers=_count(connection, "SELECT count(*) FROM affected"),
+        customers=_count(
+            connection, "SELECT count(DISTINCT customer_id) FROM assigned WHERE customer_id IS NOT NULL"
+        ),
+        merged=merged,
+        shared=shared,
+    )
+    _run(connection, "DELETE FROM pending_identity")
+    for name in _TEMPORARY:
+        _run(connection, f"DROP TABLE {name}")
+    return report
+
+
+def _collect(connection: sa.Connection) -> None:
+    """`affected`: the pending identifiers and all others of their customers. `met`: the records with one of
+    them. `node`: the affected identifiers that some record still holds, numbered, and first and last seen."""
+    _run(
+        connection,
+        "CREATE TEMP TABLE affected AS SELECT namespace, identity_hash FROM pending_identity UNION "
+        "SELECT i.namespace, i.identity_hash FROM customer_identity i WHERE i.valid_to IS NULL "
+        "AND i.customer_id IN (SELECT k.customer_id FROM customer_identity k JOIN pending_identity p "
+        "ON p.namespace = k.namespace AND p.identity_hash = k.identity_hash)",
+    )
+    _run(
+        connection,
+        "CREATE TEMP TABLE met AS SELECT r.*, dense_rank() OVER (ORDER BY r.source_system, r.source_object, "
+        "r.source_record_id) AS record FROM record_identity r JOIN affected a "
+        "ON a.namespace = r.namespace AND a.identity_hash = r.identity_hash",
+    )
+    _run(
+        connection,
+        "CREATE TEMP TABLE node AS SELECT namespace, identity_hash, min(identity_value) AS identity_value, "
+        "min(seen_at) AS first_seen_at, max(seen_at) AS last_seen_at, "
+        "row_number() OVER (ORDER BY namespace, identity_hash) AS node FROM met GROUP BY namespace, identity_hash",
+    )
+
+
+def _set_shared_apart(connection: sa.Connection, limit: int) -> int:
+    """`edge`: record to node, without the identifiers that too many others are met beside."""
+    _run(
+        connection,
+        "CREATE TEMP TABLE shared_node AS SELECT node FROM ("
+        "SELECT n.node, o.namespace, count(DISTINCT o.identity_hash) AS others FROM met m "
+        "JOIN node n ON n.namespace = m.namespace AND n.identity_hash = m.identity_hash "
+        "JOIN met o ON o.record = m.record AND (o.namespace <> m.namespace OR o.identity_hash <> m.identity_hash) "
+        f"GROUP BY n.node, o.namespace) beside WHERE others > {limit} GROUP BY node",
+    )
+    _run(
+        connection,
+        "CREATE TEMP TABLE edge AS SELECT m.record, n.node FROM met m "
+        "JOIN node n ON n.namespace = m.namespace AND n.identity_hash = m.identity_hash "
+        "WHERE n.node NOT IN (SELECT node FROM shared_node)",
+    )
+    return _count(connection, "SELECT count(*) FROM shared_node")
+
+
+def _name(connection: sa.Connection) -> None:
+    """`assigned`: each identifier with its customer, named after the component's first identifier; null where
+    it is shared."""
+    _run(
+        connection,
+        "CREATE TEMP TABLE assigned AS SELECT n.*, c.label, "
+        "first_value(md5(n.namespace || '|' || n.identity_hash)) OVER (PARTITION BY c.label "
+        "ORDER BY n.first_seen_at, n.namespace, n.identity_hash) AS customer_id "
+        "FROM node n JOIN component c ON c.node = n.node UNION ALL "
+        "SELECT n.*, NULL, NULL FROM node n WHERE n.node IN (SELECT node FROM shared_node)",
+    )
+
+
+def _keep_identities(connection: sa.Connection) -> int:
+    """Write `customer_identity`; identifiers that no record holds any more are closed. Returns the number of
+    customers merged into another."""
+    _run(
+        connection,
+        "CREATE TEMP TABLE former AS SELECT i.* FROM customer_identity i JOIN affected a "
+        "ON a.namespace = i.namespace AND a.identity_hash = i.identity_hash",
+    )
+    _run(
+        connection,
+        "DELETE FROM customer_identity WHERE EXISTS (SELECT 1 FROM affected a "
+        "WHERE a.namespace = customer_identity.namespace AND a.identity_hash = customer_identity.identity_hash)",
+    )
+    columns = (
+        "namespace, identity_hash, identity_value, customer_id, match_rule, confidence, valid_from, valid_to"
+    )
+    _run(
+        connection,
+        f"INSERT INTO customer_identity ({columns}) SELECT namespace, identity_hash, identity_value, "
+        "coalesce(customer_id, ''), CASE WHEN customer_id IS NULL THEN 'shared' ELSE 'exact' END, "
+        "CASE WHEN customer_id IS NULL THEN 0 ELSE 1 END, first_seen_at, NULL FROM assigned",
+    )
+    _run(
+        connection,
+        f"INSERT INTO customer_identity ({columns}) SELECT f.namespace, f.identity_hash, NULL, f.customer_id, "
+        "f.match_rule, f.confidence, f.valid_from, coalesce(f.valid_to, now()) FROM former f "
+        "WHERE NOT EXISTS (SELECT 1 FROM node n WHERE n.namespace = f.namespace "
+        "AND n.identity_hash = f.identity_hash)",
+    )
+    # A customer is named after an identifier: whoever that identifier names now is who they turned out to be.
+    _run(
+        connection,
+        "CREATE TEMP TABLE owner AS SELECT md5(namespace || '|' || identity_hash) AS named_after, customer_id "
+        "FROM assigned WHERE customer_id IS NOT NULL",
+    )
+    _run(
+        connection,
+        "UPDATE customer SET merged_into_id = CASE WHEN o.customer_id = o.named_after THEN NULL "
+        "ELSE o.customer_id END FROM owner o WHERE customer.customer_id = o.named_after",
+    )
+    return _count(
+        connection,
+        "SELECT count(DISTINCT f.customer_id) FROM former f JOIN owner o ON o.named_after = f.customer_id "
+        "WHERE o.customer_id <> o.named_after",
+    )
+
+
+def _assign_rows(connection: sa.Connection) -> None:
+    """Set `customer_id` on the canonical rows of the met records, where it is another one than before, and note
+    the days that this changes for the KPIs."""
+    _run(connection, "ALTER TABLE met ADD COLUMN customer_id VARCHAR")
+    _run(
+        connection,
+        "UPDATE met SET customer_id = a.customer_id FROM assigned a "
+        "WHERE a.namespace = met.namespace AND a.identity_hash = met.identity_hash",
+    )
+    by_record = (
+        "(SELECT source_system, source_object, source_record_id, max(customer_id) AS customer_id FROM met "
+        "GROUP BY source_system, source_object, source_record_id) m"
+    )
+    for table in tables.CANONICAL.values():
+        if "customer_id" not in table.columns:
+            continue
+        same_record = " AND ".join(
+            f"m.{name} = {table.name}.{name}"
+            for name in ("source_system", "source_object", "source_record_id")
+        )
+        differs = f"{table.name}.customer_id IS DISTINCT FROM m.customer_id"
+        if table.info["event_time"]:
+            _pend(connection, table, f"{table.name} JOIN {by_record} ON {same_record} WHERE {differs}")
+        if table is tables.touchpoint:
+            for satellite in _satellites():
+                _pend(
+                    connection,
+                    satellite,
+                    f"{satellite.name} JOIN touchpoint ON touchpoint.touchpoint_id = {satellite.name}.touchpoint_id "
+                    f"JOIN {by_record} ON {same_record} WHERE {differs}",
+                )
+        _run(
+            connection,
+            f"UPDATE {table.name} SET customer_id = m.customer_id FROM {by_record} WHERE {same_record} AND {differs}",
+        )
+
+
+def _satellites() -> list[sa.Table]:
+    """Tables with a time of their own that know their customer only through the touchpoint."""
+    return [
+        table
+        for table in tables.CANONICAL.values()
+        if "touchpoint_id" in table.columns
+        and "customer_id" not in table.columns
+        and table.info["event_time"]
+    ]
+
+
+def _pend(connection: sa.Connection, table: sa.Table, rows: str) -> None:
+    day = f"CAST({table.name}.{table.info['event_time']} AS DATE)"
+    _run(
+        connection,
+        f"INSERT INTO pending_kpi (table_name, day) SELECT DISTINCT '{table.name}', {day} FROM {rows} "
+        f"AND NOT EXISTS (SELECT 1 FROM pending_kpi p WHERE p.table_name = '{table.name}' "
+        f"AND p.day IS NOT DISTINCT FROM {day})",
+    )
+
+
+def _keep_customers(connection: sa.Connection) -> None:
+    """Write `customer`: who is known now, when they were seen, and what their latest profile says."""
+    _run(
+        connection,
+        "CREATE TEMP TABLE profile AS SELECT * FROM (SELECT p.customer_id, p.segment, p.consent, "
+        "row_number() OVER (PARTITION BY p.customer_id ORDER BY coalesce(r.version_at, r.received_at) DESC, "
+        "p.profile_id) AS rank FROM customer_profile p JOIN source_record r "
+        "ON r.source_system = p.source_system AND r.source_object = p.source_object "
+        "AND r.source_record_id = p.source_record_id "
+        "WHERE NOT p.is_deleted AND p.customer_id IN (SELECT customer_id FROM assigned)) ranked WHERE rank = 1",
+    )
+    seen = (
+        "(SELECT a.customer_id, min(a.first_seen_at) AS first_seen_at, max(a.last_seen_at) AS last_seen_at, "
+        "max(p.segment) AS segment, bool_and(p.consent) AS consent FROM assigned a "
+        "LEFT JOIN profile p ON p.customer_id = a.customer_id WHERE a.customer_id IS NOT NULL "
+        "GROUP BY a.customer_id) s"
+    )
+    # Another segment moves all of a customer's rows to another slice of the KPIs.
+    resegmented = (
+        f"(SELECT c.customer_id FROM customer c JOIN {seen} ON s.customer_id = c.customer_id "
+        "WHERE c.segment IS DISTINCT FROM s.segment)"
+    )
+    for table in tables.CANONICAL.values():
+        if "customer_id" in table.columns and table.info["event_time"]:
+            _pend(connection, table, f"{table.name} WHERE {table.name}.customer_id IN {resegmented}")
+    for satellite in _satellites():
+        _pend(
+            connection,
+            satellite,
+            f"{satellite.name} JOIN touchpoint t ON t.touchpoint_id = {satellite.name}.touchpoint_id "
+            f"WHERE t.customer_id IN {resegmented}",
+        )
+    _run(
+        connection,
+        "UPDATE customer SET first_seen_at = s.first_seen_at, last_seen_at = s.last_seen_at, "
+        f"segment = s.segment, consent = s.consent FROM {seen} WHERE customer.customer_id = s.customer_id",
+    )
+    _run(
+        connection,
+        "INSERT INTO customer (customer_id, merged_into_id, first_seen_at, last_seen_at, segment, consent) "
+        f"SELECT s.customer_id, NULL, s.first_seen_at, s.last_seen_at, s.segment, s.consent FROM {seen} "
+        "WHERE NOT EXISTS (SELECT 1 FROM customer c WHERE c.customer_id = s.customer_id)",
+    )
+
+
+def _run(connection: sa.Connection, sql: str) -> None:
+    connection.execute(sa.text(sql))
+
+
+def _count(connection: sa.Connection, sql: str) -> int:
+    return int(connection.scalar(sa.text(sql)) or 0)

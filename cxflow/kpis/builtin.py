@@ -1,0 +1,36 @@
+"""The plugin that brings the KPIs of this package, by the same hook as anybody's."""
+
+from __future__ import annotations
+
+from cxflow.connect.hookspecs import hookimpl
+from cxflow.kpis import calls, cases, contact, leads, orders, reviews, survey
+from cxflow.kpis.kpi import Kpi
+
+KPIS: tuple[Kpi, ...] = (
+    survey.nps,
+    survey.csat,
+    survey.ces,
+    reviews.review_rating,
+    contact.contact_rate,
+    contact.first_contact_resolution,
+    calls.average_handle_time,
+    calls.average_speed_of_answer,
+    calls.abandonment_rate,
+    calls.service_level_80_20,
+    cases.first_reply_minutes,
+    cases.first_reply_minutes_p90,
+    cases.resolution_minutes,
+    cases.resolution_minutes_p90,
+    orders.on_time_delivery_rate,
+    orders.return_rate,
+    orders.average_order_value,
+    orders.repeat_purchase_rate,
+    orders.retention_rate,
+    leads.lead_conversion_rate,
+)
+
+
+@hookimpl
+def cxflow_kpis() -> tuple[Kpi, ...]:
+    """The built-in KPIs."""
+    return KPIS

@@ -1,0 +1,72 @@
+"""KPIs of the contact centre's queues, as Genesys defines them; all by the time of the offer."""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import add
+
+from sqlalchemy import Double, column, func, or_
+
+from cxflow.kpis.estimators import Mean, Share
+from cxflow.kpis.facts import fact
+from cxflow.kpis.kpi import Kpi
+from cxflow.store.tables import interaction
+
+_t = interaction.c
+_work = (_t.talk_seconds, _t.hold_seconds, _t.acw_seconds)
+
+offered = fact(
+    interaction,
+    answered_at=_t.answered_at,
+    abandoned_at=_t.abandoned_at,
+    wait_seconds=_t.wait_seconds,
+    handle_seconds=reduce(add, (func.coalesce(part, 0) for part in _work)),
+    was_timed=or_(*(part.is_not(None) for part in _work)),
+)
+"""Interactions offered to a queue, by `offered_at`; seconds."""
+
+answered = offered.where(column("answered_at").is_not(None))
+wait_seconds = column("wait_seconds", Double)
+
+average_handle_time = Kpi(
+    name="average_handle_time",
+    title="Average handle time",
+    unit="seconds",
+    better="lower",
+    lowest=0,
+    formula="(talk + hold + after-call work) ÷ answered interactions, those left out of which none of the "
+    "three is known",
+    of=Mean(answered.where(column("was_timed")), column("handle_seconds", Double)),
+)
+
+average_speed_of_answer = Kpi(
+    name="average_speed_of_answer",
+    title="Average speed of answer",
+    unit="seconds",
+    better="lower",
+    lowest=0,
+    formula="wait of the answered ÷ answered interactions whose wait is known",
+    of=Mean(answered, wait_seconds),
+)
+
+abandonment_rate = Kpi(
+    name="abandonment_rate",
+    title="Abandonment rate",
+    unit="share",
+    better="lower",
+    lowest=0,
+    highest=1,
+    formula="abandoned ÷ offered interactions, however short the wait",
+    of=Share(offered, where=column("abandoned_at").is_not(None)),
+)
+
+service_level_80_20 = Kpi(
+    name="service_level_80_20",
+    title="Service level",
+    unit="share",
+    better="higher",
+    lowest=0,
+    highest=1,
+    formula="answered within service_level_seconds (20 unless set) ÷ answered interactions",
+    of=lambda settings: Share(answered, where=wait_seconds <= settings.kpis.service_level_seconds),
+)

@@ -1,0 +1,59 @@
+"""KPIs of support cases, in calendar minutes. Measured as in Fivetran's dbt_zendesk."""
+
+from __future__ import annotations
+
+from sqlalchemy import Double, column
+
+from cxflow.kpis.estimators import Quantile
+from cxflow.kpis.facts import fact, seconds_between
+from cxflow.kpis.kpi import Kpi
+from cxflow.store.tables import support_case
+
+_t = support_case.c
+minutes = column("minutes", Double)
+
+replied = fact(support_case, minutes=seconds_between(_t.opened_at, _t.first_reply_at) / 60)
+"""Cases by `opened_at`: minutes to the first reply."""
+solved = fact(support_case, _t.last_solved_at, minutes=seconds_between(_t.opened_at, _t.last_solved_at) / 60)
+"""Cases by `last_solved_at`: minutes from opening to it, reopened spells included."""
+
+
+first_reply_minutes = Kpi(
+    name="first_reply_minutes",
+    title="First reply time, median",
+    unit="minutes",
+    better="lower",
+    lowest=0,
+    formula="median of first reply − opening, cases opened in the period that have a reply",
+    of=Quantile(replied, minutes, 0.5),
+)
+
+first_reply_minutes_p90 = Kpi(
+    name="first_reply_minutes_p90",
+    title="First reply time, 90th percentile",
+    unit="minutes",
+    better="lower",
+    lowest=0,
+    formula="90th percentile of first reply − opening, cases opened in the period that have a reply",
+    of=Quantile(replied, minutes, 0.9),
+)
+
+resolution_minutes = Kpi(
+    name="resolution_minutes",
+    title="Resolution time, median",
+    unit="minutes",
+    better="lower",
+    lowest=0,
+    formula="median of last solved − opening, cases last solved in the period",
+    of=Quantile(solved, minutes, 0.5),
+)
+
+resolution_minutes_p90 = Kpi(
+    name="resolution_minutes_p90",
+    title="Resolution time, 90th percentile",
+    unit="minutes",
+    better="lower",
+    lowest=0,
+    formula="90th percentile of last solved − opening, cases last solved in the period",
+    of=Quantile(solved, minutes, 0.9),
+)

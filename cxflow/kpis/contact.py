@@ -1,0 +1,78 @@
+"""KPIs of calls for help, whatever the channel."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import Boolean, String, and_, column, func, select
+
+from cxflow.kpis.estimators import Rate, Share
+from cxflow.kpis.facts import Fact, Reach, fact
+from cxflow.kpis.kpi import Kpi
+from cxflow.model.activities import SUPPORT_ACTIVITIES
+from cxflow.settings import Settings
+from cxflow.store.tables import order_header, touchpoint
+
+
+def _support_contacts() -> Fact:
+    t = touchpoint.c
+    everything = fact(touchpoint, activity=t.activity, direction=t.direction, reason=t.reason)
+    return everything.where(
+        column("activity", String).in_(SUPPORT_ACTIVITIES),
+        func.coalesce(column("direction", String), "") != "outbound",
+    )
+
+
+support_contacts = _support_contacts()
+"""Customers' calls for help, by `occurred_at`; the brand's own (outbound) are none."""
+
+
+def judged_contacts(settings: Settings) -> Fact:
+    """Support contacts of known customers whose repeat days are over: `is_repeated` within them.
+
+    A contact repeats an earlier one when it is of the same customer, on the same reason (none counts as one
+    reason) and strictly later. The days are over when the newest support contact is that much later.
+    """
+    days = timedelta(days=settings.kpis.repeat_contact_days)
+    of_customers = support_contacts.where(column("customer_id").is_not(None)).rows.subquery()
+    about = (of_customers.c.customer_id, func.coalesce(of_customers.c.reason, ""))
+    following = func.lead(of_customers.c.at).over(partition_by=about, order_by=of_customers.c.at)
+    in_order = select(of_customers, following.label("following")).subquery()
+    # Contacts of one instant follow each other in that order; only what follows the last of them is later.
+    instant = (in_order.c.customer_id, func.coalesce(in_order.c.reason, ""), in_order.c.at)
+    later = func.max(in_order.c.following).over(partition_by=instant)
+    rows = select(in_order, later.label("later")).subquery()
+    everyone = support_contacts.rows.subquery()
+    newest = select(func.max(everyone.c.at)).scalar_subquery()
+    is_repeated = and_(rows.c.later > rows.c.at, rows.c.later <= rows.c.at + days)
+    judged = select(rows, func.coalesce(is_repeated, False).label("is_repeated")).where(
+        rows.c.at + days <= newest
+    )
+    reach = Reach(before=settings.kpis.repeat_contact_days, since_last=support_contacts.rows)
+    return Fact(judged, {touchpoint.name: reach})
+
+
+contact_rate = Kpi(
+    name="contact_rate",
+    title="Contact rate",
+    unit="per 100 orders",
+    better="lower",
+    lowest=0,
+    formula="100 × support contacts of the period ÷ orders placed in it, cancelled ones included",
+    of=Rate(support_contacts, per=fact(order_header)),
+    # A contact has the channel and source of the help desk, an order those of the shop; only the customer,
+    # and with it the segment, is common to both.
+    dimensions=("segment",),
+)
+
+first_contact_resolution = Kpi(
+    name="first_contact_resolution",
+    title="First contact resolution",
+    unit="share",
+    better="higher",
+    lowest=0,
+    highest=1,
+    formula="support contacts not followed by another of the same customer on the same reason within "
+    "repeat_contact_days ÷ support contacts of known customers whose repeat_contact_days are over",
+    of=lambda settings: Share(judged_contacts(settings), where=column("is_repeated", Boolean).is_(False)),
+)

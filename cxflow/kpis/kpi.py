@@ -1,0 +1,70 @@
+"""The declaration of a KPI. Plugins write `Kpi(…)`; the calculator and the catalogue read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import Connection
+
+from cxflow.errors import ConfigError
+from cxflow.kpis.cells import DIMENSIONS, Dimension
+from cxflow.kpis.estimators import Estimator
+from cxflow.kpis.periods import GRAINS, Grain
+from cxflow.model.kpi import KpiDeclaration
+from cxflow.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kpi:
+    """What a KPI is: everything that the catalogue says of it, and its only formula.
+
+    ```python
+    nps = Kpi(
+        name="nps", title="Net Promoter Score", unit="points", better="higher", lowest=-100, highest=100,
+        formula="100 × (share of 9–10 − share of 0–6)",
+        of=Net(answers("nps"), plus=score >= 9, minus=score <= 6),
+    )
+    ```
+    """
+
+    name: str
+    """Unique among all KPIs, snake_case, unit and clock in it where they could be mistaken."""
+    title: str
+    """For people."""
+    unit: str
+    """points, share (0 to 1), seconds, minutes, per 100 orders, or the project's currency."""
+    better: Literal["higher", "lower"]
+    formula: str
+    """In words."""
+    of: Estimator | Callable[[Settings], Estimator]
+    """How it is measured; a function of the settings where it depends on them."""
+    version: int = 1
+    """Raised when the formula changes: values of different versions are never compared."""
+    lowest: float | None = None
+    """Smallest possible value; intervals are cut there."""
+    highest: float | None = None
+    """Largest possible value; likewise."""
+    grains: tuple[Grain, ...] = GRAINS
+    """The periods for which it makes sense."""
+    dimensions: tuple[Dimension, ...] = DIMENSIONS
+    """What it may be sliced by."""
+    check: Callable[[Connection, Settings], None] | None = None
+    """Called before anything is written; raises ConfigError where the settings do not fit the data."""
+
+    def estimator(self, settings: Settings) -> Estimator:
+        """How it is measured under these settings."""
+        return self.of if isinstance(self.of, Estimator) else self.of(settings)
+
+
+def checked(declared: Mapping[str, KpiDeclaration]) -> dict[str, Kpi]:
+    """The plugins' KPIs, known to be `Kpi`s. Raises ConfigError for one that is something else."""
+    found = {}
+    for name, kpi in declared.items():
+        if not isinstance(kpi, Kpi):
+            raise ConfigError(
+                f"the KPI {name!r} is a {type(kpi).__name__}", value=name, fix="declare it with cxflow.Kpi"
+            )
+        found[name] = kpi
+    return found

@@ -1,0 +1,159 @@
+"""KPIs of orders: delivery, returns, value and coming back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Connection,
+    Double,
+    case,
+    cast,
+    column,
+    func,
+    literal,
+    select,
+)
+
+from cxflow.errors import ConfigError
+from cxflow.kpis.cells import local_day
+from cxflow.kpis.estimators import Mean, RepeatShare, Retained, Share
+from cxflow.kpis.facts import EVERYWHERE, Fact, fact
+from cxflow.kpis.kpi import Kpi
+from cxflow.settings import Settings
+from cxflow.store.tables import order_header, order_line, refund
+
+_t = order_header.c
+_is_cancelled = func.coalesce(_t.is_cancelled, _t.cancelled_at.is_not(None))
+_kept = column("is_cancelled", Boolean).is_(False)
+
+kept = fact(order_header, is_cancelled=_is_cancelled).where(_kept)
+"""Orders not cancelled, by `created_at`."""
+
+delivered = fact(
+    order_header,
+    _t.delivered_at,
+    is_cancelled=_is_cancelled,
+    delivered_at=_t.delivered_at,
+    promised_at=_t.promised_at,
+).where(_kept, column("promised_at").is_not(None))
+"""Delivered orders that had a promise, by `delivered_at`."""
+
+
+def _on_time(settings: Settings) -> Share:
+    arrived, promised = (
+        local_day(column(name), settings.project.timezone) for name in ("delivered_at", "promised_at")
+    )
+    return Share(delivered, where=arrived <= promised)
+
+
+on_time_delivery_rate = Kpi(
+    name="on_time_delivery_rate",
+    title="On-time delivery",
+    unit="share",
+    better="higher",
+    lowest=0,
+    highest=1,
+    formula="orders delivered by the end of the promised day (reporting time zone) ÷ orders delivered in the "
+    "period that had a promise",
+    of=_on_time,
+)
+
+
+_returns = select(refund.c.order_id).where(~refund.c.is_deleted, func.coalesce(refund.c.is_return, True))
+
+return_rate = Kpi(
+    name="return_rate",
+    title="Return rate",
+    unit="share",
+    better="lower",
+    lowest=0,
+    highest=1,
+    formula="orders placed in the period of which goods have come back so far ÷ orders placed in it",
+    of=Share(
+        fact(order_header, is_cancelled=_is_cancelled, is_returned=_t.order_id.in_(_returns))
+        .where(_kept)
+        .reaching({refund.name: EVERYWHERE}),
+        where=column("is_returned", Boolean),
+    ),
+)
+
+
+def _rate(currency: ColumnElement[Any], settings: Settings) -> ColumnElement[Any]:
+    rates = {**settings.kpis.rates, settings.project.currency: 1.0}
+    return case({code: literal(rate, Double) for code, rate in rates.items()}, value=currency)
+
+
+def valued(settings: Settings) -> Fact:
+    """Orders not cancelled that have a value, by `created_at`: `value` in the project's currency.
+
+    The value is `price_total` or, where that is null, the sum of the order's lines.
+    """
+    price = cast(_t.price_total, Double) * _rate(_t.currency_code, settings)
+    orders = fact(order_header, is_cancelled=_is_cancelled, order_id=_t.order_id, price=price).where(_kept)
+    line_price = cast(order_line.c.line_total, Double) * _rate(order_line.c.currency_code, settings)
+    lines = (
+        select(order_line.c.order_id, func.sum(line_price).label("price"))
+        .where(~order_line.c.is_deleted)
+        .group_by(order_line.c.order_id)
+        .subquery()
+    )
+    order = orders.rows.subquery()
+    value = func.coalesce(order.c.price, lines.c.price).label("value")
+    rows = select(order, value).join_from(order, lines, lines.c.order_id == order.c.order_id, isouter=True)
+    return Fact(rows, {**orders.reach, order_line.name: EVERYWHERE}).where(column("value").is_not(None))
+
+
+def _every_currency_has_a_rate(connection: Connection, settings: Settings) -> None:
+    kept_orders = select(_t.order_id).where(~_t.is_deleted, ~_is_cancelled)
+    of_orders = select(_t.currency_code).where(~_t.is_deleted, ~_is_cancelled, _t.price_total.is_not(None))
+    of_lines = select(order_line.c.currency_code).where(
+        ~order_line.c.is_deleted,
+        order_line.c.line_total.is_not(None),
+        order_line.c.order_id.in_(kept_orders.where(_t.price_total.is_(None))),
+    )
+    met = set(connection.scalars(of_orders.union(of_lines)))
+    unknown = sorted(met - set(settings.kpis.rates) - {settings.project.currency})
+    if unknown:
+        raise ConfigError(
+            f"orders are in {', '.join(unknown)}, and there is no rate to {settings.project.currency}",
+            value=unknown[0],
+            fix=f"add {unknown[0]} = <{settings.project.currency} for one {unknown[0]}> under [kpis.rates]",
+        )
+
+
+average_order_value = Kpi(
+    name="average_order_value",
+    title="Average order value",
+    unit="project currency",
+    better="higher",
+    formula="value of the orders placed in the period ÷ those orders; the value is price_total or else the "
+    "sum of the lines, converted with [kpis.rates]",
+    of=lambda settings: Mean(valued(settings), column("value", Double)),
+    check=_every_currency_has_a_rate,
+)
+
+repeat_purchase_rate = Kpi(
+    name="repeat_purchase_rate",
+    title="Repeat purchase rate",
+    unit="share",
+    better="higher",
+    lowest=0,
+    highest=1,
+    formula="customers with 2 or more orders in the period ÷ customers with 1 or more",
+    of=RepeatShare(kept),
+)
+
+retention_rate = Kpi(
+    name="retention_rate",
+    title="Retention rate",
+    unit="share",
+    better="higher",
+    lowest=0,
+    highest=1,
+    formula="customers of the period before who ordered again in this one ÷ customers of the period before",
+    of=Retained(kept),
+    grains=("week", "month"),
+)

@@ -1,0 +1,110 @@
+"""Days, weeks and months in the reporting time zone, and sets of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+Grain = Literal["day", "week", "month", "all"]
+
+GRAINS: tuple[Grain, ...] = ("day", "week", "month", "all")
+BEGINNING = date.min
+"""The period_start of the grain `all`."""
+
+_DAY = timedelta(days=1)
+
+
+def period_of(grain: Grain, day: date) -> date:
+    """The first day of the period that holds a day; weeks begin on Monday."""
+    match grain:
+        case "day":
+            return day
+        case "week":
+            return day - day.weekday() * _DAY
+        case "month":
+            return day.replace(day=1)
+        case "all":
+            return BEGINNING
+
+
+def next_period(grain: Grain, start: date) -> date:
+    """The first day of the period after the one that begins at `start`; nothing comes after `all`."""
+    match grain:
+        case "day":
+            return start + _DAY
+        case "week":
+            return start + 7 * _DAY
+        case "month":
+            return (start + 31 * _DAY).replace(day=1)
+        case "all":
+            raise ValueError("nothing comes after all")
+
+
+def local_days(first: date, last: date, zone: ZoneInfo) -> set[date]:
+    """The local days that the UTC days `first` to `last` reach into, both included."""
+    begin = datetime.combine(first, time.min, UTC).astimezone(zone).date()
+    end = datetime.combine(last, time.max, UTC).astimezone(zone).date()
+    return {begin + step * _DAY for step in range((end - begin).days + 1)}
+
+
+@dataclass(frozen=True, slots=True)
+class Periods:
+    """A set of periods of several grains."""
+
+    starts: Mapping[Grain, frozenset[date]] | None
+    """Grain to first days; None: every period there is."""
+
+    @classmethod
+    def holding(cls, days: Iterable[date], and_next: bool = False) -> Periods:
+        """The periods in which the days lie and, for values that look one period back, those after them."""
+        days = set(days)
+        starts = {grain: {period_of(grain, day) for day in days} for grain in GRAINS}
+        if and_next:
+            for grain in ("day", "week", "month"):
+                starts[grain] |= {next_period(grain, start) for start in starts[grain]}
+        return cls({grain: frozenset(found) for grain, found in starts.items()})
+
+    def __contains__(self, period: tuple[Grain, date]) -> bool:
+        return self.starts is None or period[1] in self.starts[period[0]]
+
+    def __bool__(self) -> bool:
+        return self.starts is None or any(self.starts.values())
+
+    def between(self, grain: Grain) -> tuple[date, date] | None:
+        """First and last period of a grain; None where the set is not bounded or has none of it."""
+        if self.starts is None or not self.starts[grain]:
+            return None
+        return min(self.starts[grain]), max(self.starts[grain])
+
+    def spans(
+        self, grains: Iterable[Grain], zone: ZoneInfo, looking_back: bool = False
+    ) -> tuple[tuple[datetime, datetime], ...] | None:
+        """The half-open stretches of time, in order and apart, that the periods of these grains cover.
+
+        None stands for all time. `looking_back` adds to each period the one before it.
+        """
+        grains = tuple(grains)
+        if self.starts is None or "all" in grains:
+            return None
+        ranges = []
+        for grain in grains:
+            for start in self.starts[grain]:
+                begin = period_of(grain, start - _DAY) if looking_back else start
+                ranges.append((begin, next_period(grain, start)))
+        merged: list[tuple[date, date]] = []
+        for begin, end in sorted(ranges):
+            if merged and begin <= merged[-1][1]:
+                merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+            else:
+                merged.append((begin, end))
+        return tuple((_midnight(begin, zone), _midnight(end, zone)) for begin, end in merged)
+
+
+EVERY_PERIOD = Periods(None)
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time.min, zone).astimezone(UTC)

@@ -1,0 +1,109 @@
+"""Reads published values, as the command line and scripts need them, and compares two."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import Connection, func, select
+
+from cxflow.kpis.cells import Dimension
+from cxflow.kpis.periods import Grain
+from cxflow.kpis.publication import latest
+from cxflow.store.tables import kpi_value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KpiValue:
+    """One published value; the fields are the columns of `kpi_value`."""
+
+    kpi: str
+    version: int
+    grain: Grain
+    period_start: date
+    """First day in the reporting time zone; 0001-01-01 for all."""
+    dimension: str
+    """channel, source or segment; empty: everything."""
+    dimension_value: str
+    as_of: datetime
+    """When it was published."""
+    numerator: float | None
+    denominator: float | None
+    """Additive components; None for quantiles."""
+    n: int
+    """Observations; 0: the slice had events once and has none now."""
+    value: float | None
+    """None where n is under the minimum, or there is nothing to divide by."""
+    ci_low: float | None
+    ci_high: float | None
+    """The 95 % interval."""
+    is_suppressed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The difference between two periods, in the unit of the KPI."""
+
+    difference: float
+    """Later − earlier."""
+    low: float
+    high: float
+    """Its 95 % interval."""
+
+    @property
+    def is_change(self) -> bool:
+        """Whether the interval excludes zero. Otherwise the two values may well be one and the same."""
+        return self.low > 0 or self.high < 0
+
+
+def values(
+    connection: Connection,
+    kpi: str | None = None,
+    grain: Grain = "month",
+    by: Dimension | None = None,
+    since: date | None = None,
+    until: date | None = None,
+    as_of: datetime | None = None,
+) -> list[KpiValue]:
+    """Current values, or those that were current at `as_of`, of one KPI or all; of its newest version.
+
+    `by` gives the slices of a dimension instead of everything. `since` is the first period_start wanted,
+    `until` the first one not wanted. Ordered by KPI, period and slice.
+    """
+    t = kpi_value.c
+    asked = [t.kpi == kpi] if kpi is not None else []
+    asked += [t.as_of <= as_of] if as_of is not None else []
+    newest = select(t.kpi, func.max(t.version).label("version")).where(*asked).group_by(t.kpi).subquery()
+    asked += [t.grain == grain, t.dimension == (by or "")]
+    asked += [t.period_start >= since] if since is not None else []
+    asked += [t.period_start < until] if until is not None else []
+    current = latest(*asked).subquery()
+    statement = (
+        select(current)
+        .join_from(current, newest, (newest.c.kpi == current.c.kpi) & (newest.c.version == current.c.version))
+        .order_by(current.c.kpi, current.c.period_start, current.c.dimension_value)
+    )
+    return [KpiValue(**row) for row in connection.execute(statement).mappings()]
+
+
+def change(earlier: KpiValue, later: KpiValue) -> Change | None:
+    """The difference between two independent values; None where one of them lacks value or interval.
+
+    Its interval is built from the two values' own: each end lies as far from the difference as the root of
+    the summed squares of the distances that push it that way. For shares this is Newcombe's hybrid score
+    interval (1998, method 10); for the others it is the same method, by Zou and Donner (2008), which for
+    symmetric intervals comes to the root of the summed squares of the half widths.
+    """
+    ends = (earlier.value, earlier.ci_low, earlier.ci_high, later.value, later.ci_low, later.ci_high)
+    if any(end is None for end in ends):
+        return None
+    before, before_low, before_high, after, after_low, after_high = (
+        float(end) for end in ends if end is not None
+    )
+    difference = after - before
+    return Change(
+        difference,
+        difference - math.hypot(after - after_low, before_high - before),
+        difference + math.hypot(after_high - after, before - before_low),
+    )

@@ -1,0 +1,24 @@
+"""KPIs of public reviews."""
+
+from __future__ import annotations
+
+from sqlalchemy import Double, column, func
+
+from cxflow.kpis.estimators import Mean
+from cxflow.kpis.facts import fact
+from cxflow.kpis.kpi import Kpi
+from cxflow.store.tables import review
+
+_t = review.c
+_stars = 1 + 4 * (_t.rating_value - _t.worst_rating) / func.nullif(_t.best_rating - _t.worst_rating, 0)
+
+review_rating = Kpi(
+    name="review_rating",
+    title="Review rating",
+    unit="points",
+    better="higher",
+    lowest=1,
+    highest=5,
+    formula="mean rating, each rescaled linearly from its own scale to 1–5",
+    of=Mean(fact(review, stars=_stars), column("stars", Double)),
+)

@@ -1,0 +1,55 @@
+"""KPIs of survey answers. Each answer counts once (weights are kept, but not used) and on its own scale."""
+
+from __future__ import annotations
+
+from sqlalchemy import Double, case, column
+
+from cxflow.kpis.estimators import Mean, Net, Share
+from cxflow.kpis.facts import Fact, fact
+from cxflow.kpis.kpi import Kpi
+from cxflow.store.tables import survey_response
+
+score, worst, best = (column(name, Double) for name in ("score", "worst", "best"))
+
+
+def answers(metric_type: str) -> Fact:
+    """Rated answers to one kind of question, by `responded_at`: `score`, in points from `worst` to `best`."""
+    t = survey_response.c
+    rated = fact(
+        survey_response, score=t.rating_value, worst=t.worst_rating, best=t.best_rating, metric=t.metric_type
+    )
+    return rated.where(column("metric") == metric_type, score.is_not(None))
+
+
+nps = Kpi(
+    name="nps",
+    title="Net Promoter Score",
+    unit="points",
+    better="higher",
+    lowest=-100,
+    highest=100,
+    formula="100 × (share of 9–10 − share of 0–6), answers on the 0–10 scale",  # Reichheld 2003
+    of=Net(answers("nps").where(worst == 0, best == 10), plus=score >= 9, minus=score <= 6),
+)
+
+csat = Kpi(
+    name="csat",
+    title="Customer satisfaction",
+    unit="share",
+    better="higher",
+    lowest=0,
+    highest=1,
+    formula="answers in the top two points of their scale (in the top one, if it spans under 3) ÷ answers",
+    of=Share(answers("csat"), where=case((best - worst >= 3, score >= best - 1), else_=score == best)),
+)
+
+ces = Kpi(
+    name="ces",
+    title="Customer Effort Score 2.0",
+    unit="points",
+    better="higher",
+    lowest=1,
+    highest=7,
+    formula="mean agreement that it was easy, answers on the 1–7 scale",
+    of=Mean(answers("ces").where(worst == 1, best == 7), score),
+)

@@ -1,0 +1,113 @@
+"""Loads one prepared batch, in one transaction: rows, quarantine, cursor, ledger. Called by `flow`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from cxflow.errors import AccountingError, GateClosedError
+from cxflow.load import merge, refusals
+from cxflow.load.staged import Loading
+from cxflow.model.batch import BatchRef, Counts
+from cxflow.model.window import Window
+from cxflow.settings import Settings
+from cxflow.store import dialect, engine, landing, ledger, prepared, schema
+from cxflow.store.tables import load_run
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """What became of a batch."""
+
+    batch: BatchRef
+    counts: Counts
+    rules: dict[str, int] = field(default_factory=dict)
+    """Rule to number of records it sent to quarantine."""
+    notes: dict[str, Any] = field(default_factory=dict)
+    """Drift and unusable identifiers: names and counts."""
+    was_loaded: bool = False
+    """The batch had been loaded before; nothing was done."""
+
+
+def load(settings: Settings, batch: BatchRef) -> LoadReport:
+    """Load a prepared batch: all of it, or nothing.
+
+    The same batch a second time changes nothing. Raises GateClosedError, after noting the stop in the ledger,
+    where the gate was closed; AccountingError where the books do not balance, and then nothing is kept.
+    """
+    manifest = landing.read_manifest(settings, batch)
+    with landing.local_copy(settings, batch.path) as landed:
+        verdict = prepared.read_verdict(landed / prepared.FOLDER, batch)
+        with engine.transaction(settings) as warehouse:
+            schema.require(warehouse)
+            if row := ledger.loaded(warehouse, batch):
+                return LoadReport(batch, ledger.counts_of(row), was_loaded=True)
+            loading = Loading(warehouse, batch, manifest, verdict, datetime.now(UTC))
+            counts = _merge(loading, landed) if verdict.passed else Counts(extracted=verdict.extracted)
+            _keep_books(loading, counts)
+    if not verdict.passed:
+        raise GateClosedError(
+            f"the gate stopped batch {batch.batch_id}: {verdict.why}",
+            fix="nothing of it was loaded; mend the mapping or the source, or raise the gate, and run again",
+        )
+    return LoadReport(batch, counts, verdict.rules, verdict.report)
+
+
+def _merge(loading: Loading, landed: Path) -> Counts:
+    for name in (*loading.verdict.tables, "record", "identifier", "refused"):
+        dialect.stage(loading.warehouse, f"stage_{name}", landed / prepared.FOLDER / f"{name}.parquet")
+    merge.decide(loading)
+    taken = refusals.refuse_taken_keys(loading, landed)
+    found = merge.outcomes(loading)
+    counts = Counts(
+        extracted=loading.verdict.extracted,
+        inserted=found.get("inserted", 0),
+        updated=found.get("updated", 0),
+        unchanged=found.get("unchanged", 0),
+        deleted=found.get("deleted", 0),
+        deduplicated=loading.verdict.deduplicated + found.get("deduplicated", 0),
+        quarantined=loading.verdict.refused + taken,
+    )
+    if counts.updated + counts.deleted:
+        merge.remove_old_rows(loading)
+    if counts.inserted + counts.updated + counts.deleted:
+        merge.insert_rows(loading)
+    merge.register(loading)
+    refusals.keep(loading)
+    return counts
+
+
+def _keep_books(loading: Loading, counts: Counts) -> None:
+    """The ledger's row and the stream's state. The table's own constraint checks the books once more."""
+    batch, verdict, window = loading.batch, loading.verdict, Window.from_json(loading.manifest.window)
+    if verdict.passed and not counts.balanced:
+        raise AccountingError(f"the books of batch {batch.batch_id} do not balance: {counts}")
+    notes = {**verdict.report, "rules": verdict.rules, "why": verdict.why}
+    # A batch is loaded once, but may be stopped as often as somebody tries.
+    run_id = batch.batch_id if verdict.passed else f"{batch.batch_id}-{loading.now:%H%M%S%f}"
+    loading.execute(
+        sa.insert(load_run).values(
+            run_id=run_id,
+            batch_id=batch.batch_id,
+            source_system=batch.connection,
+            source_object=batch.stream,
+            mode=batch.mode,
+            status="loaded" if verdict.passed else "stopped",
+            window_start=window.start,
+            window_end=window.end,
+            started_at=loading.now,
+            finished_at=datetime.now(UTC),
+            report=json.dumps({name: item for name, item in notes.items() if item}),
+            plugin_version=loading.manifest.plugin_version,
+            **asdict(counts),
+        )
+    )
+    if verdict.passed:
+        ledger.keep_state(
+            loading.warehouse, batch, loading.manifest.cursor, window, verdict.raw_columns, loading.now
+        )

@@ -1,0 +1,129 @@
+"""Merges staged records into the canonical tables.
+
+The outcome of each record is decided against `source_record`, the registry: an unknown one is inserted, a known
+one updated, left unchanged, or set aside because a newer version is loaded. What changed replaces the record's
+rows in every table; the rest is not touched. All of it is set-based SQL, the same on every database.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from cxflow.load import pending
+from cxflow.load.staged import IDENTIFIER, OUTCOME, RECORD, ROWS, Loading
+from cxflow.store.tables import CANONICAL, TIME, mappable, record_identity, source_record
+
+LONG_AGO = sa.literal(datetime(1, 1, 1, tzinfo=UTC), TIME)
+"""Stands for the version of a record that declares none."""
+
+CHANGED = OUTCOME.c.outcome.in_(("inserted", "updated", "deleted"))
+
+
+def decide(loading: Loading) -> None:
+    """Fill `stage_outcome`."""
+    known = source_record
+    new_version = sa.func.coalesce(RECORD.c.version_at, LONG_AGO)
+    known_version = sa.func.coalesce(known.c.version_at, LONG_AGO)
+    is_older = (new_version < known_version) | (
+        (new_version == known_version) & (RECORD.c.received_at < known.c.received_at)
+    )
+    is_unknown = known.c.source_record_id.is_(None)
+    outcome = sa.case(
+        (is_unknown & RECORD.c.is_deleted, "deleted"),
+        (is_unknown, "inserted"),
+        (known.c.content_hash == RECORD.c.content_hash, "unchanged"),
+        (is_older, "deduplicated"),
+        (RECORD.c.is_deleted, "deleted"),
+        else_="updated",
+    )
+    query = sa.select(RECORD, outcome.label("outcome"), sa.not_(is_older).label("is_newer")).select_from(
+        RECORD.outerjoin(known, loading.of_stream(known) & (known.c.source_record_id == RECORD.c.record_id))
+    )
+    loading.execute(query.into("stage_outcome", temporary=True))
+
+
+def outcomes(loading: Loading) -> dict[str, int]:
+    """How many records have each outcome."""
+    query = sa.select(OUTCOME.c.outcome, sa.func.count().label("n")).group_by(OUTCOME.c.outcome)
+    return {row.outcome: int(row.n) for row in loading.execute(query)}
+
+
+def remove_old_rows(loading: Loading) -> None:
+    """Delete the rows of records that changed, in every table that the stream may ever have filled."""
+    changed = sa.select(OUTCOME.c.record_id).where(CHANGED)
+    for table in CANONICAL.values():
+        old = loading.of_stream(table) & table.c.source_record_id.in_(changed)
+        pending.pend_kpis(loading, table, sa.select(table).where(old).subquery())
+        loading.execute(sa.delete(table).where(old))
+    old = loading.of_stream(record_identity) & record_identity.c.source_record_id.in_(changed)
+    pending.pend_identity(
+        loading, sa.select(record_identity.c.namespace, record_identity.c.identity_hash).where(old)
+    )
+    loading.execute(sa.delete(record_identity).where(old))
+
+
+def insert_rows(loading: Loading) -> None:
+    """Insert the rows and identifiers of records that changed."""
+    system, stream, run_id = loading.batch.connection, loading.batch.stream, loading.batch.batch_id
+    for name in loading.verdict.tables:
+        table, staged = CANONICAL[name], ROWS[name]
+        rows = (
+            sa.select(
+                *(staged.c[column] for column in mappable(table)),
+                sa.literal(system).label("source_system"),
+                sa.literal(stream).label("source_object"),
+                OUTCOME.c.record_id.label("source_record_id"),
+                OUTCOME.c.is_deleted.label("is_deleted"),
+                sa.literal(run_id).label("run_id"),
+                sa.literal(loading.now, TIME).label("loaded_at"),
+            )
+            .join_from(staged, OUTCOME, OUTCOME.c._row == staged.c._row)
+            .where(CHANGED)
+        )
+        _insert(loading, table, rows)
+        pending.pend_kpis(loading, table, rows.subquery())
+    met = (
+        sa.select(
+            sa.literal(system).label("source_system"),
+            sa.literal(stream).label("source_object"),
+            OUTCOME.c.record_id.label("source_record_id"),
+            IDENTIFIER.c.namespace,
+            IDENTIFIER.c.identity_hash,
+            IDENTIFIER.c.identity_value,
+            IDENTIFIER.c.seen_at,
+        )
+        .join_from(IDENTIFIER, OUTCOME, OUTCOME.c._row == IDENTIFIER.c._row)
+        .where(CHANGED)
+    )
+    _insert(loading, record_identity, met)
+    edges = met.subquery()
+    pending.pend_identity(loading, sa.select(edges.c.namespace, edges.c.identity_hash))
+
+
+def register(loading: Loading) -> None:
+    """Bring the registry to the versions now loaded, and note when unchanged ones were last confirmed."""
+    kept = CHANGED | ((OUTCOME.c.outcome == "unchanged") & OUTCOME.c.is_newer)
+    loading.execute(
+        sa.delete(source_record).where(
+            loading.of_stream(source_record),
+            source_record.c.source_record_id.in_(sa.select(OUTCOME.c.record_id).where(kept)),
+        )
+    )
+    rows = sa.select(
+        sa.literal(loading.batch.connection).label("source_system"),
+        sa.literal(loading.batch.stream).label("source_object"),
+        OUTCOME.c.record_id.label("source_record_id"),
+        OUTCOME.c.version_at,
+        OUTCOME.c.received_at,
+        OUTCOME.c.content_hash,
+        OUTCOME.c.is_deleted,
+        sa.literal(loading.batch.batch_id).label("run_id"),
+    ).where(kept)
+    _insert(loading, source_record, rows)
+
+
+def _insert(loading: Loading, table: sa.Table, rows: sa.Select[Any]) -> None:
+    loading.execute(sa.insert(table).from_select([column.name for column in rows.selected_columns], rows))

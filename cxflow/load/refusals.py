@@ -1,0 +1,146 @@
+"""Writes what was refused to the quarantine, and closes what a loaded version has made good."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from cxflow.load.merge import LONG_AGO
+from cxflow.load.staged import OUTCOME, REFUSED, ROWS, Loading
+from cxflow.store import dialect, prepared
+from cxflow.store.tables import CANONICAL, KEYS, TIME, quarantine, source_record
+
+
+def refuse_taken_keys(loading: Loading, landed: Path) -> int:
+    """Refuse records of which a row's key belongs to another record's row; returns how many.
+
+    `landed` is the local folder of the raw batch, for their raw text.
+    """
+    for name in loading.verdict.tables:
+        if name == "touchpoint":  # its key is a hash of the record itself
+            continue
+        table, staged = CANONICAL[name], ROWS[name]
+        same_key = sa.and_(*(table.c[column] == staged.c[column] for column in KEYS[name]))
+        same_record = loading.of_stream(table) & (table.c.source_record_id == OUTCOME.c.record_id)
+        taken = (
+            sa.select(staged.c._row)
+            .join_from(staged, OUTCOME, OUTCOME.c._row == staged.c._row)
+            .join(table, same_key)
+            .where(OUTCOME.c.outcome.in_(("inserted", "updated")), sa.not_(same_record))
+        )
+        # Materialised first: a table that is being updated is not to be read by the same statement.
+        rows = list(loading.execute(taken.distinct()).scalars())
+        if rows:
+            loading.execute(
+                sa.update(OUTCOME).where(OUTCOME.c._row.in_(rows)).values(outcome=f"taken {name}")
+            )
+    found = loading.execute(sa.select(OUTCOME.c._row).where(OUTCOME.c.outcome.like("taken %"))).scalars()
+    rows = list(found)
+    if rows:
+        _stage_taken(loading, landed, rows)
+    return len(rows)
+
+
+def _stage_taken(loading: Loading, landed: Path, rows: list[int]) -> None:
+    taken = sa.table("stage_taken", sa.column("_row"), sa.column("payload"))
+    with tempfile.TemporaryDirectory(prefix="cxflow-load-") as scratch:
+        target = prepared.payloads_of(landed, loading.manifest, rows, Path(scratch) / "taken.parquet")
+        dialect.stage(loading.warehouse, taken.name, target)
+    loading.execute(
+        sa.insert(REFUSED).from_select(
+            [column.name for column in REFUSED.columns],
+            sa.select(
+                OUTCOME.c._row,
+                sa.literal("load"),
+                sa.literal("duplicate_key"),
+                sa.func.replace(OUTCOME.c.outcome, "taken ", ""),
+                sa.null(),
+                OUTCOME.c.record_id,
+                OUTCOME.c.version_at,
+                OUTCOME.c.received_at,
+                taken.c.payload,
+            ).join_from(OUTCOME, taken, taken.c._row == OUTCOME.c._row),
+        )
+    )
+
+
+def keep(loading: Loading) -> None:
+    """Add what was refused, open again what was refused again, close what a loaded version supersedes."""
+    met = _entries(loading)
+    again = sa.select(met.c.received_at).where(
+        met.c.quarantine_id == quarantine.c.quarantine_id, met.c.received_at > quarantine.c.received_at
+    )
+    loading.execute(
+        sa.update(quarantine)
+        .where(quarantine.c.status.in_(("replayed", "superseded")), again.exists())
+        .values(
+            status="open",
+            closed_at=None,
+            run_id=loading.batch.batch_id,
+            received_at=again.scalar_subquery(),
+        )
+    )
+    known = sa.exists().where(quarantine.c.quarantine_id == met.c.quarantine_id)
+    entries = sa.select(
+        met.c.quarantine_id,
+        sa.literal(loading.batch.connection).label("source_system"),
+        sa.literal(loading.batch.stream).label("source_object"),
+        met.c.record_id.label("source_record_id"),
+        sa.literal(loading.batch.batch_id).label("batch_id"),
+        met.c._row.label("row_number"),
+        met.c.stage,
+        met.c.rule,
+        met.c.column_name,
+        met.c.raw_value,
+        met.c.payload,
+        met.c.version_at,
+        met.c.received_at,
+        sa.literal("open").label("status"),
+        sa.literal(loading.now, TIME).label("first_seen_at"),
+        sa.literal(loading.batch.batch_id).label("run_id"),
+    ).where(~known)
+    loading.execute(
+        sa.insert(quarantine).from_select([column.name for column in entries.selected_columns], entries)
+    )
+    _close(loading)
+
+
+def _entries(loading: Loading) -> sa.Subquery:
+    """The refused records, one entry per record and rule whatever the number of lines they came in."""
+    key = sa.func.md5(
+        sa.func.concat_ws(
+            "|",
+            loading.batch.connection,
+            loading.batch.stream,
+            sa.func.coalesce(REFUSED.c.record_id, ""),
+            REFUSED.c.rule,
+            sa.func.coalesce(REFUSED.c.column_name, ""),
+            sa.func.md5(sa.func.coalesce(REFUSED.c.payload, "")),
+        )
+    )
+    rank = sa.func.row_number().over(partition_by=key, order_by=REFUSED.c._row.desc())
+    ranked = sa.select(REFUSED, key.label("quarantine_id"), rank.label("rank")).subquery()
+    return sa.select(ranked).where(ranked.c.rank == 1).subquery()
+
+
+def _close(loading: Loading) -> None:
+    """A refused record of which a version as new or newer is loaded is no longer open."""
+    loaded_version = sa.func.coalesce(source_record.c.version_at, LONG_AGO)
+    refused_version = sa.func.coalesce(quarantine.c.version_at, LONG_AGO)
+    superseded = sa.exists().where(
+        loading.of_stream(source_record),
+        source_record.c.source_record_id == quarantine.c.source_record_id,
+        (loaded_version > refused_version)
+        | ((loaded_version == refused_version) & (source_record.c.received_at >= quarantine.c.received_at)),
+    )
+    loading.execute(
+        sa.update(quarantine)
+        .where(loading.of_stream(quarantine), quarantine.c.status == "open", superseded)
+        .values(
+            status="replayed" if loading.batch.mode == "replay" else "superseded",
+            closed_at=loading.now,
+            run_id=loading.batch.batch_id,
+        )
+    )

@@ -1,0 +1,74 @@
+"""The temporary tables of a load, as SQLAlchemy sees them, and what its steps share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from cxflow.model.batch import BatchRef
+from cxflow.store import landing, prepared
+from cxflow.store.tables import CANONICAL, mappable
+
+
+def _stage(name: str, *columns: str) -> sa.TableClause:
+    return sa.table(f"stage_{name}", *(sa.column(column) for column in columns))
+
+
+RECORD = _stage("record", "_row", "record_id", "version_at", "received_at", "content_hash", "is_deleted")
+"""The records that passed."""
+
+OUTCOME = _stage(
+    "outcome",
+    "_row",
+    "record_id",
+    "version_at",
+    "received_at",
+    "content_hash",
+    "is_deleted",
+    "outcome",
+    "is_newer",
+)
+"""Those records with what becomes of each, decided by `merge.decide`."""
+
+IDENTIFIER = _stage("identifier", "_row", "namespace", "identity_hash", "identity_value", "seen_at")
+
+REFUSED = _stage(
+    "refused",
+    "_row",
+    "stage",
+    "rule",
+    "column_name",
+    "raw_value",
+    "record_id",
+    "version_at",
+    "received_at",
+    "payload",
+)
+
+ROWS: dict[str, sa.TableClause] = {
+    name: _stage(name, "_row", *mappable(table)) for name, table in CANONICAL.items()
+}
+"""Canonical rows by table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """One load, within the caller's transaction."""
+
+    warehouse: sa.Connection
+    batch: BatchRef
+    manifest: landing.Manifest
+    verdict: prepared.Verdict
+    now: datetime
+
+    def of_stream(self, table: sa.Table) -> sa.ColumnElement[bool]:
+        """The rows of a table that came from this batch's stream."""
+        here = (table.c.source_system == self.batch.connection) & (table.c.source_object == self.batch.stream)
+        return here
+
+    def execute(self, statement: sa.Executable) -> sa.CursorResult[Any]:
+        """Run a statement in the load's transaction."""
+        return self.warehouse.execute(statement)

@@ -1,0 +1,1 @@
+"""Values that cross stages. They know nothing of sources, databases or frameworks."""

@@ -1,0 +1,59 @@
+"""The activities of the touchpoint stream, and what is true of each wherever it happens.
+
+`conform` fills `journey_stage`, `control` and `direction` from here where a mapping leaves them out; `kpis`
+asks which activities are a customer's calls for help. Activities not listed are welcome (verb_noun, in the
+past tense); a mapping then says the rest itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+JourneyStage = Literal["before", "during", "after"]
+Control = Literal["owned", "external"]
+Direction = Literal["inbound", "outbound"]
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """One kind of touchpoint."""
+
+    name: str
+    """verb_noun, past tense, the customer as subject where the customer acts."""
+    stage: JourneyStage
+    """Where in the journey it lies: before, during or after the purchase."""
+    direction: Direction = "inbound"
+    """Who approached whom: inbound comes from the customer."""
+    control: Control = "owned"
+    """Whether it happens where the brand rules (owned) or not (external)."""
+    is_support: bool = False
+    """Whether it is a call for help, counted by contact rate and first contact resolution."""
+
+
+ACTIVITIES: dict[str, Activity] = {
+    activity.name: activity
+    for activity in (
+        Activity("received_campaign", "before", "outbound"),
+        Activity("opened_campaign", "before"),
+        Activity("visited_page", "before"),
+        Activity("became_contact", "before"),
+        Activity("became_lead", "before"),
+        Activity("became_customer", "before"),
+        Activity("placed_order", "during"),
+        Activity("paid_order", "during"),
+        Activity("cancelled_order", "during"),
+        Activity("received_delivery", "after", "outbound"),
+        Activity("returned_order", "after"),
+        Activity("received_refund", "after", "outbound"),
+        Activity("called_support", "after", is_support=True),
+        Activity("contacted_support", "after", is_support=True),
+        Activity("received_call", "after", "outbound"),
+        Activity("visited_place", "during"),
+        Activity("answered_survey", "after"),
+        Activity("wrote_review", "after", control="external"),
+        Activity("filed_complaint", "after", control="external", is_support=True),
+    )
+}
+
+SUPPORT_ACTIVITIES = tuple(activity.name for activity in ACTIVITIES.values() if activity.is_support)

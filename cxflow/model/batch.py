@@ -1,0 +1,60 @@
+"""References to batches: small enough for XCom, and all that one task tells the next."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self
+
+Mode = Literal["scheduled", "backfill", "replay"]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRef:
+    """One landed batch: the records of one stream and window, as they came."""
+
+    connection: str
+    stream: str
+    batch_id: str
+    mode: Mode = "scheduled"
+    """scheduled moves the stream's cursor; backfill and replay leave it alone."""
+
+    @property
+    def path(self) -> str:
+        """Its folder, seen from the landing zone."""
+        return f"{self.connection}/{self.stream}/{self.batch_id}"
+
+    def as_json(self) -> dict[str, str]:
+        """For XCom and `--json`."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> Self:
+        """The inverse of `as_json`."""
+        return cls(**fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The books of one batch, in source records."""
+
+    extracted: int = 0
+    """Read from the source."""
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    """Deleted at the source."""
+    deduplicated: int = 0
+    """A newer or equal version was in the batch or in the warehouse."""
+    quarantined: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        mine, theirs = asdict(self), asdict(other)
+        return Counts(**{name: mine[name] + theirs[name] for name in mine})
+
+    @property
+    def balanced(self) -> bool:
+        """Whether every extracted record is accounted for."""
+        parts = asdict(self)
+        extracted = parts.pop("extracted")
+        return bool(extracted == sum(parts.values()))

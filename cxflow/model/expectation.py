@@ -1,0 +1,41 @@
+"""An expectation as it is declared: a rule's name, where it applies and what must hold."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Expectation(BaseModel):
+    """One rule on a canonical table: either SQL that must hold for each row, or a Great Expectations type.
+
+    `{table = "order_header", rule = "total_not_negative", sql = "price_total >= 0"}`, or
+    `{table = "review", rule = "language_known", type = "expect_column_values_to_be_in_set",
+    with = {column = "language", value_set = ["es", "en"]}}`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    table: str
+    """The canonical table."""
+    rule: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    """The name under which a row is refused."""
+    sql: str | None = None
+    """A condition over the table's columns; a row for which it is false is refused. Null passes."""
+    type: str | None = None
+    """A Great Expectations expectation, in snake_case."""
+    with_: dict[str, Any] = Field(default_factory=dict, alias="with")
+    """Its arguments."""
+    level: Literal["row", "table"] = "row"
+    """row: the rows that break it are quarantined; table: the batch is stopped."""
+    says: str = ""
+    """One line on why."""
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Expectation:
+        if (self.sql is None) == (self.type is None):
+            raise ValueError(f"expectation {self.rule!r} needs either sql or type")
+        if self.sql is not None and self.level == "table":
+            raise ValueError(f"expectation {self.rule!r}: sql speaks of rows; use a table-level type")
+        return self

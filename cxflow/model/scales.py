@@ -1,0 +1,21 @@
+"""Survey and review scales: the original one is stored, a common one exists only inside a KPI's value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The ends of a rating scale, in its own points."""
+
+    worst: float
+    best: float
+
+
+SCALES: dict[str, Scale] = {
+    "nps": Scale(0, 10),
+    "csat": Scale(1, 5),
+    "ces": Scale(1, 7),
+}
+"""The scale of a metric where a mapping names none."""

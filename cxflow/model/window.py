@@ -1,0 +1,51 @@
+"""The half-open time window that every extraction is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from cxflow.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """`[start, end)` in UTC, fixed before the first request.
+
+    A record belongs to the window in which it became *known* (a file's delivery, an API's change time), not
+    the one in which its event happened: late records arrive in later windows.
+    """
+
+    start: datetime | None
+    """First instant inside; None reaches back to the source's beginning."""
+    end: datetime
+    """First instant outside."""
+
+    def __post_init__(self) -> None:
+        for edge in (self.start, self.end):
+            if edge is not None and edge.tzinfo is None:
+                raise ConfigError(f"a window needs times with a zone, not {edge.isoformat()}")
+        if self.start is not None and self.start >= self.end:
+            raise ConfigError(f"the window {self} is empty", fix="its start must be before its end")
+
+    def __contains__(self, instant: datetime) -> bool:
+        return (self.start is None or self.start <= instant) and instant < self.end
+
+    def __str__(self) -> str:
+        start = self.start.astimezone(UTC).isoformat() if self.start else "the beginning"
+        return f"[{start}, {self.end.astimezone(UTC).isoformat()})"
+
+    def as_json(self) -> dict[str, str | None]:
+        """ISO 8601 strings in UTC, as manifests and XCom carry them."""
+        return {
+            "start": self.start.astimezone(UTC).isoformat() if self.start else None,
+            "end": self.end.astimezone(UTC).isoformat(),
+        }
+
+    @classmethod
+    def from_json(cls, edges: dict[str, str | None]) -> Window:
+        """The inverse of `as_json`."""
+        start, end = edges["start"], edges["end"]
+        if end is None:
+            raise ConfigError("a window needs an end")
+        return cls(datetime.fromisoformat(start) if start else None, datetime.fromisoformat(end))

@@ -1,0 +1,279 @@
+"""`cxflow.toml` as one frozen tree, each field with its unit.
+
+`load` is called by the command line and by Airflow tasks. Paths and database files are relative to the
+project's folder. `${NAME}` in any text is replaced from the environment. Secrets are never written in the
+file: `{ env = "NAME" }` or `{ file = "path" }` says where one is found when it is needed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Iterable
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, field_validator
+
+from cxflow.errors import ConfigError
+
+FILE_NAME = "cxflow.toml"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+def _known_zone(name: str | None) -> str | None:
+    if name is not None:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, IsADirectoryError):
+            from zoneinfo import available_timezones  # reads the whole database: only for the message
+
+            raise ValueError(f"unknown time zone {name!r}{nearest(name, available_timezones())}") from None
+    return name
+
+
+class Secret(_Frozen):
+    """Where a secret is found: an environment variable or a file. Its value is read late and never shown."""
+
+    env: str | None = None
+    file: Path | None = None
+
+    def reveal(self) -> SecretStr:
+        """The secret itself. Raises ConfigError where it is not there."""
+        if self.env:
+            if self.env not in os.environ:
+                raise ConfigError(f"the environment variable {self.env} is not set", value=self.env)
+            return SecretStr(os.environ[self.env])
+        if self.file:
+            if not self.file.is_file():
+                raise ConfigError(f"there is no secret file {self.file}", value=str(self.file))
+            return SecretStr(self.file.read_text().strip())
+        raise ConfigError("a secret needs env or file", fix='write { env = "NAME" }')
+
+
+class Project(_Frozen):
+    """What the project is about."""
+
+    name: str = Field(default="cxflow", pattern=r"^[a-z][a-z0-9_-]*$")
+    timezone: str = "UTC"
+    """IANA name of the zone in which KPIs cut days, weeks and months."""
+    currency: str = Field(default="EUR", pattern=r"^[A-Z]{3}$")
+    """ISO 4217: amounts without a currency, and the currency of money KPIs."""
+    country: str = Field(default="US", pattern=r"^[A-Z]{2}$")
+    """ISO 3166-1 alpha-2: where telephone numbers without a country code belong."""
+
+    _zone = field_validator("timezone")(_known_zone)
+
+
+class Warehouse(_Frozen):
+    """Where touchpoints live."""
+
+    url: str = "duckdb:///warehouse.duckdb"
+    """A SQLAlchemy URL without password."""
+    busy_timeout_seconds: float = Field(default=60, ge=0)
+    """How long a connection waits for a DuckDB file that another process holds."""
+
+
+class Landing(_Frozen):
+    """Where raw batches are kept."""
+
+    url: str = "landing"
+    """A folder, or any fsspec URL."""
+    storage_options: dict[str, Secret | str | int | bool] = Field(default_factory=dict)
+    """What fsspec needs to open it."""
+
+
+class Quality(_Frozen):
+    """When a batch is stopped."""
+
+    max_rejected_share: float = Field(default=0.05, ge=0, le=1)
+    """A batch with a larger share of rejected records is stopped: 0 to 1."""
+    min_records: int = Field(default=100, ge=0)
+    """Batches smaller than this are never stopped for their share: one bad record in three is no alarm."""
+    earliest: date = date(1990, 1, 1)
+    """Events dated before this day are implausible (a clock that was reset, an empty field read as zero)."""
+    future_tolerance_seconds: float = Field(default=86400, ge=0)
+    """How far ahead of the moment of extraction an event may be dated."""
+
+
+class Identity(_Frozen):
+    """How identifiers become customers."""
+
+    salt: Secret | None = None
+    """Keyed into the hashes of identifiers; without it they can be guessed by hashing known addresses."""
+    store_values: Literal["hashed", "clear"] = "hashed"
+    """What customer_identity holds."""
+    ignore: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Namespace to values that name nobody: the switchboard's number, noreply addresses."""
+    max_identifiers: int = Field(default=50, ge=2)
+    """An identifier met beside more than this many others of one namespace is shared: it links nobody."""
+
+
+class Kpis(_Frozen):
+    """Thresholds and limits of the KPIs."""
+
+    min_n: int = Field(default=10, ge=1)
+    """Values from fewer observations are suppressed: stored without value and interval."""
+    service_level_seconds: float = Field(default=20, gt=0)
+    repeat_contact_days: float = Field(default=7, gt=0)
+    rates: dict[str, float] = Field(default_factory=dict)
+    """Currency code to units of the project's currency for one unit of it."""
+
+
+class Airflow(_Frozen):
+    """How the DAGs run."""
+
+    schedule: str = "0 3 * * *"
+    """Cron expression, in the project's time zone."""
+    start: datetime | None = None
+    """First data interval of scheduled runs."""
+    retries: int = Field(default=3, ge=0)
+    """Tries again after a transient error."""
+    retry_delay_seconds: float = Field(default=300, gt=0)
+
+
+class Connection(BaseModel):
+    """One configured instance of a connector. Connectors extend this model with settings of their own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = ""
+    """Filled from the table's name in TOML; the source system in the warehouse."""
+    connector: str
+    """Which connector reads it."""
+    timezone: str | None = None
+    """IANA name of the zone of times without one; unset: such times are an error of the mapping."""
+    country: str | None = Field(default=None, pattern=r"^[A-Z]{2}$")
+    """ISO 3166-1 alpha-2, for telephone numbers; unset: the project's."""
+    currency: str | None = Field(default=None, pattern=r"^[A-Z]{3}$")
+    """ISO 4217, for amounts without one; unset: the project's."""
+    start: datetime | None = None
+    """Where scheduled runs begin when there is no cursor yet; unset: the source's beginning."""
+    schedule: str | None = None
+    """Cron expression of its DAG; unset: the project's."""
+    only: tuple[str, ...] = ()
+    """Which of its streams to read; unset: all of them."""
+    streams: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Stream name to its declaration, or to what it changes of the connector's own. Each is checked by the
+    connector's stream model."""
+
+    _zone = field_validator("timezone")(_known_zone)
+
+
+class Settings(_Frozen):
+    """The whole of `cxflow.toml`."""
+
+    project: Project = Project()
+    warehouse: Warehouse = Warehouse()
+    landing: Landing = Landing()
+    quality: Quality = Quality()
+    identity: Identity = Identity()
+    kpis: Kpis = Kpis()
+    airflow: Airflow = Airflow()
+    plugins: tuple[str, ...] = ()
+    """Modules to load as plugins beside the installed ones: a project's own connectors and KPIs."""
+    connections: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Each is checked by the model of its connector (`connect.registry.connection`)."""
+
+    _folder: Path = PrivateAttr(default=Path())
+
+    @property
+    def folder(self) -> Path:
+        """The project's folder, absolute."""
+        return self._folder
+
+    def path(self, relative: str | Path) -> Path:
+        """A path of the configuration, seen from the project's folder."""
+        return (self._folder / relative).resolve()
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?`, or nothing: the end of an error message."""
+    by_lower = {item.lower(): item for item in known}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
+    return f"; did you mean {by_lower[close[0]]!r}?" if close else ""
+
+
+def _expand(value: Any, where: str) -> Any:
+    """`${NAME}` in every text of a TOML tree, from the environment."""
+    if isinstance(value, str):
+
+        def of_environment(match: re.Match[str]) -> str:
+            name = match[1]
+            if name not in os.environ:
+                raise ConfigError(f"{where}: the environment variable {name} is not set", value=name)
+            return os.environ[name]
+
+        return re.sub(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", of_environment, value)
+    if isinstance(value, dict):
+        return {key: _expand(item, f"{where}.{key}" if where else key) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_expand(item, where) for item in value]
+    return value
+
+
+def explain(problem: ValidationError, model: type[BaseModel], prefix: str = "") -> str:
+    """What is wrong with a configuration, a line per field, with the nearest valid name of a misspelt one."""
+    lines = []
+    for error in problem.errors():
+        place = ".".join(str(part) for part in error["loc"])
+        where = ".".join(part for part in (prefix, place) if part)
+        if error["type"] == "extra_forbidden":
+            hint = nearest(str(error["loc"][-1]), _fields_at(model, error["loc"][:-1]))
+            lines.append(f"{where}: unknown setting{hint}")
+        elif error["type"] == "missing":
+            lines.append(f"{where}: this setting is required")
+        else:
+            lines.append(f"{where}: {error['msg'].removeprefix('Value error, ')}")
+    return "\n".join(lines)
+
+
+def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    """The names of the fields of the model that stands at a path inside another."""
+    current: Any = model
+    for part in path:
+        if isinstance(current, type) and issubclass(current, BaseModel) and part in current.model_fields:
+            current = current.model_fields[str(part)].annotation
+        while not isinstance(current, type):
+            inner = [item for item in getattr(current, "__args__", ()) if item is not type(None)]
+            models = [item for item in inner if _holds_model(item)]
+            if not models:
+                return []
+            current = models[0]
+        if isinstance(current, type) and hasattr(current, "__args__"):
+            current = next((item for item in current.__args__ if _holds_model(item)), current)
+    return list(current.model_fields) if isinstance(current, type) and issubclass(current, BaseModel) else []
+
+
+def _holds_model(annotation: Any) -> bool:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return True
+    return any(_holds_model(item) for item in getattr(annotation, "__args__", ()))
+
+
+def load(folder: Path) -> Settings:
+    """Read and check the project's `cxflow.toml`.
+
+    Raises ConfigError that names each setting at fault, and the nearest valid name of a misspelt one.
+    Connections are checked here in their general form only; their connectors check the rest.
+    """
+    path = folder / FILE_NAME
+    if not path.is_file():
+        raise ConfigError(f"there is no {FILE_NAME} in {folder}", fix="`cxflow init` makes one")
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise ConfigError(f"{FILE_NAME} is not valid TOML: {problem}") from problem
+    try:
+        settings = Settings.model_validate(_expand(tree, ""))
+    except ValidationError as problem:
+        raise ConfigError(f"{FILE_NAME}:\n{explain(problem, Settings)}") from problem
+    settings._folder = folder.resolve()
+    return settings

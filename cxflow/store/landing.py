@@ -1,0 +1,287 @@
+"""The landing zone: raw batches as Parquet with a manifest, there whole or not at all.
+
+`extract` writes a batch through `BatchWriter` (the sink that connectors see), `conform` reads it back. A batch
+is written in a scratch folder of this machine first. On a local landing zone the finished folder is renamed
+into place; on an object store the parts go up first and the manifest last, and a batch without a manifest does
+not exist.
+
+A raw batch has one of two layouts: `json`, one text column `_payload` with each record as it came; or
+`columns`, the source's own columns. Both carry `_row` (from 1, over the batch), `_origin` and `_received_at`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import duckdb
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec.implementations.local import LocalFileSystem
+
+from cxflow.errors import FatalError, SourceError
+from cxflow.model.batch import BatchRef, Mode
+from cxflow.model.window import Window
+from cxflow.settings import Secret, Settings
+
+MANIFEST = "manifest.json"
+CHUNK_RECORDS = 20_000
+"""Records held in memory at a time while Python-made records land."""
+
+Layout = Literal["json", "columns"]
+
+_JSON_SCHEMA = pa.schema(
+    [
+        ("_payload", pa.string()),
+        ("_row", pa.int64()),
+        ("_origin", pa.string()),
+        ("_received_at", pa.timestamp("us", tz="UTC")),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a batch says of itself. JSON beside the Parquet files."""
+
+    connection: str
+    stream: str
+    batch_id: str
+    mode: Mode
+    connector: str
+    plugin_version: str
+    window: dict[str, str | None]
+    extracted_at: str
+    """UTC, ISO 8601: when the extraction began."""
+    layout: Layout
+    records: int
+    """Source records read, the malformed among them."""
+    malformed: int
+    parts: dict[str, str]
+    """File name to SHA-256."""
+    cursor: dict[str, Any] = field(default_factory=dict)
+    """The stream's next cursor, if this batch is loaded."""
+    raw_columns: dict[str, Any] = field(default_factory=dict)
+    """The raw shape: column to type (`VARCHAR`, or a nested structure)."""
+
+
+def storage(settings: Settings) -> tuple[fsspec.AbstractFileSystem, str]:
+    """The landing zone's file system and root path."""
+    url = settings.landing.url
+    if "://" not in url:
+        return LocalFileSystem(auto_mkdir=True), str(settings.path(url))
+    options = {
+        name: value.reveal().get_secret_value() if isinstance(value, Secret) else value
+        for name, value in settings.landing.storage_options.items()
+    }
+    file_system, root = fsspec.core.url_to_fs(url, **options)
+    return file_system, root
+
+
+class BatchWriter:
+    """A batch being written. Satisfies `connect.connector.Sink`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        """The scratch folder with its Parquet files."""
+        self._rows = 0
+        self._malformed = 0
+        self.layout: Layout | None = None
+
+    @property
+    def rows(self) -> int:
+        """Records landed so far, the malformed among them."""
+        return self._rows
+
+    @property
+    def malformed_rows(self) -> int:
+        """Those that could not be read as a record."""
+        return self._malformed
+
+    def records(self, records: Iterable[Mapping[str, Any]], *, origin: str, received_at: datetime) -> None:
+        """Land JSON-like records, `CHUNK_RECORDS` at a time."""
+        self._keep_layout("json")
+        rest = iter(records)
+        writer: pq.ParquetWriter | None = None
+        try:
+            while chunk := list(islice(rest, CHUNK_RECORDS)):
+                count = len(chunk)
+                table = pa.table(
+                    {
+                        "_payload": [json.dumps(item, ensure_ascii=False, default=_text) for item in chunk],
+                        "_row": pa.array(range(self._rows + 1, self._rows + count + 1), pa.int64()),
+                        "_origin": [origin] * count,
+                        "_received_at": pa.array([received_at] * count, pa.timestamp("us", tz="UTC")),
+                    },
+                    schema=_JSON_SCHEMA,
+                )
+                writer = writer or pq.ParquetWriter(self._next_part(), _JSON_SCHEMA, compression="zstd")
+                writer.write_table(table)
+                self._rows += count
+        finally:
+            if writer is not None:
+                writer.close()
+
+    def query(self, database: duckdb.DuckDBPyConnection, sql: str) -> None:
+        """Land what a DuckDB query yields; DuckDB itself writes the Parquet file."""
+        columns = [row[0] for row in database.execute(f"DESCRIBE {sql}").fetchall()]
+        self._keep_layout("json" if "_payload" in columns else "columns")
+        self._rows += self._copy(
+            database, f"SELECT *, {self._rows} + row_number() OVER () AS _row FROM ({sql})", self._next_part()
+        )
+
+    def malformed(self, database: duckdb.DuckDBPyConnection, sql: str) -> None:
+        """Land what could not be read as a record."""
+        path = self.folder / f"malformed-{len(list(self.folder.iterdir())):04d}.parquet"
+        count = self._copy(
+            database,
+            f"SELECT _origin, _received_at, reason, payload, {self._rows} + row_number() OVER () AS _row "
+            f"FROM ({sql})",
+            path,
+        )
+        if count == 0:
+            path.unlink()
+        self._rows += count
+        self._malformed += count
+
+    def _copy(self, database: duckdb.DuckDBPyConnection, sql: str, path: Path) -> int:
+        target = str(path).replace("'", "''")
+        row = database.execute(f"COPY ({sql}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)").fetchone()
+        return int(row[0]) if row else 0
+
+    def _keep_layout(self, layout: Layout) -> None:
+        if self.layout not in (None, layout):
+            raise FatalError("a connector landed both JSON records and columns in one batch")
+        self.layout = layout
+
+    def _next_part(self) -> Path:
+        return self.folder / f"part-{len(list(self.folder.glob('part-*'))):04d}.parquet"
+
+
+def _text(value: object) -> str:
+    """JSON has no times: they land in ISO 8601."""
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def new_batch_id(window: Window, extracted_at: datetime) -> str:
+    """Sorts by time of extraction; the random tail keeps two workers apart."""
+    digest = hashlib.sha256(str(window).encode()).hexdigest()[:6]
+    return f"{extracted_at.astimezone(UTC):%Y%m%dT%H%M%S%fZ}-{digest}{secrets.token_hex(3)}"
+
+
+@contextmanager
+def writing() -> Iterator[BatchWriter]:
+    """A writer on a scratch folder that goes away with the block; `commit` makes the batch before that."""
+    folder = Path(tempfile.mkdtemp(prefix="cxflow-landing-"))
+    try:
+        yield BatchWriter(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def commit(settings: Settings, writer: BatchWriter, manifest: Manifest) -> BatchRef:
+    """Put the written parts and their manifest into the landing zone, whole or not at all."""
+    reference = BatchRef(manifest.connection, manifest.stream, manifest.batch_id, manifest.mode)
+    folder = writer.folder
+    (folder / MANIFEST).write_text(json.dumps(asdict(manifest), indent=1, sort_keys=True), encoding="utf-8")
+    put_folder(settings, folder, reference.path, last=MANIFEST)
+    return reference
+
+
+def put_folder(settings: Settings, folder: Path, path: str, *, last: str) -> None:
+    """Copy a scratch folder into the landing zone; its file `last` is what makes it exist."""
+    file_system, root = storage(settings)
+    target = f"{root}/{path}"
+    if isinstance(file_system, LocalFileSystem):
+        aside = Path(f"{target}.{secrets.token_hex(4)}.tmp")
+        shutil.copytree(folder, aside)
+        if Path(target).exists():
+            shutil.rmtree(target)
+        aside.rename(target)
+        return
+    for item in sorted(folder.iterdir(), key=lambda item: (item.name == last, item.name)):
+        file_system.put_file(str(item), f"{target}/{item.name}")
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """File name to SHA-256, of a scratch folder's Parquet files."""
+    sums = {}
+    for item in sorted(folder.glob("*.parquet")):
+        with item.open("rb") as file:
+            sums[item.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return sums
+
+
+def read_manifest(settings: Settings, batch: BatchRef) -> Manifest:
+    """The manifest of a landed batch. Raises SourceError where there is no such batch."""
+    file_system, root = storage(settings)
+    path = f"{root}/{batch.path}/{MANIFEST}"
+    try:
+        with file_system.open(path, "rb") as file:
+            return Manifest(**json.load(file))
+    except FileNotFoundError:
+        raise SourceError(
+            f"there is no landed batch {batch.batch_id}", connection=batch.connection, stream=batch.stream
+        ) from None
+
+
+@contextmanager
+def local_copy(settings: Settings, path: str) -> Iterator[Path]:
+    """A folder of the landing zone as a local one: itself where it is local, else a copy for the block."""
+    file_system, root = storage(settings)
+    source = f"{root}/{path}"
+    if isinstance(file_system, LocalFileSystem):
+        yield Path(source)
+        return
+    with tempfile.TemporaryDirectory(prefix="cxflow-landing-") as folder:
+        file_system.get(f"{source}/", folder, recursive=True)
+        yield Path(folder)
+
+
+def batches(settings: Settings, connection: str, stream: str) -> list[str]:
+    """The ids of a stream's landed batches, oldest first."""
+    file_system, root = storage(settings)
+    folder = f"{root}/{connection}/{stream}"
+    if not file_system.exists(folder):
+        return []
+    names = [item.rstrip("/").rsplit("/", 1)[-1] for item in file_system.ls(folder, detail=False)]
+    return sorted(
+        name
+        for name in names
+        if not name.endswith(".tmp") and file_system.exists(f"{folder}/{name}/{MANIFEST}")
+    )
+
+
+def subset(settings: Settings, batch: BatchRef, rows: list[int]) -> BatchRef:
+    """Land some records of a landed batch again, as a batch of their own, for a replay."""
+    manifest = read_manifest(settings, batch)
+    now = datetime.now(UTC)
+    with local_copy(settings, batch.path) as source, writing() as writer:
+        with duckdb.connect() as database:
+            database.execute("SET TimeZone = 'UTC'")
+            parts = f"read_parquet('{source}/part-*.parquet', union_by_name = true)"
+            writer.query(
+                database,
+                f"SELECT * EXCLUDE (_row) FROM {parts} WHERE list_contains({rows}, _row) ORDER BY _row",
+            )
+        again = replace(
+            manifest,
+            batch_id=new_batch_id(Window.from_json(manifest.window), now),
+            mode="replay",
+            records=writer.rows,
+            malformed=0,
+            parts=checksums(writer.folder),
+            cursor={},
+        )
+        return commit(settings, writer, again)

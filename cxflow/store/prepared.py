@@ -1,0 +1,145 @@
+"""A prepared batch: what conforming and validating made of a landed one, ready to load.
+
+The stages share a scratch DuckDB file while they work (`scratch`); `commit` writes the outcome beside the raw
+batch, as Parquet: the rows to load by canonical table, one line per record, the identifiers, and what was
+refused. `load` reads it, on whatever machine it runs.
+
+In the scratch file: one table per canonical table (`_row` is the record's row in the batch, `row_id` the row's
+own number), `record` (`_row, record_id, version_at, received_at, is_deleted, content_hash`), `identifier`
+(`_row, namespace, identity_hash, identity_value, seen_at`), `refused` (`_row, stage, rule, column_name,
+raw_value`), and `all_records`: `record` as it was before any was refused.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from cxflow.errors import SourceError
+from cxflow.model.batch import BatchRef
+from cxflow.model.sql import identifier, literal
+from cxflow.settings import Settings
+from cxflow.store import landing
+
+FOLDER = "prepared"
+VERDICT = "verdict.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Conformed:
+    """The scratch file after conforming."""
+
+    database: Path
+    tables: tuple[str, ...]
+    """The canonical tables that the stream fills."""
+    extracted: int
+    """Source records landed, the malformed among them."""
+    rows: int
+    """Canonical rows made of them."""
+    report: dict[str, Any] = field(default_factory=dict)
+    """Drift, unusable identifiers: counts and column names, never values."""
+    raw_columns: dict[str, Any] = field(default_factory=dict)
+    """The raw shape seen so far, this batch included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the gate decided of a batch."""
+
+    passed: bool
+    why: str
+    """Empty where it passed."""
+    tables: tuple[str, ...]
+    extracted: int
+    """Source records landed."""
+    refused: int
+    """Records to quarantine."""
+    deduplicated: int
+    """Records of which a newer or equal version stands in the same batch."""
+    rules: dict[str, int] = field(default_factory=dict)
+    """Rule to number of records refused by it."""
+    report: dict[str, Any] = field(default_factory=dict)
+    raw_columns: dict[str, Any] = field(default_factory=dict)
+
+
+@contextmanager
+def scratch(batch: BatchRef) -> Iterator[Path]:
+    """A folder of this machine for the scratch file; it goes away with the block."""
+    folder = Path(tempfile.mkdtemp(prefix=f"cxflow-{batch.stream}-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def commit(settings: Settings, batch: BatchRef, conformed: Conformed, verdict: Verdict) -> None:
+    """Write the scratch tables as Parquet beside the raw batch; the verdict, last, makes them exist."""
+    folder = conformed.database.parent / FOLDER
+    folder.mkdir()
+    manifest = landing.read_manifest(settings, batch)
+    with (
+        duckdb.connect(str(conformed.database), read_only=True) as database,
+        landing.local_copy(settings, batch.path) as landed,
+    ):
+        database.execute("SET TimeZone = 'UTC'")
+        outputs = {table: f"SELECT * FROM {table}" for table in (*conformed.tables, "record", "identifier")}
+        outputs["refused"] = (
+            "SELECT DISTINCT f.*, a.record_id, a.version_at, l.received_at, l.payload FROM refused f "
+            "LEFT JOIN all_records a USING (_row) "
+            f"LEFT JOIN ({payloads(landed, manifest)}) l USING (_row) ORDER BY f._row"
+        )
+        for table, sql in outputs.items():
+            target = literal(str(folder / f"{table}.parquet"))
+            database.execute(f"COPY ({sql}) TO {target} (FORMAT parquet, COMPRESSION zstd)")
+    (folder / VERDICT).write_text(json.dumps(asdict(verdict), indent=1, sort_keys=True), encoding="utf-8")
+    landing.put_folder(settings, folder, f"{batch.path}/{FOLDER}", last=VERDICT)
+
+
+def payloads(folder: Path, manifest: landing.Manifest) -> str:
+    """SQL for every record of a landed batch as text: `_row`, `received_at`, `payload` (JSON, or the raw line)."""
+    parts = []
+    if manifest.records > manifest.malformed:
+        landed = f"read_parquet({literal(str(folder / 'part-*.parquet'))}, union_by_name = true)"
+        text = "_payload"
+        if manifest.layout == "columns":
+            fields = ", ".join(f"{identifier(name)} := {identifier(name)}" for name in manifest.raw_columns)
+            text = f"to_json(struct_pack({fields}))::VARCHAR"
+        parts.append(f"SELECT _row, _received_at AS received_at, {text} AS payload FROM {landed}")
+    if manifest.malformed:
+        files = literal(str(folder / "malformed-*.parquet"))
+        parts.append(f"SELECT _row, _received_at AS received_at, payload FROM read_parquet({files})")
+    nothing = (
+        "SELECT NULL::BIGINT AS _row, NULL::TIMESTAMPTZ AS received_at, NULL::VARCHAR AS payload WHERE false"
+    )
+    return " UNION ALL ".join(parts) or nothing
+
+
+def payloads_of(folder: Path, manifest: landing.Manifest, rows: list[int], target: Path) -> Path:
+    """Write `_row` and `payload` of some records of a landed batch to a Parquet file."""
+    with duckdb.connect() as database:
+        database.execute(
+            f"COPY (SELECT _row, payload FROM ({payloads(folder, manifest)}) WHERE list_contains({rows}, _row)) "
+            f"TO {literal(str(target))} (FORMAT parquet)"
+        )
+    return target
+
+
+def read_verdict(folder: Path, batch: BatchRef) -> Verdict:
+    """The verdict in a prepared batch's folder. Raises SourceError where the batch was not prepared."""
+    path = folder / VERDICT
+    if not path.is_file():
+        raise SourceError(
+            f"the batch {batch.batch_id} has not been prepared",
+            connection=batch.connection,
+            stream=batch.stream,
+        )
+    fields = json.loads(path.read_text(encoding="utf-8"))
+    return Verdict(**{**fields, "tables": tuple(fields["tables"])})

@@ -1,0 +1,99 @@
+"""The warehouse's schema: brings it up to date with Alembic, and says plainly where it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from cxflow.errors import SchemaError
+from cxflow.settings import Settings
+from cxflow.store import engine
+
+VERSION_TABLE = "cxflow_version"
+
+
+def resources() -> Path:
+    """The folder of migrations, marts and seeds: in the wheel, or beside the package in a checkout."""
+    package = Path(__file__).parents[1]
+    shipped = package / "_warehouse"
+    return shipped if shipped.is_dir() else package.parent / "warehouse"
+
+
+def head() -> str:
+    """The revision that this version of cxflow works with."""
+    from alembic.script import ScriptDirectory
+
+    return str(ScriptDirectory(str(resources() / "migrations")).get_current_head())
+
+
+def current(connection: sa.Connection) -> str | None:
+    """The revision of a warehouse; None where there is none."""
+    if not sa.inspect(connection).has_table(VERSION_TABLE):
+        return None
+    return connection.scalar(sa.text(f"SELECT version_num FROM {VERSION_TABLE}"))
+
+
+def require(connection: sa.Connection) -> None:
+    """Raises SchemaError, saying what to do, where the warehouse is not of this version."""
+    found = current(connection)
+    if found is None:
+        raise SchemaError("the warehouse has no tables yet", fix="run `cxflow migrate`")
+    if found != head():
+        raise SchemaError(
+            f"the warehouse is at revision {found}, this version of cxflow needs {head()}",
+            value=found,
+            fix="run `cxflow migrate`; where the warehouse is newer, update cxflow",
+        )
+
+
+def migrate(settings: Settings) -> tuple[str | None, str]:
+    """Bring the warehouse to this version, in one transaction; returns the revisions before and after.
+
+    Raises SchemaError for a warehouse of a revision that this version does not know.
+    """
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+    from alembic.util import CommandError
+
+    from cxflow.store import alembic_duckdb  # noqa: F401  teaches Alembic the dialect
+
+    scripts = ScriptDirectory(str(resources() / "migrations"))
+    with engine.transaction(settings) as connection:
+        before = current(connection)
+        context = MigrationContext.configure(
+            connection,
+            opts={
+                "version_table": VERSION_TABLE,
+                "fn": lambda revision, _: scripts._upgrade_revs("head", revision),
+            },
+        )
+        with _operations(context):
+            try:
+                context.run_migrations()
+            except CommandError as problem:
+                raise SchemaError(
+                    f"the warehouse's revision {before} is unknown to this version of cxflow",
+                    fix="update cxflow",
+                ) from problem
+    return before, head()
+
+
+@contextmanager
+def _operations(context: object) -> Iterator[None]:
+    """Migrations speak to `alembic.op`; this points it at the context."""
+    from alembic.operations import Operations
+
+    with Operations.context(context):  # type: ignore[arg-type]
+        yield
+
+
+def ensure(settings: Settings) -> bool:
+    """Create the tables of an empty warehouse; True where it did. An old one is not touched: `require` says so."""
+    with engine.transaction(settings) as connection:
+        found = current(connection)
+    if found is None:
+        migrate(settings)
+    return found is None

@@ -1,0 +1,157 @@
+"""The raw shape of a batch: its columns, nested as they are. Seen at extraction, compared at conforming.
+
+A shape is JSON: `"VARCHAR"` for a plain JSON value, `"NULL"` where only nulls were met, a database type for a
+typed column, an object for an object and a one-element list for a list.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from cxflow.model.sql import literal
+
+Shape = dict[str, Any]
+
+OWN = ("_payload", "_row", "_origin", "_received_at")
+"""The columns that landing adds."""
+
+
+def describe(folder: Path, layout: str | None) -> Shape:
+    """The shape of the parts in a batch's folder. Every JSON record is looked at, so a rare key is not missed."""
+    if layout is None:
+        return {}
+    parts = f"read_parquet({literal(str(folder / 'part-*.parquet'))}, union_by_name = true)"
+    database = duckdb.connect()
+    try:
+        if layout == "columns":
+            rows = database.execute(f"DESCRIBE SELECT * FROM {parts}").fetchall()
+            return {row[0]: row[1] for row in rows if row[0] not in OWN}
+        row = database.execute(f"SELECT json_group_structure(_payload::JSON) FROM {parts}").fetchone()
+    finally:
+        database.close()
+    structure = json.loads(row[0]) if row and row[0] else {}
+    return {key: _plain(value) for key, value in structure.items()} if isinstance(structure, dict) else {}
+
+
+def _plain(structure: Any) -> Any:
+    """All scalars alike: numbers, texts and booleans of JSON are kept as they are written."""
+    if isinstance(structure, dict):
+        return {key: _plain(value) for key, value in structure.items()}
+    if isinstance(structure, list):
+        return [_plain(structure[0]) if structure else "NULL"]
+    return "NULL" if structure == "NULL" else "VARCHAR"
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How a shape differs from the one known: dotted column names."""
+
+    new: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    retyped: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, list[str]]:
+        """Only what there is."""
+        parts = {"new": self.new, "missing": self.missing, "retyped": self.retyped}
+        return {name: list(columns) for name, columns in parts.items() if columns}
+
+
+def differences(known: Shape, seen: Shape, prefix: str = "") -> Drift:
+    """What `seen` adds, lacks and shows in another form. Nothing is known of a stream's first batch."""
+    if not known and not prefix:
+        return Drift()
+    new: list[str] = []
+    missing: list[str] = []
+    retyped: list[str] = []
+    for name in {**known, **seen}:
+        path = f"{prefix}{name}"
+        if name not in known:
+            new.append(path)
+        elif name not in seen:
+            missing.append(path)
+        else:
+            before, after = _item(known[name]), _item(seen[name])
+            if "NULL" in (before, after) or before == after:
+                continue
+            if isinstance(before, dict) and isinstance(after, dict):
+                inner = differences(before, after, f"{path}.")
+                new += inner.new
+                retyped += inner.retyped
+                # Absent inner keys are how JSON says null: only whole columns count as missing.
+            elif _form(known[name]) != _form(seen[name]):
+                retyped.append(path)
+    return Drift(tuple(new), tuple(missing), tuple(retyped))
+
+
+def merge(known: Shape, seen: Shape) -> Shape:
+    """A shape that holds both; where they disagree the newer form is kept."""
+    merged = dict(known)
+    for name, value in seen.items():
+        merged[name] = _merge(merged[name], value) if name in merged else value
+    return merged
+
+
+def _merge(known: Any, seen: Any) -> Any:
+    if known == "NULL":
+        return seen
+    if seen == "NULL":
+        return known
+    if isinstance(known, dict) and isinstance(seen, dict):
+        return merge(known, seen)
+    if isinstance(known, list) and isinstance(seen, list):
+        return [_merge(known[0], seen[0])]
+    return seen
+
+
+def _item(value: Any) -> Any:
+    return value[0] if isinstance(value, list) else value
+
+
+def _form(value: Any) -> str:
+    if isinstance(value, dict):
+        return "object"
+    if isinstance(value, list):
+        return f"list of {_form(value[0])}"
+    return str(value)
+
+
+def names(shape: Shape, prefix: str = "") -> list[str]:
+    """All dotted names in a shape."""
+    found = []
+    for name, value in shape.items():
+        found.append(f"{prefix}{name}")
+        if isinstance(value, dict):
+            found += names(value, f"{prefix}{name}.")
+    return found
+
+
+def with_absent(shape: Shape, absent: tuple[str, ...]) -> Shape:
+    """The shape with further dotted names, as plain values, where it lacks them."""
+    result: Shape = json.loads(json.dumps(shape))
+    for path in absent:
+        at = result
+        *parents, last = path.split(".")
+        for parent in parents:
+            inner = at.setdefault(parent, {})
+            at = inner if isinstance(inner, dict) else {}
+        at.setdefault(last, "VARCHAR")
+    return result
+
+
+def as_structure(shape: Shape) -> str:
+    """The shape as the structure that `from_json` takes."""
+    return json.dumps(_structure(shape))
+
+
+def _structure(value: Any) -> Any:
+    if isinstance(value, dict):
+        # An object met only empty has no keys that could be read: keep its text.
+        return {key: _structure(item) for key, item in value.items()} if value else "VARCHAR"
+    if isinstance(value, list):
+        return [_structure(value[0])]
+    return "VARCHAR"

@@ -1,0 +1,148 @@
+"""Decides what of a conformed batch may load: passed rows, refused records, or nothing. Called by `flow`."""
+
+from __future__ import annotations
+
+import duckdb
+
+from cxflow.errors import ConfigError, FatalError
+from cxflow.model.sql import identifier, literal
+from cxflow.model.stream import Stream
+from cxflow.settings import Settings, nearest
+from cxflow.store import tables
+from cxflow.store.prepared import Conformed, Verdict
+from cxflow.validate import runner, suites
+
+
+def check(stream: Stream) -> None:
+    """Whether a stream's own expectations speak of tables it fills and of types there are. Raises ConfigError."""
+    for expectation in stream.expect:
+        if expectation.table not in stream.to:
+            raise ConfigError(
+                f"the expectation {expectation.rule!r} is about {expectation.table!r}, which the stream does not "
+                f"fill{nearest(expectation.table, stream.to)}",
+                value=expectation.table,
+            )
+        if expectation.type:
+            runner.expectation_class(expectation)
+
+
+def validate(settings: Settings, stream: Stream, conformed: Conformed) -> Verdict:
+    """Run the expectations, refuse the records that break one, and decide on the batch.
+
+    Afterwards the scratch tables hold what is to load and nothing else: one version of each record, none that
+    was refused.
+    """
+    check(stream)
+    broken = (
+        runner.run(conformed.database, suites.of_stream(settings.quality, stream)) if conformed.rows else []
+    )
+    with duckdb.connect(str(conformed.database)) as database:
+        database.execute("SET TimeZone = 'UTC'")
+        for item in broken:
+            if item.rows_sql is not None:
+                _refuse(database, item)
+        _refuse_conflicts(database, stream)
+        _keep_one_version(database)
+        _refuse_shared_keys(database, conformed)
+        _keep_only(database, conformed)
+        refused = _count(database, "SELECT count(DISTINCT _row) FROM refused")
+        loadable = _count(database, "SELECT count(*) FROM record")
+        rules = database.execute(
+            "SELECT rule, count(DISTINCT _row) FROM refused GROUP BY rule ORDER BY rule"
+        ).fetchall()
+    why = _why(settings, stream, conformed.extracted, refused, dict(rules), broken)
+    return Verdict(
+        passed=not why,
+        why=why,
+        tables=conformed.tables,
+        extracted=conformed.extracted,
+        refused=refused,
+        deduplicated=conformed.extracted - refused - loadable,
+        rules={rule: int(count) for rule, count in rules},
+        report=conformed.report,
+        raw_columns=conformed.raw_columns,
+    )
+
+
+def _refuse(database: duckdb.DuckDBPyConnection, item: runner.Broken) -> None:
+    table, rule = item.expectation.table, item.expectation.rule
+    row = database.execute(
+        f"INSERT INTO refused SELECT DISTINCT r._row, 'validate', {literal(rule)}, {literal(table)}, NULL "
+        f"FROM {table} r WHERE r.row_id IN ({item.rows_sql})"
+    ).fetchone()
+    found = _count(database, f"SELECT count(*) FROM ({item.rows_sql})")
+    if found != item.count or row is None:
+        raise FatalError(f"{rule} on {table}: {item.count} rows break it, but {found} were found")
+
+
+_GOOD = "(SELECT * FROM record WHERE _row NOT IN (SELECT _row FROM refused))"
+
+
+def _refuse_conflicts(database: duckdb.DuckDBPyConnection, stream: Stream) -> None:
+    """Different records with one key, one version and one time of delivery: which is newer cannot be told."""
+    if stream.takes_latest:
+        return
+    database.execute(
+        "INSERT INTO refused SELECT g._row, 'validate', 'duplicate_key', 'primary_key', NULL "
+        f"FROM {_GOOD} g JOIN (SELECT record_id, version_at, received_at FROM {_GOOD} GROUP BY ALL "
+        "HAVING count(DISTINCT content_hash) > 1) c ON c.record_id = g.record_id "
+        "AND c.version_at IS NOT DISTINCT FROM g.version_at AND c.received_at = g.received_at"
+    )
+
+
+def _keep_one_version(database: duckdb.DuckDBPyConnection) -> None:
+    """`kept`: the newest version of each record that was not refused; the last delivered of equal ones."""
+    database.execute(
+        f"CREATE TABLE kept AS SELECT _row FROM {_GOOD} QUALIFY row_number() OVER "
+        "(PARTITION BY record_id ORDER BY version_at DESC NULLS LAST, received_at DESC, _row DESC) = 1"
+    )
+
+
+def _refuse_shared_keys(database: duckdb.DuckDBPyConnection, conformed: Conformed) -> None:
+    """Two rows with one key in a canonical table: all the records they are of are refused."""
+    for name in conformed.tables:
+        key = ", ".join(identifier(column) for column in tables.KEYS[name])
+        database.execute(
+            f"INSERT INTO refused SELECT DISTINCT r._row, 'validate', 'duplicate_key', {literal(name)}, NULL "
+            f"FROM {name} r JOIN kept USING (_row) WHERE ({key}) IN "
+            f"(SELECT ({key}) FROM {name} JOIN kept USING (_row) GROUP BY {key} HAVING count(*) > 1)"
+        )
+
+
+def _keep_only(database: duckdb.DuckDBPyConnection, conformed: Conformed) -> None:
+    database.execute("DELETE FROM kept WHERE _row IN (SELECT _row FROM refused)")
+    for name in (*conformed.tables, "record", "identifier"):
+        database.execute(f"DELETE FROM {name} WHERE _row NOT IN (SELECT _row FROM kept)")
+
+
+def _why(
+    settings: Settings,
+    stream: Stream,
+    extracted: int,
+    refused: int,
+    rules: dict[str, int],
+    broken: list[runner.Broken],
+) -> str:
+    """Why the batch may not load; empty where it may.
+
+    A batch smaller than `quality.min_records` is judged as if it had that many.
+    """
+    for item in broken:
+        if item.rows_sql is None:
+            return f"the table-level expectation {item.expectation.rule!r} on {item.expectation.table} does not hold"
+    limit = (
+        settings.quality.max_rejected_share
+        if stream.max_rejected_share is None
+        else stream.max_rejected_share
+    )
+    if refused > limit * max(extracted, settings.quality.min_records):
+        said = ", ".join(f"{rule} {count:,}" for rule, count in rules.items())
+        return (
+            f"{refused:,} of {extracted:,} records were rejected, more than the {limit:.1%} allowed ({said})"
+        )
+    return ""
+
+
+def _count(database: duckdb.DuckDBPyConnection, sql: str) -> int:
+    row = database.execute(sql).fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,122 @@
+"""The quarantine: what is in it, and how it empties (replayed, superseded, or discarded with a reason).
+
+Called by `flow` and the command line. Personal data stays inside: what a record says is shown only on request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from cxflow.errors import ConfigError
+from cxflow.model.batch import BatchRef
+from cxflow.settings import Settings
+from cxflow.store import engine, schema
+from cxflow.store.tables import quarantine
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which entries are meant; empty means all."""
+
+    connection: str | None = None
+    stream: str | None = None
+    rule: str | None = None
+    status: str | None = "open"
+    ids: tuple[str, ...] = ()
+    """Entries by id, or by its beginning."""
+
+    def condition(self) -> sa.ColumnElement[bool]:
+        """As SQL."""
+        parts: list[sa.ColumnElement[bool]] = []
+        for column, value in (
+            (quarantine.c.source_system, self.connection),
+            (quarantine.c.source_object, self.stream),
+            (quarantine.c.rule, self.rule),
+            (quarantine.c.status, self.status),
+        ):
+            if value is not None:
+                parts.append(column == value)
+        if self.ids:
+            parts.append(sa.or_(*(quarantine.c.quarantine_id.startswith(item) for item in self.ids)))
+        return sa.and_(sa.true(), *parts)
+
+
+def reasons(settings: Settings, chosen: Filter) -> Sequence[sa.RowMapping]:
+    """How many entries there are of each reason: connection, stream, rule, column, status, records, first and
+    last seen."""
+    c = quarantine.c
+    query = (
+        sa.select(
+            c.source_system,
+            c.source_object,
+            c.rule,
+            c.column_name,
+            c.status,
+            sa.func.count().label("records"),
+            sa.func.min(c.first_seen_at).label("first_seen_at"),
+            sa.func.max(c.first_seen_at).label("last_seen_at"),
+        )
+        .where(chosen.condition())
+        .group_by(c.source_system, c.source_object, c.rule, c.column_name, c.status)
+        .order_by(c.source_system, c.source_object, c.rule, c.column_name, c.status)
+    )
+    return _rows(settings, query)
+
+
+def entries(settings: Settings, chosen: Filter, limit: int = 50) -> Sequence[sa.RowMapping]:
+    """Single entries, newest first. `raw_value` and `payload` hold personal data."""
+    query = (
+        sa.select(quarantine)
+        .where(chosen.condition())
+        .order_by(quarantine.c.first_seen_at.desc(), quarantine.c.quarantine_id)
+        .limit(limit)
+    )
+    return _rows(settings, query)
+
+
+def discard(settings: Settings, chosen: Filter, reason: str) -> int:
+    """Close open entries for good; the reason is kept with each. Returns how many."""
+    if not reason.strip():
+        raise ConfigError("a record is discarded for a reason", fix='say --reason "…"')
+    with engine.transaction(settings) as warehouse:
+        schema.require(warehouse)
+        condition = chosen.condition() & (quarantine.c.status == "open")
+        count = warehouse.scalar(sa.select(sa.func.count()).select_from(quarantine).where(condition))
+        warehouse.execute(
+            sa.update(quarantine)
+            .where(condition)
+            .values(status="discarded", reason=reason.strip(), closed_at=datetime.now(UTC))
+        )
+        return int(count or 0)
+
+
+def replayable(settings: Settings, chosen: Filter) -> dict[BatchRef, list[int]]:
+    """The landed rows of open entries, by batch. What could not even be read as a record is not among them: it
+    needs a new delivery."""
+    query = (
+        sa.select(
+            quarantine.c.source_system,
+            quarantine.c.source_object,
+            quarantine.c.batch_id,
+            quarantine.c.row_number,
+        )
+        .where(chosen.condition(), quarantine.c.status == "open", quarantine.c.rule != "malformed")
+        .distinct()
+        .order_by(quarantine.c.batch_id, quarantine.c.row_number)
+    )
+    found: dict[BatchRef, list[int]] = {}
+    for row in _rows(settings, query):
+        batch = BatchRef(row["source_system"], row["source_object"], row["batch_id"], "replay")
+        found.setdefault(batch, []).append(int(row["row_number"]))
+    return found
+
+
+def _rows(settings: Settings, query: sa.Select[Any]) -> Sequence[sa.RowMapping]:
+    with engine.transaction(settings) as warehouse:
+        schema.require(warehouse)
+        return warehouse.execute(query).mappings().all()

@@ -1,0 +1,140 @@
+"""Runs expectations with Great Expectations over the scratch file of a conformed batch. Called by `gate`.
+
+Its results hold raw values: nothing of them leaves this module but rule names, counts and row numbers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cxflow.errors import ConfigError, FatalError
+from cxflow.model.expectation import Expectation
+from cxflow.settings import nearest
+
+# Great Expectations asks SQLAlchemy for things that DuckDB's driver cannot do unless it is told not to.
+_ENGINE = {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None, "skip_autocommit_rollback": True}
+_RESULT = {"result_format": "COMPLETE", "unexpected_index_column_names": ["row_id"]}
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """An expectation that did not hold."""
+
+    expectation: Expectation
+    count: int
+    """Rows that break it; 0 for a table-level expectation."""
+    rows_sql: str | None
+    """Yields the `row_id` of each; None for a table-level expectation."""
+
+
+def run(database: Path, suites: dict[str, list[Expectation]]) -> list[Broken]:
+    """Validate each table against its suite; returns what did not hold.
+
+    Raises FatalError where an expectation could not be evaluated: a crash is never taken for a pass or a miss.
+    """
+    broken: list[Broken] = []
+    with _source(database) as source:
+        for table, expectations in suites.items():
+            batch = (
+                source.add_table_asset(table, table_name=table)
+                .add_batch_definition_whole_table("all")
+                .get_batch()
+            )
+            outcome = batch.validate(_suite(table, expectations), result_format=_RESULT)
+            by_rule = {expectation.rule: expectation for expectation in expectations}
+            for result in outcome.results:
+                expectation = by_rule[result.expectation_config.meta["rule"]]
+                _raise_if_crashed(expectation, result.exception_info)
+                if not result.success:
+                    broken.append(_broken(expectation, table, result.result))
+    return broken
+
+
+@contextmanager
+def _source(database: Path) -> Iterator[Any]:
+    """The scratch file as a data source of a context that lives in memory and shows no progress bars."""
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    source = context.data_sources.add_sql(
+        "scratch", connection_string=f"duckdb:///{database}", kwargs=_ENGINE
+    )
+    try:
+        yield source
+    finally:
+        # Its connection would keep everyone else from the file in this process.
+        execution = source.get_execution_engine()
+        execution.close()
+        execution.engine.dispose()
+        source.get_engine().dispose()
+
+
+def _suite(table: str, expectations: list[Expectation]) -> Any:
+    import great_expectations as gx
+
+    made = []
+    for expectation in expectations:
+        meta = {"rule": expectation.rule}
+        if expectation.sql is not None:
+            query = f"SELECT t.row_id FROM {{batch}} t JOIN record k USING (_row) WHERE NOT ({_braced(expectation.sql)})"
+            made.append(gx.expectations.UnexpectedRowsExpectation(unexpected_rows_query=query, meta=meta))
+        else:
+            made.append(expectation_class(expectation)(**expectation.with_, meta=meta))
+    return gx.ExpectationSuite(name=table, expectations=made)
+
+
+def _braced(sql: str) -> str:
+    return sql.replace("{", "{{").replace("}", "}}")
+
+
+def expectation_class(expectation: Expectation) -> Any:
+    """The Great Expectations class of a declared type. Raises ConfigError with the nearest name."""
+    import great_expectations.expectations as known
+
+    name = "".join(part.capitalize() for part in str(expectation.type).split("_"))
+    names = [item for item in dir(known) if item.startswith("Expect")]
+    if name not in names:
+        snake = [re.sub(r"(?<!^)(?=[A-Z])", "_", item).lower() for item in names]
+        raise ConfigError(
+            f"Great Expectations has no {expectation.type!r}{nearest(str(expectation.type), snake)}",
+            value=expectation.type,
+        )
+    return getattr(known, name)
+
+
+def _raise_if_crashed(expectation: Expectation, info: Any) -> None:
+    # Two shapes: one flat, or one per metric.
+    shapes = [info] if "raised_exception" in (info or {}) else list((info or {}).values())
+    for shape in shapes:
+        if isinstance(shape, dict) and shape.get("raised_exception"):
+            text = str(shape.get("exception_message", "")).splitlines() or ["no message"]
+            raise FatalError(
+                f"the expectation {expectation.rule!r} on {expectation.table} cannot be evaluated: {text[0]}",
+                value=expectation.rule,
+            )
+
+
+def _broken(expectation: Expectation, table: str, result: dict[str, Any]) -> Broken:
+    if expectation.level == "table":
+        return Broken(expectation, 0, None)
+    if expectation.sql is not None:
+        rows = f"SELECT t.row_id FROM {table} t JOIN record k USING (_row) WHERE NOT ({expectation.sql})"
+        return Broken(expectation, int(result["observed_value"]), rows)
+    query = result.get("unexpected_index_query")
+    if not query:
+        raise ConfigError(
+            f"the expectation {expectation.rule!r} speaks of a whole table",
+            fix='declare it with level = "table"',
+        )
+    return Broken(
+        expectation,
+        int(result["unexpected_count"]),
+        f"SELECT row_id FROM ({str(query).rstrip().rstrip(';')})",
+    )

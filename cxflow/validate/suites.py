@@ -1,0 +1,72 @@
+"""The expectations of each canonical table, true of every source. Streams may add their own (`expect`)."""
+
+from __future__ import annotations
+
+from sqlalchemy import Table
+
+from cxflow.model.currencies import CURRENCIES
+from cxflow.model.expectation import Expectation
+from cxflow.model.stream import Stream
+from cxflow.settings import Quality
+from cxflow.store import tables
+
+
+def of_stream(quality: Quality, stream: Stream) -> dict[str, list[Expectation]]:
+    """Canonical table to its expectations, those of the stream last."""
+    suites = {name: of_table(quality, tables.CANONICAL[name]) for name in stream.to}
+    for expectation in stream.expect:
+        suites[expectation.table].append(expectation)
+    return suites
+
+
+def of_table(quality: Quality, table: Table) -> list[Expectation]:
+    """The expectations of one canonical table.
+
+    Conditions are DuckDB SQL over the conformed row `t` and its record `k`; a null passes, for what must be
+    there is `required` already.
+    """
+    columns = tables.mappable(table)
+    found: list[tuple[str, str, str]] = []
+    times = [name for name, column in columns.items() if column.type is tables.TIME]
+    if times:
+        plausible = " AND ".join(
+            _or_null(f"t.{name} >= TIMESTAMPTZ '{quality.earliest}'", name) for name in times
+        )
+        found.append(("time_plausible", plausible, "no event before quality.earliest: a reset clock, a zero"))
+    past = [name for name in times if not columns[name].info.get("planned")]
+    if past:
+        limit = f"k.received_at + INTERVAL {int(quality.future_tolerance_seconds)} SECOND"
+        not_future = " AND ".join(_or_null(f"t.{name} <= {limit}", name) for name in past)
+        found.append(("time_not_in_future", not_future, "no event after its record was delivered"))
+    if pairs := table.info["in_order"]:
+        in_order = " AND ".join(f"coalesce(t.{first} <= t.{second}, true)" for first, second in pairs)
+        found.append(("end_not_before_start", in_order, "what ends has begun before"))
+    if "rating_value" in columns:
+        within = "coalesce(t.rating_value BETWEEN t.worst_rating AND t.best_rating, t.rating_value IS NULL)"
+        found.append(
+            ("rating_within_scale", within, "a rating lies on its own scale, and the scale is known")
+        )
+    if "currency_code" in columns:
+        codes = ", ".join(f"'{code}'" for code in sorted(CURRENCIES))
+        found.append(
+            ("currency_known", _or_null(f"t.currency_code IN ({codes})", "currency_code"), "ISO 4217")
+        )
+    if seconds := [name for name in columns if name.endswith("_seconds")]:
+        positive = " AND ".join(_or_null(f"t.{name} >= 0", name) for name in seconds)
+        found.append(("duration_not_negative", positive, "no duration below zero"))
+    if table is tables.touchpoint:
+        found += [
+            ("activity_named", "regexp_full_match(t.activity, '[a-z]+(_[a-z]+)+')", "verb_noun, past tense"),
+            ("direction_known", _one_of("direction", "inbound", "outbound"), ""),
+            ("journey_stage_known", _one_of("journey_stage", "before", "during", "after"), ""),
+            ("control_known", _one_of("control", "owned", "external"), ""),
+        ]
+    return [Expectation(table=table.name, rule=rule, sql=sql, says=says) for rule, sql, says in found]
+
+
+def _or_null(condition: str, name: str) -> str:
+    return f"(t.{name} IS NULL OR {condition})"
+
+
+def _one_of(name: str, *values: str) -> str:
+    return _or_null(f"t.{name} IN ({', '.join(repr(value) for value in values)})", name)

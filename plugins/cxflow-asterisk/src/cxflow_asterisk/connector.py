@@ -1,0 +1,218 @@
+"""The connector: which logs a connection has, and how one run carries on where the last one stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, ClassVar, Protocol
+from zoneinfo import ZoneInfo
+
+from cxflow import ConfigError, Connection, Connector, Cursor, Settings, Sink, SourceError, Stream, Window
+
+from cxflow_asterisk import cdr, queue_log, tail
+from cxflow_asterisk.malformed import Malformed
+from cxflow_asterisk.streams import CDR, QUEUE_CALLS, AsteriskStream
+
+
+class AsteriskConnection(Connection):
+    """One Asterisk server, or several of which each writes files of its own."""
+
+    root: str = "/var/log/asterisk"
+    """The folder of the logs; a relative one is seen from the project's folder."""
+    usegmtime: bool = False
+    """As in cdr.conf: call detail records are written in UTC, and need no time zone."""
+    inbound_contexts: tuple[str, ...] = ("from-trunk", "from-pstn")
+    """Contexts of the dial plan in which customers' calls arrive."""
+    outbound_contexts: tuple[str, ...] = ("from-internal",)
+    """Contexts from which customers are called; internal calls from there are told by their short numbers."""
+    queue_extensions: tuple[str, ...] = ()
+    """Dialled extensions that lead to a queue. Needed where the dial plan goes on after Queue(), to voicemail
+    for instance: the row then names another application as the last."""
+    outbound_prefix: str = ""
+    """What is dialled before a number to get a line, such as 9."""
+
+
+class _Reader(Protocol):
+    """What both kinds of log are read with."""
+
+    def resume(self) -> tuple[str, int] | None:
+        """Where the next run must begin."""
+
+    def records(
+        self, lines: Iterable[tuple[int, bytes]], head: str, fresh: int, /
+    ) -> Iterator[dict[str, Any]]:
+        """The records of a piece."""
+
+
+class Asterisk(Connector):
+    """Reads the queue log and the call detail records where Asterisk writes them."""
+
+    name: ClassVar[str] = "asterisk"
+    title: ClassVar[str] = "Asterisk: queue_log and call detail records (Master.csv), followed as they grow"
+    connection_model: ClassVar[type[Connection]] = AsteriskConnection
+    stream_model: ClassVar[type[Stream]] = AsteriskStream
+    declared: ClassVar[tuple[Stream, ...]] = (QUEUE_CALLS, CDR)
+    distribution: ClassVar[str] = "cxflow-asterisk"
+
+    def __init__(self, settings: Settings, connection: Connection) -> None:
+        """Raises ConfigError where call detail records have no time zone."""
+        super().__init__(settings, connection)
+        for stream in self.streams.values():
+            if _own(stream).log == "cdr":
+                self._zone(_own(stream))
+
+    def check(self, stream: Stream) -> None:
+        """At least one file of each log is there and can be opened."""
+        stream = _own(stream)
+        empty = [log.name for log in self._logs(stream) if not log.files and not self._is_there(log)]
+        if empty or not self._logs(stream):
+            raise SourceError(
+                f"there is no log {', '.join(empty or stream.paths)} in {self._connection.root}",
+                connection=self.connection.name,
+                stream=stream.name,
+                value=(empty or stream.paths)[0],
+                fix=f"mend root or path; or leave the stream out: only = [{self._others(stream)}]",
+            )
+
+    def plan(self, stream: Stream, window: Window, cursor: Cursor | None) -> list[str]:
+        """One line per file that would be read."""
+        known = (cursor or {}).get("logs", {})
+        wanted = f" for what ended in {window}" if cursor is None else ""
+        return [
+            f"{piece.file.path} from byte {piece.start:,}"
+            + (f", new from {piece.fresh:,}" if piece.fresh > piece.start else wanted)
+            for log in self._logs(_own(stream))
+            for piece in tail.pieces(log, tail.Progress.from_json(known.get(log.name)))
+        ]
+
+    def read(self, stream: Stream, window: Window, cursor: Cursor | None, sink: Sink) -> Cursor:
+        """Land the calls that became complete since the cursor, or (a backfill) those that did in the window.
+
+        A scheduled run takes whatever the logs hold by now, a line more than the window's end or less: lines
+        are known when they are written, and what is read once is not read again.
+        """
+        stream = _own(stream)
+        known = (cursor or {}).get("logs", {})
+        positions: dict[str, Any] = dict(known)
+        malformed = Malformed()
+        for log in self._logs(stream):
+            progress = tail.Progress.from_json(known.get(log.name))
+            keep = _keep(window, everything=cursor is not None and log.name in known)
+            positions[log.name] = self._follow(stream, log, progress, keep, sink, malformed).as_json()
+        malformed.land(sink)
+        return {"logs": positions}
+
+    def _follow(
+        self,
+        stream: AsteriskStream,
+        log: tail.Log,
+        progress: tail.Progress,
+        keep: Callable[[float], bool],
+        sink: Sink,
+        malformed: Malformed,
+    ) -> tail.Progress:
+        """Land what is new in one log, and say how far that is."""
+        if not log.files:
+            return progress
+        newest = log.files[-1]
+        if progress.lost(log):
+            malformed.add(
+                log.name,
+                newest.modified_at,
+                f"the file read last was rotated away from under `rotated`; it may have had lines after byte "
+                f"{progress.read.get(progress.newest or '', 0)}",
+            )
+        present = {file.head for file in log.files}
+        read = {head: offset for head, offset in progress.read.items() if head in present}
+        resume = progress.resume
+        pieces = tail.pieces(log, progress)
+        at = newest
+
+        def complain(reason: str, line: bytes) -> None:
+            malformed.add(str(at.path), at.modified_at, reason, line)
+
+        reader = self._reader(stream, keep, complain)
+        for piece in pieces:
+            at = piece.file
+            lines = tail.Lines(piece)
+            sink.records(
+                reader.records(lines, at.head, piece.fresh), origin=str(at.path), received_at=at.modified_at
+            )
+            read[at.head] = lines.position
+        if pieces:
+            resume = reader.resume()
+        return tail.Progress(read, newest.head, resume)
+
+    def _reader(
+        self, stream: AsteriskStream, keep: Callable[[float], bool], complain: Callable[[str, bytes], None]
+    ) -> _Reader:
+        if stream.log == "queue_log":
+            return queue_log.QueueLog(
+                longest_call_hours=stream.longest_call_hours,
+                encoding=stream.encoding,
+                keep=keep,
+                complain=complain,
+            )
+        connection = self._connection
+        return cdr.CallDetails(
+            columns=stream.columns,
+            dialling=cdr.Dialling(
+                inbound_contexts=frozenset(connection.inbound_contexts),
+                outbound_contexts=frozenset(connection.outbound_contexts),
+                queue_extensions=frozenset(connection.queue_extensions),
+                outbound_prefix=connection.outbound_prefix,
+            ),
+            zone=self._zone(stream),
+            longest_call_hours=stream.longest_call_hours,
+            encoding=stream.encoding,
+            keep=keep,
+            complain=complain,
+        )
+
+    def _logs(self, stream: AsteriskStream) -> list[tail.Log]:
+        time_of: tail.TimeOf = queue_log.time_of
+        if stream.log == "cdr":
+            time_of = cdr.time_of(self._zone(stream), stream.columns, stream.encoding)
+        root = self.settings.path(self._connection.root)
+        return tail.find(root, stream.paths, stream.rotated, time_of)
+
+    def _is_there(self, log: tail.Log) -> bool:
+        """Whether there is an empty file: a log that has just been rotated, or nobody has called yet."""
+        return (self.settings.path(self._connection.root) / log.name).is_file()
+
+    def _zone(self, stream: AsteriskStream) -> ZoneInfo:
+        """The zone of the server's clock."""
+        if self._connection.usegmtime:
+            return ZoneInfo("UTC")
+        zone = stream.timezone or self._connection.timezone
+        if zone is None:
+            raise ConfigError(
+                "call detail records are in the server's local time, and the connection says no timezone",
+                connection=self.connection.name,
+                stream=stream.name,
+                value="timezone",
+                fix='say timezone = "Europe/London" (the server\'s), or usegmtime = true if cdr.conf does, '
+                f"or leave the stream out: only = [{self._others(stream)}]",
+            )
+        return ZoneInfo(zone)
+
+    def _others(self, stream: AsteriskStream) -> str:
+        return ", ".join(f'"{name}"' for name in self.streams if name != stream.name)
+
+    @property
+    def _connection(self) -> AsteriskConnection:
+        assert isinstance(self.connection, AsteriskConnection)
+        return self.connection
+
+
+def _own(stream: Stream) -> AsteriskStream:
+    assert isinstance(stream, AsteriskStream)
+    return stream
+
+
+def _keep(window: Window, *, everything: bool) -> Callable[[float], bool]:
+    """Whether what became known at an epoch second is wanted."""
+    if everything:
+        return lambda _: True
+    start = window.start.timestamp() if window.start else float("-inf")
+    end = window.end.timestamp()
+    return lambda known: start <= known < end

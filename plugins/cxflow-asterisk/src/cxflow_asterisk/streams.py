@@ -1,0 +1,130 @@
+"""The two streams: their settings, and what their records mean in the warehouse."""
+
+from __future__ import annotations
+
+import codecs
+from typing import Any, Literal
+
+from cxflow import Stream
+from pydantic import Field, field_validator, model_validator
+
+from cxflow_asterisk import cdr, queue_log
+
+
+class AsteriskStream(Stream):
+    """A stream of one of Asterisk's logs."""
+
+    log: Literal["queue_log", "cdr"]
+    """Which kind of log it reads."""
+    path: str | tuple[str, ...]
+    """The file that Asterisk writes, or several, or globs; seen from the connection's root."""
+    rotated: tuple[str, ...] = ("{path}.*", "{path}-*")
+    """Globs of the files it becomes when it is rotated, plain or gzipped; `{path}` is the file itself."""
+    encoding: str = "utf-8"
+    """Python's name of the encoding of names; what is not of it is replaced, never an error."""
+    longest_call_hours: float = Field(default=12, gt=0)
+    """How long a call may last, in hours: one whose end has not been logged by then is given up. Scheduled
+    runs read so much of the log again, to know the calls that are under way."""
+    columns: tuple[str, ...] = ()
+    """The columns of a CSV of one's own (`cdr_custom`), in order; unset: those of Master.csv."""
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The declared paths, however many."""
+        return (self.path,) if isinstance(self.path, str) else self.path
+
+    @field_validator("path", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    @field_validator("encoding")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        try:
+            codecs.lookup(value)
+        except LookupError:
+            raise ValueError(f"unknown encoding {value!r}") from None
+        return value
+
+    @model_validator(mode="after")
+    def _has_columns(self) -> AsteriskStream:
+        if not self.columns:
+            return self
+        if self.log != "cdr":
+            raise ValueError("columns are for call detail records; a queue log has none")
+        missing = [name for name in cdr.REQUIRED if name not in self.columns]
+        if not {"start", "calldate"} & set(self.columns):
+            missing.append("start (or calldate)")
+        if missing:
+            raise ValueError(f"columns lack {', '.join(missing)}")
+        return self
+
+
+QUEUE_CALLS = AsteriskStream(
+    name="queue_calls",
+    title="Calls offered to a queue: one record each time a call enters one",
+    log="queue_log",
+    path="queue_log",
+    primary_key=("id",),
+    version="from_epoch(known_at)",
+    to={
+        "touchpoint": {
+            # A call that goes from queue to queue is one call for help; its further queues are steps of it.
+            "activity": "CASE WHEN continues = 'true' THEN 'entered_queue' ELSE 'called_support' END",
+            "channel": "'phone'",
+            "direction": "'inbound'",
+            "journey_stage": "'after'",
+            "control": "'owned'",
+            "occurred_at": "from_epoch(entered_at)",
+            "ended_at": "from_epoch(ended_at)",
+            "received_at": "from_epoch(known_at)",
+            "conversation_id": "call_id",
+            "agent_id": "agent",
+        },
+        "interaction": {
+            "interaction_id": "id",
+            "queue_id": "queue",
+            "agent_id": "agent",
+            "offered_at": "from_epoch(entered_at)",
+            "answered_at": "from_epoch(connected_at)",
+            "abandoned_at": "CASE WHEN outcome = 'abandoned' THEN from_epoch(ended_at) END",
+            "ended_at": "from_epoch(ended_at)",
+            "wait_seconds": "wait_seconds",
+            "talk_seconds": "talk_seconds",
+            "transfer_count": "CASE WHEN outcome = 'transferred' THEN 1 ELSE 0 END",
+            "outcome": "outcome",
+        },
+    },
+    identifiers={"phone": "caller_number"},
+    may_lack=queue_log.COLUMNS,
+    pii=("caller", "caller_number", "agent", "transferred_to"),
+)
+
+CDR = AsteriskStream(
+    name="cdr",
+    title="Call detail records; a touchpoint for each call that no queue saw",
+    log="cdr",
+    path="cdr-csv/Master.csv",
+    primary_key=("id",),
+    version="ended_at",
+    to={
+        "touchpoint": {
+            "where": "contact IS NOT NULL",
+            "activity": "CASE contact WHEN 'inbound' THEN 'called_support' ELSE 'received_call' END",
+            "channel": "'phone'",
+            "direction": "contact",
+            "occurred_at": "coalesce(called_at, started_at)",
+            "ended_at": "ended_at",
+            "received_at": "ended_at",
+            "conversation_id": "conversation_id",
+            # `PJSIP/8008-0000002a` is a channel of the endpoint PJSIP/8008, as queue_log calls the agent.
+            "agent_id": "regexp_replace(CASE WHEN contact = 'outbound' THEN channel "
+            "WHEN disposition = 'ANSWERED' THEN dstchannel END, '-[^-]*$', '')",
+        },
+    },
+    identifiers={"phone": "customer_number"},
+    may_lack=cdr.COLUMNS,
+    # Channels and the last application's arguments hold dialled numbers too.
+    pii=("src", "dst", "clid", "channel", "dstchannel", "lastdata", "userfield", "customer_number"),
+)

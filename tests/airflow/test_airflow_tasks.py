@@ -1,0 +1,225 @@
+"""The tasks over a stand-in of `cxflow.flow`: what they pass on, what they try again, what stops what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Script
+
+# A flow without data: stream b of the connection "halting" has a faulty source, c a weak network.
+FLOW = """
+import json, sys, types
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+import cxflow
+from cxflow.errors import AccountingError, ConfigError, FatalError, GateClosedError, RecordError, SchemaError
+from cxflow.errors import SourceError, TransientError, WarehouseBusyError
+from cxflow.model.batch import BatchRef, Counts
+from cxflow.model.window import Window
+
+calls = Counter()
+
+@dataclass
+class Report:
+    counts: Counts
+    secret: str = "maria@example.com"
+
+def extract(settings, connection, stream, window, mode):
+    calls[connection, stream] += 1
+    if connection == "halting" and stream == "b":
+        raise SourceError("the header changed").at(connection, stream)
+    if connection == "halting" and stream == "c" and calls[connection, stream] == 1:
+        raise TransientError("no network").at(connection, stream)
+    return BatchRef(connection, stream, "20260301-1", mode)
+
+flow = types.ModuleType("cxflow.flow")
+flow.streams = lambda settings, connection: ["a", "b", "c"]
+flow.scheduled_window = lambda settings, connection, stream, end: Window(end - timedelta(days=2), end)
+flow.extract = extract
+flow.prepare = lambda settings, batch: batch
+flow.load = lambda settings, batch: Report(Counts(extracted=3, inserted=2, quarantined=1))
+flow.resolve_identity = lambda settings: None
+flow.compute_kpis = lambda settings: Report(Counts())
+flow.publish = lambda settings: ["mart_kpi"]
+sys.modules["cxflow.flow"] = cxflow.flow = flow
+"""
+
+RUNS = (
+    FLOW
+    + """
+from cxflow.airflow.local_run import LocalAirflow
+from dataclasses import asdict
+
+seen = []
+airflow = LocalAirflow(Path(sys.argv[1]), watch=lambda *step: seen.append(step))
+day = datetime(2026, 3, 2, 2, tzinfo=UTC)
+runs = [
+    airflow.run("acme__shop", logical_date=day),
+    airflow.run("acme__shop", conf={"start": "2026-01-01T00:00:00Z", "end": "2026-02-01T00:00:00Z"}),
+    airflow.run("acme__shop", conf={"start": "2026-01-01"}),
+    airflow.run("acme__halting"),
+    airflow.run("acme__kpis"),
+]
+for task in airflow.dags["acme__halting"].tasks:
+    task.retries, task.retry_delay = 2, timedelta(seconds=0.1)
+calls.clear()
+runs.append(airflow.run("acme__halting", logical_date=day))
+
+from airflow.models.asset import AssetEvent
+from airflow.models.pool import Pool
+from airflow.models.taskinstance import TaskInstance
+from airflow.models.xcom import XComModel
+from airflow.utils.session import create_session
+from sqlalchemy import select
+
+with create_session() as session:
+    xcoms = [
+        {"run": item.run_id, "task": item.task_id, "index": item.map_index, "value": item.value}
+        for item in session.scalars(select(XComModel))
+    ]
+    states = [
+        [item.run_id, item.task_id, item.rendered_map_index, str(item.state)]
+        for item in session.scalars(select(TaskInstance))
+    ]
+    events = [[item.source_run_id, item.extra] for item in session.scalars(select(AssetEvent))]
+    slots = Pool.get_pool("cxflow_duckdb", session=session).slots
+print(json.dumps({
+    "runs": [asdict(run) for run in runs], "xcoms": xcoms, "states": states, "events": events,
+    "slots": slots, "seen": seen, "calls": {".".join(key): n for key, n in calls.items()},
+}, default=str))
+"""
+)
+
+ERRORS = (
+    FLOW
+    + """
+from cxflow.airflow.retries import final_if_fatal
+
+def seen_by_airflow(problem):
+    try:
+        with final_if_fatal():
+            raise problem.at("shop", "orders") if hasattr(problem, "at") else problem
+    except Exception as seen:
+        return [type(seen).__name__, str(seen), seen.__suppress_context__]
+
+kinds = [TransientError, WarehouseBusyError, RecordError, FatalError, ConfigError, SourceError, GateClosedError,
+         AccountingError, SchemaError, OSError]
+print(json.dumps({kind.__name__: seen_by_airflow(kind("out of order")) for kind in kinds}))
+"""
+)
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Six runs in one process, because Airflow takes seconds to begin."""
+    from conftest import TOML, run_script
+
+    folder = tmp_path_factory.mktemp("stand-in")
+    (folder / "cxflow.toml").write_text(TOML + '[connections.halting]\nconnector = "files"\n')
+    found: dict[str, Any] = run_script(folder, RUNS, folder)
+    return found
+
+
+def values(outcome: dict[str, Any], run: int, task: str) -> list[Any]:
+    run_id = outcome["runs"][run]["run_id"]
+    found = [item for item in outcome["xcoms"] if (item["run"], item["task"]) == (run_id, task)]
+    return [item["value"] for item in sorted(found, key=lambda item: item["index"])]
+
+
+def states(outcome: dict[str, Any], run: int) -> dict[str, str]:
+    run_id = outcome["runs"][run]["run_id"]
+    return {
+        f"{task} {stream}".strip(): state
+        for owner, task, stream, state in ((s[0], s[1], s[2] or "", s[3]) for s in outcome["states"])
+        if owner == run_id
+    }
+
+
+def test_a_dated_run_reads_each_stream_from_its_cursor_to_that_date(outcome: dict[str, Any]) -> None:
+    window = {"start": "2026-02-28T02:00:00+00:00", "end": "2026-03-02T02:00:00+00:00"}
+    assert outcome["runs"][0]["state"] == "success"
+    assert values(outcome, 0, "plan") == [
+        [{"connection": "shop", "stream": s, "mode": "scheduled", "window": window} for s in "abc"]
+    ]
+
+
+def test_a_run_with_start_and_end_is_a_backfill_of_exactly_that(outcome: dict[str, Any]) -> None:
+    (trips,) = values(outcome, 1, "plan")
+    assert {trip["mode"] for trip in trips} == {"backfill"}
+    assert trips[0]["window"] == {"start": "2026-01-01T00:00:00+00:00", "end": "2026-02-01T00:00:00+00:00"}
+
+
+def test_a_start_without_offset_fails_at_once_and_names_the_connection(outcome: dict[str, Any]) -> None:
+    run = outcome["runs"][2]
+    assert run["state"] == "failed"
+    assert run["failures"] == {
+        "plan": "ConfigError: shop: start has no offset: '2026-01-01' "
+        "(end it with Z or with an offset such as +02:00)"
+    }
+
+
+def test_xcom_carries_references_and_counts_only(outcome: dict[str, Any]) -> None:
+    batch = {"connection": "shop", "stream": "a", "batch_id": "20260301-1", "mode": "scheduled"}
+    counts = {"extracted": 3, "inserted": 2, "updated": 0, "unchanged": 0}
+    counts |= {"deleted": 0, "deduplicated": 0, "quarantined": 1}
+    assert values(outcome, 0, "streams.extract")[0] == batch
+    assert values(outcome, 0, "streams.prepare")[0] == batch
+    assert values(outcome, 0, "streams.load")[0] == {**batch, "counts": counts}
+    assert values(outcome, 0, "announce") == [{name: 3 * number for name, number in counts.items()}]
+    assert values(outcome, 4, "publish") == [["mart_kpi"]]
+    assert "maria" not in str(outcome["xcoms"])
+
+
+def test_a_failing_stream_stops_no_other_and_fails_the_run(outcome: dict[str, Any]) -> None:
+    run = outcome["runs"][3]
+    assert run["state"] == "failed"
+    assert run["failures"]["extract (b)"] == "SourceError: halting.b: the header changed"
+    assert states(outcome, 3)["streams.load a"] == "success"
+    assert states(outcome, 3)["announce"] == "success"
+
+
+def test_what_was_loaded_is_announced_once_a_run(outcome: dict[str, Any]) -> None:
+    shop, _, refused, halting, _, again = (run["run_id"] for run in outcome["runs"])
+    announced = [run_id for run_id, _ in outcome["events"]]
+    assert announced.count(shop) == announced.count(halting) == announced.count(again) == 1
+    assert refused not in announced
+
+
+def test_a_transient_error_is_tried_again_and_a_fatal_one_is_not(outcome: dict[str, Any]) -> None:
+    assert outcome["calls"] == {"halting.a": 1, "halting.b": 1, "halting.c": 2}
+    assert states(outcome, 5)["streams.load c"] == "success"
+
+
+def test_the_watch_and_the_pool(outcome: dict[str, Any]) -> None:
+    assert outcome["seen"][0] == ["acme__shop", "", "plan"]
+    assert ["acme__shop", "a", "extract"] in outcome["seen"]
+    assert outcome["slots"] == 1
+
+
+def test_which_errors_airflow_tries_again(script: Script) -> None:
+    seen = script(ERRORS)
+    assert seen.pop("TransientError") == ["TransientError", "shop.orders: out of order", False]
+    assert seen.pop("WarehouseBusyError") == ["WarehouseBusyError", "shop.orders: out of order", False]
+    assert seen.pop("OSError") == ["OSError", "out of order", False]
+    for kind, (airflows, message, cause_hidden) in seen.items():
+        assert (airflows, cause_hidden) == ("AirflowFailException", True)
+        assert message == f"{kind}: shop.orders: out of order"
+
+
+def test_a_second_project_in_one_process_is_refused(script: Script, project: Path, tmp_path: Path) -> None:
+    code = """
+import json, sys
+from pathlib import Path
+import airflow
+from cxflow.airflow.local_run import LocalAirflow
+from cxflow.errors import FatalError
+try:
+    LocalAirflow(Path(sys.argv[1]))
+except FatalError as problem:
+    print(json.dumps(str(problem)))
+"""
+    assert "a process per project" in script(code, project)

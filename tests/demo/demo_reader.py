@@ -1,0 +1,180 @@
+"""The demo's exports, read back by a reader that shares no code with the simulator."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from cxflow.demo import Truth
+
+MADRID = ZoneInfo("Europe/Madrid")
+NOW = datetime(2026, 4, 1, tzinfo=MADRID)
+LONG_AGO = datetime(1990, 1, 1, tzinfo=UTC)
+
+# Key, time of the last change, start, ends, other times and numbers of each stream, by dotted name.
+STREAMS: dict[str, tuple[tuple[str, ...], str, str, tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
+    "crm.contacts": (("Contact Id",), "Updated At", "Created At", (), (), ()),
+    "crm.leads": (("Lead Id",), "Updated At", "Created At", ("Won At", "Lost At"), (), ("Amount",)),
+    "callcentre.calls": (
+        ("call_id",),
+        "",
+        "started_at",
+        ("answered_at", "ended_at"),
+        (),
+        ("wait_seconds", "talk_seconds", "hold_seconds", "acw_seconds", "transfers"),
+    ),
+    "desk.tickets": (
+        ("id",),
+        "updated_at",
+        "created_at",
+        ("metric.first_reply_at", "metric.solved_at"),
+        (),
+        ("metric.reopens",),
+    ),
+    "shop.orders": (
+        ("id",),
+        "updated_at",
+        "created_at",
+        ("delivered_at", "cancelled_at"),
+        ("promised_on",),
+        ("totals.price", "totals.discount", "totals.tax", "totals.refunded"),
+    ),
+    "shop.order_lines": (
+        ("order_id", "line_no"),
+        "",
+        "created_at",
+        (),
+        (),
+        ("quantity", "unit_price", "line_total"),
+    ),
+    "reviews.reviews": (("review_id",), "", "created_at", (), (), ("stars",)),
+    "surveys.answers": (("response_id", "question_id"), "", "invited_at", ("responded_at",), (), ("score",)),
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One record of one file, as an attentive reader sees it."""
+
+    stream: str
+    day: str
+    raw: str
+    rules: tuple[str, ...]
+    """The rules it breaks."""
+    row: dict[str, Any]
+    key: tuple[Any, ...]
+    changed: Any
+    """Orders the versions of a key; the same for all where the source keeps no update time."""
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A generated folder with its truth, and its files read back."""
+
+    folder: Path
+    truth: Truth
+    lines: tuple[Line, ...]
+
+    def final(self, stream: str) -> list[dict[str, Any]]:
+        """The latest good version of each record that was not deleted."""
+        latest: dict[tuple[Any, ...], Line] = {}
+        for line in self.lines:
+            if line.stream == stream and not line.rules:
+                known = latest.get(line.key)
+                if known is None or line.changed > known.changed:
+                    latest[line.key] = line
+        return [line.row for line in latest.values() if line.row.get("status") != "deleted"]
+
+
+def read(exports: Path) -> Iterator[Line]:
+    """Every record of every file, in the order of delivery."""
+    for stream in STREAMS:
+        system, _, name = stream.partition(".")
+        for path in sorted((exports / system).glob(f"{name}-2026-*")):
+            day = path.stem.removeprefix(f"{name}-")
+            records = csv_records if path.suffix == ".csv" else json_records
+            for raw, row in records(path):
+                yield line_of(stream, day, raw, row)
+
+
+def csv_records(path: Path) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    """Rows of a CSV file; None for one that has another number of columns than the header."""
+    text = path.read_bytes().decode("utf-8-sig")
+    header, *rows = csv.reader(io.StringIO(text, newline=""), delimiter=";" if "crm" in path.parts else ",")
+    for row in rows:
+        yield repr(row), dict(zip(header, row, strict=True)) if len(row) == len(header) else None
+
+
+def json_records(path: Path) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    """Objects of a JSON lines file; None for a line that is none."""
+    for raw in path.read_bytes().decode().split("\n")[:-1]:
+        try:
+            yield raw, json.loads(raw)
+        except ValueError:
+            yield raw, None
+
+
+def line_of(stream: str, day: str, raw: str, row: dict[str, Any] | None) -> Line:
+    if row is None:
+        return Line(stream, day, raw, ("malformed",), {}, (), None)
+    key, changed, *_ = STREAMS[stream]
+    version = moment(row[changed]) if changed else None
+    return Line(
+        stream, day, raw, tuple(broken(stream, row)), row, tuple(row[k] for k in key), version or LONG_AGO
+    )
+
+
+def broken(stream: str, row: dict[str, Any]) -> Iterator[str]:
+    """The rules that a well-formed row breaks, each as often as it breaks it."""
+    _, _, start, ends, others, numbers = STREAMS[stream]
+    times: dict[str, datetime | None] = {}
+    for name in (start, *ends, *others):
+        try:
+            times[name] = moment(dotted(row, name))
+        except ValueError:
+            yield "cast"
+    values: dict[str, float] = {}
+    for name in numbers:
+        try:
+            values[name] = float(str(dotted(row, name)).replace(",", "."))
+        except ValueError:
+            yield "cast"
+    known = {name: time for name, time in times.items() if time}
+    yield from ("time_plausible" for time in known.values() if time < LONG_AGO)
+    yield from ("time_not_in_future" for name, time in known.items() if time > NOW and name not in others)
+    if start in known:
+        yield from ("end_not_before_start" for end in ends if end in known and known[end] < known[start])
+    if "currency" in row and row["currency"] != "EUR":
+        yield "currency_known"
+    if "stars" in values and not (0 if row["scale"] == 10 else 1) <= values["stars"] <= row["scale"]:
+        yield "rating_within_scale"
+    if "score" in values:
+        worst, best = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7)}[row["metric"]]
+        if not worst <= values["score"] <= best:
+            yield "rating_within_scale"
+
+
+def dotted(row: dict[str, Any], name: str) -> Any:
+    value: Any = row
+    for part in name.split("."):
+        value = value[part]
+    return value
+
+
+def moment(value: str | int | None) -> datetime | None:
+    """A moment in any of the exports' spellings; None for none, ValueError for nonsense."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, int):
+        return datetime.fromtimestamp(value / 1000, UTC)
+    parsed = (
+        datetime.strptime(value, "%d/%m/%Y %H:%M").replace(tzinfo=MADRID)
+        if "/" in value
+        else datetime.fromisoformat(value)
+    )
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=MADRID)

@@ -1,0 +1,100 @@
+"""average_handle_time, average_speed_of_answer, abandonment_rate, service_level_80_20."""
+
+from __future__ import annotations
+
+import pytest
+from kpi_desk import Desk, at
+
+NOON = at("3-14 12:00")
+
+
+def ten_calls(desk: Desk) -> None:
+    """Ten offered: seven answered, two abandoned, one lost to a timeout."""
+    for wait, talk, hold, acw in [
+        (5, 100, 0, 20),  # 120
+        (10, 200, 30, 10),  # 240
+        (20, 60, None, None),  # 60: what is not known counts as 0
+        (21, None, None, 30),  # 30
+        (40, 300, 0, 0),  # 300
+        (None, 150, 0, 0),  # 150, wait not known
+        (60, None, None, None),  # not timed at all
+    ]:
+        desk.call(answered_at=NOON, wait_seconds=wait, talk_seconds=talk, hold_seconds=hold, acw_seconds=acw)
+    desk.call(abandoned_at=NOON, wait_seconds=2)
+    desk.call(abandoned_at=NOON, wait_seconds=90)
+    desk.call(outcome="timeout", wait_seconds=120)
+    desk.call(answered_at=NOON, wait_seconds=1, talk_seconds=1, is_deleted=True)
+
+
+def test_handle_time_is_talk_hold_and_wrap_up_of_the_answered(desk: Desk) -> None:
+    # (120 + 240 + 60 + 30 + 300 + 150) / 6 = 150.
+    # Squared deviations 900 8100 8100 14400 22500 0 = 54000; sqrt(54000 / 5 / 6) = 42.426; t(5) = 2.5706: ± 109.06.
+    ten_calls(desk)
+    handle = desk.result("average_handle_time")
+    assert handle is not None
+    assert (handle.value, handle.n, handle.numerator) == (pytest.approx(150), 6, 900)
+    assert (handle.ci_low, handle.ci_high) == (
+        pytest.approx(40.94, abs=5e-3),
+        pytest.approx(259.06, abs=5e-3),
+    )
+
+
+def test_speed_of_answer_is_the_mean_wait_of_the_answered(desk: Desk) -> None:
+    # (5 + 10 + 20 + 21 + 40 + 60) / 6 = 26; the abandoned do not count.
+    ten_calls(desk)
+    speed = desk.result("average_speed_of_answer")
+    assert speed is not None
+    assert (speed.value, speed.n) == (pytest.approx(26), 6)
+
+
+def test_abandonment_counts_all_that_were_offered(desk: Desk) -> None:
+    ten_calls(desk)
+    abandonment = desk.result("abandonment_rate")
+    assert abandonment is not None
+    assert (abandonment.numerator, abandonment.n, abandonment.value) == (2, 10, pytest.approx(0.2))
+    # Wilson for 2 of 10.
+    assert abandonment.ci_low == pytest.approx(0.0567, abs=5e-5)
+    assert abandonment.ci_high == pytest.approx(0.5098, abs=5e-5)
+
+
+def test_service_level_is_answered_in_time_of_all_answered(desk: Desk) -> None:
+    # 5, 10 and 20 seconds are in time; an unknown wait is not.
+    ten_calls(desk)
+    level = desk.result("service_level_80_20")
+    assert level is not None
+    assert (level.numerator, level.n) == (3, 7)
+
+
+def test_the_service_level_threshold_is_a_setting(desk: Desk) -> None:
+    desk.configure(kpis={"service_level_seconds": 40})
+    ten_calls(desk)
+    level = desk.result("service_level_80_20")
+    assert level is not None
+    assert level.numerator == 5
+
+
+@pytest.mark.parametrize(
+    ("kpi", "alone"),
+    [
+        ("average_handle_time", 30),
+        ("average_speed_of_answer", 9),
+        ("abandonment_rate", 0),
+        ("service_level_80_20", 1),
+    ],
+)
+def test_one_call_is_enough_for_a_value(desk: Desk, kpi: str, alone: float) -> None:
+    assert desk.result(kpi) is None
+    desk.call(answered_at=NOON, wait_seconds=9, talk_seconds=30)
+    result = desk.result(kpi)
+    assert result is not None
+    assert (result.value, result.n) == (alone, 1)
+
+
+def test_calls_of_which_nothing_is_known_are_only_offered(desk: Desk) -> None:
+    desk.call()
+    desk.call()
+    abandonment = desk.result("abandonment_rate")
+    assert abandonment is not None
+    assert (abandonment.value, abandonment.n) == (0, 2)
+    for kpi in ("average_handle_time", "average_speed_of_answer", "service_level_80_20"):
+        assert desk.result(kpi) is None

@@ -1,0 +1,126 @@
+"""contact_rate, first_contact_resolution."""
+
+from __future__ import annotations
+
+import pytest
+from kpi_desk import Desk, at
+
+
+def test_contact_rate_is_support_contacts_per_100_orders(desk: Desk) -> None:
+    # 3 support contacts (phone, e-mail, complaint) to 8 orders, a cancelled one among them: 37.5 per 100.
+    # Garwood for 3: 0.6187 to 8.7673, times 100 / 8: 7.733 to 109.591.
+    for _ in range(7):
+        desk.order()
+    desk.order(is_cancelled=True)
+    desk.contact(at("3-14"))
+    desk.contact(at("3-14"), activity="contacted_support", direction="inbound", channel="email")
+    desk.contact(at("3-14"), activity="filed_complaint", channel="web")
+    desk.contact(at("3-14"), direction="outbound")
+    desk.contact(at("3-14"), is_deleted=True)
+    desk.touchpoint(at("3-14"), activity="wrote_review")
+    rate = desk.result("contact_rate")
+    assert rate is not None
+    assert (rate.value, rate.numerator, rate.n) == (pytest.approx(37.5), 3, 8)
+    assert (rate.ci_low, rate.ci_high) == (pytest.approx(7.733, abs=5e-4), pytest.approx(109.591, abs=5e-4))
+
+
+def test_contact_rate_without_contacts_is_zero_with_an_upper_end(desk: Desk) -> None:
+    # Garwood for 0: 0 to −ln 0.025 = 3.6889, times 100 / 4.
+    for _ in range(4):
+        desk.order()
+    rate = desk.result("contact_rate")
+    assert rate is not None
+    assert (rate.value, rate.ci_low, rate.ci_high) == (0, 0, pytest.approx(92.222, abs=5e-4))
+
+
+def test_contacts_without_orders_have_no_rate(desk: Desk) -> None:
+    assert desk.result("contact_rate") is None
+    desk.contact(at("3-14"))
+    rate = desk.result("contact_rate")
+    assert rate is not None
+    assert (rate.value, rate.n, rate.numerator) == (None, 0, 1)
+
+
+def test_contact_rate_is_sliced_by_the_customers_segment_only(desk: Desk) -> None:
+    desk.customer("ana", "gold")
+    desk.order(customer_id="ana")
+    desk.order(customer_id="ana")
+    desk.contact(at("3-14"), "ana")
+    desk.order(customer_id="ben")
+    desk.compute("contact_rate")
+    assert [(v.dimension_value, v.value) for v in desk.values("contact_rate", by="segment")] == [("gold", 50)]
+    assert desk.values("contact_rate", by="channel") == []
+
+
+def test_a_contact_is_resolved_unless_repeated_on_its_reason_within_seven_days(desk: Desk) -> None:
+    # The newest contact, 3-30, is the horizon: contacts up to 3-23 12:00 are judged.
+    desk.contact(at("3-01"), "ana", reason="late")  # repeated on 3-05
+    desk.contact(at("3-05"), "ana", reason="late")  # next one is 3-13, 8 days later: resolved
+    desk.contact(at("3-13"), "ana", reason="late")  # resolved
+    desk.contact(at("3-14"), "ana", reason="broken")  # another reason: resolved
+    desk.contact(at("3-02"), "ben")  # repeated on 3-09 at the same hour: 7 days to the second still count
+    desk.contact(at("3-09"), "ben")  # resolved; no reason is one reason
+    desk.contact(at("3-10"), "eva", reason="late")  # somebody else: resolved
+    desk.contact(at("3-10"), None, reason="late")  # nobody knows who: not judged
+    desk.contact(at("3-23"), "fay", reason="late")  # the last one judged: resolved
+    desk.contact(at("3-23 12:01"), "gil", reason="late")  # not judged yet
+    desk.contact(at("3-30"), "hal", reason="late")  # not judged yet
+    fcr = desk.result("first_contact_resolution")
+    assert fcr is not None
+    # Resolved: ana 3, ben 1, eva 1, fay 1 = 6 of 8.
+    assert (fcr.numerator, fcr.n, fcr.value) == (6, 8, 0.75)
+
+
+def test_contacts_of_one_instant_do_not_repeat_each_other(desk: Desk) -> None:
+    for _ in range(3):
+        desk.contact(at("3-01"), "ana")
+    desk.contact(at("3-20"), "ben")
+    fcr = desk.result("first_contact_resolution")
+    assert fcr is not None
+    assert (fcr.numerator, fcr.n) == (3, 3)
+    desk.contact(at("3-02"), "ana")
+    fcr = desk.result("first_contact_resolution")
+    assert fcr is not None
+    assert (fcr.numerator, fcr.n) == (1, 4)
+
+
+def test_a_single_contact_or_only_unknown_customers_are_not_judged(desk: Desk) -> None:
+    assert desk.result("first_contact_resolution") is None
+    desk.contact(at("3-01"), "ana")
+    assert desk.result("first_contact_resolution") is None
+    desk.contact(at("2-01"), None)
+    assert desk.result("first_contact_resolution") is None
+
+
+def test_the_repeat_days_are_a_setting(desk: Desk) -> None:
+    desk.configure(kpis={"repeat_contact_days": 0.5})
+    desk.contact(at("3-01 08:00"), "ana")
+    desk.contact(at("3-01 20:01"), "ana")
+    desk.contact(at("3-03"), "ben")
+    fcr = desk.result("first_contact_resolution")
+    assert fcr is not None
+    assert fcr.value == 1
+
+
+def test_a_contact_after_a_quiet_month_judges_those_before_it(desk: Desk) -> None:
+    desk.contact(at("1-10"), "ana")
+    desk.contact(at("1-12"), "ben")
+    assert desk.result("first_contact_resolution") is None
+    desk.contact(at("2-20"), "eva")
+    desk.compute("first_contact_resolution")
+    assert [(v.period_start.day, v.n) for v in desk.values("first_contact_resolution", "day")] == [
+        (10, 1),
+        (12, 1),
+    ]
+
+
+def test_a_repeat_changes_the_day_of_the_first_contact(desk: Desk) -> None:
+    desk.contact(at("3-01"), "ana")
+    desk.contact(at("3-20"), "ben")
+    desk.compute("first_contact_resolution")
+    desk.contact(at("3-07"), "ana")
+    desk.compute("first_contact_resolution")
+    assert [(v.period_start.day, v.value) for v in desk.values("first_contact_resolution", "day")] == [
+        (1, 0),
+        (7, 1),
+    ]

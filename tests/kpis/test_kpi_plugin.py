@@ -1,0 +1,32 @@
+"""The built-in KPIs come in by the hook, and what comes in is checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pluggy
+import pytest
+
+from cxflow.connect import hookspecs, registry
+from cxflow.errors import ConfigError
+from cxflow.kpis import builtin
+from cxflow.kpis.kpi import checked
+
+
+def test_the_registry_finds_the_built_in_kpis() -> None:
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    manager.register(builtin)
+    found = checked(registry.kpis(manager))
+    assert sorted(found) == list(found)
+    assert found["nps"].unit == "points"
+
+
+def test_what_is_not_a_kpi_is_refused_by_name() -> None:
+    @dataclass
+    class Other:
+        name: str = "odd"
+        title: str = "Odd"
+
+    with pytest.raises(ConfigError, match="'odd' is a Other"):
+        checked({"odd": Other()})

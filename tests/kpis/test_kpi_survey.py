@@ -1,0 +1,102 @@
+"""nps, csat, ces."""
+
+from __future__ import annotations
+
+import pytest
+from kpi_desk import Desk, at
+
+# Promoters 9 9 10 10 10, passives 7 8, detractors 0 5 6: 100 × (5 − 3) / 10 = 20.
+NPS_ANSWERS = [9, 9, 10, 10, 10, 7, 8, 0, 5, 6]
+
+
+def test_nps_is_the_share_of_promoters_less_that_of_detractors(desk: Desk) -> None:
+    for rating in NPS_ANSWERS:
+        desk.answer("nps", rating)
+    nps = desk.result("nps")
+    assert nps is not None
+    assert (nps.value, nps.n, nps.numerator, nps.denominator) == (pytest.approx(20), 10, 2, 10)
+
+
+def test_nps_counts_only_rated_answers_on_the_scale_from_0_to_10(desk: Desk) -> None:
+    desk.answer("nps", 10)
+    desk.answer("nps", None)
+    desk.answer("nps", 5, worst_rating=1, best_rating=5)
+    desk.answer("csat", 1)
+    desk.answer("nps", 0, is_deleted=True)
+    nps = desk.result("nps")
+    assert nps is not None
+    assert (nps.value, nps.n) == (100, 1)
+
+
+@pytest.mark.parametrize("kpi", ["nps", "csat", "ces"])
+def test_without_a_rated_answer_there_is_no_value(desk: Desk, kpi: str) -> None:
+    assert desk.result(kpi) is None
+    for _ in range(3):
+        desk.answer(kpi, None)
+    assert desk.result(kpi) is None
+
+
+def test_csat_is_the_share_of_the_top_two_points(desk: Desk) -> None:
+    # 4 and 5 of 5: 6 of 10 answers. Wilson's interval for 6 of 10: 0.3127 to 0.8318.
+    for rating in [5, 5, 5, 4, 4, 4, 3, 3, 2, 1]:
+        desk.answer("csat", rating)
+    csat = desk.result("csat")
+    assert csat is not None
+    assert csat.value == pytest.approx(0.6)
+    assert (csat.ci_low, csat.ci_high) == (pytest.approx(0.3127, abs=5e-5), pytest.approx(0.8318, abs=5e-5))
+
+
+def test_csat_takes_each_answer_on_its_own_scale(desk: Desk) -> None:
+    # 1–7: 6 counts, 5 does not. 0–10: 9 counts. 1–3 spans 2: only 3 counts. Good or bad: only good counts.
+    desk.answer("csat", 6, best_rating=7)
+    desk.answer("csat", 5, best_rating=7)
+    desk.answer("csat", 9, worst_rating=0, best_rating=10)
+    desk.answer("csat", 2, best_rating=3)
+    desk.answer("csat", 3, best_rating=3)
+    desk.answer("csat", 1, worst_rating=0, best_rating=1)
+    desk.answer("csat", 0, worst_rating=0, best_rating=1)
+    csat = desk.result("csat")
+    assert csat is not None
+    assert (csat.numerator, csat.n) == (4, 7)
+
+
+def test_one_csat_answer_has_a_value_and_a_wide_interval(desk: Desk) -> None:
+    desk.answer("csat", 5)
+    csat = desk.result("csat")
+    assert csat is not None
+    # Wilson for 1 of 1: 1 / (1 + 1.96²) = 0.2065 to 1.
+    assert (csat.value, csat.ci_low, csat.ci_high) == (1, pytest.approx(0.2065, abs=5e-5), pytest.approx(1))
+
+
+def test_ces_is_the_mean_of_the_scale_from_1_to_7_with_a_t_interval(desk: Desk) -> None:
+    # 7 7 6 6 6 5 5 4 3 1: sum 50, mean 5. Squared deviations 4 4 1 1 1 0 0 1 4 16 = 32, variance 32 / 9,
+    # standard error sqrt(32 / 90) = 0.5963, t(9, 0.975) = 2.2622: 5 ± 1.3489.
+    for rating in [7, 7, 6, 6, 6, 5, 5, 4, 3, 1]:
+        desk.answer("ces", rating)
+    desk.answer("ces", 5, best_rating=5)
+    ces = desk.result("ces")
+    assert ces is not None
+    assert (ces.value, ces.n, ces.numerator) == (5, 10, 50)
+    assert (ces.ci_low, ces.ci_high) == (pytest.approx(3.6511, abs=5e-5), pytest.approx(6.3489, abs=5e-5))
+
+
+def test_one_ces_answer_has_a_value_but_no_interval(desk: Desk) -> None:
+    desk.answer("ces", 6)
+    ces = desk.result("ces")
+    assert ces is not None
+    assert (ces.value, ces.ci_low, ces.ci_high) == (6, None, None)
+
+
+def test_an_answer_counts_when_it_was_given_in_the_channel_of_its_touchpoint(desk: Desk) -> None:
+    desk.customer("ana", "gold")
+    by_mail = desk.touchpoint(at("3-14"), channel="email", customer_id="ana")
+    desk.answer("nps", 10, at("3-14"), touchpoint_id=by_mail)
+    desk.answer("nps", 0, at("3-15"), source_system="panel")
+    desk.compute("nps")
+    assert [(v.period_start.day, v.value) for v in desk.values("nps", "day")] == [(14, 100), (15, -100)]
+    assert [(v.dimension_value, v.value) for v in desk.values("nps", by="channel")] == [("email", 100)]
+    assert [(v.dimension_value, v.value) for v in desk.values("nps", by="segment")] == [("gold", 100)]
+    assert [(v.dimension_value, v.value) for v in desk.values("nps", by="source")] == [
+        ("panel", -100),
+        ("shop", 100),
+    ]

@@ -1,0 +1,31 @@
+-- The current value of every KPI: the latest published of each period and slice.
+SELECT
+    v.kpi,
+    d.title,
+    d.unit,
+    d.better,
+    v.grain,
+    v.period_start,
+    v.dimension,
+    v.dimension_value,
+    v.value,
+    v.ci_low,
+    v.ci_high,
+    v.n,
+    v.numerator,
+    v.denominator,
+    v.is_suppressed,
+    v.as_of
+FROM kpi_value AS v
+INNER JOIN kpi_definition AS d ON d.kpi = v.kpi AND d.version = v.version
+WHERE NOT EXISTS (
+    SELECT 1
+    FROM kpi_value AS later
+    WHERE later.kpi = v.kpi
+      AND later.version = v.version
+      AND later.grain = v.grain
+      AND later.period_start = v.period_start
+      AND later.dimension = v.dimension
+      AND later.dimension_value = v.dimension_value
+      AND later.as_of > v.as_of
+)
