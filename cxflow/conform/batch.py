@@ -23,6 +23,17 @@ from cxflow.store import landing, shape, tables
 from cxflow.store.prepared import Conformed
 
 
+_BOOKS = """
+CREATE TABLE refused (_row BIGINT, stage VARCHAR, rule VARCHAR, column_name VARCHAR, raw_value VARCHAR);
+CREATE TABLE record (
+    _row BIGINT, record_id VARCHAR, version_at TIMESTAMPTZ, received_at TIMESTAMPTZ, is_deleted BOOLEAN
+);
+CREATE TABLE identifier (
+    _row BIGINT, namespace VARCHAR, identity_hash VARCHAR, identity_value VARCHAR, seen_at TIMESTAMPTZ
+);
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class _Work:
     """What the steps below share."""
@@ -61,15 +72,17 @@ def conform(
     path = scratch / "scratch.duckdb"
     with landing.local_copy(settings, batch.path) as folder, connect(str(path)) as database:
         work = _Work(settings, connection, stream, database, shape.with_absent(merged, stream.may_lack))
-        database.execute(
-            "CREATE TABLE refused (_row BIGINT, stage VARCHAR, rule VARCHAR, column_name VARCHAR, raw_value VARCHAR)"
-        )
-        _view_raw(work, folder, manifest)
+        database.execute(_BOOKS)
+        for name in stream.to:
+            rows.create(database, tables.CANONICAL[name])
         _refuse_unreadable(work, folder, manifest)
-        _refuse_drifted(work, outcome)
-        unusable = _records(work)
-        for name, projections in stream.to.items():
-            _table(work, name, len(projections))
+        unusable: dict[str, int] = {}
+        if manifest.records > manifest.malformed:
+            _view_raw(work, folder, manifest)
+            _refuse_drifted(work, outcome)
+            unusable = _records(work)
+            for name, projections in stream.to.items():
+                _table(work, name, len(projections))
         _complete(work)
         made = sum(_count(work, name) for name in stream.to)
     report = {"drift": changed.as_json(), "unusable_identifiers": unusable}
@@ -87,13 +100,7 @@ def _view_raw(work: _Work, folder: Path, manifest: landing.Manifest) -> None:
     """The view `raw`: the raw columns, those absent from this batch as null, with `_row` and `_received_at`."""
     structure = literal(shape.as_structure(work.raw))
     own = "_row, _origin, _received_at"
-    if not manifest.records - manifest.malformed:
-        # Without records there are still columns, so that expressions can be typed.
-        select = (
-            f"SELECT record.*, 0::BIGINT AS _row, '' AS _origin, now() AS _received_at "
-            f"FROM (SELECT from_json('{{}}', {structure}) AS record) WHERE false"
-        )
-    elif manifest.layout == "json":
+    if manifest.layout == "json":
         parts = landed_parts(folder)
         select = f"SELECT record.*, {own} FROM (SELECT from_json(_payload, {structure}) AS record, {own} FROM {parts})"
     else:
@@ -144,7 +151,7 @@ def _records(work: _Work) -> dict[str, int]:
     version = cast("r.version", kinds["version"], "TIMESTAMPTZ", work.notation) if stream.version else None
     deleted = "coalesce(TRY_CAST(r.deleted AS BOOLEAN), false)" if stream.deleted else "false"
     database.execute(
-        f"CREATE TABLE record AS SELECT _row, {' || chr(124) || '.join(keys)} AS record_id, "
+        f"INSERT INTO record SELECT _row, {' || chr(124) || '.join(keys)} AS record_id, "
         f"{version.value if version else 'NULL::TIMESTAMPTZ'} AS version_at, "
         f"r._received_at AS received_at, {deleted} AS is_deleted FROM {evaluated} AS r"
     )
@@ -169,7 +176,6 @@ def _records(work: _Work) -> dict[str, int]:
 
 def _table(work: _Work, name: str, projections: int) -> None:
     table = tables.CANONICAL[name]
-    rows.create(work.database, table)
     for number in range(projections):
         evaluation, kinds = bind(work.database, table, work.stream.to[name][number], work.raw)
         rows.fill(

@@ -30,10 +30,6 @@ def collect(
     `country`), anything else as it is. A value that is no address or no possible number names nobody: the
     record loads without it, and it is counted. Values that `identity.ignore` lists name nobody either.
     """
-    database.execute(
-        "CREATE TABLE identifier (_row BIGINT, namespace VARCHAR, identity_hash VARCHAR, "
-        "identity_value VARCHAR, seen_at TIMESTAMPTZ)"
-    )
     salt = settings.identity.salt.reveal().get_secret_value() if settings.identity.salt else ""
     unusable: dict[str, int] = {}
     for name in stream.identifiers:

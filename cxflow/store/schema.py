@@ -33,7 +33,8 @@ def current(connection: sa.Connection) -> str | None:
     """The revision of a warehouse; None where there is none."""
     if not sa.inspect(connection).has_table(VERSION_TABLE):
         return None
-    return connection.scalar(sa.text(f"SELECT version_num FROM {VERSION_TABLE}"))
+    found = connection.scalar(sa.text(f"SELECT version_num FROM {VERSION_TABLE}"))
+    return str(found) if found else None
 
 
 def require(connection: sa.Connection) -> None:

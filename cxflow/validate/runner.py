@@ -6,6 +6,7 @@ Its results hold raw values: nothing of them leaves this module but rule names, 
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,13 +56,22 @@ def run(database: Path, suites: dict[str, list[Expectation]]) -> list[Broken]:
     return broken
 
 
+def great_expectations() -> Any:
+    """The library, imported when it is first needed: it takes seconds. Its own imports of deprecated modules
+    are not the caller's to mend."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import great_expectations
+        import great_expectations.expectations
+    return great_expectations
+
+
 @contextmanager
 def _source(database: Path) -> Iterator[Any]:
     """The scratch file as a data source of a context that lives in memory and shows no progress bars."""
-    import great_expectations as gx
+    context = great_expectations().get_context(mode="ephemeral")
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
-    context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     source = context.data_sources.add_sql(
         "scratch", connection_string=f"duckdb:///{database}", kwargs=_ENGINE
@@ -77,8 +87,7 @@ def _source(database: Path) -> Iterator[Any]:
 
 
 def _suite(table: str, expectations: list[Expectation]) -> Any:
-    import great_expectations as gx
-
+    gx = great_expectations()
     made = []
     for expectation in expectations:
         meta = {"rule": expectation.rule}
@@ -96,8 +105,7 @@ def _braced(sql: str) -> str:
 
 def expectation_class(expectation: Expectation) -> Any:
     """The Great Expectations class of a declared type. Raises ConfigError with the nearest name."""
-    import great_expectations.expectations as known
-
+    known = great_expectations().expectations
     name = "".join(part.capitalize() for part in str(expectation.type).split("_"))
     names = [item for item in dir(known) if item.startswith("Expect")]
     if name not in names:

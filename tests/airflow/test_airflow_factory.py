@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from conftest import Script
+from airflow_process import Script
 
 PARSE = """
 import json, sys, time
 import airflow.sdk
-from airflow.sdk import DAG, Asset, BaseOperator, CronDataIntervalTimetable, Param, get_parsing_context, task_group
+from airflow.sdk import DAG, Asset, BaseOperator, CronDataIntervalTimetable, Param
+from airflow.sdk import get_parsing_context, task_group
 before = set(sys.modules)
 began = time.perf_counter()
 from pathlib import Path
@@ -25,12 +25,12 @@ import json, sys
 from pathlib import Path
 from airflow.serialization.serialized_objects import DagSerialization
 from cxflow.airflow.factory import dags
+CRON = ("expression", "timezone")
 def describe(dag):
-    DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
+    scheduled = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
     return {
-        "schedule": [getattr(dag.timetable, "expression", None), str(getattr(dag.timetable, "timezone", None))],
-        "assets": sorted(asset.uri for _, asset in getattr(dag.timetable, "asset_condition").iter_assets())
-        if hasattr(dag.timetable, "asset_condition") else [],
+        "schedule": [getattr(dag.timetable, name, None) and str(getattr(dag.timetable, name)) for name in CRON],
+        "assets": sorted(key.uri for key, _ in scheduled.timetable.asset_condition.iter_assets()),
         "start": dag.start_date.isoformat(), "catchup": dag.catchup, "active": dag.max_active_runs,
         "pools": {task.task_id: task.pool for task in dag.tasks},
         "tries": sorted({(task.retries, task.retry_delay.total_seconds()) for task in dag.tasks}),
@@ -88,7 +88,9 @@ def test_a_connection_runs_by_cron_in_the_project_s_zone_and_the_kpis_after_any_
         assert dag["doc"]
 
 
-def test_only_tasks_that_stay_in_the_warehouse_wait_for_the_duckdb_pool(script: Script, project: Path) -> None:
+def test_only_tasks_that_stay_in_the_warehouse_wait_for_the_duckdb_pool(
+    script: Script, project: Path
+) -> None:
     made = script(DESCRIBE, project)
     assert made["acme__shop"]["pools"] == {
         "plan": "cxflow_duckdb",
@@ -132,8 +134,11 @@ def test_the_shipped_dag_file_finds_the_project_in_the_environment(script: Scrip
     file = Path(__file__).parents[2] / "dags" / "cxflow_dags.py"
     # Airflow skips a file whose text lacks these words.
     assert {"airflow", "dag"} <= set(file.read_text().lower().replace("_", " ").replace(".", " ").split())
-    code = "import json, runpy, sys\nnames = runpy.run_path(sys.argv[1])\nprint(json.dumps([n for n in names if '__' in n[1:-2]]))"
-    assert json.dumps(script(code, file, CXFLOW_PROJECT=str(project))).count("acme__") == 2
+    code = """
+import json, runpy, sys
+print(json.dumps([name for name in runpy.run_path(sys.argv[1]) if name.startswith("acme__")]))
+"""
+    assert script(code, file, CXFLOW_PROJECT=str(project)) == ["acme__shop", "acme__kpis"]
 
 
 def test_the_provider_s_card_is_what_airflow_expects(script: Script) -> None:

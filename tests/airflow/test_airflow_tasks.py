@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Script
+from airflow_process import TOML, Script, run_script
 
 # A flow without data: stream b of the connection "halting" has a faulty source, c a weak network.
 FLOW = """
@@ -106,8 +106,8 @@ def seen_by_airflow(problem):
     except Exception as seen:
         return [type(seen).__name__, str(seen), seen.__suppress_context__]
 
-kinds = [TransientError, WarehouseBusyError, RecordError, FatalError, ConfigError, SourceError, GateClosedError,
-         AccountingError, SchemaError, OSError]
+kinds = [TransientError, WarehouseBusyError, RecordError, FatalError, ConfigError, SourceError,
+         GateClosedError, AccountingError, SchemaError, OSError]
 print(json.dumps({kind.__name__: seen_by_airflow(kind("out of order")) for kind in kinds}))
 """
 )
@@ -116,8 +116,6 @@ print(json.dumps({kind.__name__: seen_by_airflow(kind("out of order")) for kind 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Six runs in one process, because Airflow takes seconds to begin."""
-    from conftest import TOML, run_script
-
     folder = tmp_path_factory.mktemp("stand-in")
     (folder / "cxflow.toml").write_text(TOML + '[connections.halting]\nconnector = "files"\n')
     found: dict[str, Any] = run_script(folder, RUNS, folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_AT_THE_END = re.compile(r"(?:^|[<:\s])(\+?[0-9][0-9 ().-]{5,22}[0-9])\s*>?\s*$")
+_AT_THE_END = re.compile(r"(?:^|[<:\s])([+(]{0,2}[0-9][0-9 ().-]{5,22}[0-9])\s*>?\s*$")
 _PUNCTUATION = re.compile(r"[ ().-]+")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 from typing import Any, Literal
 
 from cxflow import Stream
@@ -42,9 +41,11 @@ class AsteriskStream(Stream):
     @classmethod
     def _known(cls, value: str) -> str:
         try:
-            codecs.lookup(value)
+            is_extended_ascii = b"7|\n".decode(value, "replace") == "7|\n"
         except LookupError:
-            raise ValueError(f"unknown encoding {value!r}") from None
+            is_extended_ascii = False
+        if not is_extended_ascii:
+            raise ValueError(f"{value!r} is no encoding of which ASCII is a part")
         return value
 
     @model_validator(mode="after")
@@ -65,9 +66,10 @@ QUEUE_CALLS = AsteriskStream(
     name="queue_calls",
     title="Calls offered to a queue: one record each time a call enters one",
     log="queue_log",
+    time_formats=("epoch",),
     path="queue_log",
     primary_key=("id",),
-    version="from_epoch(known_at)",
+    version="known_at",
     to={
         "touchpoint": {
             # A call that goes from queue to queue is one call for help; its further queues are steps of it.
@@ -76,9 +78,9 @@ QUEUE_CALLS = AsteriskStream(
             "direction": "'inbound'",
             "journey_stage": "'after'",
             "control": "'owned'",
-            "occurred_at": "from_epoch(entered_at)",
-            "ended_at": "from_epoch(ended_at)",
-            "received_at": "from_epoch(known_at)",
+            "occurred_at": "entered_at",
+            "ended_at": "ended_at",
+            "received_at": "known_at",
             "conversation_id": "call_id",
             "agent_id": "agent",
         },
@@ -86,10 +88,10 @@ QUEUE_CALLS = AsteriskStream(
             "interaction_id": "id",
             "queue_id": "queue",
             "agent_id": "agent",
-            "offered_at": "from_epoch(entered_at)",
-            "answered_at": "from_epoch(connected_at)",
-            "abandoned_at": "CASE WHEN outcome = 'abandoned' THEN from_epoch(ended_at) END",
-            "ended_at": "from_epoch(ended_at)",
+            "offered_at": "entered_at",
+            "answered_at": "connected_at",
+            "abandoned_at": "CASE WHEN outcome = 'abandoned' THEN ended_at END",
+            "ended_at": "ended_at",
             "wait_seconds": "wait_seconds",
             "talk_seconds": "talk_seconds",
             "transfer_count": "CASE WHEN outcome = 'transferred' THEN 1 ELSE 0 END",

@@ -146,7 +146,7 @@ class Lines:
                     yield offset, line
                     offset += len(line)
         except EOFError as problem:
-            raise TransientError(f"{file.path} ends in the middle; is it still being packed?") from problem
+            raise _cut_off(file.path) from problem
         except (zlib.error, gzip.BadGzipFile) as problem:
             raise SourceError(f"{file.path} is not a readable gzip file", value=str(file.path)) from problem
         self.position = offset
@@ -280,8 +280,12 @@ def _inspect(path: Path, time_of: TimeOf) -> LogFile | None:
         status = path.stat()
         with opened(path) as source:
             line = source.readline(MAX_FIRST_LINE_BYTES)
-    except (EOFError, FileNotFoundError):
-        return None  # being packed or moved at this moment: its lines are in another file of the log
+    except FileNotFoundError:
+        return None  # moved at this moment: the next run finds it
+    except EOFError as problem:
+        if path.with_suffix("").exists():
+            return None  # being packed at this moment, and what it is made from is still there
+        raise _cut_off(path) from problem
     except (zlib.error, gzip.BadGzipFile) as problem:
         raise SourceError(f"{path} is not a readable gzip file", value=str(path)) from problem
     if not line.endswith(b"\n"):
@@ -296,6 +300,10 @@ def _inspect(path: Path, time_of: TimeOf) -> LogFile | None:
         size=_unpacked_size(path) if path.suffix == ".gz" else status.st_size,
         modified_at=datetime.fromtimestamp(status.st_mtime, UTC),
     )
+
+
+def _cut_off(path: Path) -> TransientError:
+    return TransientError(f"{path} ends in the middle; is it still being copied?", value=str(path))
 
 
 def _unpacked_size(path: Path) -> int:

@@ -1,0 +1,147 @@
+"""What every connector must hold to, as a pytest class. Called by plugins' tests.
+
+Each test runs the connector for real, through the whole trip, on a source that the plugin's author provides.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cxflow import flow
+from cxflow.connect import registry
+from cxflow.errors import CxflowError
+from cxflow.model.window import Window
+from cxflow.store import ledger
+from cxflow.testing.project import TestProject
+
+Source = Callable[[Path], None]
+"""Writes the sample source into the project's folder (or starts the server that plays it)."""
+
+
+def conformance(
+    connection: Mapping[str, Any],
+    source: Source,
+    *,
+    project: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> type:
+    """A pytest class that puts a connector through its paces.
+
+    `connection` is its table in `cxflow.toml`, `project` the tables beside it, `environment` the variables that
+    it needs. `source` is called once per test. The sample holds at least one record per stream.
+    """
+    configuration = {**(project or {}), "connections": {"sample": dict(connection)}}
+
+    class Conformance:
+        """The suite, for one connector."""
+
+        @pytest.fixture
+        def sample(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestProject]:
+            for name, value in (environment or {}).items():
+                monkeypatch.setenv(name, value)
+            source(tmp_path)
+            yield TestProject(tmp_path, configuration)
+
+        def test_it_says_what_it_is(self, sample: TestProject) -> None:
+            known = registry.connectors(registry.of_project(sample.settings))
+            connector = known[connection["connector"]]
+            assert connector.title, "a title says what it reads"
+            assert connector.version() != "not installed", "its distribution is installed under that name"
+            assert connector.connection_model.model_json_schema(), "its settings have a JSON Schema"
+
+        def test_its_mappings_are_valid(self, sample: TestProject) -> None:
+            assert flow.lint(sample.settings, "sample")
+
+        def test_every_stream_can_be_checked_and_planned_without_reading(self, sample: TestProject) -> None:
+            window = Window(None, datetime.now(UTC))
+            for stream in flow.streams(sample.settings, "sample"):
+                flow.doctor(sample.settings, "sample", stream)
+                assert flow.plan(sample.settings, "sample", stream, window, "scheduled")
+            assert sample.query("SELECT count(*) FROM load_run") == [(0,)]
+            assert not (sample.folder / "landing").exists()
+
+        def test_every_record_is_accounted_for(self, sample: TestProject) -> None:
+            for name, report in sample.run().items():
+                assert report.counts.extracted > 0, f"the sample has no record of {name}"
+                assert report.counts.balanced
+            assert sample.books_balance()
+
+        def test_a_second_scheduled_run_changes_nothing(self, sample: TestProject) -> None:
+            sample.run()
+            before = sample.digest()
+            for report in sample.run().values():
+                counts = report.counts
+                assert (counts.inserted, counts.updated, counts.deleted) == (0, 0, 0)
+            assert sample.digest() == before
+
+        def test_a_backfill_equals_a_scheduled_run_and_leaves_the_cursor_alone(
+            self, sample: TestProject, tmp_path_factory: pytest.TempPathFactory
+        ) -> None:
+            sample.run()
+            other_folder = tmp_path_factory.mktemp("backfilled")
+            source(other_folder)
+            other = TestProject(other_folder, configuration)
+            other.run(mode="backfill")
+            assert other.digest() == sample.digest()
+            for stream in flow.streams(other.settings, "sample"):
+                assert ledger.cursor(other.settings, "sample", stream) == {}
+                assert ledger.position(other.settings, "sample", stream) is None
+
+        def test_a_window_before_everything_is_empty(self, sample: TestProject) -> None:
+            long_ago = datetime(1990, 1, 1, tzinfo=UTC)
+            reports = sample.run(mode="backfill", start=long_ago, end=long_ago + timedelta(days=1))
+            assert {report.counts.extracted for report in reports.values()} == {0}
+
+        def test_its_cursor_holds_no_personal_data(self, sample: TestProject) -> None:
+            sample.run()
+            values = self._personal_values(sample)
+            for stream in flow.streams(sample.settings, "sample"):
+                cursor = json.dumps(ledger.cursor(sample.settings, "sample", stream))
+                assert not [value for value in values if value in cursor]
+
+        def test_the_ledger_holds_no_personal_data(self, sample: TestProject) -> None:
+            sample.run()
+            reports = " ".join(str(row) for row in sample.query("SELECT report FROM load_run"))
+            assert not [value for value in self._personal_values(sample) if value in reports]
+
+        def test_an_unknown_setting_is_named(self, sample: TestProject) -> None:
+            spoiled = {**connection, "no_such_setting": 1}
+            sample.reconfigure({**(project or {}), "connections": {"sample": spoiled}})
+            with pytest.raises(CxflowError, match="no_such_setting"):
+                flow.lint(sample.settings, "sample")
+
+        @staticmethod
+        def _personal_values(sample: TestProject) -> set[str]:
+            """What the landed records hold in columns that the streams tag as personal."""
+            connector = flow.open_connection(sample.settings, "sample")
+            values: set[str] = set()
+            for name, stream in connector.streams.items():
+                landed = sample.folder / "landing" / "sample" / name
+                for tagged in stream.pii:
+                    values |= _values(landed, tagged)
+            return {value for value in values if len(value) > 5}
+
+    return Conformance
+
+
+def _values(landed: Path, column: str) -> set[str]:
+    import duckdb
+
+    parts = str(landed / "*" / "part-*.parquet")
+    if not list(landed.glob("*/part-*.parquet")):
+        return set()
+    with duckdb.connect() as database:
+        columns = [row[0] for row in database.execute(f"DESCRIBE SELECT * FROM '{parts}'").fetchall()]
+        if column in columns:
+            rows = database.execute(f"SELECT DISTINCT \"{column}\"::VARCHAR FROM '{parts}'").fetchall()
+        else:
+            rows = database.execute(
+                f"SELECT DISTINCT json_extract_string(_payload, '$.{column}') FROM '{parts}'"
+            ).fetchall()
+    return {row[0] for row in rows if row[0]}

@@ -1,0 +1,47 @@
+"""A real project through the real flow, under Airflow's `dag.test()`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from airflow_process import Script
+
+TRIP = """
+import json, sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cxflow import settings as configuration
+from cxflow.airflow.local_run import LocalAirflow
+from cxflow.store import engine, schema
+import sqlalchemy as sa
+
+project = Path(sys.argv[1])
+settings = configuration.load(project)
+schema.migrate(settings)
+airflow = LocalAirflow(project)
+history = {"start": "2026-01-01T00:00:00Z", "end": "2026-12-01T00:00:00Z"}
+
+def count(table):
+    with engine.transaction(settings) as connection:
+        return connection.scalar(sa.text(f"SELECT count(*) FROM {table}"))
+
+outcome = []
+for dag, options in [
+    ("acme__shop", {"conf": history}),
+    ("acme__shop", {"logical_date": datetime.now(UTC)}),
+    ("acme__kpis", {}),
+]:
+    run = airflow.run(dag, **options)
+    outcome.append([run.state, run.failures, count("touchpoint"), count("review"), count("stream_state")])
+print(json.dumps({"outcome": outcome, "kpi_values": count("kpi_value")}))
+"""
+
+
+def test_a_backfill_a_scheduled_run_and_the_kpis(script: Script, project: Path) -> None:
+    found = script(TRIP, project)
+    backfill, scheduled, kpis = found["outcome"]
+    assert backfill[:4] == ["success", {}, 3, 3]
+    assert scheduled[:4] == ["success", {}, 3, 3]
+    assert kpis[:2] == ["success", {}]
+    assert found["kpi_values"] > 0
