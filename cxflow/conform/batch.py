@@ -66,7 +66,8 @@ def conform(
     """
     check(stream)
     manifest = landing.read_manifest(settings, batch)
-    changed = shape.differences(known, manifest.raw_columns) if manifest.records else shape.Drift()
+    readable = manifest.records > manifest.malformed
+    changed = shape.differences(known, manifest.raw_columns) if readable else shape.Drift()
     outcome = drift.judge(stream, manifest.layout, changed)
     merged = shape.merge(known, manifest.raw_columns)
     path = scratch / "scratch.duckdb"
@@ -77,7 +78,7 @@ def conform(
             rows.create(database, tables.CANONICAL[name])
         _refuse_unreadable(work, folder, manifest)
         unusable: dict[str, int] = {}
-        if manifest.records > manifest.malformed:
+        if readable:
             _view_raw(work, folder, manifest)
             _refuse_drifted(work, outcome)
             unusable = _records(work)

@@ -6,7 +6,7 @@ others, which do not); Python only turns components into values and intervals.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -22,13 +22,14 @@ from cxflow.kpis.intervals import Array
 from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.periods import EVERY_PERIOD, Grain, Periods
 from cxflow.kpis.publication import (
+    Figures,
     Key,
-    Row,
     after_the_last,
     define,
     insert_values,
     news,
     published,
+    rows_of,
 )
 from cxflow.settings import Settings
 from cxflow.store.tables import pending_kpi
@@ -78,7 +79,7 @@ def compute(
     new = define(connection, kpis.values(), settings)
     zone = ZoneInfo(settings.project.timezone)
 
-    to_publish: list[Row] = []
+    rows: list[dict[str, Any]] = []
     recomputed, cells, suppressed, emptied = [], 0, 0, 0
     for name, kpi in kpis.items():
         estimator = kpi.estimator(settings)
@@ -86,21 +87,21 @@ def compute(
         periods = EVERY_PERIOD if all_of_it else affected(connection, estimator, touched, zone)
         if not periods:
             continue
-        found = _computed(connection, settings, kpi, estimator, periods)
-        changed, gone = news(found, published(connection, kpi, periods))
-        to_publish += ({**row, "as_of": as_of} for row in changed)
+        computed = _computed(connection, settings, kpi, estimator, periods)
+        changed = news(computed, published(connection, kpi, periods))
+        rows += rows_of(kpi, changed, as_of)
         recomputed.append(name)
-        cells += len(found)
-        emptied += gone
-        suppressed += sum(row["is_suppressed"] for row in found.values())
-    insert_values(connection, to_publish)
+        cells += len(computed)
+        suppressed += sum(figures.is_suppressed for figures in computed.values())
+        emptied += sum(key not in computed for key in changed)
+    insert_values(connection, rows)
     return KpiReport(
         as_of=as_of,
         kpis=tuple(recomputed),
         computed=cells,
-        published=len(to_publish),
+        published=len(rows),
         emptied=emptied,
-        unchanged=cells - (len(to_publish) - emptied),
+        unchanged=cells - (len(rows) - emptied),
         suppressed=suppressed,
     )
 
@@ -116,8 +117,8 @@ def _take_pending(connection: Connection) -> dict[str, set[date | None]]:
 
 def _computed(
     connection: Connection, settings: Settings, kpi: Kpi, estimator: Estimator, periods: Periods
-) -> dict[Key, Row]:
-    """The values of a KPI in these periods, by KEY."""
+) -> dict[Key, Figures]:
+    """The figures of a KPI in these periods."""
     zone = settings.project.timezone
     cells: list[Any] = []
     names: tuple[str, ...] = ()
@@ -125,13 +126,13 @@ def _computed(
         spans = periods.spans(grains, ZoneInfo(zone), estimator.looks_back)
         result = connection.execute(estimator.cells(Cut(grains, kpi.dimensions, zone, spans)))
         names = tuple(result.keys())
-        cells += (cell for cell in result if (cell.grain, cell.period_start) in periods)
+        cells += (cell for cell in result.all() if (cell[0], cell[1]) in periods)
     if not cells:
         return {}
     columns = dict(zip(names, zip(*cells, strict=True), strict=True))
-    keys = list(zip(*(columns.pop(name) for name in KEY), strict=True))
+    keys = zip(*(columns.pop(name) for name in KEY), strict=True)
     estimate = estimator.estimate({name: np.array(found, dtype=float) for name, found in columns.items()})
-    return dict(zip(keys, _rows(kpi, keys, estimate, settings.kpis.min_n), strict=True))
+    return dict(zip(keys, _figures(kpi, estimate, settings.kpis.min_n), strict=True))
 
 
 def _queries(grains: tuple[Grain, ...], periods: Periods) -> tuple[tuple[Grain, ...], ...]:
@@ -142,31 +143,23 @@ def _queries(grains: tuple[Grain, ...], periods: Periods) -> tuple[tuple[Grain, 
     return tuple(group for group in (dated, ("all",) if "all" in grains else ()) if group)
 
 
-def _rows(kpi: Kpi, keys: list[Key], estimate: Estimate, min_n: int) -> list[Row]:
-    """Rows of `kpi_value` but for `as_of`. Under the minimum n, components stay; value and interval go."""
-    n = estimate.n.astype(int)
-    shown = {
-        "value": estimate.value,
-        "ci_low": np.clip(estimate.low, kpi.lowest, kpi.highest),
-        "ci_high": np.clip(estimate.high, kpi.lowest, kpi.highest),
-    }
-    columns: dict[str, list[Any]] = {
-        "numerator": _nullable(estimate.numerator),
-        "denominator": _nullable(estimate.denominator),
-        "n": n.tolist(),
-        **{name: _nullable(np.where(n < min_n, np.nan, each)) for name, each in shown.items()},
-        "is_suppressed": (n < min_n).tolist(),
-    }
-    rows = zip(*columns.values(), strict=True)
-    return [
-        {
-            "kpi": kpi.name,
-            "version": kpi.version,
-            **dict(zip(KEY, key, strict=True)),
-            **dict(zip(columns, row, strict=True)),
-        }
-        for key, row in zip(keys, rows, strict=True)
-    ]
+def _figures(kpi: Kpi, estimate: Estimate, min_n: int) -> Iterator[Figures]:
+    """What to publish: under the minimum n the components stay, value and interval go."""
+    is_suppressed = estimate.n < min_n
+
+    def shown(numbers: Array) -> list[float | None]:
+        return _nullable(np.where(is_suppressed, np.nan, numbers))
+
+    return map(
+        Figures,
+        _nullable(estimate.numerator),
+        _nullable(estimate.denominator),
+        estimate.n.astype(int).tolist(),
+        shown(estimate.value),
+        shown(np.clip(estimate.low, kpi.lowest, kpi.highest)),
+        shown(np.clip(estimate.high, kpi.lowest, kpi.highest)),
+        is_suppressed.tolist(),
+    )
 
 
 def _nullable(numbers: Array) -> list[float | None]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from sqlalchemy import Boolean, String, and_, column, func, select
 
 from cxflow.kpis.estimators import Rate, Share
-from cxflow.kpis.facts import Fact, Reach, fact
+from cxflow.kpis.facts import Fact, Reach, fact, seconds_between
 from cxflow.kpis.kpi import Kpi
 from cxflow.model.activities import SUPPORT_ACTIVITIES
 from cxflow.settings import Settings
@@ -33,7 +31,7 @@ def judged_contacts(settings: Settings) -> Fact:
     A contact repeats an earlier one when it is of the same customer, on the same reason (none counts as one
     reason) and strictly later. The days are over when the newest support contact is that much later.
     """
-    days = timedelta(days=settings.kpis.repeat_contact_days)
+    wait_seconds = settings.kpis.repeat_contact_days * 86_400
     of_customers = support_contacts.where(column("customer_id").is_not(None)).rows.subquery()
     about = (of_customers.c.customer_id, func.coalesce(of_customers.c.reason, ""))
     following = func.lead(of_customers.c.at).over(partition_by=about, order_by=of_customers.c.at)
@@ -44,9 +42,9 @@ def judged_contacts(settings: Settings) -> Fact:
     rows = select(in_order, later.label("later")).subquery()
     everyone = support_contacts.rows.subquery()
     newest = select(func.max(everyone.c.at)).scalar_subquery()
-    is_repeated = and_(rows.c.later > rows.c.at, rows.c.later <= rows.c.at + days)
+    is_repeated = and_(rows.c.later > rows.c.at, seconds_between(rows.c.at, rows.c.later) <= wait_seconds)
     judged = select(rows, func.coalesce(is_repeated, False).label("is_repeated")).where(
-        rows.c.at + days <= newest
+        seconds_between(rows.c.at, newest) >= wait_seconds
     )
     reach = Reach(before=settings.kpis.repeat_contact_days, since_last=support_contacts.rows)
     return Fact(judged, {touchpoint.name: reach})

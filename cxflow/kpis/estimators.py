@@ -15,12 +15,12 @@ from typing import Any, ClassVar
 import numpy as np
 from sqlalchemy import (
     ARRAY,
+    Boolean,
     ColumnElement,
     Date,
     DateTime,
     Double,
     Integer,
-    and_,
     case,
     cast,
     column,
@@ -237,30 +237,25 @@ class Retained(_OfFact):
         }
 
     def cells(self, cut: Cut) -> Rows:
-        customers = cells(self.of, cut, per_customer=True).cte("customers")
-        before, here = customers.alias("before"), customers.alias("here")
+        customer = cells(self.of, cut, per_customer=True).subquery()
         # 31 days after the first of a month lie in the next one.
-        start = cast(before.c.period_start, DateTime)
+        start = cast(customer.c.period_start, DateTime)
         week, month = start + timedelta(days=7), func.date_trunc("month", start + timedelta(days=31))
-        following = cast(case((before.c.grain == "week", week), else_=month), Date)
+        following = cast(case((customer.c.grain == "week", week), else_=month), Date)
+        same = [customer.c[name] for name in ("grain", "dimension", "dimension_value", "customer_id")]
+        again = func.lead(customer.c.period_start).over(partition_by=same, order_by=customer.c.period_start)
         newest = self.of.where(column("customer_id").is_not(None)).rows.subquery()
         horizon = select(func.max(local_day(newest.c.at, cut.zone))).scalar_subquery()
-        same = [
-            before.c[name] == here.c[name]
-            for name in ("grain", "dimension", "dimension_value", "customer_id")
-        ]
-        both = (
-            select(
-                before.c.grain,
-                following.label("period_start"),
-                before.c.dimension,
-                before.c.dimension_value,
-                here.c.customer_id.label("returned"),
-            )
-            .join_from(before, here, and_(*same, here.c.period_start == following), isouter=True)
-            .where(following <= horizon)
+        before = select(
+            customer.c.grain,
+            following.label("period_start"),
+            customer.c.dimension,
+            customer.c.dimension_value,
+            func.coalesce(again == following, False).label("returned"),
+        ).where(following <= horizon)
+        return cells_of_customers(
+            before, n=func.count(), hits=func.count().filter(column("returned", Boolean))
         )
-        return cells_of_customers(both, n=func.count(), hits=func.count(column("returned")))
 
     def estimate(self, components: Components) -> Estimate:
         return _share(components)

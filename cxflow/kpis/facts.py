@@ -109,5 +109,9 @@ def fact(table: Table, at: ColumnElement[Any] | None = None, **measures: ColumnE
 
 
 def seconds_between(start: ColumnElement[Any], end: ColumnElement[Any]) -> ColumnElement[float]:
-    """Elapsed seconds; null where either time is."""
-    return cast(extract("epoch", end - start), Double)
+    """Elapsed seconds; null where either time is.
+
+    Not `end - start`: a day of an interval has 23 or 25 hours where the session's time zone changes clocks, and
+    DuckDB takes many times as long for it.
+    """
+    return cast(extract("epoch", end) - extract("epoch", start), Double)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, delete, func, insert, or_, select
 
@@ -19,10 +19,24 @@ from cxflow.kpis.periods import Periods
 from cxflow.settings import Settings
 from cxflow.store.tables import kpi_definition, kpi_value
 
-Row = dict[str, Any]
 Key = tuple[Any, ...]
+"""What names a cell of a KPI: the values of KEY."""
 
-_FLOATS = ("numerator", "denominator", "value", "ci_low", "ci_high")
+
+class Figures(NamedTuple):
+    """What is published of a cell; the fields are columns of `kpi_value`."""
+
+    numerator: float | None
+    denominator: float | None
+    n: int
+    value: float | None
+    ci_low: float | None
+    ci_high: float | None
+    is_suppressed: bool
+
+
+NOTHING = Figures(None, None, 0, None, None, None, True)
+"""Published where there were events once and are none now."""
 
 
 def latest(*conditions: Any) -> Rows:
@@ -35,32 +49,38 @@ def latest(*conditions: Any) -> Rows:
     return select(*columns).where(ranked.c.newest == 1)
 
 
-def published(connection: Connection, kpi: Kpi, periods: Periods) -> dict[Key, Row]:
-    """The current values of a KPI in these periods, by KEY."""
+def published(connection: Connection, kpi: Kpi, periods: Periods) -> dict[Key, Figures]:
+    """The current figures of a KPI in these periods."""
     t = kpi_value.c
     wanted = []
     for grain in kpi.grains:
         edges = periods.between(grain)
         wanted.append(and_(t.grain == grain, t.period_start.between(*edges)) if edges else t.grain == grain)
-    rows = connection.execute(latest(t.kpi == kpi.name, t.version == kpi.version, or_(*wanted))).mappings()
-    return {
-        tuple(row[name] for name in KEY): dict(row)
-        for row in rows
-        if (row["grain"], row["period_start"]) in periods
+    current = latest(t.kpi == kpi.name, t.version == kpi.version, or_(*wanted)).subquery()
+    rows = connection.execute(select(*(current.c[name] for name in (*KEY, *Figures._fields)))).all()
+    size = len(KEY)
+    return {tuple(row[:size]): Figures(*row[size:]) for row in rows if (row[0], row[1]) in periods}
+
+
+def news(computed: Mapping[Key, Figures], current: Mapping[Key, Figures]) -> dict[Key, Figures]:
+    """What differs from the current figures, cells that have no events any more among it (as NOTHING)."""
+    changed = {
+        key: figures
+        for key, figures in computed.items()
+        if key not in current or _differ(figures, current[key])
     }
+    gone = {key: NOTHING for key, figures in current.items() if key not in computed and figures != NOTHING}
+    return changed | gone
 
 
-def news(computed: Mapping[Key, Row], current: Mapping[Key, Row]) -> tuple[list[Row], int]:
-    """The computed values that differ from the current ones, and how many of them say that a slice is gone.
-
-    A slice with current values but no computed one has no events any more: it gets n = 0 and no value.
-    """
-    changed = [row for key, row in computed.items() if key not in current or _differ(row, current[key])]
-    gone = [_empty(row) for key, row in current.items() if key not in computed and row["n"] > 0]
-    return changed + gone, len(gone)
+def rows_of(kpi: Kpi, figures: Mapping[Key, Figures], as_of: datetime) -> list[dict[str, Any]]:
+    """Rows of `kpi_value`."""
+    columns = (*KEY, *Figures._fields)
+    whose = {"kpi": kpi.name, "version": kpi.version, "as_of": as_of}
+    return [whose | dict(zip(columns, (*key, *cell), strict=True)) for key, cell in figures.items()]
 
 
-def insert_values(connection: Connection, rows: Sequence[Row]) -> None:
+def insert_values(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Adds published values, in one statement."""
     if rows:
         connection.execute(insert(kpi_value), rows)
@@ -105,10 +125,8 @@ def define(connection: Connection, kpis: Iterable[Kpi], settings: Settings) -> s
     return new
 
 
-def _differ(one: Row, other: Row) -> bool:
-    if one["n"] != other["n"] or one["is_suppressed"] != other["is_suppressed"]:
-        return True
-    return any(not _close(one[name], other[name]) for name in _FLOATS)
+def _differ(one: Figures, other: Figures) -> bool:
+    return one != other and not all(map(_close, one, other))
 
 
 def _close(one: float | None, other: float | None) -> bool:
@@ -116,7 +134,3 @@ def _close(one: float | None, other: float | None) -> bool:
     if one is None or other is None:
         return one is other
     return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-12)
-
-
-def _empty(row: Row) -> Row:
-    return {**row, **dict.fromkeys(_FLOATS), "n": 0, "is_suppressed": True}

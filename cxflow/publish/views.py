@@ -15,6 +15,8 @@ def publish(connection: sa.Connection) -> list[str]:
     schema.require(connection)
     names = []
     for path in sorted((schema.resources() / "marts").glob("*.sql")):
-        connection.exec_driver_sql(f"CREATE OR REPLACE VIEW {path.stem} AS\n{path.read_text(encoding='utf-8')}")
+        connection.exec_driver_sql(
+            f"CREATE OR REPLACE VIEW {path.stem} AS\n{path.read_text(encoding='utf-8')}"
+        )
         names.append(path.stem)
     return names

@@ -1,5 +1,5 @@
-"""Airflow is only ever imported in processes of their own: it reads its configuration when it is imported, sets
-up logging for the whole process, and warns about itself, which would fail other tests here.
+"""Airflow is only ever imported in processes of their own: it reads its configuration when it is imported,
+sets up logging for the whole process, and warns about itself, which would fail other tests here.
 
 This folder must have no `__init__.py`: as a package it would hide Airflow's own.
 """

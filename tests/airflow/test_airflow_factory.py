@@ -29,7 +29,7 @@ CRON = ("expression", "timezone")
 def describe(dag):
     scheduled = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
     return {
-        "schedule": [getattr(dag.timetable, name, None) and str(getattr(dag.timetable, name)) for name in CRON],
+        "schedule": [str(getattr(dag.timetable, name, None)) for name in CRON],
         "assets": sorted(key.uri for key, _ in scheduled.timetable.asset_condition.iter_assets()),
         "start": dag.start_date.isoformat(), "catchup": dag.catchup, "active": dag.max_active_runs,
         "pools": {task.task_id: task.pool for task in dag.tasks},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import importlib.metadata
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,13 @@ import pytest
 from cxflow import Connection, Cursor, Settings, Stream, Window
 
 from cxflow_asterisk.connector import Asterisk, AsteriskConnection
+
+try:
+    importlib.metadata.version("cxflow-asterisk")
+    PLUGINS: dict[str, Any] = {}
+except importlib.metadata.PackageNotFoundError:
+    # Only on the path: then a project has to name it.
+    PLUGINS = {"plugins": ["cxflow_asterisk"]}
 
 ALWAYS = Window(None, datetime(2100, 1, 1, tzinfo=UTC))
 
@@ -27,6 +35,8 @@ class FakeSink:
 
     def records(self, records: Iterable[Mapping[str, Any]], *, origin: str, received_at: datetime) -> None:
         assert received_at.tzinfo is not None
+        records = list(records)
+        assert records, "what is empty need not land"
         for record in records:
             self.landed.append(dict(record))
             self.origins.append(Path(origin).name)

@@ -7,30 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Pbx
-from cxflow import Window
+from conftest import PLUGINS, Pbx
+from cxflow.testing import TestProject, conformance
 from test_cdr import LOG, row
 
-flow = pytest.importorskip("cxflow.flow")
-settings_of = pytest.importorskip("cxflow.settings")
-engine = pytest.importorskip("cxflow.store.engine")
-schema = pytest.importorskip("cxflow.store.schema")
-
-TOML = """
-plugins = ["cxflow_asterisk"]
-
-[project]
-timezone = "Europe/London"
-country = "GB"
-
-[kpis]
-min_n = 1
-
-[connections.pbx]
-connector = "asterisk"
-root = "asterisk"
-timezone = "Europe/London"
-"""
+CONNECTION = {"connector": "asterisk", "root": "asterisk", "timezone": "Europe/London"}
+PROJECT = {
+    **PLUGINS,
+    "project": {"timezone": "Europe/London", "country": "GB"},
+    "kpis": {"min_n": 1},
+}
 
 END = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -59,24 +45,35 @@ CDR = (
 )
 
 
-@pytest.fixture
-def project(tmp_path: Path, pbx: Pbx) -> Any:
-    (tmp_path / "cxflow.toml").write_text(TOML)
+def write(folder: Path) -> Pbx:
+    """The logs of that morning, in a project's folder."""
+    (folder / "asterisk").mkdir()
+    pbx = Pbx(folder / "asterisk")
     pbx.write(*MORNING)
     pbx.write(*CDR, to=LOG)
-    settings = settings_of.load(tmp_path)
-    schema.migrate(settings)
-    return settings
+    return pbx
 
 
-def run(settings: Any, stream: str, mode: str = "scheduled") -> Any:
-    window = flow.scheduled_window(settings, "pbx", stream, END) if mode == "scheduled" else Window(None, END)
-    return flow.run_stream(settings, "pbx", stream, window, mode)
+def sample(folder: Path) -> None:
+    """The source of the conformance kit."""
+    write(folder)
 
 
-def rows(settings: Any, sql: str) -> list[tuple[Any, ...]]:
-    with engine.transaction(settings) as connection:
-        return [tuple(item) for item in connection.exec_driver_sql(sql).fetchall()]
+TestAsterisk = conformance(connection=CONNECTION, source=sample, project=PROJECT)
+
+
+@pytest.fixture
+def pbx(tmp_path: Path) -> Pbx:
+    return write(tmp_path)
+
+
+@pytest.fixture
+def project(tmp_path: Path, pbx: Pbx) -> TestProject:
+    return TestProject(tmp_path, {**PROJECT, "connections": {"pbx": CONNECTION}})
+
+
+def run(project: TestProject, stream: str, mode: Any = "scheduled") -> Any:
+    return project.run("pbx", stream, mode=mode, end=END)[f"pbx.{stream}"].counts
 
 
 TOUCHPOINTS = """
@@ -91,25 +88,21 @@ INTERACTIONS = """
 """
 
 
-def test_a_day_of_calls_arrives_as_it_was(project: Any, pbx: Pbx) -> None:
-    first = run(project, "queue_calls").counts
+def test_a_day_of_calls_arrives_as_it_was(project: TestProject, pbx: Pbx) -> None:
+    first = run(project, "queue_calls")
     assert (first.extracted, first.inserted, first.quarantined) == (5, 4, 1)
     pbx.write(*NOON)
-    second = run(project, "queue_calls").counts
+    second = run(project, "queue_calls")
     assert (second.extracted, second.inserted) == (1, 1)
-    assert run(project, "queue_calls").counts.extracted == 0
-    third = run(project, "cdr").counts
+    assert run(project, "queue_calls").extracted == 0
+    third = run(project, "cdr")
     assert (third.extracted, third.inserted) == (4, 4)
 
-    def touchpoint(
-        at: int, activity: str, call: str, agent: str | None, ended: int, **other: str
-    ) -> tuple[Any, ...]:
-        direction = "outbound" if activity == "received_call" else "inbound"
-        return (
-            at, activity, "phone", direction, "after", "owned", f"pbx:{call}", agent and f"pbx:{agent}", ended
-        )  # fmt: skip
+    def touchpoint(at: int, activity: str, call: str, agent: str | None, ended: int) -> tuple[Any, ...]:
+        where = ("phone", "outbound" if activity == "received_call" else "inbound", "after", "owned")
+        return (at, activity, *where, f"pbx:{call}", agent and f"pbx:{agent}", ended)
 
-    assert rows(project, TOUCHPOINTS) == [
+    assert project.query(TOUCHPOINTS) == [
         touchpoint(1772359200, "called_support", "1772359190.1", "PJSIP/8008", 1772359310),
         touchpoint(1772359400, "called_support", "1772359390.3", None, 1772359460),
         touchpoint(1772359500, "called_support", "1772359490.4", None, 1772359530),
@@ -118,7 +111,7 @@ def test_a_day_of_calls_arrives_as_it_was(project: Any, pbx: Pbx) -> None:
         touchpoint(1772359700, "called_support", "1772359700.7", "PJSIP/8008", 1772359765),
         touchpoint(1772359800, "received_call", "1772359800.8", "PJSIP/trunk", 1772360019),
     ]
-    assert rows(project, INTERACTIONS) == [
+    assert project.query(INTERACTIONS) == [
         ("pbx:care", 1772359200, 1772359210, None, 10, 100, 0, "answered", "pbx:PJSIP/8008"),
         ("pbx:care", 1772359400, None, 1772359460, 60, None, 0, "abandoned", None),
         ("pbx:care", 1772359500, None, None, 30, None, 0, "timeout", None),
@@ -127,31 +120,29 @@ def test_a_day_of_calls_arrives_as_it_was(project: Any, pbx: Pbx) -> None:
     ]
 
 
-def test_a_backfill_after_scheduled_runs_changes_nothing(project: Any, pbx: Pbx) -> None:
+def test_a_backfill_after_scheduled_runs_changes_nothing(project: TestProject, pbx: Pbx) -> None:
     run(project, "queue_calls")
     run(project, "cdr")
     pbx.rename("queue_log", "queue_log.1")
     pbx.pack("queue_log.1")
     for stream, calls in (("queue_calls", 4), ("cdr", 4)):
-        counts = run(project, stream, "backfill").counts
+        counts = run(project, stream, "backfill")
         assert (counts.inserted, counts.updated, counts.unchanged + counts.deduplicated) == (0, 0, calls)
 
 
-def test_a_run_without_calls_is_no_error(project: Any, pbx: Pbx) -> None:
+def test_a_run_without_calls_is_no_error(project: TestProject, pbx: Pbx) -> None:
     (pbx.folder / "queue_log").write_bytes(b"")
-    assert run(project, "queue_calls").counts.extracted == 0
+    assert run(project, "queue_calls").extracted == 0
 
 
-def test_the_queues_kpis_are_those_worked_by_hand(project: Any, pbx: Pbx) -> None:
+def test_the_queues_kpis_are_those_worked_by_hand(project: TestProject, pbx: Pbx) -> None:
     pbx.write(*NOON)
     run(project, "queue_calls")
     run(project, "cdr")
-    flow.resolve_identity(project)
-    flow.compute_kpis(project, everything=True)
+    project.settle()
     values = {
         name: (value, n)
-        for name, value, n in rows(
-            project,
+        for name, value, n in project.query(
             "SELECT kpi, value, n FROM kpi_value WHERE grain = 'day' AND dimension = '' "
             "AND period_start = DATE '2026-03-01'",
         )
@@ -159,32 +150,28 @@ def test_the_queues_kpis_are_those_worked_by_hand(project: Any, pbx: Pbx) -> Non
     assert values["abandonment_rate"] == (pytest.approx(2 / 5), 5)
     assert values["average_speed_of_answer"] == (pytest.approx((10 + 20) / 2), 2)
     assert values["average_handle_time"] == (pytest.approx((100 + 60) / 2), 2)
-    by_channel = rows(
-        project,
+    by_channel = project.query(
         "SELECT n FROM kpi_value WHERE kpi = 'abandonment_rate' AND grain = 'day' AND dimension = 'channel' "
         "AND dimension_value = 'phone'",
     )
     assert by_channel == [(5,)]  # every offer has its touchpoint, and so its channel
 
 
-def test_a_call_through_two_queues_is_one_call_for_help(project: Any) -> None:
+def test_a_call_through_two_queues_is_one_call_for_help(project: TestProject) -> None:
     run(project, "queue_calls")
     run(project, "cdr")
-    ((contacts, calls),) = rows(
-        project,
+    ((contacts, calls),) = project.query(
         "SELECT count(*), count(DISTINCT conversation_id) FROM touchpoint WHERE activity = 'called_support'",
     )
     assert contacts == calls
 
 
-def test_numbers_are_kept_as_hashes_and_join_both_logs(project: Any, pbx: Pbx) -> None:
+def test_numbers_are_kept_as_hashes_and_join_both_logs(project: TestProject, pbx: Pbx) -> None:
     pbx.write(*NOON)
     run(project, "queue_calls")
     run(project, "cdr")
-    flow.resolve_identity(project)
-    ((customers,),) = rows(
-        project, "SELECT count(DISTINCT customer_id) FROM touchpoint WHERE customer_id IS NOT NULL"
-    )
+    project.settle()
+    ((customers,),) = project.query("SELECT count(DISTINCT customer_id) FROM touchpoint")
     assert customers == 5  # 07700 900101 to 900105; the anonymous caller is nobody
-    stored = rows(project, "SELECT identity_value FROM customer_identity WHERE identity_value IS NOT NULL")
+    stored = project.query("SELECT identity_value FROM customer_identity WHERE identity_value IS NOT NULL")
     assert stored == []

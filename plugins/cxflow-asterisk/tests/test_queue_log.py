@@ -16,6 +16,7 @@ def offers(*lines: str | bytes, **options: Any) -> tuple[list[dict[str, Any]], l
     """The records and complaints of a log of these lines."""
     complaints: list[str] = []
     log = QueueLog(
+        began_at=1772360000,
         longest_call_hours=options.get("longest_call_hours", 12),
         encoding=options.get("encoding", "utf-8"),
         keep=options.get("keep", lambda _: True),

@@ -78,12 +78,16 @@ class CallDetails:
         columns: tuple[str, ...],
         dialling: Dialling,
         zone: ZoneInfo,
+        began_at: float,
         longest_call_hours: float,
         encoding: str,
         keep: Keep,
         complain: Complaint,
     ) -> None:
-        """`columns` empty: those of Master.csv, by their number. `zone` is that of the server's clock."""
+        """`columns` empty: those of Master.csv, by their number. `zone` is that of the server's clock.
+
+        `began_at` (epoch seconds) is the time of rows without one before any that has.
+        """
         self._columns = columns
         self._dialling = dialling
         self._zone = zone
@@ -92,7 +96,7 @@ class CallDetails:
         self._keep = keep
         self._complain = complain
         self._marks = Marks(longest_call_hours)
-        self._now = 0.0
+        self._now = began_at
         self._ahead: deque[_Row] = deque()
         self._queued = Recent(self._longest)
         self._stood_for = Recent(self._longest)
@@ -138,7 +142,7 @@ class CallDetails:
             if len(cells) == len(names):
                 return {name: cell or None for name, cell in zip(names, cells, strict=True)}
             reason = f"{len(cells)} fields"
-        if is_fresh and (not self._now or self._keep(self._now)):
+        if is_fresh and self._keep(self._now):
             self._complain(reason, line)
         return None
 

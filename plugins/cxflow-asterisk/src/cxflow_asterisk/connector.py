@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import Any, ClassVar, Protocol
 from zoneinfo import ZoneInfo
 
@@ -130,23 +131,29 @@ class Asterisk(Connector):
         def complain(reason: str, line: bytes) -> None:
             malformed.add(str(at.path), at.modified_at, reason, line)
 
-        reader = self._reader(stream, keep, complain)
+        reader = self._reader(stream, log.files[0].began_at, keep, complain)
         for piece in pieces:
             at = piece.file
             lines = tail.Lines(piece)
-            sink.records(
-                reader.records(lines, at.head, piece.fresh), origin=str(at.path), received_at=at.modified_at
-            )
+            records = reader.records(lines, at.head, piece.fresh)
+            # Most pieces read for their context only, and many runs at night, have no record at all.
+            if first := next(records, None):
+                sink.records(chain([first], records), origin=str(at.path), received_at=at.modified_at)
             read[at.head] = lines.position
         if pieces:
             resume = reader.resume()
         return tail.Progress(read, newest.head, resume)
 
     def _reader(
-        self, stream: AsteriskStream, keep: Callable[[float], bool], complain: Callable[[str, bytes], None]
+        self,
+        stream: AsteriskStream,
+        began_at: float,
+        keep: Callable[[float], bool],
+        complain: Callable[[str, bytes], None],
     ) -> _Reader:
         if stream.log == "queue_log":
             return queue_log.QueueLog(
+                began_at=began_at,
                 longest_call_hours=stream.longest_call_hours,
                 encoding=stream.encoding,
                 keep=keep,
@@ -162,6 +169,7 @@ class Asterisk(Connector):
                 outbound_prefix=connection.outbound_prefix,
             ),
             zone=self._zone(stream),
+            began_at=began_at,
             longest_call_hours=stream.longest_call_hours,
             encoding=stream.encoding,
             keep=keep,

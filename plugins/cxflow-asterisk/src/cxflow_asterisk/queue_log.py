@@ -74,8 +74,13 @@ class _Offer:
 class QueueLog:
     """Puts the events of one log together, file after file, oldest first."""
 
-    def __init__(self, *, longest_call_hours: float, encoding: str, keep: Keep, complain: Complaint) -> None:
-        """After `longest_call_hours` of the log's own time an offer whose end never came is given up."""
+    def __init__(
+        self, *, began_at: float, longest_call_hours: float, encoding: str, keep: Keep, complain: Complaint
+    ) -> None:
+        """After `longest_call_hours` of the log's own time an offer whose end never came is given up.
+
+        `began_at` (epoch seconds) is the time of lines without one before any that has.
+        """
         self._longest = longest_call_hours * 3600
         self._encoding = encoding
         self._keep = keep
@@ -86,7 +91,7 @@ class QueueLog:
         self._in_second: dict[tuple[str, str], int] = {}
         self._deadline = float("inf")
         self._marks = Marks(longest_call_hours)
-        self._now = 0
+        self._now = int(began_at)
 
     def resume(self) -> tuple[str, int] | None:
         """Head and byte where the next run must begin: no offer that is still open began before it."""
@@ -103,7 +108,7 @@ class QueueLog:
             fields = line.decode(encoding, "replace").rstrip("\r\n").split("|")
             stamp = fields[0]
             if len(fields) < 5 or not (stamp.isdigit() and stamp.isascii()) or len(stamp) > 11:
-                if offset >= fresh and line.strip() and (not self._now or keep(self._now)):
+                if offset >= fresh and line.strip() and keep(self._now):
                     self._complain("no epoch" if len(fields) >= 5 else "fewer than five fields", line)
                 continue
             self._now = now = int(stamp)

@@ -1,0 +1,55 @@
+# Two commands on a fresh machine with Python 3.11+, git and make: `make demo` and `make test`.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PLUGINS := $(wildcard plugins/*/pyproject.toml)
+PLUGIN_FOLDERS := $(patsubst %/pyproject.toml,%,$(PLUGINS))
+EDITABLES := $(foreach folder,$(PLUGIN_FOLDERS),--editable $(folder))
+# Compiled at installation: Airflow and Great Expectations import in half the time.
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --compile-bytecode
+
+.PHONY: help demo test lint types contracts units docs clean
+
+help:
+	@echo "make demo   the whole trip on a small invented company, under Airflow, checked against the truth"
+	@echo "make test   everything that CI runs"
+
+$(BIN)/uv:
+	@echo "making $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
+
+$(VENV)/.runtime: $(BIN)/uv pyproject.toml constraints.txt
+	@echo "installing cxflow with Airflow"
+	@$(INSTALL) --editable ".[airflow,excel]"
+	@touch $@
+
+$(VENV)/.development: $(VENV)/.runtime $(PLUGINS)
+	@echo "installing the plugins and the tools of development"
+	@$(INSTALL) --editable ".[airflow,excel]" --group dev $(EDITABLES)
+	@touch $@
+
+demo: $(VENV)/.runtime
+	@$(BIN)/cxflow demo demo
+
+test: lint types contracts units
+
+lint: $(VENV)/.development
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.development
+	$(BIN)/mypy
+
+contracts: $(VENV)/.development
+	$(BIN)/lint-imports
+
+units: $(VENV)/.development
+	$(BIN)/pytest -n 2 --dist loadfile tests plugins
+
+docs: $(VENV)/.development
+	$(BIN)/python -m cxflow.cli.reference docs
+
+clean:
+	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

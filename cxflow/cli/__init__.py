@@ -1,0 +1,10 @@
+"""The command line: the functions of `cxflow.flow` at a prompt. `docs/cli.md` describes every command."""
+
+from __future__ import annotations
+
+
+def main() -> None:
+    """The entry point of `cxflow`."""
+    from cxflow.cli.app import app
+
+    app()

@@ -1,0 +1,138 @@
+"""One invocation of a command: its project, how it is to be answered, and what went wrong.
+
+`command` turns a function that takes a `Call` into a typer command with the options that all of them share.
+They may stand before the command or after it. Errors end here: no command prints one itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, TypedDict, Unpack
+
+import typer
+
+from cxflow.cli import failures, logs
+from cxflow.cli.output import Output
+
+if TYPE_CHECKING:
+    from cxflow.settings import Settings
+
+P = ParamSpec("P")
+
+_PANEL = "For every command"
+_PROJECT = typer.Option(
+    "--project", metavar="PATH", help="The project's folder.", rich_help_panel=_PANEL, show_default=False
+)
+_JSON = typer.Option("--json", help="Answer in JSON on stdout, errors in JSON on stderr.", rich_help_panel=_PANEL)
+_QUIET = typer.Option("--quiet", "-q", help="Only errors, and what was asked for.", rich_help_panel=_PANEL)
+_VERBOSE = typer.Option("--verbose", "-v", help="Log each step; show tracebacks.", rich_help_panel=_PANEL)
+
+SHARED = {
+    "project": (Annotated[Path | None, _PROJECT], None),
+    "json": (Annotated[bool, _JSON], False),
+    "quiet": (Annotated[bool, _QUIET], False),
+    "verbose": (Annotated[bool, _VERBOSE], False),
+}
+"""The options that all commands share, with their defaults."""
+
+
+class Shared(TypedDict):
+    """Their values."""
+
+    project: Path | None
+    json: bool
+    quiet: bool
+    verbose: bool
+
+
+@dataclass
+class Call:
+    """What a command knows of its invocation."""
+
+    project: Path | None
+    """The folder that `--project` names."""
+    out: Output
+    verbose: bool = False
+    failed: list[BaseException] = field(default_factory=list)
+    """What went wrong so far."""
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The project's settings. Raises ConfigError where there is no project or its settings are faulty."""
+        from cxflow import settings as configuration
+        from cxflow.cli import project
+
+        return configuration.load(project.find(self.project))
+
+    def fail(self, problem: BaseException) -> None:
+        """Report a failure and go on; the command then ends with the exit code of the worst one."""
+        self.failed.append(problem)
+        failures.report(self.out, problem, self.verbose)
+
+
+def shared(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a function of a context and the shared options' values their declarations for typer."""
+    return _declare(function, [], function)
+
+
+def command(
+    app: typer.Typer, name: str | None = None, **settings: Any
+) -> Callable[[Callable[Concatenate[Call, P], None]], Callable[..., None]]:
+    """Make a function of a `Call` and of options a command of the app."""
+
+    def decorate(function: Callable[Concatenate[Call, P], None]) -> Callable[..., None]:
+        def run(context: typer.Context, **values: Any) -> None:
+            call = _call(context.find_root().obj or {}, {key: values.pop(key) for key in SHARED})
+            try:
+                function(call, **values)  # type: ignore[call-arg]  what typer parsed for it
+            except (typer.Exit, typer.Abort, typer.TyperException, BrokenPipeError):
+                raise
+            except KeyboardInterrupt:
+                call.out.note("interrupted")
+                raise typer.Exit(failures.INTERRUPTED) from None
+            except Exception as problem:
+                call.fail(problem)
+            if call.failed:
+                raise typer.Exit(failures.exit_code(call.failed))
+
+        own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+        return app.command(name, **settings)(_declare(run, own, function))
+
+    return decorate
+
+
+def _call(before: dict[str, Any], after: dict[str, Any]) -> Call:
+    """A call from the options before the command and those after it; the latter win."""
+    merged = {key: after[key] or before.get(key) for key in SHARED}
+    out = Output(json=bool(merged["json"]), quiet=bool(merged["quiet"]))
+    logs.configure(verbose=bool(merged["verbose"]), as_json=out.json)
+    return Call(merged["project"], out, bool(merged["verbose"]))
+
+
+def _declare(
+    run: Callable[..., None], own: list[inspect.Parameter], described: Callable[..., Any]
+) -> Callable[..., None]:
+    """Typer reads a command's options from its signature."""
+
+    @functools.wraps(described)
+    def declared(*arguments: Any, **values: Any) -> None:
+        run(*arguments, **values)
+
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    parameters = [
+        inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context),
+        *(parameter.replace(kind=keyword) for parameter in own),
+        *(
+            inspect.Parameter(name, keyword, default=default, annotation=annotation)
+            for name, (annotation, default) in SHARED.items()
+        ),
+    ]
+    declared.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    declared.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    del declared.__wrapped__  # type: ignore[attr-defined]  its annotations are not ours
+    return declared

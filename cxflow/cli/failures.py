@@ -1,0 +1,55 @@
+"""How a command says what went wrong, and with which code it then ends."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+from cxflow.cli.output import Output
+from cxflow.errors import CxflowError
+
+INTERRUPTED = 130
+"""128 and SIGINT, as shells have it."""
+UNKNOWN = 70
+"""An exception that cxflow did not raise on purpose: a defect."""
+
+_WORST_FIRST = (UNKNOWN, 78, 66, 65, 75)
+"""Of several failures the one that needs most attention speaks: defects before faults of configuration, source
+and data. 75, try again, is said only where that mends everything."""
+
+
+def exit_code(failed: Sequence[BaseException]) -> int:
+    """The exit code of the worst of several failures."""
+    codes = {problem.exit_code if isinstance(problem, CxflowError) else UNKNOWN for problem in failed}
+    return min(codes, key=lambda code: _WORST_FIRST.index(code) if code in _WORST_FIRST else -1)
+
+
+def as_json(problem: BaseException) -> dict[str, Any]:
+    """An error as scripts read it."""
+    known = isinstance(problem, CxflowError)
+    return {
+        "error": type(problem).__name__,
+        "connection": problem.connection if known else None,
+        "stream": problem.stream if known else None,
+        "message": problem.message if known else str(problem),
+        "value": problem.value if known else None,
+        "fix": problem.fix if known else None,
+        "exit_code": exit_code([problem]),
+    }
+
+
+def report(out: Output, problem: BaseException, verbose: bool) -> None:
+    """Write an error on stderr: one block, or one line of JSON."""
+    known = isinstance(problem, CxflowError)
+    trace = "".join(traceback.format_exception(problem)) if verbose or not known else ""
+    if out.json:
+        out.error_line(as_json(problem) | ({"traceback": trace} if trace else {}))
+        return
+    if known:
+        place = f"{problem.place}: " if problem.place else ""
+        out.error(place + problem.message, problem.fix)
+    else:
+        out.error(f"{type(problem).__name__}: {problem}", "this is a defect of cxflow or of a plugin: please report it")
+    if trace:
+        out.note(trace.rstrip())

@@ -1,0 +1,31 @@
+"""Logs go to stderr, warnings and worse unless somebody wants more."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+
+def configure(*, verbose: bool, as_json: bool) -> None:
+    """Point structlog at stderr, as lines for people or for machines."""
+    import structlog
+
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.JSONRenderer()
+            if as_json
+            else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO if verbose else logging.WARNING),
+        logger_factory=_to_stderr,
+    )
+
+
+def _to_stderr(*_: Any) -> Any:
+    """A logger on what is stderr at the moment of logging."""
+    import structlog
+
+    return structlog.PrintLogger(sys.stderr)

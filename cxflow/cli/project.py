@@ -1,0 +1,54 @@
+"""Which project a command is about, which of its streams, and which instants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from cxflow.errors import ConfigError
+from cxflow.settings import FILE_NAME, Settings, nearest
+
+
+def find(named: Path | None) -> Path:
+    """The project's folder: the one that was named, else this one or the nearest above with a cxflow.toml."""
+    if named is not None:
+        return named.parent if named.name == FILE_NAME else named
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / FILE_NAME).is_file()), here)
+
+
+def chosen(settings: Settings, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Connection to the streams meant by `CONNECTION` or `CONNECTION.STREAM`; none means all of them.
+
+    Without names, every connection in the order of the file. Raises ConfigError for a connection that is not
+    there; streams are known only to their connectors.
+    """
+    if not settings.connections:
+        raise ConfigError(f"{FILE_NAME} has no connections", fix="describe one under [connections.NAME]")
+    wanted: dict[str, tuple[str, ...]] = {}
+    for name in names:
+        connection, _, stream = name.partition(".")
+        if connection not in settings.connections:
+            raise ConfigError(
+                f"there is no connection {connection!r}{nearest(connection, settings.connections)}",
+                value=connection,
+            )
+        before = wanted.get(connection)
+        if stream and before != ():
+            wanted[connection] = tuple(dict.fromkeys((*(before or ()), stream)))
+        elif not stream:
+            wanted[connection] = ()
+    return {name: wanted.get(name, ()) for name in settings.connections if not names or name in wanted}
+
+
+def instant(settings: Settings, text: str, option: str) -> datetime:
+    """An ISO 8601 date or time; without an offset it is on the project's clock, and a date is its midnight."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(
+            f"{option} is not a date or time of ISO 8601: {text!r}", value=text, fix="such as 2026-03-25"
+        ) from None
+    return found if found.tzinfo else found.replace(tzinfo=ZoneInfo(settings.project.timezone))

@@ -1,0 +1,40 @@
+"""Whether there is a warehouse to look into. Looking into one that is not there yet must not make it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cxflow.errors import SchemaError
+from cxflow.settings import Settings
+from cxflow.store import engine, schema
+
+
+def is_there(settings: Settings) -> bool:
+    """Whether the warehouse has tables, of whatever version. Opening a DuckDB file that is missing would make it."""
+    url = engine.warehouse_url(settings)
+    if url.get_backend_name() == "duckdb" and not Path(str(url.database)).is_file():
+        return False
+    with engine.transaction(settings) as connection:
+        return schema.current(connection) is not None
+
+
+def require(settings: Settings) -> None:
+    """Raises SchemaError where nothing has been loaded yet."""
+    if not is_there(settings):
+        raise SchemaError("the warehouse has no tables yet", fix="`cxflow run` makes them, and loads something")
+
+
+@contextmanager
+def or_empty(settings: Settings) -> Iterator[Settings]:
+    """The settings or, where there is no warehouse yet, the same ones with an empty one that lasts for the block."""
+    if is_there(settings):
+        yield settings
+        return
+    with tempfile.TemporaryDirectory(prefix="cxflow-empty-") as folder:
+        url = f"duckdb:///{folder}/empty.duckdb"
+        empty = settings.model_copy(update={"warehouse": settings.warehouse.model_copy(update={"url": url})})
+        schema.migrate(empty)
+        yield empty

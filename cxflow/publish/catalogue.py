@@ -1,0 +1,79 @@
+"""The data dictionary: every table and column of the warehouse, from the metadata that defines them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Column, Table, types
+
+from cxflow.store import tables
+
+_KINDS = (
+    ("canonical", "Canonical tables", "Mappings fill these. Each also has the provenance columns below."),
+    ("derived", "Derived tables", "cxflow computes these."),
+    ("book", "The books", "The ledger, the cursors, the quarantine, the registry of records."),
+)
+
+_TYPES: tuple[tuple[type[Any], str], ...] = (
+    (types.String, "text"),
+    (types.DateTime, "time"),
+    (types.Date, "date"),
+    (types.Boolean, "yes/no"),
+    (types.Integer, "whole number"),
+    (types.Double, "number"),
+    (types.Numeric, "money"),
+)
+
+
+def data_dictionary() -> str:
+    """The dictionary as Markdown."""
+    lines = [
+        "# Data dictionary",
+        "",
+        "<!-- Made by `make docs` from cxflow/store/tables.py; do not edit. -->",
+        "",
+        "Times are UTC. Ids that come from a source are stored as `system:id`. A column marked **personal** may "
+        "hold personal data; **key** columns are unique together.",
+    ]
+    for kind, title, says in _KINDS:
+        lines += ["", f"## {title}", "", says]
+        for table in sorted(tables.metadata.tables.values(), key=lambda table: table.name):
+            if table.info["kind"] == kind:
+                lines += ["", *_table(table)]
+        if kind == "canonical":
+            lines += [
+                "",
+                "### Provenance",
+                "",
+                *_rows([tables.touchpoint.c[name] for name in tables.PROVENANCE], ()),
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def _table(table: Table) -> list[str]:
+    columns = [
+        column
+        for column in table.columns
+        if table.info["kind"] != "canonical" or column.name not in tables.PROVENANCE
+    ]
+    return [
+        f"### {table.name}",
+        "",
+        f"{says[:1].upper()}{says[1:]}.",
+        "",
+        *_rows(columns, table.info["key"]),
+    ]
+
+
+def _rows(columns: list[Column[Any]], key: tuple[str, ...]) -> list[str]:
+    lines = ["| column | type | |", "|---|---|---|"]
+    for column in columns:
+        marks = ["**key**"] if column.name in key else []
+        marks += ["**personal**"] if column.info.get("pii") else []
+        says = ", ".join([*marks, str(column.comment)]) if marks else str(column.comment)
+        lines.append(f"| {column.name} | {_type(column)} | {says} |")
+    return lines
+
+
+def _type(column: Column[Any]) -> str:
+    return next(name for kind, name in _TYPES if isinstance(column.type, kind))
