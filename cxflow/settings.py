@@ -7,36 +7,41 @@ file: `{ env = "NAME" }` or `{ file = "path" }` says where one is found when it 
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import tomllib
-from collections.abc import Iterable
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from cxflow.errors import ConfigError
+from cxflow.model.names import known_zone
+from cxflow.model.names import nearest as nearest  # part of what this module offers
 
 FILE_NAME = "cxflow.toml"
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-
-def _known_zone(name: str | None) -> str | None:
-    if name is not None:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, IsADirectoryError):
-            from zoneinfo import available_timezones  # reads the whole database: only for the message
-
-            raise ValueError(f"unknown time zone {name!r}{nearest(name, available_timezones())}") from None
-    return name
+    # A value may be a secret in the wrong place: no message repeats it.
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        validate_default=True,
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+    )
 
 
 class Secret(_Frozen):
@@ -44,6 +49,19 @@ class Secret(_Frozen):
 
     env: str | None = None
     file: Path | None = None
+    """Seen from the project's folder."""
+
+    @field_validator("file")
+    @classmethod
+    def _in_project(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+        folder = (info.context or {}).get("folder")
+        return folder / file if file is not None and folder is not None else file
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Secret:
+        if bool(self.env) == bool(self.file):
+            raise ValueError('a secret is found at one place: { env = "NAME" } or { file = "path" }')
+        return self
 
     def reveal(self) -> SecretStr:
         """The secret itself. Raises ConfigError where it is not there."""
@@ -51,11 +69,10 @@ class Secret(_Frozen):
             if self.env not in os.environ:
                 raise ConfigError(f"the environment variable {self.env} is not set", value=self.env)
             return SecretStr(os.environ[self.env])
-        if self.file:
-            if not self.file.is_file():
-                raise ConfigError(f"there is no secret file {self.file}", value=str(self.file))
-            return SecretStr(self.file.read_text().strip())
-        raise ConfigError("a secret needs env or file", fix='write { env = "NAME" }')
+        assert self.file is not None
+        if not self.file.is_file():
+            raise ConfigError(f"there is no secret file {self.file}", value=str(self.file))
+        return SecretStr(self.file.read_text(encoding="utf-8").strip())
 
 
 class Project(_Frozen):
@@ -69,13 +86,13 @@ class Project(_Frozen):
     country: str = Field(default="US", pattern=r"^[A-Z]{2}$")
     """ISO 3166-1 alpha-2: where telephone numbers without a country code belong."""
 
-    _zone = field_validator("timezone")(_known_zone)
+    _zone = field_validator("timezone")(known_zone)
 
 
 class Warehouse(_Frozen):
     """Where touchpoints live."""
 
-    url: str = "duckdb:///warehouse.duckdb"
+    url: str = Field(default="duckdb:///warehouse.duckdb", repr=False)
     """A SQLAlchemy URL without password."""
     busy_timeout_seconds: float = Field(default=60, ge=0)
     """How long a connection waits for a DuckDB file that another process holds."""
@@ -86,7 +103,7 @@ class Landing(_Frozen):
 
     url: str = "landing"
     """A folder, or any fsspec URL."""
-    storage_options: dict[str, Secret | str | int | bool] = Field(default_factory=dict)
+    storage_options: dict[str, Secret | str | int | bool] = Field(default_factory=dict, repr=False)
     """What fsspec needs to open it."""
 
 
@@ -139,10 +156,20 @@ class Airflow(_Frozen):
     retry_delay_seconds: float = Field(default=300, gt=0)
 
 
+def _plain_names(tables: dict[str, Any]) -> dict[str, Any]:
+    """Names of connections and streams stand in ids and in paths of the landing zone."""
+    for name in tables:
+        if not re.fullmatch(r"\w[\w-]*", name):
+            raise ValueError(f"{name!r} is no name: letters, digits, _ and - (no blank, dot, colon or slash)")
+    return tables
+
+
 class Connection(BaseModel):
     """One configured instance of a connector. Connectors extend this model with settings of their own."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
+    )
 
     name: str = ""
     """Filled from the table's name in TOML; the source system in the warehouse."""
@@ -164,7 +191,8 @@ class Connection(BaseModel):
     """Stream name to its declaration, or to what it changes of the connector's own. Each is checked by the
     connector's stream model."""
 
-    _zone = field_validator("timezone")(_known_zone)
+    _zone = field_validator("timezone")(known_zone)
+    _names = field_validator("streams")(_plain_names)
 
 
 class Settings(_Frozen):
@@ -179,10 +207,11 @@ class Settings(_Frozen):
     airflow: Airflow = Airflow()
     plugins: tuple[str, ...] = ()
     """Modules to load as plugins beside the installed ones: a project's own connectors and KPIs."""
-    connections: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    connections: dict[str, dict[str, Any]] = Field(default_factory=dict, repr=False)
     """Each is checked by the model of its connector (`connect.registry.connection`)."""
 
     _folder: Path = PrivateAttr(default=Path())
+    _names = field_validator("connections")(_plain_names)
 
     @property
     def folder(self) -> Path:
@@ -192,13 +221,6 @@ class Settings(_Frozen):
     def path(self, relative: str | Path) -> Path:
         """A path of the configuration, seen from the project's folder."""
         return (self._folder / relative).resolve()
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?`, or nothing: the end of an error message."""
-    by_lower = {item.lower(): item for item in known}
-    close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
-    return f"; did you mean {by_lower[close[0]]!r}?" if close else ""
 
 
 def _expand(value: Any, where: str) -> Any:
@@ -268,11 +290,11 @@ def load(folder: Path) -> Settings:
     if not path.is_file():
         raise ConfigError(f"there is no {FILE_NAME} in {folder}", fix="`cxflow init` makes one")
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        tree = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise ConfigError(f"{FILE_NAME} is not valid TOML: {problem}") from problem
     try:
-        settings = Settings.model_validate(_expand(tree, ""))
+        settings = Settings.model_validate(_expand(tree, ""), context={"folder": folder.resolve()})
     except ValidationError as problem:
         raise ConfigError(f"{FILE_NAME}:\n{explain(problem, Settings)}") from problem
     settings._folder = folder.resolve()

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from cxflow import settings as configuration
+from cxflow.errors import ConfigError
 
 _DAGS = '''\
 """Made by cxflow: the Airflow DAGs of the project in `PROJECT`."""
@@ -50,7 +52,12 @@ def of_project(project: Path) -> Path:
 
 
 def furnish(project: Path, home: Path) -> None:
-    """Make the home's folders and files. Raises ConfigError where the project's settings are faulty."""
+    """Make the home's folders and files.
+
+    Raises ConfigError where the project's settings are faulty or Airflow is not installed.
+    """
+    if find_spec("airflow") is None:
+        raise ConfigError("Airflow is not installed", fix="pip install 'cxflow-framework[airflow]'")
     configuration.load(project)  # before Airflow hides the message in an import error
     home.mkdir(mode=0o700, parents=True, exist_ok=True)  # airflow.cfg will hold keys
     for folder in ("dags", "plugins", "config", "logs", "empty"):

@@ -19,12 +19,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Self
-
-import psutil  # type: ignore[import-untyped]  # it has no stubs; Airflow brings it
+from typing import TYPE_CHECKING, Self
 
 from cxflow.airflow import home as homes
 from cxflow.errors import ConfigError, FatalError
+
+if TYPE_CHECKING:
+    import psutil  # type: ignore[import-untyped]  # it has no stubs; Airflow brings it
 
 START_PATIENCE_SECONDS = 180.0
 """How long Airflow may take until it is healthy; 15 to 30 s are usual."""
@@ -73,6 +74,7 @@ class Standalone:
                 stderr=subprocess.STDOUT,
                 timeout=START_PATIENCE_SECONDS,
                 check=False,
+                start_new_session=True,
             )
             if prepared.returncode != 0:
                 raise FatalError("Airflow's metadata database cannot be made", fix=f"see {self.log}")
@@ -140,13 +142,13 @@ class Standalone:
         deadline = time.monotonic() + patience_seconds
         while self._parent.poll() is None and time.monotonic() < deadline:
             time.sleep(0.1)
-        for end in (psutil.Process.terminate, psutil.Process.kill):
+        for end in ("terminate", "kill"):
             deadline = time.monotonic() + 10
             asked: set[int] = set()
             while (left := self.processes()) and time.monotonic() < deadline:
                 for process in left:
                     if process.pid not in asked:
-                        _quietly(end, process)
+                        _quietly(getattr(process, end))
                         asked.add(process.pid)
                 self._parent.poll()
                 time.sleep(0.1)
@@ -196,6 +198,8 @@ def _claim(port: int) -> None:
 
 
 def _session(leader: int) -> list[psutil.Process]:
+    import psutil
+
     found = []
     for process in psutil.process_iter():
         try:
@@ -206,6 +210,8 @@ def _session(leader: int) -> list[psutil.Process]:
     return found
 
 
-def _quietly(end: Callable[[psutil.Process], None], process: psutil.Process) -> None:
+def _quietly(end: Callable[[], None]) -> None:
+    import psutil
+
     with suppress(psutil.NoSuchProcess):
-        end(process)
+        end()

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, TypedDict, Unpack
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, TypedDict
 
 import typer
 
@@ -28,7 +28,9 @@ _PANEL = "For every command"
 _PROJECT = typer.Option(
     "--project", metavar="PATH", help="The project's folder.", rich_help_panel=_PANEL, show_default=False
 )
-_JSON = typer.Option("--json", help="Answer in JSON on stdout, errors in JSON on stderr.", rich_help_panel=_PANEL)
+_JSON = typer.Option(
+    "--json", help="Answer in JSON on stdout, errors in JSON on stderr.", rich_help_panel=_PANEL
+)
 _QUIET = typer.Option("--quiet", "-q", help="Only errors, and what was asked for.", rich_help_panel=_PANEL)
 _VERBOSE = typer.Option("--verbose", "-v", help="Log each step; show tracebacks.", rich_help_panel=_PANEL)
 
@@ -61,6 +63,13 @@ class Call:
     failed: list[BaseException] = field(default_factory=list)
     """What went wrong so far."""
 
+    @property
+    def has_project(self) -> bool:
+        """Whether a project was named, or is here or above."""
+        from cxflow.cli import project
+
+        return self.project is not None or project.is_one(project.find(None))
+
     @cached_property
     def settings(self) -> Settings:
         """The project's settings. Raises ConfigError where there is no project or its settings are faulty."""
@@ -86,10 +95,12 @@ def command(
     """Make a function of a `Call` and of options a command of the app."""
 
     def decorate(function: Callable[Concatenate[Call, P], None]) -> Callable[..., None]:
+        asked: Callable[..., None] = function
+
         def run(context: typer.Context, **values: Any) -> None:
             call = _call(context.find_root().obj or {}, {key: values.pop(key) for key in SHARED})
             try:
-                function(call, **values)  # type: ignore[call-arg]  what typer parsed for it
+                asked(call, **values)
             except (typer.Exit, typer.Abort, typer.TyperException, BrokenPipeError):
                 raise
             except KeyboardInterrupt:
@@ -134,5 +145,6 @@ def _declare(
     ]
     declared.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     declared.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    del declared.__wrapped__  # type: ignore[attr-defined]  its annotations are not ours
+    # Typer would follow it to the function described, whose annotations are others.
+    del declared.__wrapped__
     return declared

@@ -15,8 +15,8 @@ UNKNOWN = 70
 """An exception that cxflow did not raise on purpose: a defect."""
 
 _WORST_FIRST = (UNKNOWN, 78, 66, 65, 75)
-"""Of several failures the one that needs most attention speaks: defects before faults of configuration, source
-and data. 75, try again, is said only where that mends everything."""
+"""Of several failures the one that needs most attention speaks: defects before faults of configuration, of
+sources and of data. 75, try again, is said only where that mends everything."""
 
 
 def exit_code(failed: Sequence[BaseException]) -> int:
@@ -27,29 +27,32 @@ def exit_code(failed: Sequence[BaseException]) -> int:
 
 def as_json(problem: BaseException) -> dict[str, Any]:
     """An error as scripts read it."""
-    known = isinstance(problem, CxflowError)
+    known = problem if isinstance(problem, CxflowError) else CxflowError(str(problem))
     return {
         "error": type(problem).__name__,
-        "connection": problem.connection if known else None,
-        "stream": problem.stream if known else None,
-        "message": problem.message if known else str(problem),
-        "value": problem.value if known else None,
-        "fix": problem.fix if known else None,
+        "connection": known.connection,
+        "stream": known.stream,
+        "message": known.message,
+        "value": known.value,
+        "fix": known.fix,
         "exit_code": exit_code([problem]),
     }
 
 
 def report(out: Output, problem: BaseException, verbose: bool) -> None:
     """Write an error on stderr: one block, or one line of JSON."""
-    known = isinstance(problem, CxflowError)
+    known = problem if isinstance(problem, CxflowError) else None
     trace = "".join(traceback.format_exception(problem)) if verbose or not known else ""
     if out.json:
         out.error_line(as_json(problem) | ({"traceback": trace} if trace else {}))
         return
-    if known:
-        place = f"{problem.place}: " if problem.place else ""
-        out.error(place + problem.message, problem.fix)
+    if known is not None:
+        place = f"{known.place}: " if known.place else ""
+        out.error(place + known.message, known.fix)
     else:
-        out.error(f"{type(problem).__name__}: {problem}", "this is a defect of cxflow or of a plugin: please report it")
+        out.error(
+            f"{type(problem).__name__}: {problem}",
+            "a defect of cxflow or of a plugin: please report it",
+        )
     if trace:
         out.note(trace.rstrip())

@@ -123,7 +123,8 @@ def table(
         title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
     )
     for number, name in enumerate(columns):
-        numeric = any(isinstance(row[number], int | float) for row in body)
+        kinds = {type(row[number]) for row in body if row[number] is not None}
+        numeric = bool(kinds) and kinds <= {int, float}
         made.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in body:
         made.add_row(*(text(value) for value in row), end_section=total is not None and row is body[-1])

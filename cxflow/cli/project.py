@@ -16,7 +16,12 @@ def find(named: Path | None) -> Path:
     if named is not None:
         return named.parent if named.name == FILE_NAME else named
     here = Path.cwd()
-    return next((folder for folder in (here, *here.parents) if (folder / FILE_NAME).is_file()), here)
+    return next((folder for folder in (here, *here.parents) if is_one(folder)), here)
+
+
+def is_one(folder: Path) -> bool:
+    """Whether a folder is a project's."""
+    return (folder / FILE_NAME).is_file()
 
 
 def chosen(settings: Settings, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -44,7 +49,7 @@ def chosen(settings: Settings, names: Sequence[str]) -> dict[str, tuple[str, ...
 
 
 def instant(settings: Settings, text: str, option: str) -> datetime:
-    """An ISO 8601 date or time; without an offset it is on the project's clock, and a date is its midnight."""
+    """An ISO 8601 date (its midnight) or time; without an offset it is on the project's clock."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:

@@ -13,8 +13,9 @@ from cxflow.store import engine, schema
 
 
 def is_there(settings: Settings) -> bool:
-    """Whether the warehouse has tables, of whatever version. Opening a DuckDB file that is missing would make it."""
+    """Whether the warehouse has tables, of whatever version."""
     url = engine.warehouse_url(settings)
+    # Opening a DuckDB file that is missing would make it.
     if url.get_backend_name() == "duckdb" and not Path(str(url.database)).is_file():
         return False
     with engine.transaction(settings) as connection:
@@ -24,12 +25,14 @@ def is_there(settings: Settings) -> bool:
 def require(settings: Settings) -> None:
     """Raises SchemaError where nothing has been loaded yet."""
     if not is_there(settings):
-        raise SchemaError("the warehouse has no tables yet", fix="`cxflow run` makes them, and loads something")
+        raise SchemaError(
+            "the warehouse has no tables yet", fix="`cxflow run` makes them, and loads something"
+        )
 
 
 @contextmanager
 def or_empty(settings: Settings) -> Iterator[Settings]:
-    """The settings or, where there is no warehouse yet, the same ones with an empty one that lasts for the block."""
+    """The settings; where there is no warehouse yet, with an empty one that lasts for the block."""
     if is_there(settings):
         yield settings
         return

@@ -18,13 +18,18 @@ MACROS = {
         "an id that another connection issued: id_of('shop', order_ref)",
     ),
     "email": (
-        r"(address) AS lower(trim(regexp_replace(address, '^\s*mailto:|[<>]', '', 'g')))",
+        r"(address) AS trim(regexp_replace(lower(address), '^\s*mailto:|[<>]', '', 'g'))",
         "an e-mail address as identity compares it: trimmed, lower case",
     ),
 }
 """Name to definition and meaning. `docs/mapping.md` lists them from here."""
 
-_ZONED = r":\d{2}(\.\d+)?\s*([zZ]|UTC|GMT|[+-]\d{2}(:?\d{2})?)\s*$"
+_ZONED = r":\d{2}(\.\d+)?\s*([zZ]|UTC|GMT|[+-]\d{2}(:?\d{2}){0,2})\s*$"
+_NAIVE = r"[\dT\s:./-]+"
+"""What a time without a zone is written with: no word (`infinity`, `CET`), no sign of an offset."""
+
+_GROUPED = r"[^.]*|\s*[+-]?\d{1,3}(\.\d{3})+(,\d*)?\s*"
+"""A number with a decimal comma: points only between groups of three digits, or none."""
 
 _TYPES: tuple[tuple[type[Any], str], ...] = (
     (types.String, "VARCHAR"),
@@ -81,7 +86,8 @@ def cast(raw: str, source: str, target: str, notation: Notation) -> Cast:
     """The cast of the value named `raw`, of DuckDB type `source`, to DuckDB type `target`.
 
     Times without a zone are taken in the notation's; without that they break the rule `zone_missing`. A number
-    that is not finite, or not whole where whole is asked, does not fit.
+    that is not finite, or not whole where whole is asked, does not fit; nor does one with a point that groups
+    nothing where the decimal mark is a comma (12.5 is not 125).
     """
     present = f"{raw} IS NOT NULL"
     if target == "TIMESTAMPTZ":
@@ -91,7 +97,10 @@ def cast(raw: str, source: str, target: str, notation: Notation) -> Cast:
     if target in ("DOUBLE", "INTEGER", "DECIMAL(18, 4)"):
         number = f"trim({raw})" if text else raw
         if text and notation.decimal == ",":
-            number = f"replace(replace({number}, '.', ''), ',', '.')"
+            number = (
+                f"CASE WHEN regexp_full_match({number}, {literal(_GROUPED)}) "
+                f"THEN replace(replace({number}, '.', ''), ',', '.') END"
+            )
         double = f"TRY_CAST({number} AS DOUBLE)"
         fits = f"isfinite({double})"
         if target == "INTEGER":
@@ -114,7 +123,7 @@ def _cast_time(raw: str, source: str, notation: Notation) -> tuple[str, str]:
     """Value and rule."""
     if source == "TIMESTAMP WITH TIME ZONE":
         return raw, "'cast'"
-    if source in ("TIMESTAMP", "DATE"):
+    if source == "DATE" or source.startswith("TIMESTAMP"):  # also in seconds, milliseconds or nanoseconds
         return _localised(f"CAST({raw} AS TIMESTAMP)", [], notation.zone)
     text = f"trim({raw}::VARCHAR)"
     naive: list[str] = []
@@ -123,10 +132,11 @@ def _cast_time(raw: str, source: str, notation: Notation) -> tuple[str, str]:
         if form == "iso":
             has_zone = f"regexp_matches({text}, {literal(_ZONED)})"
             zoned.append(f"CASE WHEN {has_zone} THEN TRY_CAST({text} AS TIMESTAMPTZ) END")
-            naive.append(f"CASE WHEN NOT {has_zone} THEN TRY_CAST({text} AS TIMESTAMP) END")
+            has_none = f"NOT {has_zone} AND regexp_full_match({text}, {literal(_NAIVE)})"
+            naive.append(f"CASE WHEN {has_none} THEN TRY_CAST({text} AS TIMESTAMP) END")
         elif form in _EPOCHS:
-            zoned.append(f"to_timestamp(TRY_CAST({text} AS DOUBLE) / {_EPOCHS[form]})")
-        elif "%z" in form:
+            zoned.append(f"TRY(to_timestamp(TRY_CAST({text} AS DOUBLE) / {_EPOCHS[form]}))")
+        elif "%z" in form.lower():
             zoned.append(f"CAST(try_strptime({text}, {literal(form)}) AS TIMESTAMPTZ)")
         else:
             naive.append(f"try_strptime({text}, {literal(form)})")

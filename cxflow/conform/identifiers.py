@@ -38,7 +38,7 @@ def collect(
         column = identifier(f"identifiers.{name}")
         met = f"(SELECT _row, nullif(trim({column}::VARCHAR), '') AS raw_value FROM {evaluated})"
         _normalise(database, namespace, country, met)
-        ignored = [item.lower() for item in settings.identity.ignore.get(namespace, ())]
+        ignored = _ignored(database, settings.identity.ignore.get(namespace, ()), namespace, country)
         kept = "identity_value" if settings.identity.store_values == "clear" else "NULL"
         prefix = literal(f"{salt}\x1f{namespace}\x1f")
         database.execute(
@@ -67,6 +67,19 @@ def _check_system(settings: Settings, namespace: str) -> None:
             f"the identifier {namespace!r} belongs to a connection {system!r}, which is not configured",
             value=namespace,
         )
+
+
+def _ignored(
+    database: duckdb.DuckDBPyConnection, values: tuple[str, ...], namespace: str, country: str
+) -> list[str]:
+    """The values that name nobody, written as identifiers are."""
+    if namespace == "phone":
+        return [e164(value, country) or value for value in values]
+    form = "email(value)" if namespace == "email" else "trim(value)"
+    rows = database.execute(
+        f"SELECT {form} FROM (SELECT unnest($1::VARCHAR[]) AS value)", [list(values)]
+    ).fetchall()
+    return [row[0] for row in rows]
 
 
 def _normalise(database: duckdb.DuckDBPyConnection, namespace: str, country: str, met: str) -> None:

@@ -8,6 +8,7 @@ import re
 import duckdb
 from sqlalchemy import Table
 
+from cxflow.conform import rows
 from cxflow.conform.expressions import MACROS
 from cxflow.conform.guard import Evaluation
 from cxflow.errors import ConfigError
@@ -41,11 +42,23 @@ def check(stream: Stream) -> None:
                             f"{name} has no column {column!r} to map{nearest(column, allowed)}", value=column
                         )
                     _parse(database, f"{name}.{column}", expression)
+                _require_mapped(name, projection, stream)
                 for part in ("where", "for_each"):
                     if expression := getattr(projection, part):
                         _parse(database, f"{name}.{part}", expression)
         for place, expression in record_expressions(stream).items():
             _parse(database, place, expression)
+
+
+def _require_mapped(name: str, projection: Projection, stream: Stream) -> None:
+    """What a row cannot do without is mapped, unless cxflow fills it."""
+    table = tables.CANONICAL[name]
+    filled = {"currency_code"} | ({"touchpoint_id"} if tables.touchpoint.name in stream.to else set())
+    for column in rows.required(table):
+        if column not in projection.columns and column not in filled:
+            raise ConfigError(
+                f"{name} cannot do without the column {column!r}, which is not mapped", value=column
+            )
 
 
 def record_expressions(stream: Stream) -> dict[str, str]:
@@ -79,7 +92,10 @@ def types(
     found = {}
     for name, expression in expressions.items():
         try:
-            row = database.execute(f"DESCRIBE SELECT ({expression}) AS value FROM {source}").fetchone()
+            # Twice: what stands in a WHERE is neither an aggregate nor a set of rows.
+            row = database.execute(
+                f"DESCRIBE SELECT ({expression}) AS value FROM {source} WHERE ({expression}) IS NULL"
+            ).fetchone()
         except duckdb.Error as problem:
             raise _explained(f"{place}{name}", expression, raw, problem) from problem
         found[name] = str(row[1]) if row else "VARCHAR"
@@ -104,7 +120,8 @@ def bind(
     database: duckdb.DuckDBPyConnection, table: Table, projection: Projection, raw: shape.Shape
 ) -> tuple[Evaluation, dict[str, str]]:
     """A projection over the raw view, ready to evaluate, and the types of its expressions."""
-    source, item = "raw", "0"
+    hidden = tuple(name for name in raw if name.lower() in ("item", "item_no"))
+    evaluation = Evaluation(table.name, projection.columns, projection.where, projection.for_each, hidden)
     if projection.for_each:
         kind = types(database, f"{table.name}.", {"for_each": projection.for_each}, raw)["for_each"]
         if not kind.endswith("[]"):
@@ -112,12 +129,6 @@ def bind(
                 f"{table.name}.for_each: {projection.for_each!r} is not a list but {kind}",
                 value=projection.for_each,
             )
-        source = (
-            f"(SELECT *, unnest({projection.for_each}) AS item, "
-            f"generate_subscripts({projection.for_each}, 1) AS item_no FROM raw)"
-        )
-        item = "item_no"
     if projection.where:
-        types(database, f"{table.name}.", {"where": projection.where}, raw, source)
-    kinds = types(database, f"{table.name}.", projection.columns, raw, source)
-    return Evaluation(table.name, projection.columns, source, item, projection.where), kinds
+        types(database, f"{table.name}.", {"where": projection.where}, raw, evaluation.source())
+    return evaluation, types(database, f"{table.name}.", projection.columns, raw, evaluation.source())

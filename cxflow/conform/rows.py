@@ -67,9 +67,8 @@ def fill(
 def require(database: duckdb.DuckDBPyConnection, table: Table) -> None:
     """Refuse the records that lack a required value. A deleted one only loses the row: a tombstone has little
     more than its key."""
-    required = {name for name, column in tables.mappable(table).items() if not column.nullable}
-    required |= set(table.info["key"])
-    for name in sorted(required):
+    names = required(table)
+    for name in names:
         place = literal(f"{table.name}.{name}")
         database.execute(
             "INSERT INTO refused (_row, stage, rule, column_name) "
@@ -78,8 +77,14 @@ def require(database: duckdb.DuckDBPyConnection, table: Table) -> None:
             f"AND NOT EXISTS (SELECT 1 FROM refused f WHERE f._row = t._row AND f.column_name = {place})"
         )
     database.execute(
-        f"DELETE FROM {table.name} WHERE {' OR '.join(f'{identifier(name)} IS NULL' for name in sorted(required))}"
+        f"DELETE FROM {table.name} WHERE {' OR '.join(f'{identifier(name)} IS NULL' for name in names)}"
     )
+
+
+def required(table: Table) -> list[str]:
+    """The columns that a row cannot do without."""
+    found = {name for name, column in tables.mappable(table).items() if not column.nullable}
+    return sorted(found | set(table.info["key"]))
 
 
 def _cast_column(column: Column[Any], kind: str, system: str, notation: Notation) -> Cast:

@@ -113,7 +113,8 @@ class Connector(ABC):
             base = known[name].model_dump(exclude_unset=True) if name in known else {}
             try:
                 streams[name] = self.stream_model.model_validate(
-                    {**base, **changes.get(name, {}), "name": name}
+                    {**base, **changes.get(name, {}), "name": name},
+                    context={"folder": self.settings.folder},
                 )
             except ValidationError as problem:
                 text = explain(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import tempfile
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from cxflow.connect import file_set, formats
+from cxflow.connect import file_set, formats, text
 from cxflow.connect.connector import Connector, Cursor, Sink
 from cxflow.connect.hookspecs import hookimpl
 from cxflow.errors import ConfigError, SourceError
@@ -35,14 +35,14 @@ class FilesConnection(Connection):
 
     root: str = ""
     """Prepended to every stream's path: a folder, or an fsspec URL such as `s3://bucket/exports`."""
-    storage_options: dict[str, Secret | str | int | bool] = Field(default_factory=dict)
+    storage_options: dict[str, Secret | str | int | bool] = Field(default_factory=dict, repr=False)
     """What fsspec needs to open a URL."""
 
 
 class FileStream(Stream):
     """A stream of files, and how they are written."""
 
-    path: str | tuple[str, ...]
+    path: str | Annotated[tuple[str, ...], Field(min_length=1)]
     """Path, glob or fsspec URL, or several; `{date}` stands for the day of delivery (YYYY-MM-DD)."""
     format: FileFormat | None = None
     """Unset: from the file's name."""
@@ -52,8 +52,8 @@ class FileStream(Stream):
     """A file younger than this is left for the next run: it may still be being written."""
     encoding: str = "utf-8"
     """Python's name of the encoding; a byte order mark is understood."""
-    delimiter: str = ","
-    quote: str = '"'
+    delimiter: str = Field(default=",", min_length=1, max_length=4)
+    quote: str = Field(default='"', max_length=1)
     """Empty: quotes mean nothing."""
     null_values: tuple[str, ...] = ("",)
     """Cells that stand for no value."""
@@ -73,6 +73,26 @@ class FileStream(Stream):
     def _listed(cls, value: Any) -> Any:
         return tuple(value) if isinstance(value, list) else value
 
+    @field_validator("columns")
+    @classmethod
+    def _distinct(cls, columns: tuple[str, ...]) -> tuple[str, ...]:
+        if list(columns) != formats.unique_names(columns):
+            raise ValueError(
+                "column names are trimmed, differ in more than their case and are none of "
+                + ", ".join(formats.RESERVED)
+            )
+        return columns
+
+    @field_validator("fields")
+    @classmethod
+    def _forward(cls, fields: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
+        for name, (first, last) in fields.items():
+            if not 1 <= first <= last:
+                raise ValueError(
+                    f"{name} runs from {first} to {last}: characters count from 1, first before last"
+                )
+        return fields
+
     def model_post_init(self, _: Any) -> None:
         """A TSV's delimiter is a tab unless declared otherwise."""
         if (
@@ -90,8 +110,9 @@ class FileStream(Stream):
         """The declared format, or that of a file's name. Raises ConfigError where neither tells."""
         if self.format:
             return self.format
-        suffixes = [suffix for suffix in Path(path).suffixes if suffix not in (".gz", ".zst")]
-        found = _SUFFIXES.get(suffixes[-1].lower()) if suffixes else None
+        suffixes = [suffix.lower() for suffix in Path(path).suffixes]
+        suffixes = [suffix for suffix in suffixes if suffix not in (".gz", ".zst")]
+        found = _SUFFIXES.get(suffixes[-1]) if suffixes else None
         if found is None and strict:
             raise ConfigError(
                 f"the format of {path} is not plain from its name", value=path, fix='say format = "csv"'
@@ -135,9 +156,9 @@ class Files(Connector):
         found = file_set.changes(files, self._settled(stream, window), cursor)
         with tempfile.TemporaryDirectory(prefix="cxflow-files-") as name:
             folder = Path(name)
-            by_format: dict[str, list[formats.LocalFile]] = {}
+            by_format: dict[str, list[text.LocalFile]] = {}
             for number, file in enumerate(found.files):
-                local = formats.LocalFile(files.fetch(file, folder, number), file.path, file.delivered_at)
+                local = text.LocalFile(files.fetch(file, folder, number), file.path, file.delivered_at)
                 by_format.setdefault(stream.file_format(file.path), []).append(local)
             for group in by_format.values():
                 formats.land(stream, group, sink, folder)
@@ -150,8 +171,7 @@ class Files(Connector):
             name: value.reveal().get_secret_value() if isinstance(value, Secret) else value
             for name, value in connection.storage_options.items()
         }
-        root = connection.root.rstrip("/")
-        patterns = [f"{root}/{path}" if root and "://" not in path else path for path in stream.paths]
+        patterns = [_under(connection.root, path) for path in stream.paths]
         zone = stream.timezone or connection.timezone
         return file_set.FileSet(patterns, self.settings.folder, options, zone)
 
@@ -160,6 +180,13 @@ class Files(Connector):
             return window
         youngest = datetime.now(window.end.tzinfo) - timedelta(seconds=stream.settle_seconds)
         return Window(window.start, min(window.end, youngest))
+
+
+def _under(root: str, path: str) -> str:
+    """A stream's path seen from the connection's root; a URL, or an absolute path beside a folder, is whole."""
+    if not root or "://" in path or (path.startswith("/") and "://" not in root):
+        return path
+    return f"{root if root.endswith('/') else f'{root}/'}{path.lstrip('/')}"
 
 
 def _file_stream(stream: Stream) -> FileStream:

@@ -7,38 +7,31 @@ written. DuckDB reads and writes; Python only looks at headers (and at XLSX, whi
 from __future__ import annotations
 
 import csv
-import gzip
-import io
-import tempfile
+import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import timedelta
+from itertools import chain
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from cxflow.connect.connector import Sink
+from cxflow.connect.text import LocalFile, open_text, plainly_named, readable, reading
 from cxflow.errors import ConfigError, SourceError
+from cxflow.model.names import nearest
 from cxflow.model.sql import identifier, literal, literals
 
 if TYPE_CHECKING:
     from cxflow.connect.files import FileStream
 
-_NATIVE_ENCODINGS = ("utf-8", "utf8", "utf-8-sig", "ascii")
 _MAX_LINE_BYTES = 64 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class LocalFile:
-    """A file to land."""
-
-    path: Path
-    """Where it can be read here."""
-    origin: str
-    """What to call it."""
-    delivered_at: datetime
+_PATH = "_cxflow_path"
+RESERVED = ("_payload", "_row", "_origin", "_received_at", _PATH)
+"""Column names that landing gives a meaning."""
 
 
 def land(stream: FileStream, files: list[LocalFile], sink: Sink, folder: Path) -> None:
@@ -53,7 +46,9 @@ def land(stream: FileStream, files: list[LocalFile], sink: Sink, folder: Path) -
     except duckdb.Error as problem:
         text = str(problem)
         culprit = next((file.origin for file in files if str(file.path) in text), files[0].origin)
-        raise SourceError(f"{culprit} cannot be read: {text.splitlines()[0]}", value=culprit) from problem
+        # What follows these words is a piece of the file, and so may be personal: not for a message or a chain.
+        why = re.split(r" with value | Input: |\n", text)[0]
+        raise SourceError(f"{culprit} cannot be read: {why}", value=culprit) from None
     finally:
         database.close()
 
@@ -61,73 +56,111 @@ def land(stream: FileStream, files: list[LocalFile], sink: Sink, folder: Path) -
 def _csv(
     stream: FileStream, files: list[LocalFile], sink: Sink, database: duckdb.DuckDBPyConnection, folder: Path
 ) -> None:
-    by_header: dict[tuple[str, ...], list[LocalFile]] = {}
+    by_header: dict[tuple[int, tuple[str, ...]], list[LocalFile]] = {}
     for file in files:
-        readable = _as_utf8(stream, file, folder)
-        names = stream.columns or _header(stream, readable)
+        source = readable(file, stream.encoding, folder, stream.quote)
+        skip, names = (stream.skip_rows, list(stream.columns)) if stream.columns else _header(stream, source)
         if names:
-            by_header.setdefault(tuple(names), []).append(readable)
-    for names, group in by_header.items():
+            by_header.setdefault((skip, tuple(names)), []).append(source)
+    for (skip, names), group in by_header.items():
         columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
         read = (
             f"read_csv({literals([str(file.path) for file in group])}, delim = {literal(stream.delimiter)}, "
             f"quote = {literal(stream.quote)}, escape = {literal(stream.quote)}, "
-            f"header = {'false' if stream.columns else 'true'}, skip = {stream.skip_rows}, "
+            f"header = {'false' if stream.columns else 'true'}, skip = {skip}, "
             f"columns = {{{columns}}}, auto_detect = false, nullstr = {literals(stream.null_values)}, "
-            f"max_line_size = {_MAX_LINE_BYTES}, store_rejects = true, filename = '_path')"
+            f"max_line_size = {_MAX_LINE_BYTES}, store_rejects = true, filename = {literal(_PATH)})"
         )
-        database.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
-        sink.query(database, _with_origin(read, group))
-        sink.malformed(
-            database,
-            f"SELECT {_origin('s.file_path', group)} AS _origin, {_received('s.file_path', group)} AS _received_at, "
-            "lower(any_value(e.error_type)::VARCHAR) || ' in line ' || e.line AS reason, "
-            "any_value(e.csv_line) AS payload "
-            "FROM reject_errors e JOIN reject_scans s USING (scan_id, file_id) "
-            "GROUP BY s.file_path, e.line ORDER BY s.file_path, e.line",
-        )
+        if len(names) == 1:  # of one column, a blank line reads as a record without a value
+            read += f" WHERE {identifier(names[0])} IS NOT NULL"
+        _query_with_rejects(database, sink, _with_origin(read, group), group)
 
 
-def _header(stream: FileStream, file: LocalFile) -> list[str]:
-    """The column names: trimmed, empty ones numbered, a repeated one given a suffix. Empty for an empty file."""
-    with _open_text(file.path) as text:
-        for _ in range(stream.skip_rows):
+def _query_with_rejects(
+    database: duckdb.DuckDBPyConnection, sink: Sink, sql: str, files: list[LocalFile]
+) -> None:
+    """Land a query over `read_csv`, then the lines that it could not read, each once whatever is wrong with it."""
+    database.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
+    sink.query(database, sql)
+    sink.malformed(
+        database,
+        f"SELECT {_origin('s.file_path', files)} AS _origin, {_received('s.file_path', files)} AS _received_at, "
+        "lower(min(e.error_type::VARCHAR)) || ' in line ' || e.line AS reason, min(e.csv_line) AS payload "
+        "FROM reject_errors e JOIN reject_scans s USING (scan_id, file_id) "
+        "GROUP BY s.file_path, e.line ORDER BY s.file_path, e.line",
+    )
+
+
+def _header(stream: FileStream, file: LocalFile) -> tuple[int, list[str]]:
+    """The number of lines before the header, blank ones included, and the column names; none for an empty file."""
+    skip = stream.skip_rows
+    # A delimiter of several characters is one to the csv module that no header holds.
+    mark = stream.delimiter if len(stream.delimiter) == 1 else "\x1f"
+    with reading(file), open_text(file.path, errors="surrogateescape") as text:
+        for _ in range(skip):
             text.readline()
-        row = next(csv.reader(text, delimiter=stream.delimiter, quotechar=stream.quote or None), [])
-    return unique_names(row)
+        for line in text:
+            if line.strip(" \r\n\ufeff"):
+                break
+            skip += 1
+        else:
+            return skip, []
+        lines = (each.replace(stream.delimiter, mark) for each in chain([line], text))
+        quoting: dict[str, Any] = (
+            {"quotechar": stream.quote} if stream.quote else {"quoting": csv.QUOTE_NONE, "quotechar": None}
+        )
+        try:
+            names = unique_names(next(csv.reader(lines, delimiter=mark, **quoting), []))
+        except csv.Error as problem:
+            raise SourceError(
+                f"the header of {file.origin} cannot be read: {problem}", value=file.origin
+            ) from problem
+    if any("\udc80" <= letter <= "\udcff" for name in names for letter in name):
+        raise SourceError(
+            f"the header of {file.origin} is not {stream.encoding}",
+            value=file.origin,
+            fix='say how it is written: encoding = "…"',
+        )
+    return skip, names
 
 
 def unique_names(row: Iterable[object]) -> list[str]:
-    """Header cells as column names that can be told apart."""
+    """Header cells as column names that SQL can tell apart: trimmed, empty ones numbered, repeated ones (in
+    whatever case) and those that landing gives a meaning with a number behind."""
     names: list[str] = []
+    taken = {name.lower() for name in RESERVED}
     for position, cell in enumerate(row, start=1):
-        name = str(cell).strip().lstrip("\ufeff") if cell is not None else ""
-        name = name or f"column_{position}"
-        repeated = sum(1 for earlier in names if earlier == name or earlier.startswith(f"{name}_"))
-        names.append(f"{name}_{repeated + 1}" if name in names else name)
+        wanted = str(cell).strip("\ufeff \t\r\n") if cell is not None else ""
+        name = wanted = wanted or f"column_{position}"
+        number = 1
+        while name.lower() in taken:
+            number += 1
+            name = f"{wanted}_{number}"
+        taken.add(name.lower())
+        names.append(name)
     return names
 
 
-def _lines(
-    stream: FileStream, files: list[LocalFile], database: duckdb.DuckDBPyConnection, folder: Path
-) -> str:
-    """A relation with each non-blank line of the files as `_line`, in order."""
-    readable = [_as_utf8(stream, file, folder) for file in files]
+def _lines(stream: FileStream, files: list[LocalFile], folder: Path) -> tuple[str, list[LocalFile]]:
+    """A relation with each non-blank line of the files as `_line`, in order, and the files it reads."""
+    sources = [readable(file, stream.encoding, folder) for file in files]
     # A delimiter that no text holds: the whole line is the one column.
     read = (
-        f"read_csv({literals([str(file.path) for file in readable])}, delim = chr(31), quote = '', escape = '', "
+        f"read_csv({literals([str(file.path) for file in sources])}, "
+        "delim = chr(31) || chr(30) || chr(29) || chr(28), quote = '', escape = '', "
         f"header = false, skip = {stream.skip_rows}, columns = {{'_line': 'VARCHAR'}}, auto_detect = false, "
-        f"max_line_size = {_MAX_LINE_BYTES}, filename = '_path')"
+        f"max_line_size = {_MAX_LINE_BYTES}, store_rejects = true, filename = {literal(_PATH)})"
     )
-    return f"(SELECT * FROM ({_with_origin(read, readable)}) WHERE trim(_line) <> '')"
+    return f"(SELECT * FROM ({_with_origin(read, sources)}) WHERE trim(_line) <> '')", sources
 
 
 def _jsonl(
     stream: FileStream, files: list[LocalFile], sink: Sink, database: duckdb.DuckDBPyConnection, folder: Path
 ) -> None:
-    lines = _lines(stream, files, database, folder)
+    lines, sources = _lines(stream, files, folder)
     is_record = "json_valid(_line) AND ltrim(_line)[1] = '{'"
-    sink.query(database, f"SELECT _line AS _payload, _origin, _received_at FROM {lines} WHERE {is_record}")
+    records = f"SELECT _line AS _payload, _origin, _received_at FROM {lines} WHERE {is_record}"
+    _query_with_rejects(database, sink, records, sources)
     sink.malformed(
         database,
         "SELECT _origin, _received_at, 'not a JSON object' AS reason, _line AS payload "
@@ -138,22 +171,22 @@ def _jsonl(
 def _json(
     stream: FileStream, files: list[LocalFile], sink: Sink, database: duckdb.DuckDBPyConnection, folder: Path
 ) -> None:
-    path = f"$.{stream.records}[*]" if stream.records else "$[*]"
+    path = "$" + "".join(f'."{part}"' for part in (stream.records or "").split(".") if part)
     for file in files:
-        readable = _as_utf8(stream, file, folder)
-        with _open_text(readable.path) as text:
+        source = readable(file, stream.encoding, folder)
+        with reading(file), open_text(source.path) as text:
             document = pa.table({"document": [text.read().lstrip("\ufeff")]})
         database.register("document", document)
-        valid, kind = _one(
-            database, f"SELECT json_valid(document), json_type(document, {literal(path[:-3])}) FROM document"
-        )
-        if not valid:
+        # Asked first and alone: an error of a JSON function quotes the document.
+        if _one(database, "SELECT json_valid(document) FROM document") != (True,):
             raise SourceError(f"{file.origin} is not valid JSON; is it cut off?", value=file.origin)
-        if kind != "ARRAY":
+        if _one(database, f"SELECT json_type(document, {literal(path)}) FROM document") != ("ARRAY",):
             raise SourceError(
-                f"{file.origin} has no list at {path[:-3]}", value=file.origin, fix='say where: records = "…"'
+                f"{file.origin} has no list at {stream.records or 'its top'}",
+                value=file.origin,
+                fix='say where: records = "…"',
             )
-        items = f"(SELECT unnest(json_extract(document, {literal(path)}))::VARCHAR AS _line FROM document)"
+        items = f"(SELECT unnest(json_extract(document, {literal(f'{path}[*]')}))::VARCHAR AS _line FROM document)"
         where = f"{literal(file.origin)} AS _origin, TIMESTAMPTZ {literal(file.delivered_at.isoformat())} AS _received_at"
         sink.query(database, f"SELECT _line AS _payload, {where} FROM {items} WHERE ltrim(_line)[1] = '{{'")
         sink.malformed(
@@ -166,8 +199,34 @@ def _json(
 def _parquet(
     stream: FileStream, files: list[LocalFile], sink: Sink, database: duckdb.DuckDBPyConnection, folder: Path
 ) -> None:
-    read = f"read_parquet({literals([str(file.path) for file in files])}, union_by_name = true, filename = '_path')"
-    sink.query(database, _with_origin(read, files))
+    sources = [plainly_named(file, folder) for file in files]
+    zoned: dict[str, bool] = {}
+    names: dict[str, str] = {}
+    for file in sources:
+        with reading(file):
+            try:
+                schema = pq.read_schema(file.path)
+            except pa.ArrowInvalid:
+                raise SourceError(
+                    f"{file.origin} is not a readable Parquet file; is it cut off?", value=file.origin
+                ) from None
+        for field in schema:
+            names.setdefault(field.name.lower(), field.name)
+            has_zone = pa.types.is_timestamp(field.type) and field.type.tz is not None
+            if pa.types.is_timestamp(field.type) and zoned.setdefault(field.name, has_zone) != has_zone:
+                # One relation holds them all, and would take the naive times for UTC.
+                raise SourceError(
+                    f"{file.origin}: the times in {field.name!r} have a zone in some files and none in others",
+                    value=field.name,
+                    fix="give each kind a stream of its own",
+                )
+    clashing = [names[name] for name in RESERVED if name in names]
+    renamed = ", ".join(f"{identifier(name)} AS {identifier(f'{name}_2')}" for name in clashing)
+    read = (
+        f"(SELECT *{f' RENAME ({renamed})' if renamed else ''}, filename AS {_PATH} "
+        f"FROM read_parquet({literals([str(file.path) for file in sources])}, union_by_name = true))"
+    )
+    sink.query(database, _with_origin(read, sources))
 
 
 def _fixed_width(
@@ -175,14 +234,23 @@ def _fixed_width(
 ) -> None:
     if not stream.fields:
         raise ConfigError("format fixed_width needs fields = { name = [first, last] }", stream=stream.name)
-    lines = _lines(stream, files, database, folder)
+    lines, sources = _lines(stream, files, folder)
     shortest = max(first for first, _ in stream.fields.values())
     cells = ", ".join(
-        f"nullif(trim(substr(_line, {first}, {last - first + 1})), '') AS {identifier(name)}"
-        for name, (first, last) in stream.fields.items()
+        f"CASE WHEN cell_{number} NOT IN ({', '.join(map(literal, ('', *stream.null_values)))}) "
+        f"THEN cell_{number} END AS {identifier(name)}"
+        for number, name in enumerate(stream.fields)
     )
-    sink.query(
-        database, f"SELECT {cells}, _origin, _received_at FROM {lines} WHERE length(_line) >= {shortest}"
+    cuts = ", ".join(
+        f"trim(substr(_line, {first}, {last - first + 1})) AS cell_{number}"
+        for number, (first, last) in enumerate(stream.fields.values())
+    )
+    _query_with_rejects(
+        database,
+        sink,
+        f"SELECT {cells}, _origin, _received_at FROM "
+        f"(SELECT {cuts}, _origin, _received_at FROM {lines} WHERE length(_line) >= {shortest})",
+        sources,
     )
     sink.malformed(
         database,
@@ -194,25 +262,15 @@ def _fixed_width(
 def _xlsx(
     stream: FileStream, files: list[LocalFile], sink: Sink, database: duckdb.DuckDBPyConnection, folder: Path
 ) -> None:
-    try:
-        import openpyxl
-    except ImportError as problem:
-        raise ConfigError("reading XLSX needs openpyxl", fix="install cxflow-framework[excel]") from problem
     for file in files:
-        try:
-            book = openpyxl.load_workbook(file.path, read_only=True, data_only=True)
-        except Exception as problem:
-            raise SourceError(f"{file.origin} is not a readable XLSX file", value=file.origin) from problem
-        if stream.sheet and stream.sheet not in book.sheetnames:
-            raise SourceError(
-                f"{file.origin} has no sheet {stream.sheet!r}: {book.sheetnames}", value=stream.sheet
-            )
-        rows = (book[stream.sheet] if stream.sheet else book.worksheets[0]).iter_rows(values_only=True)
+        rows = _sheet_rows(stream, file)
         for _ in range(stream.skip_rows):
             next(rows, None)
-        names = list(stream.columns) or unique_names(next(rows, ()))
-        cells = [[_cell(value) for value in row] for row in rows if any(value is not None for value in row)]
-        book.close()
+        filled = (row for row in rows if any(value is not None for value in row))
+        names = list(stream.columns) or unique_names(next(filled, ()))
+        if not names:
+            continue
+        cells = [[_cell(value, stream.null_values) for value in row] for row in filled]
         sheet = pa.table(
             {
                 name: pa.array([row[at] if at < len(row) else None for row in cells], pa.string())
@@ -227,12 +285,43 @@ def _xlsx(
         )
 
 
-def _cell(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value or None
+def _sheet_rows(stream: FileStream, file: LocalFile) -> Iterator[tuple[Any, ...]]:
+    """A sheet's rows, read whole: openpyxl meets a damaged file only on the way."""
+    try:
+        import openpyxl
+    except ImportError as problem:
+        raise ConfigError("reading XLSX needs openpyxl", fix="install cxflow-framework[excel]") from problem
+    with reading(file), file.path.open("rb") as raw, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of styles and extensions that it leaves aside
+        try:
+            book = openpyxl.load_workbook(raw, read_only=True, data_only=True)
+            names = [sheet.title for sheet in book.worksheets]
+            wanted = stream.sheet or (names[0] if names else None)
+            rows = list(book[wanted].iter_rows(values_only=True)) if wanted in names else None
+            book.close()
+        except Exception as problem:
+            raise SourceError(f"{file.origin} is not a readable XLSX file", value=file.origin) from problem
+    if rows is None:
+        raise SourceError(
+            f"{file.origin} has no sheet {stream.sheet!r}{nearest(stream.sheet or '', names)}",
+            value=stream.sheet,
+            fix=f"its sheets: {', '.join(names)}",
+        )
+    return iter(rows)
+
+
+def _cell(value: Any, null_values: tuple[str, ...]) -> str | None:
+    """A cell as text: whole numbers without a point, times in ISO 8601, durations as hours:minutes:seconds."""
+    if value is None:
+        return None
     if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value.isoformat()) if hasattr(value, "isoformat") else str(value)
+        text = str(int(value))
+    elif isinstance(value, timedelta):
+        minutes, seconds = divmod(round(value.total_seconds()), 60)
+        text = f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
+    else:
+        text = str(value.isoformat()) if hasattr(value, "isoformat") else str(value)
+    return None if text == "" or text in null_values else text
 
 
 _Reader = Callable[["FileStream", list[LocalFile], Sink, duckdb.DuckDBPyConnection, Path], None]
@@ -253,7 +342,10 @@ def _one(database: duckdb.DuckDBPyConnection, sql: str) -> tuple[Any, ...]:
 
 
 def _with_origin(read: str, files: list[LocalFile]) -> str:
-    return f"SELECT * EXCLUDE (_path), {_origin('_path', files)} AS _origin, {_received('_path', files)} AS _received_at FROM {read}"
+    return (
+        f"SELECT * EXCLUDE ({_PATH}), {_origin(_PATH, files)} AS _origin, "
+        f"{_received(_PATH, files)} AS _received_at FROM {read}"
+    )
 
 
 def _origin(column: str, files: list[LocalFile]) -> str:
@@ -270,43 +362,3 @@ def _lookup(column: str, pairs: list[tuple[str, str]]) -> str:
     """A constant of each file, as SQL; a map keeps the rows in their order where a join would not."""
     keys = literals([path for path, _ in pairs])
     return f"map_extract_value(map({keys}, [{', '.join(value for _, value in pairs)}]), {column})"
-
-
-def _as_utf8(stream: FileStream, file: LocalFile, folder: Path) -> LocalFile:
-    """The file itself where DuckDB can read it, else a copy in UTF-8.
-
-    Raises SourceError where the bytes are not of the declared encoding.
-    """
-    if stream.encoding.lower() in _NATIVE_ENCODINGS:
-        return file
-    with tempfile.NamedTemporaryFile(
-        "w", dir=folder, suffix=".txt", encoding="utf-8", newline="", delete=False
-    ) as copy:
-        try:
-            with _open_text(file.path, stream.encoding) as text:
-                while block := text.read(1 << 20):
-                    copy.write(block)
-        except (UnicodeDecodeError, EOFError) as problem:
-            raise SourceError(
-                f"{file.origin} is not {stream.encoding}: {problem}", value=file.origin
-            ) from problem
-        except LookupError:
-            raise ConfigError(
-                f"unknown encoding {stream.encoding!r}", stream=stream.name, value=stream.encoding
-            ) from None
-    return LocalFile(Path(copy.name), file.origin, file.delivered_at)
-
-
-def _open_text(path: Path, encoding: str = "utf-8-sig") -> IO[str]:
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding=encoding, newline="")
-    if path.suffix == ".zst":
-        return io.TextIOWrapper(pa.input_stream(str(path), compression="zstd"), encoding=encoding, newline="")
-    return path.open(encoding=encoding, newline="")
-
-
-def text_lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
-    """The lines of a text file, plain or compressed, undecodable bytes replaced. For connectors' own parsers."""
-    raw = pa.input_stream(str(path), compression="detect")
-    with io.TextIOWrapper(raw, encoding=encoding, errors="replace", newline=None) as text:
-        yield from text

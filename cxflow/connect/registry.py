@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.metadata
+import re
 import sys
 from dataclasses import dataclass
 
@@ -39,20 +41,46 @@ def plugins(modules: tuple[str, ...] = (), folder: str | None = None) -> pluggy.
     try:
         manager.load_setuptools_entrypoints(hookspecs.PROJECT)
     except Exception as problem:
+        name = _broken()
         raise ConfigError(
-            f"a plugin cannot be loaded: {problem}", fix="`pip check` may say more"
+            f"the plugin {name!r} cannot be loaded: {problem}", value=name, fix="`pip check` may say more"
         ) from problem
     if modules and folder and folder not in sys.path:
         sys.path.insert(0, folder)
     for name in modules:
         try:
-            manager.register(importlib.import_module(name), name)
-        except ImportError as problem:
+            module = importlib.import_module(name)
+            if not manager.is_registered(module):
+                manager.register(module, name)
+        except Exception as problem:
             raise ConfigError(
-                f"the plugin module {name!r} cannot be imported: {problem}", value=name
+                f"the plugin module {name!r} cannot be loaded: {type(problem).__name__}: {problem}",
+                value=name,
             ) from problem
-    manager.check_pending()
+    try:
+        manager.check_pending()
+    except pluggy.PluginValidationError as problem:
+        raise ConfigError(
+            f"a plugin has a hook that cxflow does not call: {problem}{_nearest_hook(str(problem))}"
+        ) from problem
     return manager
+
+
+def _broken() -> str:
+    """The name of the installed plugin that cannot be loaded."""
+    for entry in importlib.metadata.entry_points(group=hookspecs.PROJECT):
+        try:
+            entry.load()
+        except Exception:
+            return entry.name
+    return "?"
+
+
+def _nearest_hook(text: str) -> str:
+    found = re.search(r"unknown hook '(\w+)'", text)
+    return (
+        nearest(found[1], [name for name in vars(hookspecs) if name.startswith("cxflow_")]) if found else ""
+    )
 
 
 def of_project(settings: Settings) -> pluggy.PluginManager:
@@ -83,6 +111,15 @@ def connectors(manager: pluggy.PluginManager) -> dict[str, type[Connector]]:
     found: dict[str, type[Connector]] = {}
     for brought in manager.hook.cxflow_connectors():
         for connector in brought:
+            if not (isinstance(connector, type) and issubclass(connector, Connector)):
+                raise ConfigError(
+                    f"a plugin brings {connector!r} as a connector, which is no Connector class"
+                )
+            if not isinstance(getattr(connector, "name", None), str):
+                raise ConfigError(
+                    f"the connector {connector.__qualname__} of {connector.distribution} has no name",
+                    fix='name: ClassVar[str] = "…"',
+                )
             if found.setdefault(connector.name, connector) is not connector:
                 raise ConfigError(
                     f"two plugins bring a connector {connector.name!r}: {found[connector.name].distribution} and "
@@ -111,6 +148,8 @@ def open_connection(settings: Settings, name: str) -> Connector:
     if name not in settings.connections:
         raise ConfigError(f"there is no connection {name!r}{nearest(name, settings.connections)}", value=name)
     table = settings.connections[name]
+    if "connector" not in table:
+        raise ConfigError(f"connections.{name}.connector: this setting is required", connection=name)
     known = connectors(of_project(settings))
     kind = table.get("connector")
     if kind not in known:
@@ -122,7 +161,9 @@ def open_connection(settings: Settings, name: str) -> Connector:
         )
     connector = known[kind]
     try:
-        connection = connector.connection_model.model_validate({**table, "name": name})
+        connection = connector.connection_model.model_validate(
+            {**table, "name": name}, context={"folder": settings.folder}
+        )
     except ValidationError as problem:
         text = explain(problem, connector.connection_model, f"connections.{name}")
         raise ConfigError(text, connection=name) from problem

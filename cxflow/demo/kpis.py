@@ -141,10 +141,12 @@ class Facts:
         """The answers to one question."""
         return [self.sample(a, a.responded_at, a.score) for a in self.answers if a.metric == metric]
 
-    def minutes(self, end: Callable[[Ticket], datetime | None]) -> list[Sample]:
+    def minutes(
+        self, end: Callable[[Ticket], datetime | None], counted_at: Callable[[Ticket], datetime | None]
+    ) -> list[Sample]:
         """Calendar minutes from a ticket's creation to an end, for the tickets that reached it."""
         return [
-            self.sample(ticket, ticket.created_at, (moment - ticket.created_at).total_seconds() / 60)
+            self.sample(ticket, counted_at(ticket) or moment, (moment - ticket.created_at).total_seconds() / 60)
             for ticket in self.tickets
             if (moment := end(ticket))
         ]
@@ -184,8 +186,9 @@ class Facts:
 def measures(facts: Facts) -> list[Measure]:
     """Every KPI of the demo but retention."""
     sample = facts.sample
-    first_reply = facts.minutes(lambda ticket: ticket.first_reply_at)
-    resolution = facts.minutes(lambda ticket: ticket.solved_at)
+    first_reply = facts.minutes(lambda ticket: ticket.first_reply_at, lambda ticket: ticket.created_at)
+    # A resolution counts where it happened: by opening, the newest periods would only know the quick ones.
+    resolution = facts.minutes(lambda ticket: ticket.solved_at, lambda ticket: ticket.solved_at)
     demand = [sample(contact, moment, 1) for moment, contact in facts.contacts()]
     demand += [sample(order, order.created_at, 0) for order in facts.orders]
     return [

@@ -237,24 +237,24 @@ class Retained(_OfFact):
         }
 
     def cells(self, cut: Cut) -> Rows:
-        customer = cells(self.of, cut, per_customer=True).subquery()
-        # 31 days after the first of a month lie in the next one.
-        start = cast(customer.c.period_start, DateTime)
-        week, month = start + timedelta(days=7), func.date_trunc("month", start + timedelta(days=31))
-        following = cast(case((customer.c.grain == "week", week), else_=month), Date)
-        same = [customer.c[name] for name in ("grain", "dimension", "dimension_value", "customer_id")]
-        again = func.lead(customer.c.period_start).over(partition_by=same, order_by=customer.c.period_start)
+        active = cells(self.of, cut, per_customer=True).subquery()
+        same = [active.c[name] for name in ("grain", "dimension", "dimension_value", "customer_id")]
+        again = func.lead(active.c.period_start).over(partition_by=same, order_by=active.c.period_start)
+        before = select(
+            active, again.label("again"), _next_period(active.c.grain, active.c.period_start).label("next")
+        )
+        customer = before.subquery()
         newest = self.of.where(column("customer_id").is_not(None)).rows.subquery()
         horizon = select(func.max(local_day(newest.c.at, cut.zone))).scalar_subquery()
-        before = select(
+        judged = select(
             customer.c.grain,
-            following.label("period_start"),
+            customer.c.next.label("period_start"),
             customer.c.dimension,
             customer.c.dimension_value,
-            func.coalesce(again == following, False).label("returned"),
-        ).where(following <= horizon)
+            func.coalesce(customer.c.again == customer.c.next, False).label("returned"),
+        ).where(customer.c.next <= horizon)
         return cells_of_customers(
-            before, n=func.count(), hits=func.count().filter(column("returned", Boolean))
+            judged, n=func.count(), hits=func.count().filter(column("returned", Boolean))
         )
 
     def estimate(self, components: Components) -> Estimate:
@@ -265,3 +265,10 @@ def _share(components: Components) -> Estimate:
     n, hits = components["n"], components["hits"]
     low, high = intervals.wilson(hits, n)
     return Estimate(n, hits, n, hits / n, low, high)
+
+
+def _next_period(grain: ColumnElement[Any], start: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The first day of the next week or month; 31 days after the first of a month lie in the next one."""
+    moment = cast(start, DateTime)
+    month = func.date_trunc("month", moment + timedelta(days=31))
+    return cast(case((grain == "week", moment + timedelta(days=7)), else_=month), Date)

@@ -43,6 +43,11 @@ class Reach:
     """A fact whose newest event is a horizon of the KPI: `before` then counts from the last event that is
     earlier than the changed day, since a first event after a quiet week moves the horizon by that week."""
 
+    @property
+    def is_bounded(self) -> bool:
+        """Whether the changed day says anything about the days of the values."""
+        return math.isfinite(self.before) and math.isfinite(self.after)
+
 
 SAME_DAY = Reach()
 EVERYWHERE = Reach(math.inf, math.inf)
@@ -111,7 +116,7 @@ def fact(table: Table, at: ColumnElement[Any] | None = None, **measures: ColumnE
 def seconds_between(start: ColumnElement[Any], end: ColumnElement[Any]) -> ColumnElement[float]:
     """Elapsed seconds; null where either time is.
 
-    Not `end - start`: a day of an interval has 23 or 25 hours where the session's time zone changes clocks, and
-    DuckDB takes many times as long for it.
+    Not `end - start`: a day of an interval has 23 or 25 hours where the session's time zone changes clocks,
+    and DuckDB takes many times as long for it.
     """
     return cast(extract("epoch", end) - extract("epoch", start), Double)

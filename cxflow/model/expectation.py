@@ -15,7 +15,13 @@ class Expectation(BaseModel):
     with = {column = "language", value_set = ["es", "en"]}}`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+    )
 
     table: str
     """The canonical table."""

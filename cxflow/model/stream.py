@@ -8,9 +8,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from cxflow.model.expectation import Expectation
+from cxflow.model.names import known_zone
 
 DriftOutcome = Literal["accept", "quarantine", "stop"]
 
@@ -22,7 +23,9 @@ class Projection(BaseModel):
     `{"activity": "'wrote_review'", "occurred_at": "created", "where": "score is not null"}`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
+    )
 
     columns: dict[str, str]
     """Canonical column to expression over the raw columns."""
@@ -41,7 +44,7 @@ class Projection(BaseModel):
 
 
 def _as_tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else (value,)
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
 
 
 Projections = Annotated[tuple[Projection, ...], BeforeValidator(_as_tuple)]
@@ -50,7 +53,9 @@ Projections = Annotated[tuple[Projection, ...], BeforeValidator(_as_tuple)]
 class Policies(BaseModel):
     """The declared outcome of what a source may do to its shape."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
+    )
 
     new_column: DriftOutcome = "accept"
     """A raw column not seen before: accept reports it and lands it."""
@@ -68,7 +73,9 @@ class Policies(BaseModel):
 class Stream(BaseModel):
     """One kind of record of a source, and what it means."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
+    )
 
     name: str = ""
     """Filled from the table's name in TOML."""
@@ -81,9 +88,9 @@ class Stream(BaseModel):
     one. Unset: the time of delivery."""
     deleted: str | None = None
     """Expression that holds for a record its source has deleted."""
-    look_back: timedelta = timedelta(0)
+    look_back: timedelta = Field(default=timedelta(0), ge=timedelta(0))
     """How far behind its cursor a scheduled run reads again, for late changes. Seconds or ISO 8601."""
-    lag: timedelta = timedelta(0)
+    lag: timedelta = Field(default=timedelta(0), ge=timedelta(0))
     """How much of the newest data the source withholds or may still change."""
     timezone: str | None = None
     """IANA name of the zone of times without one; unset: the connection's."""
@@ -106,6 +113,8 @@ class Stream(BaseModel):
     policies: Policies = Policies()
     max_rejected_share: float | None = Field(default=None, ge=0, le=1)
     """The gate of this stream, 0 to 1; unset: the project's."""
+
+    _zone = field_validator("timezone")(known_zone)
 
     @property
     def takes_latest(self) -> bool:

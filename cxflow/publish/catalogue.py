@@ -32,8 +32,8 @@ def data_dictionary() -> str:
         "",
         "<!-- Made by `make docs` from cxflow/store/tables.py; do not edit. -->",
         "",
-        "Times are UTC. Ids that come from a source are stored as `system:id`. A column marked **personal** may "
-        "hold personal data; **key** columns are unique together.",
+        "Times are UTC. Ids that come from a source are stored as `system:id`. A column marked **personal** "
+        "may hold personal data; **key** columns are unique together.",
     ]
     for kind, title, says in _KINDS:
         lines += ["", f"## {title}", "", says]
@@ -56,6 +56,7 @@ def _table(table: Table) -> list[str]:
         for column in table.columns
         if table.info["kind"] != "canonical" or column.name not in tables.PROVENANCE
     ]
+    says = str(table.comment)
     return [
         f"### {table.name}",
         "",

@@ -11,8 +11,10 @@ A raw batch has one of two layouts: `json`, one text column `_payload` with each
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
+import math
 import secrets
 import shutil
 import tempfile
@@ -32,6 +34,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from cxflow.errors import FatalError, SourceError
 from cxflow.model.batch import BatchRef, Mode
+from cxflow.model.sql import literal
 from cxflow.model.window import Window
 from cxflow.settings import Secret, Settings
 
@@ -119,7 +122,7 @@ class BatchWriter:
                 count = len(chunk)
                 table = pa.table(
                     {
-                        "_payload": [json.dumps(item, ensure_ascii=False, default=_text) for item in chunk],
+                        "_payload": [_as_json(item) for item in chunk],
                         "_row": pa.array(range(self._rows + 1, self._rows + count + 1), pa.int64()),
                         "_origin": [origin] * count,
                         "_received_at": pa.array([received_at] * count, pa.timestamp("us", tz="UTC")),
@@ -169,9 +172,31 @@ class BatchWriter:
         return self.folder / f"part-{len(list(self.folder.glob('part-*'))):04d}.parquet"
 
 
+def _as_json(record: Mapping[str, Any]) -> str:
+    """A record as JSON that DuckDB reads: numbers that are none (NaN, infinity) as text, which a cast refuses with
+    its reason; halves of a character as U+FFFD."""
+    try:
+        text = json.dumps(record, ensure_ascii=False, allow_nan=False, default=_text)
+    except ValueError:
+        text = json.dumps(_finite(record), ensure_ascii=False, allow_nan=False, default=_text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
 def _text(value: object) -> str:
     """JSON has no times: they land in ISO 8601."""
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def new_batch_id(window: Window, extracted_at: datetime) -> str:
@@ -205,10 +230,13 @@ def put_folder(settings: Settings, folder: Path, path: str, *, last: str) -> Non
     target = f"{root}/{path}"
     if isinstance(file_system, LocalFileSystem):
         aside = Path(f"{target}.{secrets.token_hex(4)}.tmp")
-        shutil.copytree(folder, aside)
-        if Path(target).exists():
-            shutil.rmtree(target)
-        aside.rename(target)
+        try:
+            shutil.copytree(folder, aside)
+            if Path(target).exists():
+                shutil.rmtree(target)
+            aside.rename(target)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
         return
     for item in sorted(folder.iterdir(), key=lambda item: (item.name == last, item.name)):
         file_system.put_file(str(item), f"{target}/{item.name}")
@@ -253,6 +281,7 @@ def batches(settings: Settings, connection: str, stream: str) -> list[str]:
     """The ids of a stream's landed batches, oldest first."""
     file_system, root = storage(settings)
     folder = f"{root}/{connection}/{stream}"
+    file_system.invalidate_cache()  # other workers land batches too
     if not file_system.exists(folder):
         return []
     names = [item.rstrip("/").rsplit("/", 1)[-1] for item in file_system.ls(folder, detail=False)]
@@ -270,7 +299,8 @@ def subset(settings: Settings, batch: BatchRef, rows: list[int]) -> BatchRef:
     with local_copy(settings, batch.path) as source, writing() as writer:
         with duckdb.connect() as database:
             database.execute("SET TimeZone = 'UTC'")
-            parts = f"read_parquet('{source}/part-*.parquet', union_by_name = true)"
+            pattern = literal(f"{glob.escape(str(source))}/part-*.parquet")
+            parts = f"read_parquet({pattern}, union_by_name = true)"
             writer.query(
                 database,
                 f"SELECT * EXCLUDE (_row) FROM {parts} WHERE list_contains({rows}, _row) ORDER BY _row",

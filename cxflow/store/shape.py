@@ -6,6 +6,7 @@ typed column, an object for an object and a one-element list for a list.
 
 from __future__ import annotations
 
+import glob
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,10 @@ def describe(folder: Path, layout: str | None) -> Shape:
     """The shape of the parts in a batch's folder. Every JSON record is looked at, so a rare key is not missed."""
     if layout is None:
         return {}
-    parts = f"read_parquet({literal(str(folder / 'part-*.parquet'))}, union_by_name = true)"
+    if not any(folder.glob("part-*.parquet")):  # a connector was asked for records and had none
+        return {}
+    # The folder's own name may hold what a glob would take for a pattern; its parts' names do not.
+    parts = f"read_parquet({literal(f'{glob.escape(str(folder))}/part-*.parquet')}, union_by_name = true)"
     database = duckdb.connect()
     try:
         if layout == "columns":
@@ -75,15 +79,17 @@ def differences(known: Shape, seen: Shape, prefix: str = "") -> Drift:
         elif name not in seen:
             missing.append(path)
         else:
-            before, after = _item(known[name]), _item(seen[name])
-            if "NULL" in (before, after) or before == after:
+            before, after = known[name], seen[name]
+            while isinstance(before, list) and isinstance(after, list):
+                before, after = before[0], after[0]
+            if "NULL" in (before, after):
                 continue
             if isinstance(before, dict) and isinstance(after, dict):
                 inner = differences(before, after, f"{path}.")
                 new += inner.new
                 retyped += inner.retyped
                 # Absent inner keys are how JSON says null: only whole columns count as missing.
-            elif _form(known[name]) != _form(seen[name]):
+            elif _form(before) != _form(after):
                 retyped.append(path)
     return Drift(tuple(new), tuple(missing), tuple(retyped))
 
@@ -108,16 +114,11 @@ def _merge(known: Any, seen: Any) -> Any:
     return seen
 
 
-def _item(value: Any) -> Any:
-    return value[0] if isinstance(value, list) else value
-
-
 def _form(value: Any) -> str:
-    if isinstance(value, dict):
-        return "object"
-    if isinstance(value, list):
-        return f"list of {_form(value[0])}"
-    return str(value)
+    """Object, list or plain; a database's plain types are alike, as are the texts and numbers of JSON."""
+    if isinstance(value, list) or str(value).endswith("]"):
+        return "list"
+    return "object" if isinstance(value, dict) or str(value).startswith(("STRUCT(", "MAP(")) else "plain"
 
 
 def names(shape: Shape, prefix: str = "") -> list[str]:
@@ -137,6 +138,8 @@ def with_absent(shape: Shape, absent: tuple[str, ...]) -> Shape:
         at = result
         *parents, last = path.split(".")
         for parent in parents:
+            if at.get(parent) == "NULL":  # met, but never with a value
+                at[parent] = {}
             inner = at.setdefault(parent, {})
             at = inner if isinstance(inner, dict) else {}
         at.setdefault(last, "VARCHAR")

@@ -1,4 +1,4 @@
-"""The warehouse of the KPI tests: DuckDB in memory and, where a URL in CXFLOW_TEST_POSTGRES says so, PostgreSQL."""
+"""The warehouse of the KPI tests: DuckDB in memory, and PostgreSQL where CXFLOW_TEST_POSTGRES has its URL."""
 
 from __future__ import annotations
 

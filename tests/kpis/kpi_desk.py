@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from itertools import count
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, insert
+from sqlalchemy import Connection, Table, insert
 
 from cxflow.kpis.builtin import KPIS
 from cxflow.kpis.calculator import KpiReport, compute
@@ -47,38 +47,42 @@ class Desk:
         self.connection = connection
         self.settings = Settings.model_validate({"kpis": {"min_n": 1}})
         self._numbers = count(1)
+        self._touched: set[tuple[str, date | None]] = set()
 
     def configure(self, **groups: dict[str, Any]) -> None:
         kpis = {"min_n": 1, **groups.pop("kpis", {})}
         self.settings = Settings.model_validate({"kpis": kpis, **groups})
 
-    def put(self, table: Table, *rows: dict[str, Any], touch: bool = True) -> None:
-        """Insert rows as a load would: provenance filled, the days of their events pending."""
-        number = next(self._numbers)
-        for row in rows:
-            number = next(self._numbers)
-            provenance: dict[str, Any] = {}
-            if table.info["kind"] == "canonical":
-                provenance = {
-                    "source_system": "shop",
-                    "source_object": "stream",
-                    "source_record_id": str(number),
-                    "is_deleted": False,
-                    "run_id": "run",
-                    "loaded_at": FIRST,
-                }
-            self.connection.execute(insert(table), {**provenance, **row})
-            if touch and table.info.get("event_time"):
-                time = row.get(table.info["event_time"])
-                self.touch(table, time.date() if time else None)
+    def put(self, table: Table, *rows: dict[str, Any]) -> None:
+        """Insert rows of the same columns as a load would: provenance filled, the days of their events noted."""
+        provenance: dict[str, Any] = {}
+        if table.info["kind"] == "canonical":
+            provenance = {
+                "source_system": "shop",
+                "source_object": "stream",
+                "source_record_id": str(next(self._numbers)),
+                "is_deleted": False,
+                "run_id": "run",
+                "loaded_at": FIRST,
+            }
+        self.connection.execute(insert(table), [provenance | row for row in rows])
+        if table.info.get("event_time"):
+            times = {row.get(table.info["event_time"]) for row in rows}
+            self.touch(table, *{time and time.date() for time in times})
 
     def touch(self, table: Table, *days: date | None) -> None:
-        for day in days:
-            same = pending_kpi.c.day == day if day else pending_kpi.c.day.is_(None)
-            self.connection.execute(delete(pending_kpi).where(pending_kpi.c.table_name == table.name, same))
-            self.connection.execute(insert(pending_kpi), {"table_name": table.name, "day": day})
+        """Note days as changed; they are pending from the next computation on."""
+        self._touched |= {(table.name, day) for day in days}
+
+    def forget(self) -> None:
+        """As if nothing had been touched."""
+        self._touched.clear()
 
     def compute(self, *names: str, as_of: datetime = FIRST, everything: bool = False) -> KpiReport:
+        if self._touched:
+            rows = [{"table_name": name, "day": day} for name, day in self._touched]
+            self.connection.execute(insert(pending_kpi), rows)
+            self.forget()
         kpis = {name: BY_NAME[name] for name in names} if names else BY_NAME
         return compute(self.connection, self.settings, kpis, as_of, everything)
 
@@ -140,7 +144,11 @@ class Desk:
         )
 
     def case(self, opened: datetime, **columns: Any) -> None:
-        self.put(support_case, {"case_id": f"c{next(self._numbers)}", "opened_at": opened, **columns})
+        self.cases(opened, columns)
+
+    def cases(self, opened: datetime, *cases: dict[str, Any]) -> None:
+        row = {"opened_at": opened}
+        self.put(support_case, *({"case_id": f"c{next(self._numbers)}", **row, **case} for case in cases))
 
     def order(self, when: datetime | None = None, customer_id: str | None = None, **columns: Any) -> str:
         id_ = columns.setdefault("order_id", f"o{next(self._numbers)}")

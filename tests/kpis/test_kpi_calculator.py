@@ -6,7 +6,7 @@ from datetime import UTC, date, timedelta
 
 import pytest
 from kpi_desk import BY_NAME, FIRST, Desk, at
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import func, select, update
 
 from cxflow.kpis.builtin import KPIS
 from cxflow.settings import Settings
@@ -197,7 +197,7 @@ def test_the_channel_of_a_deleted_touchpoint_does_not_count(desk: Desk) -> None:
 
 def test_a_kpi_that_is_new_is_computed_for_all_periods(desk: Desk) -> None:
     desk.answer("nps", 10, at("1-15"))
-    desk.connection.execute(delete(pending_kpi))
+    desk.forget()
     assert desk.compute("nps").published == 8
 
 
@@ -209,7 +209,7 @@ def test_a_changed_definition_is_rewritten(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("step", [1, 7])
-def test_computing_day_by_day_comes_to_the_same_as_computing_everything(desk: Desk, step: int) -> None:
+def test_computing_load_by_load_comes_to_the_same_as_computing_everything(desk: Desk, step: int) -> None:
     """Loads arrive in an awkward order; whatever was published last must equal a computation from nothing."""
     desk.configure(project={"timezone": "America/Sao_Paulo"})
     for turn in range(24):
@@ -237,7 +237,8 @@ def test_computing_day_by_day_comes_to_the_same_as_computing_everything(desk: De
         desk.answer("csat", 1 + number % 5, day)
         desk.lead(f"lead {number}", day)
         desk.opportunity(f"lead {number}", number % 3 == 0, created_at=day + timedelta(days=30))
-        desk.compute(as_of=FIRST + timedelta(hours=turn))
+        if turn % 4 == 3:
+            desk.compute(as_of=FIRST + timedelta(hours=turn))
     assert desk.values("first_contact_resolution", "week")
     assert desk.values("retention_rate", "week")
     report = desk.compute(as_of=FIRST + timedelta(days=9), everything=True)

@@ -28,7 +28,8 @@ def ten_calls(desk: Desk) -> None:
 
 def test_handle_time_is_talk_hold_and_wrap_up_of_the_answered(desk: Desk) -> None:
     # (120 + 240 + 60 + 30 + 300 + 150) / 6 = 150.
-    # Squared deviations 900 8100 8100 14400 22500 0 = 54000; sqrt(54000 / 5 / 6) = 42.426; t(5) = 2.5706: ± 109.06.
+    # Squared deviations 900 8100 8100 14400 22500 0 = 54000; sqrt(54000 / 5 / 6) = 42.426; t(5) = 2.5706.
+    # 42.426 × 2.5706 = 109.06 on either side.
     ten_calls(desk)
     handle = desk.result("average_handle_time")
     assert handle is not None

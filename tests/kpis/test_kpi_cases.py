@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from kpi_desk import Desk, at
@@ -14,7 +14,7 @@ MINUTES = [1, 2, 3, 5, 8, 13, 21, 34, 55, 89]
 OPENED = at("3-14 08:00")
 
 
-def after(minutes: float) -> dict[str, object]:
+def after(minutes: float) -> dict[str, datetime]:
     """Reply and solution so many minutes after the opening."""
     then = OPENED + timedelta(minutes=minutes)
     return {"first_reply_at": then, "last_solved_at": then}
@@ -25,8 +25,7 @@ def test_the_median_lies_between_the_middle_two_and_the_interval_between_ranks_2
     desk: Desk, kpi: str
 ) -> None:
     # (8 + 13) / 2 = 10.5. For ten observations the binomial gives ranks 2 and 9 (97.9 %): 2 to 55.
-    for minutes in MINUTES:
-        desk.case(OPENED, **after(minutes))
+    desk.cases(OPENED, *(after(minutes) for minutes in MINUTES))
     desk.case(OPENED)
     desk.case(OPENED, **after(1), is_deleted=True)
     median = desk.result(kpi)
@@ -40,8 +39,7 @@ def test_the_90th_percentile_is_interpolated_and_ten_cases_cannot_bound_it_above
     desk: Desk, kpi: str
 ) -> None:
     # Position 1 + 0.9 × 9 = 9.1: 55 + 0.1 × (89 − 55) = 58.4. Ranks 7 and 11: from 21, no upper end.
-    for minutes in MINUTES:
-        desk.case(OPENED, **after(minutes))
+    desk.cases(OPENED, *(after(minutes) for minutes in MINUTES))
     p90 = desk.result(kpi)
     assert p90 is not None
     assert (p90.value, p90.ci_low, p90.ci_high) == (pytest.approx(58.4), 21, None)
@@ -62,9 +60,8 @@ def test_one_case_has_its_own_time_and_no_interval(desk: Desk, kpi: str) -> None
 
 
 def test_above_a_thousand_cases_the_ranks_are_at_most_one_wider(desk: Desk) -> None:
-    # 1,100 cases of 1 to 1,100 minutes. Exact ranks: binomial(1100, ½) has 2.5 % at 517 and 97.5 % at 583: 517, 584.
-    for minutes in range(1, 1101):
-        desk.case(OPENED, **after(minutes))
+    # 1 to 1,100 minutes. Binomial(1100, ½) has 2.5 % at 517, 97.5 % at 583: exact ranks 517 and 584.
+    desk.cases(OPENED, *(after(minutes) for minutes in range(1, 1101)))
     median = desk.result("first_reply_minutes")
     assert median is not None
     assert median.value == pytest.approx(550.5)

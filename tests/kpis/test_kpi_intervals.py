@@ -74,7 +74,7 @@ def test_net_of_few_is_the_same_every_time() -> None:
 
 @pytest.mark.parametrize(
     ("q", "n", "low", "high"),
-    # The usual table of distribution-free limits of a median: 6: 1 6, 10: 2 9, 20: 6 15, 50: 18 33, 100: 40 61.
+    # The usual table of distribution-free limits of a median; those of p90 from binomial tables.
     [
         (0.5, 5, 0, 6),
         (0.5, 6, 1, 6),

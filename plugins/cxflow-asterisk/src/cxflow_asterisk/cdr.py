@@ -256,7 +256,8 @@ def _utc(text: str | None, zone: ZoneInfo, near: float | None) -> float | None:
         return None
     if local.tzinfo is not None:
         return local.timestamp()
-    first, second = (local.replace(tzinfo=zone, fold=fold).timestamp() for fold in (0, 1))
+    first = local.replace(tzinfo=zone).timestamp()
+    second = local.replace(tzinfo=zone, fold=1).timestamp()
     return first if near is None or abs(first - near) <= abs(second - near) else second
 
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from cxflow import ConfigError, Connection, Connector, Cursor, Settings, Sink, SourceError, Stream, Window
 
-from cxflow_asterisk import cdr, queue_log, tail
+from cxflow_asterisk import cdr, log_files, queue_log, tail
 from cxflow_asterisk.malformed import Malformed
 from cxflow_asterisk.streams import CDR, QUEUE_CALLS, AsteriskStream
 
@@ -64,8 +64,9 @@ class Asterisk(Connector):
     def check(self, stream: Stream) -> None:
         """At least one file of each log is there and can be opened."""
         stream = _own(stream)
-        empty = [log.name for log in self._logs(stream) if not log.files and not self._is_there(log)]
-        if empty or not self._logs(stream):
+        logs = self._logs(stream)
+        empty = [log.name for log in logs if not log.files and not self._is_there(log)]
+        if empty or not logs:
             raise SourceError(
                 f"there is no log {', '.join(empty or stream.paths)} in {self._connection.root}",
                 connection=self.connection.name,
@@ -105,7 +106,7 @@ class Asterisk(Connector):
     def _follow(
         self,
         stream: AsteriskStream,
-        log: tail.Log,
+        log: log_files.Log,
         progress: tail.Progress,
         keep: Callable[[float], bool],
         sink: Sink,
@@ -176,14 +177,14 @@ class Asterisk(Connector):
             complain=complain,
         )
 
-    def _logs(self, stream: AsteriskStream) -> list[tail.Log]:
-        time_of: tail.TimeOf = queue_log.time_of
+    def _logs(self, stream: AsteriskStream) -> list[log_files.Log]:
+        time_of: log_files.TimeOf = queue_log.time_of
         if stream.log == "cdr":
             time_of = cdr.time_of(self._zone(stream), stream.columns, stream.encoding)
         root = self.settings.path(self._connection.root)
-        return tail.find(root, stream.paths, stream.rotated, time_of)
+        return log_files.find(root, stream.paths, stream.rotated, time_of)
 
-    def _is_there(self, log: tail.Log) -> bool:
+    def _is_there(self, log: log_files.Log) -> bool:
         """Whether there is an empty file: a log that has just been rotated, or nobody has called yet."""
         return (self.settings.path(self._connection.root) / log.name).is_file()
 

@@ -1,0 +1,133 @@
+"""`cxflow status` and `cxflow state`: what has been loaded, how far, and where the next run begins."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cxflow.cli.call import Call, command
+from cxflow.cli.outcome import BOOKS
+from cxflow.cli.output import moment, table
+from cxflow.errors import ConfigError
+
+if TYPE_CHECKING:
+    from cxflow.settings import Settings
+
+_SHOWN_LOADS = 10
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    command(app)(status)
+    state = typer.Typer(help="How far each stream has been read.", no_args_is_help=True)
+    command(state, "list")(list_states)
+    command(state)(forget)
+    app.add_typer(state, name="state")
+
+
+def status(call: Call) -> None:
+    """What has been loaded, how far, what was refused, and the latest loads."""
+    from cxflow.cli import warehouse
+    from cxflow.store import ledger
+
+    settings = call.settings
+    warehouse.require(settings)
+    zone = settings.project.timezone
+    streams = _streams(settings)
+    loads = [dict(row) for row in ledger.runs(settings, limit=_SHOWN_LOADS)]
+    totals = table(
+        f"Source records loaded so far ({zone})",
+        ("stream", *BOOKS, "open in quarantine", "read up to"),
+        [
+            (each["name"], *each["counts"].values(), each["quarantine_open"], moment(each["position"], zone))
+            for each in streams
+        ],
+    )
+    latest = table(
+        "Latest loads",
+        ("at", "stream", "mode", "status", "extracted", "quarantined"),
+        [
+            (
+                moment(load["finished_at"], zone),
+                f"{load['source_system']}.{load['source_object']}",
+                load["mode"],
+                load["status"],
+                load["extracted"],
+                load["quarantined"],
+            )
+            for load in loads
+        ],
+    )
+    call.out.answer({"streams": streams, "loads": loads}, totals, latest)
+
+
+def _streams(settings: Settings) -> list[dict[str, Any]]:
+    """Every stream that the warehouse has heard of, by name."""
+    from cxflow.model.batch import Counts
+    from cxflow.store import ledger
+    from cxflow.validate import quarantine
+
+    totals = ledger.totals(settings)
+    positions = {
+        (row["source_system"], row["source_object"]): row["position"] for row in ledger.states(settings)
+    }
+    refused = Counter[tuple[str, str]]()
+    for row in quarantine.reasons(settings, quarantine.Filter()):
+        refused[row["source_system"], row["source_object"]] += row["records"]
+    return [
+        {
+            "name": ".".join(place),
+            "connection": place[0],
+            "stream": place[1],
+            "counts": asdict(totals.get(place, Counts())),
+            "quarantine_open": refused[place],
+            "position": positions.get(place),
+        }
+        for place in sorted({*totals, *positions})
+    ]
+
+
+def list_states(call: Call) -> None:
+    """Show where the next scheduled run of each stream begins."""
+    from cxflow.cli import warehouse
+    from cxflow.store import ledger
+
+    settings = call.settings
+    warehouse.require(settings)
+    states = [dict(row) for row in ledger.states(settings)]
+    zone = settings.project.timezone
+    rows = [
+        (
+            f"{state['source_system']}.{state['source_object']}",
+            moment(state["position"], zone),
+            moment(state["updated_at"], zone),
+            state["run_id"],
+        )
+        for state in states
+    ]
+    call.out.answer(states, table(f"Cursors ({zone})", ("stream", "read up to", "set at", "by load"), rows))
+
+
+def forget(
+    call: Call,
+    name: Annotated[str, typer.Argument(metavar="CONNECTION[.STREAM]")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Forget how far a stream has been read: its next run begins anew. What was loaded stays."""
+    from cxflow.cli import warehouse
+    from cxflow.settings import nearest
+    from cxflow.store import ledger
+
+    settings = call.settings
+    warehouse.require(settings)
+    connection, _, stream = name.partition(".")
+    known = [f"{row['source_system']}.{row['source_object']}" for row in ledger.states(settings)]
+    if not any(each == name or (not stream and each.startswith(f"{name}.")) for each in known):
+        raise ConfigError(f"no cursor is kept for {name!r}{nearest(name, known)}", value=name)
+    if not yes:
+        typer.confirm(f"Forget how far {name} has been read?", abort=True, err=True)
+    count = ledger.forget(settings, connection, stream or None)
+    call.out.report({"forgotten": count}, f"{count} cursors forgotten; the next run reads from the beginning")

@@ -1,0 +1,137 @@
+"""`cxflow plugins`, `connectors` and `schema`: what is installed, and what a cxflow.toml may say."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cxflow.cli.call import Call, command
+from cxflow.cli.output import table
+from cxflow.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from cxflow.connect.connector import Connector
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    command(app)(plugins)
+    command(app)(connectors)
+    command(app)(schema)
+
+
+def plugins(call: Call) -> None:
+    """List the plugins: installed ones and the project's own."""
+    from cxflow.connect import registry
+
+    infos = registry.plugin_infos(_manager(call))
+    rows = [(info.name, info.distribution, info.version, ", ".join(info.hooks)) for info in infos]
+    call.out.answer(
+        [asdict(info) for info in infos], table("Plugins", ("plugin", "package", "version", "hooks"), rows)
+    )
+
+
+def connectors(
+    call: Call,
+    name: Annotated[str | None, typer.Argument(help="Show the settings and streams of this one.")] = None,
+) -> None:
+    """List the connectors, or what one of them can be told."""
+    from cxflow.connect import registry
+    from cxflow.settings import nearest
+
+    known = registry.connectors(_manager(call))
+    if name is not None:
+        if name not in known:
+            raise ConfigError(f"there is no connector {name!r}{nearest(name, known)}", value=name)
+        _describe(call, known[name])
+        return
+    rows = [(each.name, each.version(), each.title) for each in known.values()]
+    columns = ("connector", "version", "title")
+    data = [dict(zip(("name", "version", "title"), row, strict=True)) for row in rows]
+    call.out.answer(data, table("Connectors", columns, rows))
+
+
+def _describe(call: Call, connector: type[Connector]) -> None:
+    connection = _settings_of(connector.connection_model)
+    stream = _settings_of(connector.stream_model)
+    declared = [
+        {"name": each.name, "title": each.title, "fills": list(each.to)} for each in connector.declared
+    ]
+    columns = ("setting", "default", "means")
+    parts: list[Any] = [
+        f"{connector.name} {connector.version()}: {connector.title}",
+        table("[connections.NAME]", columns, [list(each.values()) for each in connection]),
+        table("[connections.NAME.streams.NAME]", columns, [list(each.values()) for each in stream]),
+    ]
+    if declared:
+        rows = [(each["name"], each["title"], ", ".join(each["fills"])) for each in declared]
+        parts.append(table("Streams it knows by itself", ("stream", "title", "fills"), rows))
+    data = {
+        "name": connector.name,
+        "version": connector.version(),
+        "title": connector.title,
+        "connection": connection,
+        "stream": stream,
+        "streams": declared,
+    }
+    call.out.answer(data, *parts)
+
+
+def _settings_of(model: type[BaseModel]) -> list[dict[str, Any]]:
+    """The settings of a model: name, default as in TOML, description. A required one has no default."""
+    from pydantic_core import PydanticUndefined
+
+    found = []
+    for name, field in model.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        if name == "name":  # the TOML table's own name
+            continue
+        found.append(
+            {
+                "setting": field.alias or name,
+                "default": "required" if default is PydanticUndefined else _toml(default),
+                "means": field.description or "",
+            }
+        )
+    return found
+
+
+def _toml(value: Any) -> str:
+    """A default as TOML has it; what is unset is empty."""
+    from datetime import timedelta
+
+    from pydantic import BaseModel
+
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, timedelta):
+        return f"{value.total_seconds():g}"
+    if isinstance(value, BaseModel):
+        return "{}"
+    if isinstance(value, str):
+        return "'\"'" if value == '"' else f'"{value}"'
+    if isinstance(value, tuple):
+        return f"[{', '.join(_toml(item) for item in value)}]"
+    return str(value)
+
+
+def schema(call: Call) -> None:
+    """Print the JSON Schema of cxflow.toml, with every connector that is installed."""
+    from cxflow.cli import json_schema
+    from cxflow.connect import registry
+
+    document = json_schema.document(registry.connectors(_manager(call)))
+    call.out.answer(document, json_schema.text(document))
+
+
+def _manager(call: Call) -> Any:
+    """The plugins of the project or, where there is none, the installed ones."""
+    from cxflow.connect import registry
+
+    return registry.of_project(call.settings) if call.has_project else registry.plugins()

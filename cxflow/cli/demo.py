@@ -1,0 +1,203 @@
+"""`cxflow demo`: an invented company's exports through the real DAGs, and the outcome beside the truth."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import sys
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+
+from cxflow.cli import outcome
+from cxflow.cli.call import Call, command
+from cxflow.cli.output import Step, table
+from cxflow.errors import ConfigError, FatalError
+
+if TYPE_CHECKING:
+    from cxflow.demo.check import Fact
+    from cxflow.settings import Settings
+
+_MADE = ("exports", "landing", "warehouse.duckdb", "warehouse.duckdb.wal", ".cxflow", "truth.json")
+"""What a demo leaves in its folder, beside its cxflow.toml."""
+_SMALLEST = 0.2
+"""There are as many defects whatever the size: in smaller ones they close the gate."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    command(app)(demo)
+
+
+def demo(
+    call: Call,
+    folder: Annotated[Path, typer.Argument(help="Where; an earlier demo there is made anew.")] = Path("demo"),
+    seed: Annotated[int, typer.Option(help="Another seed makes another company.")] = 7,
+    scale: Annotated[
+        float, typer.Option(min=_SMALLEST, help="Its size; 1 is about 63,000 source records.")
+    ] = 1.0,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Run over an earlier demo as it stands: nothing may change.")
+    ] = False,
+) -> None:
+    """Run three months of an invented company through Airflow's DAGs, and compare the end with the truth."""
+    from cxflow import settings as configuration
+    from cxflow.cli.up import require_airflow
+    from cxflow.store import engine
+
+    require_airflow()
+    with call.out.progress(_runs()) as step:
+        _prepare(folder, seed, scale, keep, step)
+        settings = configuration.load(folder)
+        truth = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
+        # Airflow writes to stdout now and then; the result has it to itself.
+        with contextlib.redirect_stdout(sys.stderr):
+            early, late = _run(settings, truth, keep, step)
+    agrees = all(fact.agrees for fact in (*early, *late))
+    database = engine.warehouse_url(settings).database
+    parts = _parts(settings, early, late)
+    call.out.report(
+        {
+            "folder": str(settings.folder),
+            "warehouse": database,
+            "agrees": agrees,
+            "compared": len(early) + len(late),
+            "differences": [fact for fact in (*early, *late) if not fact.agrees],
+        },
+        *parts,
+        f"The warehouse is {database}; cxflow --project {folder} kpis reads it.",
+    )
+    if not agrees:
+        raise typer.Exit(1)
+
+
+def _runs() -> int:
+    """How many steps there are: one to generate, one to wake Airflow, and each DAG run."""
+    from cxflow.demo.clock import WEEK
+
+    connections = 6
+    return 2 + (connections + 1) * (1 + len(WEEK))
+
+
+def _prepare(folder: Path, seed: int, scale: float, keep: bool, step: Step) -> None:
+    """Write exports, truth and configuration, or find those of an earlier demo."""
+    from importlib import resources
+
+    from cxflow.demo import generate
+    from cxflow.settings import FILE_NAME
+
+    is_demo = (folder / "truth.json").is_file()
+    if keep and not is_demo:
+        raise ConfigError(f"there is no earlier demo in {folder}", value=str(folder), fix="leave --keep out")
+    if folder.is_dir() and any(folder.iterdir()) and not is_demo:
+        raise ConfigError(f"{folder} holds something else", value=str(folder), fix="name another folder")
+    step("writing the exports of six systems")
+    if keep:
+        return
+    for name in _MADE:
+        path = folder / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    generate(folder, seed, scale)
+    if not (folder / FILE_NAME).exists():  # somebody may have tried something on an earlier one
+        shipped = resources.files("cxflow.demo") / FILE_NAME
+        (folder / FILE_NAME).write_text(shipped.read_text(encoding="utf-8"), encoding="utf-8")
+
+
+def _run(settings: Settings, truth: dict[str, Any], keep: bool, step: Step) -> tuple[list[Fact], list[Fact]]:
+    """The history in one backfill, then each day as its scheduled run; compared with the truth after both."""
+    from cxflow.airflow.local_run import LocalAirflow
+    from cxflow.demo.check import facts
+    from cxflow.store import schema
+
+    schema.ensure(settings)
+    step("waking Airflow")
+    airflow = LocalAirflow(settings.folder)
+    zone = ZoneInfo(truth["reporting_timezone"])
+    project = settings.project.name
+
+    def run(name: str, says: str, **when: Any) -> None:
+        step(f"{says}: {name}")
+        done = airflow.run(f"{project}__{name}", **when)
+        if not done.succeeded:
+            why = "\n".join(f"{task}: {message}" for task, message in done.failures.items())
+            raise FatalError(f"the DAG {done.dag} failed\n{why}", value=done.dag)
+
+    history = {edge: _midnight(truth["history"][edge], zone).isoformat() for edge in ("start", "end")}
+    for connection in settings.connections:
+        run(connection, "history", conf=history)
+    run("kpis", "history")
+    # Of a demo that is run again, the days after the history are there already.
+    early = (
+        [] if keep else facts(settings, truth["after_history"], truth["deliveries"]["history"]["quarantine"])
+    )
+    for day in truth["days"]:
+        end = _midnight(day, zone, days=1)
+        for connection in settings.connections:
+            run(connection, day, logical_date=end)
+        run("kpis", day, logical_date=datetime.now(UTC))
+    return early, facts(settings, truth, truth["quarantine"])
+
+
+def _midnight(day: str, zone: ZoneInfo, days: int = 0) -> datetime:
+    """The first instant of a local day, or of one some days later."""
+    return datetime.combine(date.fromisoformat(day) + timedelta(days=days), time.min, zone)
+
+
+def _parts(settings: Settings, early: list[Fact], late: list[Fact]) -> list[Any]:
+    """Books, reasons and KPIs, each beside the truth."""
+    from cxflow.model.batch import Counts
+    from cxflow.store import ledger
+
+    totals = ledger.totals(settings)
+    whole = sum(totals.values(), Counts())
+    books = [
+        (".".join(place), *(getattr(counts, name) for name in outcome.BOOKS))
+        for place, counts in totals.items()
+    ]
+    parts: list[Any] = [
+        table(
+            "Source records, all loads together",
+            ("stream", *outcome.BOOKS),
+            books,
+            total=("sum", *(getattr(whole, name) for name in outcome.BOOKS)),
+        )
+    ]
+    for what, title in (
+        ("quarantine", "Refused records, by stream and rule"),
+        ("records", "Records in the warehouse, deleted ones left out"),
+        ("customers", "Customers"),
+    ):
+        rows: list[tuple[Any, ...]] = [
+            (fact.place, fact.found, fact.expected, _mark(fact)) for fact in late if fact.what == what
+        ]
+        parts.append(table(title, ("", "found", "truth", ""), rows))
+    rows = [
+        (fact.place, fact.found, fact.expected, fact.found_n, fact.expected_n, _mark(fact))
+        for fact in late
+        if fact.what == "kpi" and fact.place.endswith(" all")
+    ]
+    parts.append(table("KPIs over the whole time", ("KPI", "found", "truth", "n", "n in truth", ""), rows))
+    wrong = [
+        (when, fact.what, fact.place, fact.found, fact.expected, fact.found_n, fact.expected_n)
+        for when, found in (("after the history", early), ("at the end", late))
+        for fact in found
+        if not fact.agrees
+    ]
+    if wrong:
+        columns = ("when", "what", "place", "found", "truth", "n", "n in truth")
+        parts.append(table("What differs", columns, wrong))
+    every = len(early) + len(late)
+    parts.append(f"{every - len(wrong):,} of {every:,} numbers agree with the truth.")
+    return parts
+
+
+def _mark(fact: Fact) -> str:
+    return "✓" if fact.agrees else "✗"

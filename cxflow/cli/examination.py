@@ -1,0 +1,201 @@
+"""What `cxflow doctor` looks at, in order; each look is one finding."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from cxflow.cli import warehouse
+from cxflow.errors import ConfigError, CxflowError
+
+if TYPE_CHECKING:
+    from cxflow.cli.call import Call
+    from cxflow.settings import Settings
+
+EXTRAS = {
+    "airflow": ("airflow",),
+    "excel": ("openpyxl",),
+    "postgres": ("psycopg", "adbc_driver_postgresql", "adbc_driver_manager"),
+}
+"""Extra to the modules it brings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the checklist."""
+
+    subject: str
+    says: str
+    fix: str | None = None
+    problem: CxflowError | None = None
+    """Set where something must be mended."""
+    state: Literal["ok", "note"] = "ok"
+
+    @property
+    def mark(self) -> tuple[str, str]:
+        """The sign before it, and its style."""
+        if self.problem is not None:
+            return "✗", "bold red"
+        return ("✓", "green") if self.state == "ok" else ("–", "dim")
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        state = "failed" if self.problem is not None else self.state
+        return {"subject": self.subject, "state": state, "says": self.says, "fix": self.fix}
+
+
+def findings(call: Call) -> Iterator[Finding]:
+    """Everything, the machine first, then the project if there is one."""
+    yield Finding("Python", platform.python_version())
+    yield Finding("cxflow", metadata.version("cxflow-framework"))
+    from cxflow.connect import registry
+
+    if not call.has_project:
+        yield from _look("plugins", lambda: _plugins(registry.plugins()))
+        yield from _extras(needed=set())
+        yield Finding("project", f"none in {Path.cwd()} or above", "`cxflow init` begins one", state="note")
+        return
+    try:
+        settings = call.settings
+    except ConfigError as problem:
+        yield _failed("project", problem)
+        return
+    yield Finding("project", f"{settings.project.name} in {settings.folder}")
+    yield from _look("plugins", lambda: _plugins(registry.of_project(settings)))
+    yield from _extras(_needed(settings))
+    yield from _look("warehouse", lambda: _warehouse(settings))
+    yield from _look("landing zone", lambda: _landing(settings))
+    yield from _salt(settings)
+    yield from _streams(settings)
+
+
+def _look(subject: str, at: Callable[[], str]) -> Iterator[Finding]:
+    try:
+        yield Finding(subject, at())
+    except CxflowError as problem:
+        yield _failed(subject, problem)
+
+
+def _failed(subject: str, problem: CxflowError) -> Finding:
+    return Finding(subject, problem.message, problem.fix, problem)
+
+
+def _plugins(manager: Any) -> str:
+    from cxflow.connect import registry
+
+    infos = registry.plugin_infos(manager)
+    registry.connectors(manager)
+    registry.kpis(manager)
+    return ", ".join(f"{info.name} {info.version}".strip() for info in infos)
+
+
+def _extras(needed: set[str]) -> Iterator[Finding]:
+    for name, modules in EXTRAS.items():
+        missing = [module for module in modules if importlib.util.find_spec(module) is None]
+        fix = f"pip install 'cxflow-framework[{name}]'"
+        if not missing:
+            yield Finding(f"extra {name}", "installed")
+        elif name in needed:
+            says = f"not installed, and the project needs it ({', '.join(missing)})"
+            yield Finding(f"extra {name}", says, fix, ConfigError(says, value=name, fix=fix))
+        else:
+            yield Finding(f"extra {name}", "not installed; the project does not need it", state="note")
+
+
+def _needed(settings: Settings) -> set[str]:
+    """The extras without which the project cannot run."""
+    streams = [
+        stream
+        for table in settings.connections.values()
+        for stream in (table.get("streams") or {}).values()
+        if isinstance(stream, dict)
+    ]
+    excel = any(
+        stream.get("format") == "xlsx" or ".xlsx" in str(stream.get("path", "")) for stream in streams
+    )
+    postgres = settings.warehouse.url.startswith("postgres")
+    return ({"excel"} if excel else set()) | ({"postgres"} if postgres else set())
+
+
+def _warehouse(settings: Settings) -> str:
+    from cxflow.store import engine, schema
+
+    url = engine.warehouse_url(settings).render_as_string(hide_password=True)
+    if not warehouse.is_there(settings):
+        return f"{url} is not made yet; the first `cxflow run` makes it"
+    with engine.transaction(settings) as connection:
+        schema.require(connection)
+    return f"{url} at revision {schema.head()}"
+
+
+def _landing(settings: Settings) -> str:
+    from fsspec.implementations.local import LocalFileSystem
+
+    from cxflow.store import landing
+
+    with _explained(settings.landing.url):
+        file_system, root = landing.storage(settings)
+        if isinstance(file_system, LocalFileSystem):
+            path = Path(root)
+            there = next(folder for folder in (path, *path.parents) if folder.exists())
+            if not (there.is_dir() and os.access(there, os.W_OK)):
+                raise PermissionError(f"{there} cannot be written")
+        else:
+            mark = f"{root.rstrip('/')}/.cxflow-doctor"
+            file_system.pipe_file(mark, b"")
+            file_system.rm_file(mark)
+    return f"{settings.landing.url} can be written"
+
+
+@contextmanager
+def _explained(url: str) -> Iterator[None]:
+    """Whatever a file system raises is a fault of the landing zone's configuration."""
+    try:
+        yield
+    except CxflowError:
+        raise
+    except Exception as problem:
+        raise ConfigError(
+            f"the landing zone {url} cannot be written: {problem}",
+            value=url,
+            fix="mend landing in cxflow.toml",
+        ) from problem
+
+
+def _salt(settings: Settings) -> Iterator[Finding]:
+    salt = settings.identity.salt
+    if salt is None:
+        says = "none: who knows an address can find its hash"
+        yield Finding("identity salt", says, 'set identity.salt = { env = "NAME" }', state="note")
+    else:
+        yield from _look("identity salt", lambda: "set" if salt.reveal() else "empty")
+
+
+def _streams(settings: Settings) -> Iterator[Finding]:
+    from cxflow import flow
+    from cxflow.cli.faults import faults
+
+    for connection in settings.connections:
+        found = list(faults(settings, connection))
+        yield from (_failed(problem.place or connection, problem) for problem in found)
+        if any(problem.stream is None for problem in found):
+            continue
+        try:
+            streams = flow.streams(settings, connection)
+        except CxflowError:  # told already
+            continue
+        told = {problem.stream for problem in found}
+        for stream in (stream for stream in streams if stream not in told):
+            try:
+                flow.doctor(settings, connection, stream)
+            except CxflowError as problem:
+                yield _failed(f"{connection}.{stream}", problem)
+            else:
+                yield Finding(f"{connection}.{stream}", "can be read")

@@ -1,0 +1,148 @@
+"""The JSON Schema of `cxflow.toml`, made from the settings' models and those of the connectors.
+
+`python -m cxflow.cli.json_schema > docs/cxflow.schema.json` writes the published one, with the connectors of
+cxflow itself; `cxflow schema` prints one with every connector that is installed.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from cxflow.connect import registry
+from cxflow.connect.connector import Connector
+from cxflow.settings import Settings
+
+_ITSELF = "cxflow-framework"
+_DURATION = {"type": "string", "format": "duration"}
+_NULL = {"type": "null"}
+_MODE: JsonSchemaMode = "validation"
+
+
+def built_in() -> dict[str, type[Connector]]:
+    """The connectors that come with cxflow itself."""
+    found = registry.connectors(registry.plugins())
+    return {name: connector for name, connector in found.items() if connector.distribution == _ITSELF}
+
+
+def document(connectors: Mapping[str, type[Connector]]) -> dict[str, Any]:
+    """The schema for projects that use these connectors."""
+    models: list[type[BaseModel]] = [
+        Settings,
+        *(connector.connection_model for connector in connectors.values()),
+        *(connector.stream_model for connector in connectors.values()),
+    ]
+    references, made = models_json_schema([(model, _MODE) for model in dict.fromkeys(models)])
+    definitions: dict[str, Any] = _as_toml(made["$defs"])
+    _short_form(definitions)
+
+    def resolved(model: type[Any]) -> dict[str, Any]:
+        name = references[model, _MODE]["$ref"].rsplit("/", 1)[-1]
+        return dict(definitions[name])
+
+    settings = resolved(Settings)
+    variants = [_connection(each, resolved) for each in connectors.values()]
+    settings["properties"] = {
+        **settings["properties"],
+        "connections": {"type": "object", "additionalProperties": {"anyOf": variants}},
+    }
+    whole = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **settings,
+        "title": "cxflow.toml",
+        "description": "A cxflow project: where its data comes from, what it means, and where it goes.",
+    }
+    whole["$defs"] = _used(whole, definitions)
+    return whole
+
+
+def text(schema: Mapping[str, Any]) -> str:
+    """As the published file has it."""
+    return json.dumps(schema, indent=2, ensure_ascii=False)
+
+
+def _connection(connector: type[Connector], resolved: Any) -> dict[str, Any]:
+    """A connection of one connector: its own settings, and its streams."""
+    connection = resolved(connector.connection_model)
+    stream = _unnamed(resolved(connector.stream_model))
+    changes = {key: part for key, part in stream.items() if key != "required"}
+    properties = _unnamed(connection)["properties"]
+    properties["connector"] = {"const": connector.name, "description": connector.title}
+    properties["streams"] = {
+        "type": "object",
+        "description": properties["streams"].get("description", ""),
+        # Of a stream that the connector declares, the file says only what it changes.
+        "properties": {
+            each.name: changes | {"title": each.title or each.name} for each in connector.declared
+        },
+        "additionalProperties": stream,
+    }
+    return {**connection, "title": f"A connection of {connector.name}", "properties": properties}
+
+
+def _unnamed(schema: dict[str, Any]) -> dict[str, Any]:
+    """Without `name`, which is the TOML table's own."""
+    properties = {key: part for key, part in schema["properties"].items() if key != "name"}
+    return {**schema, "properties": properties}
+
+
+def _as_toml(part: Any) -> Any:
+    """TOML has no null: what is unset is left out. Durations may be written as seconds."""
+    if isinstance(part, list):
+        return [_as_toml(item) for item in part if item != _NULL]
+    if not isinstance(part, dict):
+        return part
+    kept = {key: _as_toml(item) for key, item in part.items() if not (key == "default" and item is None)}
+    if kept.items() >= _DURATION.items():
+        rest = {key: item for key, item in kept.items() if key not in _DURATION}
+        return {**rest, "anyOf": [{"type": "number"}, _DURATION]}
+    if len(only := kept.get("anyOf", ())) == 1:
+        del kept["anyOf"]
+        return {**only[0], **kept}
+    return kept
+
+
+def _short_form(definitions: dict[str, Any]) -> None:
+    """A projection in TOML has its columns beside `where` and `for_each`; one may stand where several may."""
+    projection = definitions["Projection"]
+    parts = {key: part for key, part in projection["properties"].items() if key != "columns"}
+    definitions["Projection"] = {
+        "title": "Projection",
+        "description": "Canonical column to DuckDB SQL expression over the raw columns.",
+        "type": "object",
+        "properties": parts,
+        "additionalProperties": {"type": "string"},
+    }
+    one = {"$ref": "#/$defs/Projection"}
+    for definition in definitions.values():
+        mapping = definition.get("properties", {}).get("to")
+        if mapping:
+            mapping["additionalProperties"] = {"anyOf": [one, {"type": "array", "items": one}]}
+
+
+def _used(whole: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """The definitions that the schema refers to, directly or not."""
+    used: dict[str, Any] = {}
+    waiting = _references(whole)
+    while waiting:
+        name = waiting.pop()
+        if name not in used:
+            used[name] = definitions[name]
+            waiting |= _references(definitions[name])
+    return dict(sorted(used.items()))
+
+
+def _references(part: Any) -> set[str]:
+    if isinstance(part, dict):
+        here = {part["$ref"].rsplit("/", 1)[-1]} if isinstance(part.get("$ref"), str) else set()
+        return here.union(*(_references(item) for item in part.values()))
+    return set().union(*(_references(item) for item in part)) if isinstance(part, list) else set()
+
+
+if __name__ == "__main__":
+    sys.stdout.write(text(document(built_in())) + "\n")

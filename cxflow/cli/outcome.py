@@ -1,0 +1,136 @@
+"""What a run, a backfill or a replay did: books, reasons, drift, KPIs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cxflow.cli import failures
+from cxflow.cli.output import Step, table
+from cxflow.model.batch import Counts
+
+if TYPE_CHECKING:
+    from cxflow.cli.call import Call
+    from cxflow.identity.resolve import IdentityReport
+    from cxflow.kpis.calculator import KpiReport
+    from cxflow.load.batch import LoadReport
+    from cxflow.model.window import Window
+
+BOOKS = ("extracted", "inserted", "updated", "unchanged", "deleted", "deduplicated", "quarantined")
+"""The columns of the books; the first is the sum of the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One stream's load."""
+
+    report: LoadReport
+    window: Window | None = None
+    """None for a replay."""
+
+    @property
+    def name(self) -> str:
+        """CONNECTION.STREAM."""
+        return f"{self.report.batch.connection}.{self.report.batch.stream}"
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        report = self.report
+        return {
+            **report.batch.as_json(),
+            "window": self.window.as_json() if self.window else None,
+            "counts": asdict(report.counts),
+            "rules": report.rules,
+            "notes": report.notes,
+        }
+
+
+@dataclass(slots=True)
+class Outcome:
+    """Everything one command loaded, and what followed from it."""
+
+    mode: str
+    loads: list[Load] = field(default_factory=list)
+    identity: IdentityReport | None = None
+    kpis: KpiReport | None = None
+    views: list[str] = field(default_factory=list)
+
+    @property
+    def total(self) -> Counts:
+        """The books of all streams together."""
+        return sum((load.report.counts for load in self.loads), Counts())
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "mode": self.mode,
+            "streams": [load.as_json() for load in self.loads],
+            "total": asdict(self.total),
+            "identity": asdict(self.identity) if self.identity else None,
+            "kpis": asdict(self.kpis) if self.kpis else None,
+            "views": self.views,
+        }
+
+
+def finish(call: Call, made: Outcome, step: Step) -> None:
+    """Customers, KPIs and views, after loads. What fails here takes nothing back of what was loaded."""
+    from cxflow import flow
+
+    try:
+        step("customers")
+        made.identity = flow.resolve_identity(call.settings)
+        step("KPIs")
+        made.kpis = flow.compute_kpis(call.settings)
+        step("views")
+        made.views = flow.publish(call.settings)
+    except Exception as problem:
+        call.fail(problem)
+
+
+def show(call: Call, made: Outcome) -> None:
+    """Report it."""
+    data = made.as_json() | {"errors": [failures.as_json(problem) for problem in call.failed]}
+    if not made.loads:
+        call.out.report(data, "nothing was loaded")
+        return
+    parts: list[Any] = [books(made)]
+    if reasons := [(load.name, rule, n) for load in made.loads for rule, n in load.report.rules.items()]:
+        parts.append(table("Quarantined", ("stream", "rule", "records"), reasons))
+        parts.append("cxflow quarantine says more of them")
+    parts += [f"{load.name}: {note}" for load in made.loads for note in notes(load.report.notes)]
+    if made.identity and made.identity.identifiers:
+        parts.append(_identity(made.identity))
+    if made.kpis:
+        parts.append(_kpis(made.kpis))
+    call.out.report(data, *parts)
+
+
+def books(made: Outcome) -> Any:
+    """The books of each stream, and their sum."""
+    rows = [(load.name, *(getattr(load.report.counts, name) for name in BOOKS)) for load in made.loads]
+    total = ("sum", *(getattr(made.total, name) for name in BOOKS))
+    return table("Source records", ("stream", *BOOKS), rows, total=total if len(rows) > 1 else None)
+
+
+def notes(found: dict[str, Any]) -> list[str]:
+    """The remarks of a load, a line each: what changed in the raw shape, identifiers that nobody can use."""
+    lines = [f"{kind} columns: {', '.join(names)}" for kind, names in found.get("drift", {}).items() if names]
+    lines += [
+        f"{count:,} identifiers {namespace!r} cannot be used"
+        for namespace, count in found.get("unusable_identifiers", {}).items()
+    ]
+    return lines
+
+
+def _identity(report: IdentityReport) -> str:
+    merged = f", {report.merged:,} of them were two or more before" if report.merged else ""
+    return f"Customers: {report.customers:,} touched{merged}"
+
+
+def _kpis(report: KpiReport) -> str:
+    if not report.kpis:
+        return "KPIs: nothing to compute"
+    return (
+        f"KPIs: {report.published:,} values new or different, {report.unchanged:,} as before "
+        f"({len(report.kpis)} KPIs recomputed, {report.suppressed:,} values under the minimum n)"
+    )

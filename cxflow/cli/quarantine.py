@@ -1,0 +1,222 @@
+"""`cxflow quarantine`: what was refused and why, and the three ways out: mended, replayed, discarded."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from cxflow.cli import outcome
+from cxflow.cli.call import Call, command
+from cxflow.cli.output import moment, table
+from cxflow.errors import ConfigError, CxflowError
+
+if TYPE_CHECKING:
+    from cxflow.validate.quarantine import Filter
+
+Connection = Annotated[str | None, typer.Option(metavar="NAME", help="Only of this connection.")]
+Stream = Annotated[str | None, typer.Option(metavar="NAME", help="Only of this stream.")]
+Rule = Annotated[str | None, typer.Option(metavar="NAME", help="Only what broke this rule.")]
+Ids = Annotated[
+    list[str] | None,
+    typer.Option("--id", metavar="ID", help="Only this entry (or its first letters); repeatable."),
+]
+Status = Literal["open", "replayed", "superseded", "discarded", "all"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    family = typer.Typer(help="What was refused, and why.", no_args_is_help=True)
+    command(family, "list")(list_reasons)
+    command(family)(show)
+    command(family)(replay)
+    command(family)(discard)
+    app.add_typer(family, name="quarantine")
+
+
+def list_reasons(
+    call: Call,
+    connection: Connection = None,
+    stream: Stream = None,
+    rule: Rule = None,
+    status: Annotated[Status, typer.Option(help="Only entries that are so.")] = "open",
+    entries: Annotated[
+        bool, typer.Option("--entries", help="Single entries with their ids, newest first.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, help="How many entries at most.")] = 50,
+) -> None:
+    """Count the refused records by reason, or list them one by one."""
+    from cxflow.validate import quarantine
+
+    chosen = _filter(call, connection, stream, rule, None, status)
+    zone = call.settings.project.timezone
+    if entries:
+        found = [_without_content(row) for row in quarantine.entries(call.settings, chosen, limit)]
+        columns = ("id", "stream", "rule", "column", "record", "status", "first seen")
+        rows = [
+            (
+                entry["quarantine_id"][:12],
+                f"{entry['source_system']}.{entry['source_object']}",
+                entry["rule"],
+                entry["column_name"],
+                entry["source_record_id"],
+                entry["status"],
+                moment(entry["first_seen_at"], zone),
+            )
+            for entry in found
+        ]
+    else:
+        found = [dict(row) for row in quarantine.reasons(call.settings, chosen)]
+        columns = ("stream", "rule", "column", "status", "records", "last seen", "means")
+        rows = [
+            (
+                f"{reason['source_system']}.{reason['source_object']}",
+                reason["rule"],
+                reason["column_name"],
+                reason["status"],
+                reason["records"],
+                moment(reason["last_seen_at"], zone),
+                explanation(call, reason),
+            )
+            for reason in found
+        ]
+    call.out.answer(found, table("Quarantine", columns, rows) if found else "nothing is in quarantine")
+
+
+def show(
+    call: Call,
+    entry: Annotated[str, typer.Argument(metavar="ID", help="Its id, or the first letters of it.")],
+    reveal: Annotated[
+        bool, typer.Option("--reveal", help="Show what the record says: personal data.")
+    ] = False,
+) -> None:
+    """Show one refused record: what it broke, where it lies, and on request what it says."""
+    from cxflow.cli import warehouse
+    from cxflow.validate import quarantine
+
+    warehouse.require(call.settings)
+    found = quarantine.entries(call.settings, quarantine.Filter(status=None, ids=(entry,)), limit=2)
+    if len(found) != 1:
+        how = "several entries begin" if found else "no entry begins"
+        raise ConfigError(
+            f"{how} with {entry!r}", value=entry, fix="`cxflow quarantine list --entries` lists them"
+        )
+    one = dict(found[0]) if reveal else _without_content(found[0], mask=True)
+    means = explanation(call, one)
+    zone = call.settings.project.timezone
+    rows = [(name, moment(value, zone) if hasattr(value, "tzinfo") else value) for name, value in one.items()]
+    call.out.answer(one | {"means": means}, table("", ("", ""), [*rows, ("means", means)]))
+
+
+def replay(
+    call: Call,
+    connection: Connection = None,
+    stream: Stream = None,
+    rule: Rule = None,
+    ids: Ids = None,
+) -> None:
+    """Take open entries through mapping and rules again, after one was mended. Sources are not asked."""
+    from cxflow import flow
+
+    chosen = _filter(call, connection, stream, rule, ids)
+    made = outcome.Outcome("replay")
+    places = _places(call, chosen)
+    with call.out.progress(len(places) + 3) as step:
+        for place in places:
+            step(".".join(place))
+            # One at a time: a stream that fails stops no other.
+            only = dataclasses.replace(chosen, connection=place[0], stream=place[1])
+            try:
+                made.loads += [outcome.Load(report) for report in flow.replay(call.settings, only)]
+            except CxflowError as problem:
+                call.fail(problem.at(*place))
+        if made.loads:
+            outcome.finish(call, made, step)
+    outcome.show(call, made)
+
+
+def discard(
+    call: Call,
+    reason: Annotated[str, typer.Option(help="Why; it is kept with each entry.")],
+    connection: Connection = None,
+    stream: Stream = None,
+    rule: Rule = None,
+    ids: Ids = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Close open entries for good, for a reason."""
+    from cxflow.validate import quarantine
+
+    chosen = _filter(call, connection, stream, rule, ids)
+    meant = sum(row["records"] for row in quarantine.reasons(call.settings, chosen))
+    if meant and not yes:
+        typer.confirm(f"Discard {meant:,} records for good?", abort=True, err=True)
+    count = quarantine.discard(call.settings, chosen, reason)
+    call.out.report({"discarded": count}, f"{count:,} records discarded")
+
+
+def _filter(
+    call: Call,
+    connection: str | None,
+    stream: str | None,
+    rule: str | None,
+    ids: list[str] | None,
+    status: Status = "open",
+) -> Filter:
+    from cxflow.cli import warehouse
+    from cxflow.validate.quarantine import Filter
+
+    warehouse.require(call.settings)
+    return Filter(connection, stream, rule, None if status == "all" else status, tuple(ids or ()))
+
+
+def _places(call: Call, chosen: Filter) -> list[tuple[str, str]]:
+    """The streams that have entries that are meant."""
+    from cxflow.validate import quarantine
+
+    rows = quarantine.reasons(call.settings, chosen)
+    return list(dict.fromkeys((row["source_system"], row["source_object"]) for row in rows))
+
+
+def _without_content(row: Any, *, mask: bool = False) -> dict[str, Any]:
+    """An entry without what its record says: left out, or masked with its length."""
+    entry = dict(row)
+    for name in ("raw_value", "payload"):
+        value = entry.pop(name)
+        if mask:
+            entry[name] = None if value is None else f"masked, {len(value):,} characters; --reveal shows it"
+    return entry
+
+
+_MEANINGS = {
+    "malformed": "the line or document could not be read as a record; only a new delivery mends it",
+    "cast": "the value does not fit the column's type",
+    "zone_missing": "a time without a zone, and neither stream nor connection has a timezone",
+    "required": "a value that must be there is not",
+    "expression": "the mapping's expression fails on this record",
+    "duplicate_key": "several different records claim one key, and none is the newer",
+    "new_column": "the record has a raw column not seen before, and the policy refuses it",
+    "missing_column": "the record lacks a raw column seen before, and the policy refuses it",
+    "retyped_column": "a raw column changed its form, and the policy refuses it",
+}
+"""The rules that are not expectations."""
+
+
+def explanation(call: Call, entry: Any) -> str:
+    """What a rule means, and the expression that filled the column at fault."""
+    from cxflow import flow
+    from cxflow.validate import suites
+
+    rule, column = entry["rule"], entry["column_name"] or ""
+    says = _MEANINGS.get(rule, "")
+    try:
+        stream = flow.open_connection(call.settings, entry["source_system"]).stream(entry["source_object"])
+    except CxflowError:  # it is not configured any more
+        return says
+    if not says:
+        every = [each for suite in suites.of_stream(call.settings.quality, stream).values() for each in suite]
+        says = next((each.says for each in every if each.rule == rule), "")
+    table_name, _, name = column.partition(".")
+    expressions = [part.columns[name] for part in stream.to.get(table_name, ()) if name in part.columns]
+    return says + (f" ({column} = {' or '.join(expressions)})" if expressions else "")

@@ -1,0 +1,198 @@
+"""What `cxflow init` writes: a first project, with invented answers or for a CSV of one's own."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from cxflow.errors import ConfigError
+
+IGNORED = "warehouse.duckdb*\nlanding/\n.cxflow/\n"
+"""For version control: what can be made again, and what holds personal data."""
+
+_HEAD = """\
+# A cxflow project. `cxflow lint` checks this file, `cxflow connectors files` explains its settings.
+
+[project]
+name = "{name}"
+timezone = "UTC"       # in which days, weeks and months of KPIs begin: "Europe/Madrid", "America/Sao_Paulo"
+currency = "EUR"       # of amounts that name none
+country = "US"         # of telephone numbers without a country code
+
+"""
+
+SAMPLE_TOML = (
+    _HEAD
+    + """\
+[connections.surveys]
+connector = "files"
+timezone = "UTC"       # of times that do not say theirs
+
+[connections.surveys.streams.answers]
+title = "Answers to one question: would you recommend us?"
+path = "exports/*.csv"
+primary_key = ["response_id"]
+identifiers = {{ email = "email" }}   # what names the customer: the same address elsewhere is the same person
+pii = ["email", "comment"]          # masked wherever a person looks
+
+# What a record means. Left: the warehouse's column. Right: DuckDB SQL over the file's columns.
+[connections.surveys.streams.answers.to.touchpoint]
+activity = "'answered_survey'"
+channel = "channel"
+occurred_at = "answered_at"
+
+[connections.surveys.streams.answers.to.survey_response]
+response_id = "response_id"
+question_id = "'recommend'"
+metric_type = "'nps'"               # its scale, 0 to 10, is known
+rating_value = "score"
+response_text = "comment"
+responded_at = "answered_at"
+"""
+)
+
+SAMPLE_CSV = """\
+response_id,email,channel,score,comment,answered_at
+A001,ana@example.com,email,10,Arrived early,2026-01-12T09:15:00Z
+A002,ben@example.com,email,9,,2026-01-13T17:40:00Z
+A003,chloe@example.com,web,7,Fine but slow,2026-01-13T20:05:00Z
+A004,dinesh@example.com,web,10,Helped me at once,2026-01-14T08:30:00Z
+A005,eva@example.com,email,3,Nobody answered for a week,2026-01-15T11:00:00Z
+A006,farid@example.com,phone,8,,2026-01-16T15:20:00Z
+A007,greta@example.com,email,9,Would order again,2026-01-19T10:45:00Z
+A008,hugo@example.com,web,6,The box was open,2026-01-20T18:10:00Z
+A009,ines@example.com,email,10,,2026-01-21T07:55:00Z
+A010,jonas@example.com,web,9,"Good price, good shoes",2026-01-22T13:25:00Z
+A011,kaja@example.com,phone,2,Third call about one order,2026-01-23T16:35:00Z
+A012,liam@example.com,email,8,,2026-01-26T09:05:00Z
+A013,mara@example.com,email,10,Thank you!,2026-01-27T12:50:00Z
+A014,nikos@example.com,web,9,,2026-01-28T19:30:00Z
+A015,ana@example.com,email,9,Second order just as good,2026-02-02T09:20:00Z
+A016,olga@example.com,web,11,A score that cannot be,2026-02-03T14:15:00Z
+A017,pablo@example.com,web,7,,2026-02-04T10:10:00Z
+A018,quinn@example.com,email,10,,2026-02-05T21:45:00Z
+A019,rosa@example.com,phone,4,Too expensive to send back,2026-02-06T11:30:00Z
+A020,sami@example.com,email,9,Simple,2026-02-09T08:40:00Z
+"""
+"""Invented answers. One score lies outside its scale, on purpose: it shows what becomes of such a record."""
+
+_SUGGESTIONS = (
+    (r"(^|_)(response|answer|review|ticket|call|order|record)?_?id$|^key$", "primary_key"),
+    (r"e_?mail", "identifiers.email"),
+    (r"phone|mobile|(^|_)tel", "identifiers.phone"),
+    (r"comment|text|body|name|e_?mail|phone|mobile|address", "pii"),
+    (r"(^|_)(at|on)$|date|time|created|answered|responded", "occurred_at"),
+    (r"score|rating|stars|(^|_)(nps|csat|ces)", "rating_value"),
+    (r"channel|medium|(^|_)via", "channel"),
+)
+"""Pattern of a column's name, and what it may be for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The first line of a CSV."""
+
+    delimiter: str
+    columns: tuple[str, ...]
+
+
+def header(path: Path) -> Header:
+    """Read the first line of a CSV, and nothing else. Raises ConfigError where there is none."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            line = file.readline()
+    except FileNotFoundError:
+        raise ConfigError(f"there is no file {path}", value=str(path)) from None
+    except (OSError, UnicodeDecodeError) as problem:
+        raise ConfigError(f"{path} cannot be read as UTF-8 text: {problem}", value=str(path)) from None
+    if not line.strip():
+        raise ConfigError(
+            f"{path} has no header", value=str(path), fix="its first line must name the columns"
+        )
+    delimiter = max(",;\t|", key=line.count)
+    return Header(delimiter, tuple(next(csv.reader([line], delimiter=delimiter))))
+
+
+def skeleton(name: str, stream: str, path: str, found: Header) -> str:
+    """A `cxflow.toml` for a CSV. What the file says is written; what it means is suggested, in comments."""
+    delimiter = "\\t" if found.delimiter == "\t" else found.delimiter
+    expressions = {column: _expression(column) for column in found.columns}
+    width = max(map(len, expressions.values()))
+    columns = "\n".join(
+        f"#   {expressions[column]:{width}}{_remark(column)}".rstrip() for column in found.columns
+    )
+
+    def like(part: str, otherwise: str) -> str:
+        return next((expressions[column] for column in found.columns if part in _parts(column)), otherwise)
+
+    personal = ", ".join(_quoted(column) for column in found.columns if "pii" in _parts(column)) or '"COLUMN"'
+    return (
+        _HEAD.format(name=name)
+        + f"""\
+[connections.{name}]
+connector = "files"
+# timezone = "Europe/Madrid"   # of times that do not say theirs
+
+[connections.{name}.streams.{stream}]
+path = {_quoted(path)}
+delimiter = "{delimiter}"
+
+# The columns of the file, as SQL names them, and what their names suggest. Nothing below is active until you
+# take its `#` away: only you know what a record means.
+#
+{columns}
+
+# What tells one record from all others:
+# primary_key = [{_quoted(like("primary_key", "COLUMN"))}]
+
+# What names the customer, and what is personal (raw column names):
+# identifiers = {{ email = {_quoted(like("identifiers.email", "COLUMN"))} }}
+# pii = [{personal}]
+
+# Every record is a touchpoint, that is: something happened between a customer and you, at some time.
+# [connections.{name}.streams.{stream}.to.touchpoint]
+# activity = "'answered_survey'"     # a text in SQL; or 'wrote_review', 'placed_order', …
+# channel = {_quoted(like("channel", "'web'"))}
+# occurred_at = {_quoted(like("occurred_at", "COLUMN"))}
+
+# An answer to a survey has a row of its own:
+# [connections.{name}.streams.{stream}.to.survey_response]
+# response_id = {_quoted(like("primary_key", "COLUMN"))}
+# question_id = "'recommend'"
+# metric_type = "'nps'"              # nps (0 to 10), csat (1 to 5), ces (1 to 7)
+# rating_value = {_quoted(like("rating_value", "COLUMN"))}
+# responded_at = {_quoted(like("occurred_at", "COLUMN"))}
+"""
+    )
+
+
+def project_name(folder: Path) -> str:
+    """A name for the project, from its folder's."""
+    return re.sub(r"^[^a-z]+", "", re.sub(r"[^a-z0-9_-]+", "-", folder.name.lower())).strip("-") or "project"
+
+
+def _parts(column: str) -> list[str]:
+    """What a column may be for, by its name alone."""
+    spoken = re.sub(r"[^a-z0-9]+", "_", column.lower())
+    return [part for pattern, part in _SUGGESTIONS if re.search(pattern, spoken)]
+
+
+def _remark(column: str) -> str:
+    found = _parts(column)
+    return f"   {', '.join(found)}?" if found else ""
+
+
+def _expression(column: str) -> str:
+    """A raw column in SQL: bare where that is enough."""
+    return (
+        column if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", column) else '"' + column.replace('"', '""') + '"'
+    )
+
+
+def _quoted(text: str) -> str:
+    """A text in TOML."""
+    if "'" not in text and ('"' in text or "\\" in text):
+        return f"'{text}'"
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

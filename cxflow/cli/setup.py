@@ -1,0 +1,67 @@
+"""`cxflow init`: a first project of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cxflow.cli.call import Call, command
+from cxflow.errors import ConfigError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    command(app)(init)
+
+
+def init(
+    call: Call,
+    folder: Annotated[Path, typer.Argument(help="Where; it is made if it is not there.")] = Path(),
+    csv: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Describe this CSV instead of writing a sample.")
+    ] = None,
+) -> None:
+    """Begin a project: a commented cxflow.toml that works at once, or one for a CSV of your own.
+
+    Never overwrites a file.
+    """
+    from cxflow.cli import sample
+    from cxflow.settings import FILE_NAME
+
+    name = sample.project_name(folder.resolve())
+    if csv is None:
+        files = {
+            FILE_NAME: sample.SAMPLE_TOML.format(name=name),
+            "exports/answers.csv": sample.SAMPLE_CSV,
+        }
+        then = "cxflow run, then cxflow kpis"
+    else:
+        found = sample.header(csv)
+        path = _seen_from(folder, csv)
+        files = {FILE_NAME: sample.skeleton(name, sample.project_name(csv.with_suffix("")), path, found)}
+        then = f"say in {FILE_NAME} what a record means, then cxflow lint, cxflow run and cxflow kpis"
+    for file in files:
+        if (folder / file).exists():
+            raise ConfigError(
+                f"{folder / file} is there already", value=str(folder / file), fix="choose another folder"
+            )
+    if not (folder / ".gitignore").exists():
+        files[".gitignore"] = sample.IGNORED
+    for file, content in files.items():
+        target = folder / file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(content, encoding="utf-8")
+    where = "" if folder.resolve() == Path.cwd() else f"cd {folder}, "
+    call.out.report(
+        {"folder": str(folder.resolve()), "files": list(files)},
+        *(f"wrote {folder / file}" for file in files),
+        f"next: {where}{then}",
+    )
+
+
+def _seen_from(folder: Path, csv: Path) -> str:
+    """A file's path as the project's configuration has it: absolute, unless it lies in the folder."""
+    there, home = csv.resolve(), folder.resolve()
+    return there.relative_to(home).as_posix() if there.is_relative_to(home) else there.as_posix()

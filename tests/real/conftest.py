@@ -1,0 +1,87 @@
+"""The real data sets, kept outside the repository: each is loaded once for all the tests that only look."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from real_project import VARIABLE, RealProject
+from real_sets import OLIST, PWC, SFO, RealSet
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A data set after its first run."""
+
+    of: RealSet
+    project: RealProject
+    outcome: dict[str, Any]
+    """What that run answered."""
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of the real data sets."""
+    folder = Path(os.environ.get(VARIABLE) or ROOT.parent / "shared" / "data").resolve()
+    if not folder.is_dir():
+        pytest.skip(f"the real data sets are kept outside the repository; {VARIABLE} says where")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def home(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Makes a project of a set, with a copy of its data that a test may touch."""
+
+    def make(of: RealSet) -> RealProject:
+        absent = [file for file in of.files.values() if not (real_data / file).is_file()]
+        if absent:
+            pytest.skip(f"{real_data} has no {absent[0]}")
+        return RealProject.create(of.name, tmp_path_factory.mktemp(of.name), real_data, of.files.values())
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def loaded_olist(home: Any) -> Loaded:
+    project = home(OLIST)
+    return Loaded(OLIST, project, project.cxflow("run"))
+
+
+@pytest.fixture(scope="session")
+def loaded_sfo(home: Any) -> Loaded:
+    project = home(SFO)
+    return Loaded(SFO, project, project.cxflow("run"))
+
+
+@pytest.fixture(scope="session")
+def loaded_pwc(home: Any) -> Loaded:
+    """The smallest set is loaded as people do it: by the installed command, in a process of its own."""
+    project = home(PWC)
+    return Loaded(PWC, project, project.cxflow_in_a_process("run"))
+
+
+@pytest.fixture(scope="session")
+def olist(loaded_olist: Loaded) -> RealProject:
+    return loaded_olist.project
+
+
+@pytest.fixture(scope="session")
+def sfo(loaded_sfo: Loaded) -> RealProject:
+    return loaded_sfo.project
+
+
+@pytest.fixture(scope="session")
+def pwc(loaded_pwc: Loaded) -> RealProject:
+    return loaded_pwc.project
+
+
+@pytest.fixture(scope="session", params=["olist", "sfo", "pwc"])
+def loaded(request: pytest.FixtureRequest) -> Loaded:
+    """Every set in turn."""
+    found: Loaded = request.getfixturevalue(f"loaded_{request.param}")
+    return found

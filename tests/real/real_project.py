@@ -1,0 +1,99 @@
+"""A project over real data, asked at the command line as people ask it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from typer.testing import CliRunner
+
+from cxflow.cli.app import app
+from cxflow.store.tables import CANONICAL
+
+HERE = Path(__file__).parent
+VARIABLE = "CXFLOW_REAL_DATA"
+
+OF_A_LOAD = {"run_id", "loaded_at", "received_at"}
+"""Columns that say when and by which load a row came."""
+
+Published = dict[str, tuple[float | None, int]]
+"""First day of a period (`all` for the whole time) to value and n."""
+
+
+@dataclass(frozen=True)
+class RealProject:
+    """The `cxflow.toml` of a real data set, copied to a folder of its own beside a copy of the data it reads."""
+
+    folder: Path
+
+    @classmethod
+    def create(cls, name: str, folder: Path, source: Path, files: Iterable[str]) -> RealProject:
+        """A project in `folder`; `files` are copied from `source`, each to its own place."""
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(HERE / name / "cxflow.toml", folder)
+        project = cls(folder)
+        for file in files:
+            copy = project.data / file
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source / file, copy)
+        return project
+
+    @property
+    def data(self) -> Path:
+        """The folder that CXFLOW_REAL_DATA names for this project."""
+        return self.folder / "data"
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {VARIABLE: str(self.data)}
+
+    def cxflow(self, *arguments: str) -> Any:
+        """What a command answers with `--json`."""
+        result = CliRunner().invoke(app, self._line(arguments), env=self._environment)
+        assert result.exit_code == 0, result.stderr
+        return json.loads(result.stdout)
+
+    def cxflow_in_a_process(self, *arguments: str) -> Any:
+        """The same from the installed command, in a process of its own."""
+        line = [str(Path(sys.executable).with_name("cxflow")), *self._line(arguments)]
+        environment = os.environ | self._environment
+        result = subprocess.run(line, env=environment, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stderr
+        return json.loads(result.stdout)
+
+    def _line(self, arguments: Sequence[str]) -> list[str]:
+        return ["--project", str(self.folder), *arguments, "--json"]
+
+    def published(self, kpi: str, *options: str) -> Published:
+        """A KPI's values, as `cxflow kpis` shows them."""
+        found = self.cxflow("kpis", kpi, *options)
+        return {each["period_start"] or "all": (each["value"], each["n"]) for each in found}
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """What the warehouse answers."""
+        with duckdb.connect(str(self.folder / "warehouse.duckdb")) as warehouse:
+            return warehouse.execute(sql).fetchall()
+
+    def row(self, sql: str) -> tuple[Any, ...]:
+        """The one row of an answer."""
+        (found,) = self.rows(sql)
+        return found
+
+    def digest(self, streams: Iterable[str] = ()) -> dict[str, tuple[int, int]]:
+        """Number and hash of the rows of every canonical table, customers included; of these streams, or of all."""
+        named = ", ".join(f"'{stream}'" for stream in streams)
+        where = f"source_system || '.' || source_object IN ({named})" if named else "true"
+        found = {}
+        for name, table in CANONICAL.items():
+            columns = ", ".join(column.name for column in table.columns if column.name not in OF_A_LOAD)
+            rows = f"SELECT {columns} FROM {name} WHERE {where}"
+            found[name] = self.row(f"SELECT count(*), coalesce(sum(hash(each)::HUGEINT), 0) FROM ({rows}) AS each")
+        return found

@@ -1,0 +1,112 @@
+"""The real data sets: which file each stream reads, and how a file is counted and cut without cxflow."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import openpyxl
+
+_DELIVERED = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class RealSet:
+    """A data set with a `cxflow.toml`."""
+
+    name: str
+    files: Mapping[str, str]
+    """CONNECTION.STREAM to its file, seen from the folder of the real data."""
+    halved: tuple[str, ...]
+    """Streams whose file is cut in two to be loaded in halves."""
+    beside: tuple[str, ...] = ()
+    """Streams loaded with the first half: what the KPIs below need besides."""
+    shown: tuple[tuple[str, ...], ...] = ()
+    """Arguments of `cxflow kpis` that show what depends on these streams alone."""
+
+    @property
+    def in_halves(self) -> tuple[str, ...]:
+        """The streams of a project that is loaded in halves."""
+        return (*self.halved, *self.beside)
+
+
+OLIST = RealSet(
+    "olist",
+    {
+        "shop.orders": "olist_sample/olist_orders_dataset.csv",
+        "shop.items": "olist_sample/olist_order_items_dataset.csv",
+        "shop.payments": "olist_sample/olist_order_payments_dataset.csv",
+        "shop.customers": "olist_sample/olist_customers_dataset.csv",
+        "shop.reviews": "olist_sample/olist_order_reviews_dataset.csv",
+        "catalogue.products": "olist_official/datasets/olist_products_dataset.csv",
+        "catalogue.sellers": "olist_official/datasets/olist_sellers_dataset.csv",
+        "crm.leads": "olist_funnel/olist_marketing_qualified_leads_dataset.csv",
+        "crm.deals": "olist_funnel/olist_closed_deals_dataset.csv",
+    },
+    halved=("shop.orders", "shop.reviews"),
+    beside=("shop.customers",),
+    shown=(
+        ("review_rating", "--grain", "day"),
+        ("on_time_delivery_rate", "--grain", "day"),
+        ("repeat_purchase_rate",),
+        ("retention_rate",),
+    ),
+)
+
+SFO = RealSet(
+    "sfo",
+    {
+        f"sfo.survey_{year}": f"sfo/data/raw/{year}_SFO_Customer_Survey_20250817.csv"
+        for year in (2014, 2015, 2016, 2017)
+    },
+    halved=("sfo.survey_2016",),
+    shown=(("csat", "--since", "2016-05-01", "--until", "2016-06-01"),),
+)
+
+PWC = RealSet(
+    "pwc",
+    {"callcentre.calls": "pwc/01_Call-Center-Dataset.xlsx"},
+    halved=("callcentre.calls",),
+    shown=(("csat",), ("average_handle_time", "--grain", "day"), ("abandonment_rate", "--grain", "day")),
+)
+
+
+def rows_of(path: Path) -> list[tuple[object, ...]]:
+    """The header and the records of a CSV file or a workbook; a record may span lines."""
+    if path.suffix == ".xlsx":
+        book = openpyxl.load_workbook(path, read_only=True)
+        rows = [tuple(row) for row in book.worksheets[0].iter_rows(values_only=True)]
+        book.close()
+        return rows
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return [tuple(row) for row in csv.reader(file)]
+
+
+def cut(path: Path) -> tuple[Path, Path]:
+    """Two files with half of the records each, beside the whole one and delivered a day after each other."""
+    header, *records = rows_of(path)
+    middle = len(records) // 2
+    halves = []
+    for number, part in enumerate((records[:middle], records[middle:])):
+        half = path.with_stem(f"{path.stem}.half-{number}")
+        _write(half, (header, *part))
+        at = (_DELIVERED + timedelta(days=number)).timestamp()
+        os.utime(half, (at, at))
+        halves.append(half)
+    return halves[0], halves[1]
+
+
+def _write(path: Path, rows: Iterable[tuple[object, ...]]) -> None:
+    if path.suffix == ".xlsx":
+        book = openpyxl.Workbook(write_only=True)
+        sheet = book.create_sheet()
+        for row in rows:
+            sheet.append(row)
+        book.save(path)
+        return
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(rows)
