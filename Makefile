@@ -41,12 +41,16 @@ lint: $(VENV)/.development
 
 types: $(VENV)/.development
 	$(BIN)/mypy
+	$(foreach folder,$(PLUGIN_FOLDERS),$(BIN)/mypy --config-file $(folder)/pyproject.toml $(folder)/src &&) true
 
 contracts: $(VENV)/.development
 	$(BIN)/lint-imports
 
 units: $(VENV)/.development
-	$(BIN)/pytest -n 2 --dist loadfile tests plugins
+	$(BIN)/pytest -n 2 --dist loadfile
+	@for folder in $(PLUGIN_FOLDERS); do \
+		echo "testing $$folder"; $(BIN)/pytest -n 2 --dist loadfile -c $$folder/pyproject.toml --rootdir $$folder $$folder || exit 1; \
+	done
 
 docs: $(VENV)/.development
 	$(BIN)/python -m cxflow.cli.reference docs

@@ -48,6 +48,7 @@ ACTIVITIES: dict[str, Activity] = {
         Activity("received_refund", "after", "outbound"),
         Activity("called_support", "after", is_support=True),
         Activity("contacted_support", "after", is_support=True),
+        Activity("entered_queue", "after"),
         Activity("received_call", "after", "outbound"),
         Activity("visited_place", "during"),
         Activity("answered_survey", "after"),
