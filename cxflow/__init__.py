@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from cxflow.connect.connector import Connector, Cursor, Sink
     from cxflow.connect.hookspecs import hookimpl
     from cxflow.errors import ConfigError, CxflowError, FatalError, RecordError, SourceError, TransientError
+    from cxflow.kpis.estimators import Mean, Net, Quantile, Rate, RepeatShare, Retained, Share
+    from cxflow.kpis.facts import fact
     from cxflow.kpis.kpi import Kpi
     from cxflow.model.expectation import Expectation
     from cxflow.model.stream import Policies, Projection, Stream
@@ -28,6 +30,14 @@ _HOMES = {
     "Expectation": "cxflow.model.expectation",
     "FatalError": "cxflow.errors",
     "Kpi": "cxflow.kpis.kpi",
+    "Mean": "cxflow.kpis.estimators",
+    "Net": "cxflow.kpis.estimators",
+    "Quantile": "cxflow.kpis.estimators",
+    "Rate": "cxflow.kpis.estimators",
+    "RepeatShare": "cxflow.kpis.estimators",
+    "Retained": "cxflow.kpis.estimators",
+    "Share": "cxflow.kpis.estimators",
+    "fact": "cxflow.kpis.facts",
     "Policies": "cxflow.model.stream",
     "Projection": "cxflow.model.stream",
     "RecordError": "cxflow.errors",
@@ -50,16 +60,24 @@ __all__ = [
     "Expectation",
     "FatalError",
     "Kpi",
+    "Mean",
+    "Net",
     "Policies",
     "Projection",
+    "Quantile",
+    "Rate",
     "RecordError",
+    "RepeatShare",
+    "Retained",
     "Secret",
     "Settings",
+    "Share",
     "Sink",
     "SourceError",
     "Stream",
     "TransientError",
     "Window",
+    "fact",
     "hookimpl",
 ]
 

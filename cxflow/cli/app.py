@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import Annotated, Unpack
 
 import typer
 
@@ -19,12 +19,25 @@ app = typer.Typer(
 )
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"cxflow {version('cxflow-framework')}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+]
+
+
 @app.callback()
 @shared
-def everywhere(context: typer.Context, **before: Unpack[Shared]) -> None:
+def everywhere(context: typer.Context, version: Version = False, **before: Unpack[Shared]) -> None:  # noqa: ARG001  its callback acts
     """Customer-experience data from every system into one touchpoint warehouse, and KPIs to trust."""
     context.obj = before
 
 
-for family in (setup, checks, trip, books, quarantine, kpis, catalogue, demo, up):
+for family in (setup, demo, checks, trip, up, books, kpis, quarantine, catalogue):
     family.register(app)

@@ -21,11 +21,11 @@ _SHOWN_LOADS = 10
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    command(app)(status)
+    command(app, rich_help_panel="Look")(status)
     state = typer.Typer(help="How far each stream has been read.", no_args_is_help=True)
     command(state, "list")(list_states)
     command(state)(forget)
-    app.add_typer(state, name="state")
+    app.add_typer(state, name="state", rich_help_panel="Look")
 
 
 def status(call: Call) -> None:

@@ -85,8 +85,13 @@ class Call:
 
 
 def shared(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a function of a context and the shared options' values their declarations for typer."""
-    return _declare(function, [], function)
+    """Make a function of a context, options of its own and the shared ones' values readable for typer."""
+    own = [
+        parameter
+        for name, parameter in inspect.signature(function, eval_str=True).parameters.items()
+        if name != "context" and parameter.kind is not inspect.Parameter.VAR_KEYWORD
+    ]
+    return _declare(function, own, function)
 
 
 def command(

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    command(app)(plugins)
-    command(app)(connectors)
-    command(app)(schema)
+    command(app, rich_help_panel="What there is")(plugins)
+    command(app, rich_help_panel="What there is")(connectors)
+    command(app, rich_help_panel="What there is")(schema)
 
 
 def plugins(call: Call) -> None:
@@ -94,7 +94,7 @@ def _settings_of(model: type[BaseModel]) -> list[dict[str, Any]]:
             {
                 "setting": field.alias or name,
                 "default": "required" if default is PydanticUndefined else _toml(default),
-                "means": field.description or "",
+                "means": " ".join((field.description or "").split()),
             }
         )
     return found

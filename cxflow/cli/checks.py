@@ -9,14 +9,16 @@ import typer
 from cxflow.cli.call import Call, command
 from cxflow.errors import ConfigError
 
-Names = Annotated[list[str] | None, typer.Argument(metavar="[CONNECTION[.STREAM]]...", show_default=False)]
+Names = Annotated[
+    list[str] | None, typer.Argument(metavar="CONNECTION[.STREAM]", help="Which ones; all unless given.")
+]
 """Which connections or streams are meant; none means all."""
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    command(app)(lint)
-    command(app)(doctor)
+    command(app, rich_help_panel="Check")(lint)
+    command(app, rich_help_panel="Check")(doctor)
 
 
 def lint(call: Call, connections: Names = None) -> None:

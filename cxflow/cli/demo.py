@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 _MADE = ("exports", "landing", "warehouse.duckdb", "warehouse.duckdb.wal", ".cxflow", "truth.json")
 """What a demo leaves in its folder, beside its cxflow.toml."""
-_SMALLEST = 0.2
+_SMALLEST = 0.3
 """There are as many defects whatever the size: in smaller ones they close the gate."""
 
 
 def register(app: typer.Typer) -> None:
     """Add the command of this module."""
-    command(app)(demo)
+    command(app, rich_help_panel="Begin")(demo)
 
 
 def demo(

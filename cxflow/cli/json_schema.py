@@ -92,12 +92,14 @@ def _unnamed(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _as_toml(part: Any) -> Any:
-    """TOML has no null: what is unset is left out. Durations may be written as seconds."""
+    """TOML has no null: what is unset is left out. Durations may be seconds. Docstrings' lines are joined."""
     if isinstance(part, list):
         return [_as_toml(item) for item in part if item != _NULL]
     if not isinstance(part, dict):
         return part
     kept = {key: _as_toml(item) for key, item in part.items() if not (key == "default" and item is None)}
+    if isinstance(says := kept.get("description"), str):
+        kept["description"] = " ".join(says.split())
     if kept.items() >= _DURATION.items():
         rest = {key: item for key, item in kept.items() if key not in _DURATION}
         return {**rest, "anyOf": [{"type": "number"}, _DURATION]}

@@ -26,7 +26,7 @@ By = Literal["channel", "source", "segment"]
 
 def register(app: typer.Typer) -> None:
     """Add the command of this module."""
-    command(app)(kpis)
+    command(app, rich_help_panel="Look")(kpis)
 
 
 def kpis(

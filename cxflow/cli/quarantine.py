@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
     command(family)(show)
     command(family)(replay)
     command(family)(discard)
-    app.add_typer(family, name="quarantine")
+    app.add_typer(family, name="quarantine", rich_help_panel="Look")
 
 
 def list_reasons(

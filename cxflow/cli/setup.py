@@ -13,7 +13,7 @@ from cxflow.errors import ConfigError
 
 def register(app: typer.Typer) -> None:
     """Add the command of this module."""
-    command(app)(init)
+    command(app, rich_help_panel="Begin")(init)
 
 
 def init(

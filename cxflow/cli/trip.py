@@ -26,9 +26,9 @@ Kpis = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    command(app)(run)
-    command(app)(backfill)
-    command(app)(migrate)
+    command(app, rich_help_panel="Load")(run)
+    command(app, rich_help_panel="Load")(backfill)
+    command(app, rich_help_panel="Load")(migrate)
 
 
 def run(

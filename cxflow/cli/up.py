@@ -13,7 +13,7 @@ from cxflow.errors import ConfigError
 
 def register(app: typer.Typer) -> None:
     """Add the command of this module."""
-    command(app)(up)
+    command(app, rich_help_panel="Load")(up)
 
 
 def up(

@@ -97,6 +97,7 @@ def conform(
         made,
         {key: item for key, item in report.items() if item},
         merged if outcome.is_learned else known,
+        is_replay=manifest.mode == "replay",
     )
 
 

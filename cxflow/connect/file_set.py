@@ -176,9 +176,9 @@ class Changes:
 def changes(files: FileSet, window: Window, cursor: Cursor | None) -> Changes:
     """The files to read in a window.
 
-    A backfill (`cursor` None) takes every file delivered within it. A scheduled run takes every file delivered
-    before its end that is new or changed since the cursor; at the first run, where the window has a start,
-    older files are only remembered, so that a later change of one is still seen.
+    A backfill (`cursor` None) takes every file delivered within it. A scheduled run takes every file
+    delivered before its end that is new or changed since the cursor; at the first run, where the window has a
+    start, older files are only remembered, so that a later change of one is still seen.
     """
     listing = [file for file in files.listing() if file.delivered_at < window.end]
     if cursor is None:
@@ -213,8 +213,8 @@ def _moved(
 ) -> set[tuple[str, float | None]]:
     """What a file that has only moved shows: the content of one read before, and its modification time.
 
-    Any time will do (None) where the earlier path is gone, unless its day was in it: what a source says of a new
-    day is news, even if it said the same of an earlier one.
+    Any time will do (None) where the earlier path is gone, unless its day was in it: what a source says of a
+    new day is news, even if it said the same of an earlier one.
     """
     here = {file.path for file in listing}
     found: set[tuple[str, float | None]] = set()

@@ -183,7 +183,7 @@ class Files(Connector):
 
 
 def _under(root: str, path: str) -> str:
-    """A stream's path seen from the connection's root; a URL, or an absolute path beside a folder, is whole."""
+    """A stream's path seen from the connection's root; a URL and an absolute path are whole."""
     if not root or "://" in path or (path.startswith("/") and "://" not in root):
         return path
     return f"{root if root.endswith('/') else f'{root}/'}{path.lstrip('/')}"

@@ -1,7 +1,8 @@
 """File formats: each function lands local files of one format through a sink. Called by `files`.
 
 Text stays text: nothing is cast here, so that leading zeros, odd dates and big numbers arrive as they were
-written. DuckDB reads and writes; Python only looks at headers (and at XLSX, which DuckDB cannot read offline).
+written. DuckDB reads and writes; Python only looks at headers (and at XLSX, which DuckDB cannot read
+offline).
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def land(stream: FileStream, files: list[LocalFile], sink: Sink, folder: Path) -
     except duckdb.Error as problem:
         text = str(problem)
         culprit = next((file.origin for file in files if str(file.path) in text), files[0].origin)
-        # What follows these words is a piece of the file, and so may be personal: not for a message or a chain.
+        # What follows these words is a piece of the file, and may be personal: not for a message or a chain.
         why = re.split(r" with value | Input: |\n", text)[0]
         raise SourceError(f"{culprit} cannot be read: {why}", value=culprit) from None
     finally:
@@ -59,9 +60,9 @@ def _csv(
     by_header: dict[tuple[int, tuple[str, ...]], list[LocalFile]] = {}
     for file in files:
         source = readable(file, stream.encoding, folder, stream.quote)
-        skip, names = (stream.skip_rows, list(stream.columns)) if stream.columns else _header(stream, source)
-        if names:
-            by_header.setdefault((skip, tuple(names)), []).append(source)
+        header = (stream.skip_rows, stream.columns) if stream.columns else _header(stream, source)
+        if header[1]:
+            by_header.setdefault(header, []).append(source)
     for (skip, names), group in by_header.items():
         columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
         read = (
@@ -79,20 +80,22 @@ def _csv(
 def _query_with_rejects(
     database: duckdb.DuckDBPyConnection, sink: Sink, sql: str, files: list[LocalFile]
 ) -> None:
-    """Land a query over `read_csv`, then the lines that it could not read, each once whatever is wrong with it."""
+    """Land a query over `read_csv`, then the lines that it could not read, each once."""
     database.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
     sink.query(database, sql)
     sink.malformed(
         database,
-        f"SELECT {_origin('s.file_path', files)} AS _origin, {_received('s.file_path', files)} AS _received_at, "
+        f"SELECT {_origin('s.file_path', files)} AS _origin, "
+        f"{_received('s.file_path', files)} AS _received_at, "
         "lower(min(e.error_type::VARCHAR)) || ' in line ' || e.line AS reason, min(e.csv_line) AS payload "
         "FROM reject_errors e JOIN reject_scans s USING (scan_id, file_id) "
         "GROUP BY s.file_path, e.line ORDER BY s.file_path, e.line",
     )
 
 
-def _header(stream: FileStream, file: LocalFile) -> tuple[int, list[str]]:
-    """The number of lines before the header, blank ones included, and the column names; none for an empty file."""
+def _header(stream: FileStream, file: LocalFile) -> tuple[int, tuple[str, ...]]:
+    """The number of lines before the header, blank ones included, and the column names; none for an empty
+    file."""
     skip = stream.skip_rows
     # A delimiter of several characters is one to the csv module that no header holds.
     mark = stream.delimiter if len(stream.delimiter) == 1 else "\x1f"
@@ -104,7 +107,7 @@ def _header(stream: FileStream, file: LocalFile) -> tuple[int, list[str]]:
                 break
             skip += 1
         else:
-            return skip, []
+            return skip, ()
         lines = (each.replace(stream.delimiter, mark) for each in chain([line], text))
         quoting: dict[str, Any] = (
             {"quotechar": stream.quote} if stream.quote else {"quoting": csv.QUOTE_NONE, "quotechar": None}
@@ -121,7 +124,7 @@ def _header(stream: FileStream, file: LocalFile) -> tuple[int, list[str]]:
             value=file.origin,
             fix='say how it is written: encoding = "…"',
         )
-    return skip, names
+    return skip, tuple(names)
 
 
 def unique_names(row: Iterable[object]) -> list[str]:
@@ -186,8 +189,9 @@ def _json(
                 value=file.origin,
                 fix='say where: records = "…"',
             )
-        items = f"(SELECT unnest(json_extract(document, {literal(f'{path}[*]')}))::VARCHAR AS _line FROM document)"
-        where = f"{literal(file.origin)} AS _origin, TIMESTAMPTZ {literal(file.delivered_at.isoformat())} AS _received_at"
+        found = f"unnest(json_extract(document, {literal(f'{path}[*]')}))::VARCHAR"
+        items = f"(SELECT {found} AS _line FROM document)"
+        where = f"{literal(file.origin)} AS _origin, {_instant(file)} AS _received_at"
         sink.query(database, f"SELECT _line AS _payload, {where} FROM {items} WHERE ltrim(_line)[1] = '{{'")
         sink.malformed(
             database,
@@ -197,7 +201,7 @@ def _json(
 
 
 def _parquet(
-    stream: FileStream, files: list[LocalFile], sink: Sink, database: duckdb.DuckDBPyConnection, folder: Path
+    _: FileStream, files: list[LocalFile], sink: Sink, database: duckdb.DuckDBPyConnection, folder: Path
 ) -> None:
     sources = [plainly_named(file, folder) for file in files]
     zoned: dict[str, bool] = {}
@@ -216,7 +220,7 @@ def _parquet(
             if pa.types.is_timestamp(field.type) and zoned.setdefault(field.name, has_zone) != has_zone:
                 # One relation holds them all, and would take the naive times for UTC.
                 raise SourceError(
-                    f"{file.origin}: the times in {field.name!r} have a zone in some files and none in others",
+                    f"{file.origin}: times in {field.name!r} have a zone in some files and none in others",
                     value=field.name,
                     fix="give each kind a stream of its own",
                 )
@@ -260,7 +264,7 @@ def _fixed_width(
 
 
 def _xlsx(
-    stream: FileStream, files: list[LocalFile], sink: Sink, database: duckdb.DuckDBPyConnection, folder: Path
+    stream: FileStream, files: list[LocalFile], sink: Sink, database: duckdb.DuckDBPyConnection, _: Path
 ) -> None:
     for file in files:
         rows = _sheet_rows(stream, file)
@@ -280,8 +284,7 @@ def _xlsx(
         database.register("sheet", sheet)
         sink.query(
             database,
-            f"SELECT *, {literal(file.origin)} AS _origin, "
-            f"TIMESTAMPTZ {literal(file.delivered_at.isoformat())} AS _received_at FROM sheet",
+            f"SELECT *, {literal(file.origin)} AS _origin, {_instant(file)} AS _received_at FROM sheet",
         )
 
 
@@ -311,7 +314,7 @@ def _sheet_rows(stream: FileStream, file: LocalFile) -> Iterator[tuple[Any, ...]
 
 
 def _cell(value: Any, null_values: tuple[str, ...]) -> str | None:
-    """A cell as text: whole numbers without a point, times in ISO 8601, durations as hours:minutes:seconds."""
+    """A cell as text: whole numbers without a point, times in ISO 8601, durations as h:mm:ss."""
     if value is None:
         return None
     if isinstance(value, float) and value.is_integer():
@@ -353,9 +356,11 @@ def _origin(column: str, files: list[LocalFile]) -> str:
 
 
 def _received(column: str, files: list[LocalFile]) -> str:
-    return _lookup(
-        column, [(str(file.path), f"TIMESTAMPTZ {literal(file.delivered_at.isoformat())}") for file in files]
-    )
+    return _lookup(column, [(str(file.path), _instant(file)) for file in files])
+
+
+def _instant(file: LocalFile) -> str:
+    return f"TIMESTAMPTZ {literal(file.delivered_at.isoformat())}"
 
 
 def _lookup(column: str, pairs: list[tuple[str, str]]) -> str:

@@ -122,8 +122,8 @@ def connectors(manager: pluggy.PluginManager) -> dict[str, type[Connector]]:
                 )
             if found.setdefault(connector.name, connector) is not connector:
                 raise ConfigError(
-                    f"two plugins bring a connector {connector.name!r}: {found[connector.name].distribution} and "
-                    f"{connector.distribution}",
+                    f"two plugins bring a connector {connector.name!r}: "
+                    f"{found[connector.name].distribution} and {connector.distribution}",
                     value=connector.name,
                     fix="uninstall one of them",
                 )

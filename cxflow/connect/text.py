@@ -1,11 +1,12 @@
 """Text files as DuckDB can read them: whole, in UTF-8, with one kind of line end. Called by `formats`.
 
-Every byte is looked at before anything lands: DuckDB reads a compressed file that is cut off without a word, up
-to the cut.
+Every byte is looked at before anything lands: DuckDB reads a compressed file that is cut off without a word,
+up to the cut.
 """
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import tempfile
@@ -39,9 +40,9 @@ class LocalFile:
 def readable(file: LocalFile, encoding: str, folder: Path, quote: str = "") -> LocalFile:
     """The file itself where DuckDB can read it, else a copy in `folder`.
 
-    Line ends within `quote` are content and stay. A byte that is no UTF-8 is left to DuckDB, which rejects its
-    line; in any other encoding it is an error. Raises SourceError for a file that is cut off or not what its
-    name says, ConfigError for an unknown encoding.
+    Line ends within `quote` are content and stay. A byte that is no UTF-8 is left to DuckDB, which rejects
+    its line; in any other encoding it is an error. Raises SourceError for a file that is cut off or not what
+    its name says, ConfigError for an unknown encoding.
     """
     with reading(file):
         if encoding.lower().replace("_", "-") not in _NATIVE_ENCODINGS:
@@ -77,8 +78,9 @@ def reading(file: LocalFile) -> Iterator[None]:
 
 
 def plainly_named(file: LocalFile, folder: Path) -> LocalFile:
-    """The file under a name that DuckDB does not take for a glob."""
-    if not any(mark in str(file.path) for mark in "*?["):
+    """The file under a name that DuckDB does not take for a glob, nor for plain because of its capitals."""
+    suffix = file.path.suffix
+    if not any(mark in str(file.path) for mark in "*?[") and suffix == suffix.lower():
         return file
     with tempfile.NamedTemporaryFile(dir=folder, suffix=_suffix(file.path), delete=False) as place:
         link = Path(place.name)
@@ -93,9 +95,8 @@ def open_text(path: Path, encoding: str = "utf-8-sig", errors: str = "strict") -
 
 
 def text_lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
-    """The lines of a text file, plain or compressed, undecodable bytes replaced. For connectors' own parsers."""
-    raw = pa.input_stream(str(path), compression="detect")
-    with io.TextIOWrapper(raw, encoding=encoding, errors="replace", newline=None) as text:
+    """The lines of a text file, plain or compressed, undecodable bytes replaced. For connectors' parsers."""
+    with io.TextIOWrapper(_open(path), encoding=encoding, errors="replace", newline=None) as text:
         yield from text
 
 
@@ -107,10 +108,9 @@ def _suffix(path: Path) -> str:
 def _open(path: Path) -> IO[bytes]:
     suffix = path.suffix.lower()
     if suffix == ".gz":
-        return gzip.open(path, "rb")  # type: ignore[return-value]  a binary file in all but name
+        return io.BufferedReader(gzip.open(path, "rb"))
     if suffix == ".zst":
-        stream: IO[bytes] = pa.input_stream(str(path), compression="zstd")
-        return stream
+        return io.BufferedReader(pa.input_stream(str(path), compression="zstd"))
     return path.open("rb")
 
 
@@ -122,11 +122,11 @@ def _blocks(path: Path) -> Iterator[bytes]:
 
 def _decoded(file: LocalFile, encoding: str, folder: Path) -> LocalFile:
     try:
-        text = open_text(file.path, encoding)
+        codecs.lookup(encoding)
     except LookupError:
         raise ConfigError(f"unknown encoding {encoding!r}", value=encoding) from None
     with (
-        text,
+        open_text(file.path, encoding) as text,
         tempfile.NamedTemporaryFile(
             "w", dir=folder, suffix=".txt", encoding="utf-8", newline="", delete=False
         ) as copy,

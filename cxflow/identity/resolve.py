@@ -22,7 +22,7 @@ class IdentityReport:
     """What a resolution did."""
 
     identifiers: int
-    """Looked at: the pending ones and those of the same customers."""
+    """Looked at: the pending ones, those beside them and those of the same customers."""
     customers: int
     """Customers they name now."""
     merged: int
@@ -32,6 +32,7 @@ class IdentityReport:
 
 
 _TEMPORARY = (
+    "reached",
     "affected",
     "met",
     "node",
@@ -41,6 +42,8 @@ _TEMPORARY = (
     "assigned",
     "owner",
     "former",
+    "retired",
+    "owned",
     "profile",
 )
 
@@ -50,11 +53,12 @@ def resolve(connection: sa.Connection, settings: Settings) -> IdentityReport:
     schema.require(connection)
     if not connection.scalar(sa.text("SELECT count(*) FROM pending_identity")):
         return IdentityReport(0, 0, 0, 0)
-    _collect(connection)
+    _collect(connection, settings.identity.max_identifiers)
     shared = _set_shared_apart(connection, settings.identity.max_identifiers)
     components.label(connection, "edge", "component")
     _name(connection)
     merged = _keep_identities(connection)
+    _retire(connection)
     _assign_rows(connection)
     _keep_customers(connection)
     report = IdentityReport(
@@ -71,15 +75,43 @@ def resolve(connection: sa.Connection, settings: Settings) -> IdentityReport:
     return report
 
 
-def _collect(connection: sa.Connection) -> None:
-    """`affected`: the pending identifiers and all others of their customers. `met`: the records with one of
-    them. `node`: the affected identifiers that some record still holds, numbered, and first and last seen."""
+def _shared(identifiers: str, limit: int) -> str:
+    """Those of some identifiers that are met beside too many others, whoever these are, as SQL."""
+    return (
+        "SELECT namespace, identity_hash FROM ("
+        "SELECT m.namespace, m.identity_hash, o.namespace AS other, count(DISTINCT o.identity_hash) AS others "
+        f"FROM {identifiers} s JOIN record_identity m "
+        "ON m.namespace = s.namespace AND m.identity_hash = s.identity_hash "
+        "JOIN record_identity o ON o.source_system = m.source_system AND o.source_object = m.source_object "
+        "AND o.source_record_id = m.source_record_id "
+        "AND (o.namespace <> m.namespace OR o.identity_hash <> m.identity_hash) "
+        "GROUP BY m.namespace, m.identity_hash, o.namespace) beside "
+        f"WHERE others > {limit} GROUP BY namespace, identity_hash"
+    )
+
+
+def _collect(connection: sa.Connection, limit: int) -> None:
+    """`affected`: the pending identifiers, those met beside them, and all others of their customers. `met`: the
+    records with one of them. `node`: the affected identifiers that some record still holds, numbered, and first
+    and last seen.
+
+    A pending identifier that is shared reaches nobody: those beside it are customers of their own.
+    """
     _run(
         connection,
-        "CREATE TEMP TABLE affected AS SELECT namespace, identity_hash FROM pending_identity UNION "
+        "CREATE TEMP TABLE reached AS SELECT namespace, identity_hash FROM pending_identity UNION "
+        "SELECT o.namespace, o.identity_hash FROM pending_identity p JOIN record_identity m "
+        "ON m.namespace = p.namespace AND m.identity_hash = p.identity_hash "
+        "JOIN record_identity o ON o.source_system = m.source_system AND o.source_object = m.source_object "
+        f"AND o.source_record_id = m.source_record_id LEFT JOIN ({_shared('pending_identity', limit)}) s "
+        "ON s.namespace = p.namespace AND s.identity_hash = p.identity_hash WHERE s.identity_hash IS NULL",
+    )
+    _run(
+        connection,
+        "CREATE TEMP TABLE affected AS SELECT namespace, identity_hash FROM reached UNION "
         "SELECT i.namespace, i.identity_hash FROM customer_identity i WHERE i.valid_to IS NULL "
-        "AND i.customer_id IN (SELECT k.customer_id FROM customer_identity k JOIN pending_identity p "
-        "ON p.namespace = k.namespace AND p.identity_hash = k.identity_hash)",
+        "AND i.customer_id <> '' AND i.customer_id IN (SELECT k.customer_id FROM customer_identity k "
+        "JOIN reached r ON r.namespace = k.namespace AND r.identity_hash = k.identity_hash)",
     )
     _run(
         connection,
@@ -99,11 +131,8 @@ def _set_shared_apart(connection: sa.Connection, limit: int) -> int:
     """`edge`: record to node, without the identifiers that too many others are met beside."""
     _run(
         connection,
-        "CREATE TEMP TABLE shared_node AS SELECT node FROM ("
-        "SELECT n.node, o.namespace, count(DISTINCT o.identity_hash) AS others FROM met m "
-        "JOIN node n ON n.namespace = m.namespace AND n.identity_hash = m.identity_hash "
-        "JOIN met o ON o.record = m.record AND (o.namespace <> m.namespace OR o.identity_hash <> m.identity_hash) "
-        f"GROUP BY n.node, o.namespace) beside WHERE others > {limit} GROUP BY node",
+        f"CREATE TEMP TABLE shared_node AS SELECT n.node FROM ({_shared('affected', limit)}) s "
+        "JOIN node n ON n.namespace = s.namespace AND n.identity_hash = s.identity_hash",
     )
     _run(
         connection,
@@ -174,19 +203,40 @@ def _keep_identities(connection: sa.Connection) -> int:
     )
 
 
+def _retire(connection: sa.Connection) -> None:
+    """Customers who have lost all their identifiers: they are whoever has these now or, where that is nobody or
+    several, no longer there."""
+    _run(
+        connection,
+        "CREATE TEMP TABLE retired AS SELECT f.customer_id, "
+        "CASE WHEN count(DISTINCT a.customer_id) = 1 THEN min(a.customer_id) END AS successor "
+        "FROM former f LEFT JOIN assigned a ON a.namespace = f.namespace AND a.identity_hash = f.identity_hash "
+        "WHERE f.customer_id <> '' AND f.valid_to IS NULL "
+        "AND f.customer_id NOT IN (SELECT named_after FROM owner) AND f.customer_id NOT IN "
+        "(SELECT i.customer_id FROM customer_identity i WHERE i.valid_to IS NULL) GROUP BY f.customer_id",
+    )
+    _run(
+        connection,
+        "UPDATE customer SET merged_into_id = r.successor FROM retired r "
+        "WHERE r.customer_id = customer.customer_id AND r.successor IS NOT NULL",
+    )
+    gone = "(SELECT customer_id FROM retired WHERE successor IS NULL)"
+    _run(connection, f"DELETE FROM customer WHERE customer_id IN {gone} OR merged_into_id IN {gone}")
+
+
 def _assign_rows(connection: sa.Connection) -> None:
     """Set `customer_id` on the canonical rows of the met records, where it is another one than before, and note
     the days that this changes for the KPIs."""
-    _run(connection, "ALTER TABLE met ADD COLUMN customer_id VARCHAR")
     _run(
         connection,
-        "UPDATE met SET customer_id = a.customer_id FROM assigned a "
-        "WHERE a.namespace = met.namespace AND a.identity_hash = met.identity_hash",
+        "CREATE TEMP TABLE owned AS SELECT r.source_system, r.source_object, r.source_record_id, "
+        "max(nullif(i.customer_id, '')) AS customer_id FROM (SELECT DISTINCT source_system, source_object, "
+        "source_record_id FROM met) k JOIN record_identity r ON r.source_system = k.source_system "
+        "AND r.source_object = k.source_object AND r.source_record_id = k.source_record_id "
+        "LEFT JOIN customer_identity i ON i.namespace = r.namespace AND i.identity_hash = r.identity_hash "
+        "AND i.valid_to IS NULL GROUP BY r.source_system, r.source_object, r.source_record_id",
     )
-    by_record = (
-        "(SELECT source_system, source_object, source_record_id, max(customer_id) AS customer_id FROM met "
-        "GROUP BY source_system, source_object, source_record_id) m"
-    )
+    by_record = "owned m"
     for table in tables.CANONICAL.values():
         if "customer_id" not in table.columns:
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,11 @@ from cxflow.model.window import Window
 from cxflow.settings import Settings
 from cxflow.store import dialect, engine, landing, ledger, prepared, schema
 from cxflow.store.tables import load_run
+
+
+_ALONE = threading.Lock()
+"""DuckDB shuts other processes out of its file, but not other threads of this one; and inserts of the same rows
+are no conflict to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +49,23 @@ def load(settings: Settings, batch: BatchRef) -> LoadReport:
     manifest = landing.read_manifest(settings, batch)
     with landing.local_copy(settings, batch.path) as landed:
         verdict = prepared.read_verdict(landed / prepared.FOLDER, batch)
-        with engine.transaction(settings) as warehouse:
+        with _ALONE, engine.transaction(settings) as warehouse:
             schema.require(warehouse)
             if row := ledger.loaded(warehouse, batch):
                 return LoadReport(batch, ledger.counts_of(row), was_loaded=True)
             loading = Loading(warehouse, batch, manifest, verdict, datetime.now(UTC))
-            counts = _merge(loading, landed) if verdict.passed else Counts(extracted=verdict.extracted)
-            _keep_books(loading, counts)
+            counts, rules = Counts(extracted=verdict.extracted), dict(verdict.rules)
+            if verdict.passed:
+                counts = _merge(loading, landed)
+                if taken := counts.quarantined - verdict.refused:
+                    rules["duplicate_key"] = rules.get("duplicate_key", 0) + taken
+            _keep_books(loading, counts, rules)
     if not verdict.passed:
         raise GateClosedError(
             f"the gate stopped batch {batch.batch_id}: {verdict.why}",
             fix="nothing of it was loaded; mend the mapping or the source, or raise the gate, and run again",
         )
-    return LoadReport(batch, counts, verdict.rules, verdict.report)
+    return LoadReport(batch, counts, rules, verdict.report)
 
 
 def _merge(loading: Loading, landed: Path) -> Counts:
@@ -77,17 +87,19 @@ def _merge(loading: Loading, landed: Path) -> Counts:
         merge.remove_old_rows(loading)
     if counts.inserted + counts.updated + counts.deleted:
         merge.insert_rows(loading)
+    if counts.unchanged:
+        merge.confirm_identifiers(loading)
     merge.register(loading)
     refusals.keep(loading)
     return counts
 
 
-def _keep_books(loading: Loading, counts: Counts) -> None:
+def _keep_books(loading: Loading, counts: Counts, rules: dict[str, int]) -> None:
     """The ledger's row and the stream's state. The table's own constraint checks the books once more."""
     batch, verdict, window = loading.batch, loading.verdict, Window.from_json(loading.manifest.window)
     if verdict.passed and not counts.balanced:
         raise AccountingError(f"the books of batch {batch.batch_id} do not balance: {counts}")
-    notes = {**verdict.report, "rules": verdict.rules, "why": verdict.why}
+    notes = {**verdict.report, "rules": rules, "why": verdict.why}
     # A batch is loaded once, but may be stopped as often as somebody tries.
     run_id = batch.batch_id if verdict.passed else f"{batch.batch_id}-{loading.now:%H%M%S%f}"
     loading.execute(

@@ -103,6 +103,33 @@ def insert_rows(loading: Loading) -> None:
     pending.pend_identity(loading, sa.select(edges.c.namespace, edges.c.identity_hash))
 
 
+def confirm_identifiers(loading: Loading) -> None:
+    """Bring `seen_at` of unchanged records' identifiers to the version that is now loaded: a record without an
+    event of its own was seen when its version says, in whatever order the versions came."""
+    confirmed = (
+        sa.select(
+            OUTCOME.c.record_id, IDENTIFIER.c.namespace, IDENTIFIER.c.identity_hash, IDENTIFIER.c.seen_at
+        )
+        .join_from(IDENTIFIER, OUTCOME, OUTCOME.c._row == IDENTIFIER.c._row)
+        .where(OUTCOME.c.outcome == "unchanged", OUTCOME.c.is_newer)
+        .subquery()
+    )
+    moved = sa.and_(
+        loading.of_stream(record_identity),
+        record_identity.c.source_record_id == confirmed.c.record_id,
+        record_identity.c.namespace == confirmed.c.namespace,
+        record_identity.c.identity_hash == confirmed.c.identity_hash,
+        record_identity.c.seen_at != confirmed.c.seen_at,
+    )
+    pending.pend_identity(
+        loading,
+        sa.select(confirmed.c.namespace, confirmed.c.identity_hash).join_from(
+            confirmed, record_identity, moved
+        ),
+    )
+    loading.execute(sa.update(record_identity).where(moved).values(seen_at=confirmed.c.seen_at))
+
+
 def register(loading: Loading) -> None:
     """Bring the registry to the versions now loaded, and note when unchanged ones were last confirmed."""
     kept = CHANGED | ((OUTCOME.c.outcome == "unchanged") & OUTCOME.c.is_newer)

@@ -14,7 +14,8 @@ from cxflow.store.tables import CANONICAL, KEYS, TIME, quarantine, source_record
 
 
 def refuse_taken_keys(loading: Loading, landed: Path) -> int:
-    """Refuse records of which a row's key belongs to another record's row; returns how many.
+    """Refuse records of which a row's key belongs to another record's row; returns how many. A deleted record is
+    not refused for it, it only loses the row.
 
     `landed` is the local folder of the raw batch, for their raw text.
     """
@@ -28,17 +29,18 @@ def refuse_taken_keys(loading: Loading, landed: Path) -> int:
             sa.select(staged.c._row)
             .join_from(staged, OUTCOME, OUTCOME.c._row == staged.c._row)
             .join(table, same_key)
-            .where(OUTCOME.c.outcome.in_(("inserted", "updated")), sa.not_(same_record))
+            .where(OUTCOME.c.outcome.in_(("inserted", "updated", "deleted")), sa.not_(same_record))
         )
         # Materialised first: a table that is being updated is not to be read by the same statement.
-        rows = list(loading.execute(taken.distinct()).scalars())
-        if rows:
+        found = loading.execute(taken.add_columns(OUTCOME.c.is_deleted).distinct()).all()
+        if deleted := [row._row for row in found if row.is_deleted]:
+            loading.execute(sa.delete(staged).where(staged.c._row.in_(deleted)))
+        if rows := [row._row for row in found if not row.is_deleted]:
             loading.execute(
                 sa.update(OUTCOME).where(OUTCOME.c._row.in_(rows)).values(outcome=f"taken {name}")
             )
-    found = loading.execute(sa.select(OUTCOME.c._row).where(OUTCOME.c.outcome.like("taken %"))).scalars()
-    rows = list(found)
-    if rows:
+    refused = sa.select(OUTCOME.c._row).where(OUTCOME.c.outcome.like("taken %"))
+    if rows := list(loading.execute(refused).scalars()):
         _stage_taken(loading, landed, rows)
     return len(rows)
 
@@ -74,7 +76,7 @@ def keep(loading: Loading) -> None:
     )
     loading.execute(
         sa.update(quarantine)
-        .where(quarantine.c.status.in_(("replayed", "superseded")), again.exists())
+        .where(quarantine.c.status != "discarded", again.exists())
         .values(
             status="open",
             closed_at=None,

@@ -1,9 +1,9 @@
 """The landing zone: raw batches as Parquet with a manifest, there whole or not at all.
 
-`extract` writes a batch through `BatchWriter` (the sink that connectors see), `conform` reads it back. A batch
-is written in a scratch folder of this machine first. On a local landing zone the finished folder is renamed
-into place; on an object store the parts go up first and the manifest last, and a batch without a manifest does
-not exist.
+`extract` writes a batch through `BatchWriter` (the sink that connectors see), `conform` reads it back. A
+batch is written in a scratch folder of this machine first. On a local landing zone the finished folder is
+renamed into place; on an object store the parts go up first and the manifest last, and a batch without a
+manifest does not exist.
 
 A raw batch has one of two layouts: `json`, one text column `_payload` with each record as it came; or
 `columns`, the source's own columns. Both carry `_row` (from 1, over the batch), `_origin` and `_received_at`.
@@ -173,8 +173,8 @@ class BatchWriter:
 
 
 def _as_json(record: Mapping[str, Any]) -> str:
-    """A record as JSON that DuckDB reads: numbers that are none (NaN, infinity) as text, which a cast refuses with
-    its reason; halves of a character as U+FFFD."""
+    """A record as JSON that DuckDB reads: numbers that are none (NaN, infinity) as text, which a cast refuses
+    with its reason; halves of a character as U+FFFD."""
     try:
         text = json.dumps(record, ensure_ascii=False, allow_nan=False, default=_text)
     except ValueError:

@@ -100,7 +100,8 @@ def keep_state(
         sa.insert(stream_state).values(
             source_system=batch.connection,
             source_object=batch.stream,
-            raw_columns=json.dumps(raw),
+            # Another batch may have been loaded since this one was prepared.
+            raw_columns=json.dumps(shape.merge(json.loads(known.raw_columns), raw) if known else raw),
             run_id=batch.batch_id,
             updated_at=now,
             **state,

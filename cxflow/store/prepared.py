@@ -48,6 +48,8 @@ class Conformed:
     """Drift, unusable identifiers: counts and column names, never values."""
     raw_columns: dict[str, Any] = field(default_factory=dict)
     """The raw shape seen so far, this batch included."""
+    is_replay: bool = False
+    """Records out of the quarantine, not what a source delivered."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ OWN = ("_payload", "_row", "_origin", "_received_at")
 
 
 def describe(folder: Path, layout: str | None) -> Shape:
-    """The shape of the parts in a batch's folder. Every JSON record is looked at, so a rare key is not missed."""
+    """The shape of the parts in a batch's folder. Every JSON record is looked at: no rare key is missed."""
     if layout is None:
         return {}
     if not any(folder.glob("part-*.parquet")):  # a connector was asked for records and had none

@@ -92,15 +92,37 @@ def _suite(table: str, expectations: list[Expectation]) -> Any:
     for expectation in expectations:
         meta = {"rule": expectation.rule}
         if expectation.sql is not None:
-            query = f"SELECT t.row_id FROM {{batch}} t JOIN record k USING (_row) WHERE NOT ({_braced(expectation.sql)})"
+            query = _offenders("{batch}", expectation.sql.replace("{", "{{").replace("}", "}}"))
             made.append(gx.expectations.UnexpectedRowsExpectation(unexpected_rows_query=query, meta=meta))
         else:
-            made.append(expectation_class(expectation)(**expectation.with_, meta=meta))
+            made.append(_made(expectation, meta))
     return gx.ExpectationSuite(name=table, expectations=made)
 
 
-def _braced(sql: str) -> str:
-    return sql.replace("{", "{{").replace("}", "}}")
+def _offenders(relation: str, condition: str) -> str:
+    """The rows of which a condition is false. The record is one value `k`, so that no column of it hides one of
+    the table's."""
+    return (
+        f"SELECT t.row_id FROM {relation} t JOIN (SELECT _row, k FROM record k) USING (_row) "
+        f"WHERE NOT ({condition})"
+    )
+
+
+def check(expectation: Expectation) -> None:
+    """Whether Great Expectations has the declared type, and takes its arguments. Raises ConfigError."""
+    _made(expectation, {})
+
+
+def _made(expectation: Expectation, meta: dict[str, str]) -> Any:
+    known = expectation_class(expectation)
+    try:
+        return known(**expectation.with_, meta=meta)
+    except (TypeError, ValueError) as problem:  # pydantic's errors are ValueErrors
+        text = " ".join(str(problem).split())
+        raise ConfigError(
+            f"the expectation {expectation.rule!r} has arguments that {expectation.type} does not take: {text}",
+            value=expectation.rule,
+        ) from problem
 
 
 def expectation_class(expectation: Expectation) -> Any:
@@ -124,16 +146,28 @@ def _raise_if_crashed(expectation: Expectation, info: Any) -> None:
         if isinstance(shape, dict) and shape.get("raised_exception"):
             text = str(shape.get("exception_message", "")).splitlines() or ["no message"]
             raise FatalError(
-                f"the expectation {expectation.rule!r} on {expectation.table} cannot be evaluated: {text[0]}",
+                f"the expectation {expectation.rule!r} on {expectation.table} cannot be evaluated: "
+                f"{_without_values(text[0], expectation)}",
                 value=expectation.rule,
             )
+
+
+def _without_values(message: str, expectation: Expectation) -> str:
+    """A database's message, with what it quotes left out unless the declaration itself says it: the rest may be
+    a value of a record."""
+    declared = str(expectation.model_dump())
+
+    def kept(match: re.Match[str]) -> str:
+        return match[0] if match[0].strip("'\"`") in declared else "…"
+
+    return re.sub(r"'[^']*'|\"[^\"]*\"|`[^`]*`", kept, message)
 
 
 def _broken(expectation: Expectation, table: str, result: dict[str, Any]) -> Broken:
     if expectation.level == "table":
         return Broken(expectation, 0, None)
     if expectation.sql is not None:
-        rows = f"SELECT t.row_id FROM {table} t JOIN record k USING (_row) WHERE NOT ({expectation.sql})"
+        rows = _offenders(table, expectation.sql)
         return Broken(expectation, int(result["observed_value"]), rows)
     query = result.get("unexpected_index_query")
     if not query:

@@ -54,7 +54,7 @@ class Desk:
         self.settings = Settings.model_validate({"kpis": kpis, **groups})
 
     def put(self, table: Table, *rows: dict[str, Any]) -> None:
-        """Insert rows of the same columns as a load would: provenance filled, the days of their events noted."""
+        """Insert rows of the same columns as a load would: provenance filled, their days noted as changed."""
         provenance: dict[str, Any] = {}
         if table.info["kind"] == "canonical":
             provenance = {

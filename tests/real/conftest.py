@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from real_project import VARIABLE, RealProject
-from real_sets import OLIST, PWC, SFO, RealSet
+from real_sets import OLIST, PWC, SFO, Loaded, RealSet
 
 ROOT = Path(__file__).parents[2]
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A data set after its first run."""
-
-    of: RealSet
-    project: RealProject
-    outcome: dict[str, Any]
-    """What that run answered."""
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +23,7 @@ def real_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def home(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def home(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[RealSet], RealProject]:
     """Makes a project of a set, with a copy of its data that a test may touch."""
 
     def make(of: RealSet) -> RealProject:
@@ -47,19 +36,19 @@ def home(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @pytest.fixture(scope="session")
-def loaded_olist(home: Any) -> Loaded:
+def loaded_olist(home: Callable[[RealSet], RealProject]) -> Loaded:
     project = home(OLIST)
     return Loaded(OLIST, project, project.cxflow("run"))
 
 
 @pytest.fixture(scope="session")
-def loaded_sfo(home: Any) -> Loaded:
+def loaded_sfo(home: Callable[[RealSet], RealProject]) -> Loaded:
     project = home(SFO)
     return Loaded(SFO, project, project.cxflow("run"))
 
 
 @pytest.fixture(scope="session")
-def loaded_pwc(home: Any) -> Loaded:
+def loaded_pwc(home: Callable[[RealSet], RealProject]) -> Loaded:
     """The smallest set is loaded as people do it: by the installed command, in a process of its own."""
     project = home(PWC)
     return Loaded(PWC, project, project.cxflow_in_a_process("run"))

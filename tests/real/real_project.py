@@ -95,5 +95,7 @@ class RealProject:
         for name, table in CANONICAL.items():
             columns = ", ".join(column.name for column in table.columns if column.name not in OF_A_LOAD)
             rows = f"SELECT {columns} FROM {name} WHERE {where}"
-            found[name] = self.row(f"SELECT count(*), coalesce(sum(hash(each)::HUGEINT), 0) FROM ({rows}) AS each")
+            found[name] = self.row(
+                f"SELECT count(*), coalesce(sum(hash(each)::HUGEINT), 0) FROM ({rows}) AS each"
+            )
         return found

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import openpyxl
+from real_project import RealProject
 
 _DELIVERED = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -24,14 +26,19 @@ class RealSet:
     halved: tuple[str, ...]
     """Streams whose file is cut in two to be loaded in halves."""
     beside: tuple[str, ...] = ()
-    """Streams loaded with the first half: what the KPIs below need besides."""
+    """Streams that the KPIs below need too; loaded whole, with the first halves."""
     shown: tuple[tuple[str, ...], ...] = ()
     """Arguments of `cxflow kpis` that show what depends on these streams alone."""
 
-    @property
-    def in_halves(self) -> tuple[str, ...]:
-        """The streams of a project that is loaded in halves."""
-        return (*self.halved, *self.beside)
+
+@dataclass(frozen=True)
+class Loaded:
+    """A data set after its first run."""
+
+    of: RealSet
+    project: RealProject
+    outcome: dict[str, Any]
+    """What that run answered."""
 
 
 OLIST = RealSet(
@@ -87,7 +94,7 @@ def rows_of(path: Path) -> list[tuple[object, ...]]:
 
 
 def cut(path: Path) -> tuple[Path, Path]:
-    """Two files with half of the records each, beside the whole one and delivered a day after each other."""
+    """Two files in its place with half of the records each, delivered a day after each other."""
     header, *records = rows_of(path)
     middle = len(records) // 2
     halves = []
@@ -97,6 +104,7 @@ def cut(path: Path) -> tuple[Path, Path]:
         at = (_DELIVERED + timedelta(days=number)).timestamp()
         os.utime(half, (at, at))
         halves.append(half)
+    path.unlink()
     return halves[0], halves[1]
 
 

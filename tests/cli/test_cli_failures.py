@@ -1,0 +1,176 @@
+"""Errors: where they go, what they say, and the exit code of each class."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from cli_runner import cxflow, edit
+from typer.testing import CliRunner
+
+from cxflow import errors
+from cxflow.cli import failures
+from cxflow.cli.call import Call, command
+
+CODES = [
+    (errors.TransientError, 75),
+    (errors.WarehouseBusyError, 75),
+    (errors.RecordError, 65),
+    (errors.FatalError, 70),
+    (errors.ConfigError, 78),
+    (errors.SourceError, 66),
+    (errors.GateClosedError, 65),
+    (errors.AccountingError, 70),
+    (errors.SchemaError, 78),
+]
+
+
+def app_that_raises(*problems: BaseException) -> typer.Typer:
+    """An app with one command, which reports all problems but the last and raises that."""
+    app = typer.Typer()
+
+    @command(app)
+    def act(call: Call) -> None:
+        for problem in problems[:-1]:
+            call.fail(problem)
+        raise problems[-1]
+
+    return app
+
+
+@pytest.mark.parametrize(("kind", "code"), CODES)
+def test_each_class_has_its_exit_code(kind: type[errors.CxflowError], code: int) -> None:
+    problem = kind("it broke", connection="shop", stream="reviews", fix="mend it")
+    result = CliRunner().invoke(app_that_raises(problem))
+    assert result.exit_code == code
+    assert result.stdout == ""
+    assert result.stderr == "error: shop.reviews: it broke\nfix: mend it\n"
+
+
+def test_every_class_is_tested() -> None:
+    def below(kind: type) -> set[type]:
+        return {kind}.union(*(below(each) for each in kind.__subclasses__()))
+
+    told = below(errors.CxflowError) - {errors.CxflowError}
+    assert {kind for kind in told if kind.__module__ == "cxflow.errors"} == {kind for kind, _ in CODES}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "code"),
+    [
+        ((errors.TransientError, errors.ConfigError), 78),
+        ((errors.SourceError, errors.TransientError), 66),
+        ((errors.GateClosedError, errors.SourceError), 66),
+        ((errors.ConfigError, errors.AccountingError), 70),
+        ((errors.TransientError, errors.TransientError), 75),
+    ],
+)
+def test_the_worst_of_several_gives_the_code(kinds: tuple[type[errors.CxflowError], ...], code: int) -> None:
+    result = CliRunner().invoke(app_that_raises(*(kind("it broke") for kind in kinds)))
+    assert result.exit_code == code
+    assert result.stderr.count("error: it broke") == len(kinds)
+
+
+def test_an_unknown_exception_gives_a_traceback_and_70() -> None:
+    result = CliRunner().invoke(app_that_raises(ValueError("oops")))
+    assert result.exit_code == failures.UNKNOWN == 70
+    assert "error: ValueError: oops" in result.stderr
+    assert "Traceback" in result.stderr
+
+
+def test_a_known_error_gives_a_traceback_only_when_asked() -> None:
+    app = app_that_raises(errors.ConfigError("it broke"))
+    assert "Traceback" not in CliRunner().invoke(app).stderr
+    assert "Traceback" in CliRunner().invoke(app, ["--verbose"]).stderr
+
+
+def test_an_interruption_ends_with_130() -> None:
+    assert CliRunner().invoke(app_that_raises(KeyboardInterrupt())).exit_code == 130
+
+
+def test_errors_are_json_on_request() -> None:
+    problem = errors.SourceError("it broke", connection="shop", value="a.csv", fix="mend it")
+    result = CliRunner().invoke(app_that_raises(problem, ValueError("oops")), ["--json"])
+    assert result.stdout == ""
+    first, second = map(json.loads, result.stderr.splitlines())
+    assert first == {
+        "error": "SourceError",
+        "connection": "shop",
+        "stream": None,
+        "message": "it broke",
+        "value": "a.csv",
+        "fix": "mend it",
+        "exit_code": 66,
+    }
+    assert (second["error"], second["exit_code"]) == ("ValueError", 70)
+    assert "Traceback" in second["traceback"]
+
+
+FAULTS = {
+    "bad TOML": ("[project]", "[project", 78, "cxflow.toml is not valid TOML"),
+    "unknown connector": ('connector = "files"', 'connector = "fils"', 78, "did you mean 'files'?"),
+    "misspelt setting": ("primary_key", "primry_key", 78, "unknown setting; did you mean 'primary_key'?"),
+    "misspelt project setting": ("currency =", "curency =", 78, "did you mean 'currency'?"),
+    "unknown zone": ('timezone = "UTC"       # of', 'timezone = "Europe/Madird"  # of', 78, "'Europe/Madrid'"),
+    "unknown table": ("to.survey_response", "to.survey_respons", 78, "did you mean 'survey_response'?"),
+    "unknown column": ("rating_value", "rating_valu", 78, "did you mean 'rating_value'?"),
+    "no SQL": ('"score"', '"score +"', 78, "'score +' does not parse"),
+    "missing file": ("exports/*.csv", "elsewhere/*.csv", 66, "no file matches"),
+    "unset variable": ("exports/*.csv", "${CXFLOW_TEST_UNSET}/*.csv", 78, "CXFLOW_TEST_UNSET is not set"),
+}
+
+
+@pytest.mark.parametrize("command", [["run"], ["run", "--dry-run"]])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_told_before_anything_is_read(fresh: Path, fault: str, command: list[str]) -> None:
+    old, new, code, message = FAULTS[fault]
+    edit(fresh, old, new)
+    answer = cxflow(*command, project=fresh)
+    assert answer.code == code
+    assert message in answer.err
+    assert answer.err.startswith("error: ")
+    assert "Traceback" not in answer.err
+    assert not (fresh / "landing").exists()
+
+
+@pytest.mark.parametrize("fault", [name for name, fault in FAULTS.items() if fault[2] == 78])
+def test_lint_tells_it_too(fresh: Path, fault: str) -> None:
+    old, new, code, message = FAULTS[fault]
+    edit(fresh, old, new)
+    answer = cxflow("lint", "--json", project=fresh)
+    assert answer.code == code
+    assert message in "".join(error["message"] for error in answer.errors)
+    assert not (fresh / "warehouse.duckdb").exists()
+
+
+def test_lint_tells_every_fault_and_not_only_the_first(fresh: Path) -> None:
+    edit(fresh, '"score"', '"score +"')
+    path = fresh / "cxflow.toml"
+    other = path.read_text().split("[connections.surveys.streams.answers]")[1]
+    streams = "[connections.surveys.streams.others]" + other.replace("streams.answers", "streams.others")
+    path.write_text(path.read_text() + streams + '\n[connections.elsewhere]\nconnector = "none"\n')
+    answer = cxflow("lint", "--json", project=fresh)
+    assert answer.code == 78
+    assert [(error["connection"], error["stream"]) for error in answer.errors] == [
+        ("surveys", "answers"),
+        ("surveys", "others"),
+        ("elsewhere", None),
+    ]
+    assert answer.json == {"ok": False, "checked": []}
+
+
+def test_without_a_project_init_is_named(tmp_path: Path) -> None:
+    answer = cxflow("run", project=tmp_path)
+    assert answer.code == 78
+    assert "there is no cxflow.toml" in answer.err
+    assert "fix: `cxflow init` makes one" in answer.err
+
+
+@pytest.mark.parametrize("asked", [["status"], ["kpis"], ["quarantine", "list"], ["state", "list"]])
+def test_looking_into_an_empty_project_makes_nothing(fresh: Path, asked: list[str]) -> None:
+    answer = cxflow(*asked, project=fresh)
+    assert answer.code == 78
+    assert "the warehouse has no tables yet" in answer.err
+    assert not (fresh / "warehouse.duckdb").exists()

@@ -1,0 +1,111 @@
+"""The JSON Schema of cxflow.toml."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from cli_runner import cxflow
+
+import cxflow as package
+from cxflow.cli import json_schema
+from cxflow.connect.connector import Connector
+from cxflow.model.stream import Stream
+
+ROOT = Path(package.__file__ or "").parents[1]
+SCHEMA = json_schema.document(json_schema.built_in())
+
+
+def faults(tree: dict[str, Any], schema: dict[str, Any] = SCHEMA) -> list[str]:
+    """What the schema has against a TOML tree; times as they are written."""
+    written = json.loads(json.dumps(tree, default=lambda instant: instant.isoformat()))
+    validator = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
+    return [fault.message for fault in validator.iter_errors(written)]
+
+
+def stream(**changes: Any) -> dict[str, Any]:
+    """A project of one stream, with changes."""
+    declared = {
+        "path": "a.csv",
+        "primary_key": ["id"],
+        "to": {"touchpoint": {"activity": "'placed_order'", "occurred_at": "at", "where": "id > 0"}},
+    }
+    return {"connections": {"shop": {"connector": "files", "streams": {"orders": {**declared, **changes}}}}}
+
+
+def test_it_is_a_schema() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_the_published_one_is_fresh() -> None:
+    published = (ROOT / "docs" / "cxflow.schema.json").read_text(encoding="utf-8")
+    assert published == json_schema.text(SCHEMA) + "\n", (
+        "python -m cxflow.cli.json_schema > docs/cxflow.schema.json"
+    )
+
+
+def test_the_demos_configuration_is_valid() -> None:
+    assert faults(tomllib.loads((ROOT / "cxflow" / "demo" / "cxflow.toml").read_text(encoding="utf-8"))) == []
+
+
+def test_the_first_projects_configuration_is_valid(loaded: Path) -> None:
+    assert faults(tomllib.loads((loaded / "cxflow.toml").read_text(encoding="utf-8"))) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"to": {"touchpoint": [{"activity": "'a_b'"}, {"for_each": "items", "activity": "'a_b'"}]}},
+        {"path": ["a.csv", "b.csv"]},
+        {"look_back": 3600},
+        {"look_back": "PT1H"},
+        {"policies": {"new_column": "stop"}},
+        {"expect": [{"table": "touchpoint", "rule": "r", "type": "expect_x", "with": {"column": "a"}}]},
+    ],
+)
+def test_what_cxflow_takes_is_valid(changes: dict[str, Any]) -> None:
+    assert faults(stream(**changes)) == []
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        stream(primry_key=["id"]),
+        stream(name="orders"),
+        stream(to={"touchpoint": {"activity": 1}}),
+        stream(policies={"new_column": "ignore"}),
+        {"projekt": {}},
+        {"project": {"currency": "euro"}},
+        {"connections": {"shop": {"connector": "none"}}},
+        {"connections": {"shop": {"connector": "files", "streams": {"orders": {"path": "a.csv"}}}}},
+    ],
+)
+def test_what_cxflow_refuses_is_not(tree: dict[str, Any]) -> None:
+    assert faults(tree) != []
+
+
+def test_of_a_declared_stream_only_changes_are_said() -> None:
+    class Desk(Connector):
+        name = "desk"
+        title = "A desk"
+        declared = (Stream(name="tickets", primary_key=("id",), to={"touchpoint": {}}),)
+
+    schema = json_schema.document({"desk": Desk})
+
+    def desk(streams: dict[str, Any]) -> dict[str, Any]:
+        return {"connections": {"help": {"connector": "desk", "streams": streams}}}
+
+    assert faults(desk({"tickets": {"look_back": 60}}), schema) == []
+    assert faults(desk({"tickets": {"look_bak": 60}}), schema) != []
+    assert faults(desk({"calls": {"look_back": 60}}), schema) != []
+
+
+def test_the_command_prints_it_with_every_connector(loaded: Path) -> None:
+    printed = cxflow("schema", project=loaded).json
+    titles = [each["title"] for each in printed["properties"]["connections"]["additionalProperties"]["anyOf"]]
+    assert "A connection of files" in titles

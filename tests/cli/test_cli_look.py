@@ -1,0 +1,114 @@
+"""`cxflow status`, `state`, `kpis`: looking into the warehouse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from cli_runner import cxflow
+
+from cxflow.cli import kpis as command
+from cxflow.cli.kpis import with_unit
+from cxflow.kpis import builtin
+from cxflow.kpis.cells import DIMENSIONS
+
+KPIS = {kpi.name: kpi for kpi in builtin.KPIS}
+
+
+def test_status_balances_its_books(loaded: Path) -> None:
+    (stream,) = cxflow("status", "--json", project=loaded).json["streams"]
+    extracted, *parts = stream["counts"].values()
+    assert extracted == sum(parts) == 20
+    assert stream["name"] == "surveys.answers"
+    assert stream["quarantine_open"] == 1
+    assert stream["position"] is not None
+
+
+def test_status_is_readable(loaded: Path) -> None:
+    answer = cxflow("status", project=loaded)
+    assert "surveys.answers" in answer.out
+    assert "Latest loads" in answer.out
+
+
+def test_a_forgotten_stream_is_read_again(own: Path) -> None:
+    assert cxflow("state", "forget", "surveys.answers", project=own, typed="n\n").code == 1
+    answer = cxflow("state", "forget", "surveys.answers", "--yes", "--json", project=own)
+    assert answer.json == {"forgotten": 1}
+    total = cxflow("run", "--json", project=own).json["total"]
+    assert (total["extracted"], total["unchanged"]) == (20, 19)
+
+
+def test_what_was_never_read_cannot_be_forgotten(loaded: Path) -> None:
+    answer = cxflow("state", "forget", "surveys.answer", "--yes", project=loaded)
+    assert answer.code == 78
+    assert "did you mean 'surveys.answers'?" in answer.err
+
+
+def test_a_kpi_by_channel_marks_what_is_too_few(loaded: Path) -> None:
+    slices = cxflow("kpis", "nps", "--by", "channel", "--json", project=loaded).json
+    assert {each["dimension_value"]: each["is_suppressed"] for each in slices} == {
+        "email": False,
+        "phone": True,
+        "web": True,
+    }
+    shown = cxflow("kpis", "nps", "--by", "channel", project=loaded)
+    assert "too few to say" in shown.out
+
+
+def test_kpis_by_month_within_days(loaded: Path) -> None:
+    months = cxflow("kpis", "nps", "--grain", "month", "--since", "2026-02-01", "--json", project=loaded).json
+    assert [(each["period_start"], each["n"]) for each in months] == [("2026-02-01", 5)]
+    days = cxflow("kpis", "nps", "--since", "2026-01-12", "--until", "2026-01-14", "--json", project=loaded).json
+    assert [(each["grain"], each["period_start"]) for each in days] == [
+        ("day", "2026-01-12"),
+        ("day", "2026-01-13"),
+    ]
+
+
+def test_kpis_as_of_a_moment_before_the_first_run_are_none(loaded: Path) -> None:
+    assert cxflow("kpis", "--as-of", "2026-01-01", "--json", project=loaded).json == []
+
+
+def test_recomputing_changes_nothing_by_itself(own: Path) -> None:
+    before = cxflow("kpis", "--json", project=own).json
+    assert cxflow("kpis", "--recompute", "--json", project=own).json == before
+
+
+def test_the_list_says_what_each_kpi_means(tmp_path: Path, loaded: Path) -> None:
+    listed = cxflow("kpis", "--list", "--json", project=loaded).json
+    assert {each["kpi"] for each in listed} >= set(KPIS)
+    assert all(each["formula"] and each["unit"] for each in listed)
+
+
+def test_an_unknown_kpi_is_told_with_the_nearest(loaded: Path) -> None:
+    answer = cxflow("kpis", "npss", project=loaded)
+    assert answer.code == 78
+    assert "did you mean 'nps'?" in answer.err
+
+
+def test_a_day_that_is_none_is_refused(loaded: Path) -> None:
+    assert cxflow("kpis", "--since", "2026-02-31", project=loaded).code == 78
+
+
+@pytest.mark.parametrize(
+    ("kpi", "number", "written"),
+    [
+        ("nps", 36.84, "36.8"),
+        ("nps", 0.0, "0.0"),
+        ("ces", 5.678, "5.68"),
+        ("csat", 0.8125, "81.2 %"),
+        ("average_speed_of_answer", 1234.56, "1,234.6 s"),
+        ("first_reply_minutes", 95.0, "95.0 min"),
+        ("first_reply_minutes", 600.0, "10.0 h"),
+        ("average_order_value", 1234.5, "1,234.50 EUR"),
+        ("contact_rate", 12.345, "12.35 per 100 orders"),
+        ("nps", None, None),
+    ],
+)
+def test_values_are_written_in_their_unit(kpi: str, number: float | None, written: str | None) -> None:
+    assert with_unit(number, KPIS[kpi], "EUR") == written
+
+
+def test_the_dimensions_are_those_of_the_calculator() -> None:
+    assert get_args(command.By) == DIMENSIONS

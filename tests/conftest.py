@@ -1,0 +1,8 @@
+"""Puts `trip_bench` within reach of the tests of every stage."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))

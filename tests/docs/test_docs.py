@@ -1,0 +1,158 @@
+"""The docs are tested: what the code offers is in them, what they show works, what is made is fresh."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import tomllib
+import types
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+from cxflow import settings as configuration
+from cxflow.cli.app import app
+from cxflow.cli.reference import documents
+from cxflow.connect import hookspecs, registry
+from cxflow.connect.files import Files
+from cxflow.model.expectation import Expectation
+from cxflow.settings import Settings
+from cxflow.testing import TestProject
+from typer.main import get_command
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted(path for path in (*DOCS.glob("*.md"), ROOT / "README.md", ROOT / "warehouse" / "DECISIONS.md"))
+
+
+def snippets(page: str, language: str) -> list[str]:
+    """The code blocks of a page in one language."""
+    return re.findall(rf"```{language}\n(.*?)```", (DOCS / page).read_text(), flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("path", documents(DOCS), ids=lambda path: path.name)
+def test_what_is_made_from_the_code_is_fresh(path: Path) -> None:
+    assert path.read_text(encoding="utf-8") == documents(DOCS)[path], "run `make docs`"
+
+
+def test_every_hook_is_documented() -> None:
+    text = (DOCS / "connectors.md").read_text()
+    hooks = [name for name in vars(hookspecs) if name.startswith("cxflow_")]
+    assert hooks
+    assert [name for name in hooks if f"`{name}`" not in text] == []
+
+
+def test_every_command_is_documented() -> None:
+    text = (DOCS / "cli.md").read_text()
+    commands = list(get_command(app).commands)  # type: ignore[attr-defined]
+    assert len(commands) > 10
+    assert [name for name in commands if f"cxflow {name}" not in text] == []
+
+
+def test_every_dependency_says_why_it_is_here() -> None:
+    text = (DOCS / "dependencies.md").read_text().lower()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    names = {re.split(r"[\[<>=]", item)[0] for item in project["dependencies"]}
+    for extra in project["optional-dependencies"].values():
+        names |= {re.split(r"[\[<>=]", item)[0] for item in extra}
+    spelt = {name: name.removeprefix("apache-").split("-driver")[0].replace("-", " ") for name in names}
+    assert [name for name, spelling in spelt.items() if spelling not in text and name not in text] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_project_of_the_mapping_page_is_valid(tmp_path: Path) -> None:
+    (tmp_path / configuration.FILE_NAME).write_text(snippets("mapping.md", "toml")[0])
+    settings = configuration.load(tmp_path)
+    connector = registry.open_connection(settings, "exports")
+    assert isinstance(connector, Files)
+    assert set(connector.stream("reviews").to) == {"touchpoint", "review"}
+
+
+def test_the_expectations_of_their_page_are_valid() -> None:
+    tree = tomllib.loads(snippets("expectations.md", "toml")[0])
+    declared = tree["connections"]["shop"]["streams"]["orders"]["expect"]
+    assert [Expectation.model_validate(item).rule for item in declared] == [
+        "total_not_negative",
+        "status_known",
+        "not_empty",
+    ]
+
+
+class Desk(BaseHTTPRequestHandler):
+    """The invented help desk of the connectors page, in two pages."""
+
+    def do_GET(self) -> None:
+        ticket = {
+            "id": 1,
+            "status": "open",
+            "reason": "late",
+            "created_at": "2026-03-01T10:00:00Z",
+            "updated_at": "2026-03-01T11:00:00Z",
+            "via": {"channel": "email"},
+            "requester": {"email": "ada@example.org"},
+            "subject": "Where is it?",
+        }
+        if "second" in self.path:
+            page = {"tickets": [{**ticket, "id": 2}]}
+        else:
+            host = f"http://{self.headers['Host']}"
+            page = {"tickets": [ticket], "next": f"{host}/tickets/second"}
+        assert self.headers["Authorization"] == "Bearer invented"
+        body = json.dumps(page).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def desk() -> Iterator[str]:
+    server = HTTPServer(("127.0.0.1", 0), Desk)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_the_plugin_of_the_connectors_page_runs(
+    desk: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "docs_desk.py").write_text(snippets("connectors.md", "python")[0])
+    monkeypatch.setenv("DESK_TOKEN", "invented")
+    connection = {"connector": "desk", "url": desk, "token": {"env": "DESK_TOKEN"}}
+    project = TestProject(tmp_path, {"plugins": ["docs_desk"], "connections": {"help": connection}})
+
+    report = project.run()["help.tickets"]
+
+    assert (report.counts.extracted, report.counts.inserted) == (2, 2)
+    assert project.rows("support_case", "case_id") == [("help:1",), ("help:2",)]
+
+
+def test_the_kpi_of_the_kpis_page_is_one() -> None:
+    module = types.ModuleType("docs_kpi")
+    exec(snippets("kpis.md", "python")[0], vars(module))
+    [kpi] = module.cxflow_kpis()
+    assert kpi.estimator(Settings()).method == "Wilson score"
+
+
+def test_the_project_speaks_of_no_registry_and_no_machine() -> None:
+    words = re.compile(r"pypi\.org|pythonhosted\.org|npmjs\.|deb\.debian\.org|/(?:work|root|home)/")
+    found = []
+    for path in ROOT.rglob("*"):
+        parts = path.relative_to(ROOT).parts
+        if path.suffix in (".py", ".md", ".toml", ".txt", ".sql", ".json") and not parts[0].startswith("."):
+            if "demo" not in parts[:1] and path.name != "test_docs.py" and words.search(path.read_text()):
+                found.append(str(path.relative_to(ROOT)))
+    assert found == []

@@ -1,0 +1,170 @@
+"""Records straight into the landing zone, and from there through the stages: no files, no source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from cxflow import flow
+from cxflow.conform import batch as conforming
+from cxflow.load.batch import LoadReport
+from cxflow.model.batch import BatchRef, Mode
+from cxflow.model.stream import Stream
+from cxflow.model.window import Window
+from cxflow.settings import Connection, Settings
+from cxflow.store import landing, shape
+from cxflow.store.prepared import Conformed
+from cxflow.testing import TestProject
+
+Record = Mapping[str, Any]
+
+TODAY = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
+
+
+def land(
+    settings: Settings,
+    records: Iterable[Record],
+    *,
+    connection: str = "shop",
+    stream: str = "things",
+    delivered: datetime = TODAY,
+    malformed: Iterable[str] = (),
+    as_columns: bool = False,
+    arrow: pa.Table | None = None,
+    mode: Mode = "scheduled",
+    end: datetime | None = None,
+    cursor: dict[str, Any] | None = None,
+) -> BatchRef:
+    """One raw batch, as `extract` would land it: JSON, or text columns (or an Arrow table's own) `as_columns`."""
+    records = list(records)
+    with landing.writing() as writer, duckdb.connect() as database:
+        database.execute("SET TimeZone = 'UTC'")
+        received = f"'sample' AS _origin, TIMESTAMPTZ '{delivered.isoformat()}' AS _received_at"
+        if as_columns or arrow is not None:
+            names = list(dict.fromkeys(name for record in records for name in record))
+            source = arrow or pa.table(
+                {name: pa.array([record.get(name) for record in records], pa.string()) for name in names}
+            )
+            database.register("source", source)
+            writer.query(database, f"SELECT *, {received} FROM source")
+        elif records:
+            writer.records(records, origin="sample", received_at=delivered)
+        lines = [*malformed]
+        if lines:
+            database.register("cut", pa.table({"payload": lines}))
+            writer.malformed(database, f"SELECT {received}, 'not a JSON object' AS reason, payload FROM cut")
+        window = Window(None, end or datetime(2026, 3, 3, tzinfo=UTC))
+        now = datetime.now(UTC)
+        manifest = landing.Manifest(
+            connection=connection,
+            stream=stream,
+            batch_id=landing.new_batch_id(window, now),
+            mode=mode,
+            connector="files",
+            plugin_version="1",
+            window=window.as_json(),
+            extracted_at=now.isoformat(),
+            layout=writer.layout or "columns",
+            records=writer.rows,
+            malformed=writer.malformed_rows,
+            parts=landing.checksums(writer.folder),
+            cursor=(cursor or {"seen": 1}) if mode == "scheduled" else {},
+            raw_columns=shape.describe(writer.folder, writer.layout),
+        )
+        return landing.commit(settings, writer, manifest)
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """A conformed batch, open for questions."""
+
+    conformed: Conformed
+    database: duckdb.DuckDBPyConnection
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        return self.database.execute(sql).fetchall()
+
+    def column(self, sql: str) -> list[Any]:
+        return [row[0] for row in self.rows(sql)]
+
+    @property
+    def refused(self) -> list[tuple[Any, ...]]:
+        """Row, rule, column, raw value: in order."""
+        return self.rows("SELECT _row, rule, column_name, raw_value FROM refused ORDER BY ALL")
+
+
+@contextmanager
+def conformed(
+    settings: Settings,
+    folder: Path,
+    declaration: Mapping[str, Any],
+    records: Iterable[Record],
+    *,
+    connection: Mapping[str, Any] | None = None,
+    known: shape.Shape | None = None,
+    **landed: Any,
+) -> Iterator[Scratch]:
+    """The outcome of conforming some records by a declaration."""
+    stream = Stream.model_validate({"name": "things", **declaration})
+    of = Connection.model_validate({"name": "shop", "connector": "files", **(connection or {})})
+    batch = land(settings, records, **landed)
+    scratch = folder / batch.batch_id
+    scratch.mkdir()
+    made = conforming.conform(settings, of, stream, batch, known or {}, scratch)
+    with duckdb.connect(str(made.database)) as database:
+        database.execute("SET TimeZone = 'UTC'")
+        yield Scratch(made, database)
+
+
+class Bench(TestProject):
+    """A project whose batches are landed by hand."""
+
+    __test__ = False
+
+    def __init__(
+        self,
+        folder: Path,
+        streams: Mapping[str, Mapping[str, Any]],
+        *,
+        others: Mapping[str, Mapping[str, Any]] | None = None,
+        **tables: Mapping[str, Any],
+    ) -> None:
+        """`streams` are those of the connection `shop`, `others` further connections' by name."""
+        folder.mkdir(parents=True, exist_ok=True)
+        super().__init__(folder, self.tree(streams, others, tables))
+
+    @staticmethod
+    def tree(
+        streams: Mapping[str, Mapping[str, Any]],
+        others: Mapping[str, Mapping[str, Any]] | None = None,
+        tables: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        def connection(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+            return {
+                "connector": "files",
+                "streams": {name: {"path": f"{name}.jsonl", **stream} for name, stream in declared.items()},
+            }
+
+        found = {"shop": connection(streams)}
+        found |= {name: connection(declared) for name, declared in (others or {}).items()}
+        return {**(tables or {}), "connections": found}
+
+    def land(self, records: Iterable[Record], stream: str = "things", **options: Any) -> BatchRef:
+        return land(self.settings, records, stream=stream, **options)
+
+    def load(self, records: Iterable[Record], stream: str = "things", **options: Any) -> LoadReport:
+        """Land, prepare and load."""
+        batch = self.land(records, stream, **options)
+        flow.prepare(self.settings, batch)
+        return flow.load(self.settings, batch)
+
+    def quarantine(self, *columns: str) -> list[tuple[Any, ...]]:
+        chosen = ", ".join(columns or ("source_record_id", "rule", "column_name", "raw_value", "status"))
+        return self.query(f"SELECT {chosen} FROM quarantine ORDER BY ALL")
