@@ -22,7 +22,8 @@ def extract(
 ) -> BatchRef:
     """Ask the connector for the stream's window and land what it gives, whole or not at all.
 
-    `cursor` is None for a backfill. Raises what the connector raises: TransientError, SourceError, ConfigError.
+    `cursor` is None for a backfill. Raises what the connector raises: TransientError, SourceError or
+    ConfigError.
     """
     extracted_at = datetime.now(UTC)
     connector.check(stream)

@@ -19,7 +19,7 @@ from cxflow.model.batch import BatchRef, Mode
 from cxflow.model.stream import Stream
 from cxflow.model.window import Window
 from cxflow.settings import Connection, Settings
-from cxflow.store import landing, shape
+from cxflow.store import landing, shape, tables
 from cxflow.store.prepared import Conformed
 from cxflow.testing import TestProject
 
@@ -41,8 +41,12 @@ def land(
     mode: Mode = "scheduled",
     end: datetime | None = None,
     cursor: dict[str, Any] | None = None,
+    earlier: Iterable[tuple[datetime, Iterable[Record]]] = (),
 ) -> BatchRef:
-    """One raw batch, as `extract` would land it: JSON, or text columns (or an Arrow table's own) `as_columns`."""
+    """One raw batch, as `extract` would land it: JSON, or text columns (or an Arrow table's own) `as_columns`.
+
+    `earlier` are deliveries before this one in the same batch.
+    """
     records = list(records)
     with landing.writing() as writer, duckdb.connect() as database:
         database.execute("SET TimeZone = 'UTC'")
@@ -54,7 +58,9 @@ def land(
             )
             database.register("source", source)
             writer.query(database, f"SELECT *, {received} FROM source")
-        elif records:
+        for then, some in earlier:
+            writer.records(some, origin="sample", received_at=then)
+        if records and not as_columns:
             writer.records(records, origin="sample", received_at=delivered)
         lines = [*malformed]
         if lines:
@@ -134,17 +140,17 @@ class Bench(TestProject):
         streams: Mapping[str, Mapping[str, Any]],
         *,
         others: Mapping[str, Mapping[str, Any]] | None = None,
-        **tables: Mapping[str, Any],
+        **settings: Mapping[str, Any],
     ) -> None:
         """`streams` are those of the connection `shop`, `others` further connections' by name."""
         folder.mkdir(parents=True, exist_ok=True)
-        super().__init__(folder, self.tree(streams, others, tables))
+        super().__init__(folder, self.tree(streams, others, settings))
 
     @staticmethod
     def tree(
         streams: Mapping[str, Mapping[str, Any]],
         others: Mapping[str, Mapping[str, Any]] | None = None,
-        tables: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         def connection(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
             return {
@@ -154,7 +160,7 @@ class Bench(TestProject):
 
         found = {"shop": connection(streams)}
         found |= {name: connection(declared) for name, declared in (others or {}).items()}
-        return {**(tables or {}), "connections": found}
+        return {**(settings or {}), "connections": found}
 
     def land(self, records: Iterable[Record], stream: str = "things", **options: Any) -> BatchRef:
         return land(self.settings, records, stream=stream, **options)
@@ -164,6 +170,18 @@ class Bench(TestProject):
         batch = self.land(records, stream, **options)
         flow.prepare(self.settings, batch)
         return flow.load(self.settings, batch)
+
+    def everything(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Every table's rows, the books among them."""
+        return {
+            name: self.query(f"SELECT * FROM {name} ORDER BY ALL") for name in sorted(tables.metadata.tables)
+        }
+
+    def clear(self) -> None:
+        """Empty every table."""
+        with duckdb.connect(str(self.folder / "warehouse.duckdb")) as database:
+            for name in tables.metadata.tables:
+                database.execute(f"DELETE FROM {name}")
 
     def quarantine(self, *columns: str) -> list[tuple[Any, ...]]:
         chosen = ", ".join(columns or ("source_record_id", "rule", "column_name", "raw_value", "status"))

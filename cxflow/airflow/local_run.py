@@ -77,6 +77,7 @@ class LocalAirflow:
         pool.ensure_database()
         pool.ensure_pool()
         self.dags: dict[str, DAG] = factory.dags(project)
+        self._defaults = {name: dict(dag.params.dump()) for name, dag in self.dags.items()}
         self._watch = watch
         self._failures: dict[str, str] = {}
         self._register()
@@ -93,9 +94,11 @@ class LocalAirflow:
             raise ConfigError(f"there is no DAG {dag!r}", value=dag, fix=f"one of {', '.join(self.dags)}")
         began = time.perf_counter()
         self._failures = {}
-        # Never without a date: Airflow would reset the tasks of all earlier runs first.
+        # Never without a date: Airflow would reset the tasks of all earlier runs first. And never without the
+        # params: a run leaves its own behind in the DAG, where the next one would find them.
         instant = logical_date or datetime.now(UTC)
-        result = self.dags[dag].test(logical_date=instant, run_conf=dict(conf) if conf else None)
+        params = {**self._defaults[dag], **(conf or {})}
+        result = self.dags[dag].test(logical_date=instant, run_conf=params or None)
         seconds = time.perf_counter() - began
         return Run(dag, result.run_id, str(result.state), seconds, self._failures)
 

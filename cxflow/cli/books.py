@@ -74,6 +74,8 @@ def _streams(settings: Settings) -> list[dict[str, Any]]:
     positions = {
         (row["source_system"], row["source_object"]): row["position"] for row in ledger.states(settings)
     }
+    # A stream of which every batch was stopped has neither books nor position.
+    stopped = {(row["source_system"], row["source_object"]) for row in ledger.runs(settings)}
     refused = Counter[tuple[str, str]]()
     for row in quarantine.reasons(settings, quarantine.Filter()):
         refused[row["source_system"], row["source_object"]] += row["records"]
@@ -86,7 +88,7 @@ def _streams(settings: Settings) -> list[dict[str, Any]]:
             "quarantine_open": refused[place],
             "position": positions.get(place),
         }
-        for place in sorted({*totals, *positions})
+        for place in sorted({*totals, *positions, *stopped})
     ]
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _MADE = ("exports", "landing", "warehouse.duckdb", "warehouse.duckdb.wal", ".cxflow", "truth.json")
 """What a demo leaves in its folder, beside its cxflow.toml."""
+_AS_SCHEDULED = {"start": None, "end": None}
+"""Said expressly, because a DAG that was run in this process keeps the params of the run before."""
 _SMALLEST = 0.3
 """There are as many defects whatever the size: in smaller ones they close the gate."""
 
@@ -56,7 +58,7 @@ def demo(
         truth = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
         # Airflow writes to stdout now and then; the result has it to itself.
         with contextlib.redirect_stdout(sys.stderr):
-            early, late = _run(settings, truth, keep, step)
+            early, late = _run(call, settings, truth, keep, step)
     agrees = all(fact.agrees for fact in (*early, *late))
     database = engine.warehouse_url(settings).database
     parts = _parts(settings, early, late)
@@ -111,7 +113,9 @@ def _prepare(folder: Path, seed: int, scale: float, keep: bool, step: Step) -> N
         (folder / FILE_NAME).write_text(shipped.read_text(encoding="utf-8"), encoding="utf-8")
 
 
-def _run(settings: Settings, truth: dict[str, Any], keep: bool, step: Step) -> tuple[list[Fact], list[Fact]]:
+def _run(
+    call: Call, settings: Settings, truth: dict[str, Any], keep: bool, step: Step
+) -> tuple[list[Fact], list[Fact]]:
     """The history in one backfill, then each day as its scheduled run; compared with the truth after both."""
     from cxflow.airflow.local_run import LocalAirflow
     from cxflow.demo.check import facts
@@ -134,6 +138,7 @@ def _run(settings: Settings, truth: dict[str, Any], keep: bool, step: Step) -> t
     for connection in settings.connections:
         run(connection, "history", conf=history)
     run("kpis", "history")
+    call.out.remark(f"the history up to {truth['history']['end']} is in")
     # Of a demo that is run again, the days after the history are there already.
     early = (
         [] if keep else facts(settings, truth["after_history"], truth["deliveries"]["history"]["quarantine"])
@@ -141,8 +146,9 @@ def _run(settings: Settings, truth: dict[str, Any], keep: bool, step: Step) -> t
     for day in truth["days"]:
         end = _midnight(day, zone, days=1)
         for connection in settings.connections:
-            run(connection, day, logical_date=end)
+            run(connection, day, logical_date=end, conf=_AS_SCHEDULED)
         run("kpis", day, logical_date=datetime.now(UTC))
+        call.out.remark(f"{day} is in")
     return early, facts(settings, truth, truth["quarantine"])
 
 

@@ -1,13 +1,12 @@
 """The JSON Schema of `cxflow.toml`, made from the settings' models and those of the connectors.
 
-`python -m cxflow.cli.json_schema > docs/cxflow.schema.json` writes the published one, with the connectors of
-cxflow itself; `cxflow schema` prints one with every connector that is installed.
+The published one, `docs/cxflow.schema.json`, has the connectors of cxflow itself (`reference` makes it);
+`cxflow schema` prints one with every connector that is installed.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -144,7 +143,3 @@ def _references(part: Any) -> set[str]:
         here = {part["$ref"].rsplit("/", 1)[-1]} if isinstance(part.get("$ref"), str) else set()
         return here.union(*(_references(item) for item in part.values()))
     return set().union(*(_references(item) for item in part)) if isinstance(part, list) else set()
-
-
-if __name__ == "__main__":
-    sys.stdout.write(text(document(built_in())) + "\n")

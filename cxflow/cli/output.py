@@ -57,6 +57,11 @@ class Output:
         if not self.json:
             self._stderr.print(text, soft_wrap=True)
 
+    def remark(self, text: str) -> None:
+        """A note that people who want quiet are spared."""
+        if not self.quiet:
+            self.note(text)
+
     def error(self, message: str, fix: str | None) -> None:
         """An error as one block, its further lines indented."""
         from rich.text import Text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -105,7 +106,9 @@ def show(
     one = dict(found[0]) if reveal else _without_content(found[0], mask=True)
     means = explanation(call, one)
     zone = call.settings.project.timezone
-    rows = [(name, moment(value, zone) if hasattr(value, "tzinfo") else value) for name, value in one.items()]
+    rows = [
+        (name, moment(value, zone) if isinstance(value, datetime) else value) for name, value in one.items()
+    ]
     call.out.answer(one | {"means": means}, table("", ("", ""), [*rows, ("means", means)]))
 
 
@@ -151,9 +154,9 @@ def discard(
     chosen = _filter(call, connection, stream, rule, ids)
     meant = sum(row["records"] for row in quarantine.reasons(call.settings, chosen))
     if meant and not yes:
-        typer.confirm(f"Discard {meant:,} records for good?", abort=True, err=True)
+        typer.confirm(f"Discard {meant:,} entries for good?", abort=True, err=True)
     count = quarantine.discard(call.settings, chosen, reason)
-    call.out.report({"discarded": count}, f"{count:,} records discarded")
+    call.out.report({"discarded": count}, f"{count:,} entries discarded")
 
 
 def _filter(

@@ -83,7 +83,7 @@ _SUGGESTIONS = (
     (r"e_?mail", "identifiers.email"),
     (r"phone|mobile|(^|_)tel", "identifiers.phone"),
     (r"comment|text|body|name|e_?mail|phone|mobile|address", "pii"),
-    (r"(^|_)(at|on)$|date|time|created|answered|responded", "occurred_at"),
+    (r"(^|_)(at|on|when)(_|$)|date|time|created|answered|responded", "occurred_at"),
     (r"score|rating|stars|(^|_)(nps|csat|ces)", "rating_value"),
     (r"channel|medium|(^|_)via", "channel"),
 )

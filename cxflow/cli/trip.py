@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
     WindowOf = Callable[[str, str], Window]
 
-Kpis = Annotated[
-    bool, typer.Option("--kpis/--no-kpis", help="Resolve customers and compute KPIs afterwards.")
-]
+NoKpis = Annotated[bool, typer.Option("--no-kpis", help="Leave out customers, KPIs and views.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -40,7 +38,7 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be read and filled, and touch nothing.")
     ] = False,
-    kpis: Kpis = True,
+    no_kpis: NoKpis = False,
 ) -> None:
     """Read what is new since the last run, load it, and bring customers and KPIs up to date."""
     from cxflow import flow
@@ -67,7 +65,7 @@ def run(
         chosen,
         "scheduled",
         lambda connection, stream: flow.scheduled_window(settings, connection, stream, end),
-        kpis,
+        not no_kpis,
     )
 
 
@@ -76,7 +74,7 @@ def backfill(
     since: Annotated[str, typer.Option("--from", metavar="ISO", help="First instant to read.")],
     until: Annotated[str, typer.Option("--to", metavar="ISO", help="First instant not to read.")],
     streams: Names = None,
-    kpis: Kpis = True,
+    no_kpis: NoKpis = False,
 ) -> None:
     """Read a window of the past again; cursors stay where they are."""
     from cxflow.cli import faults, project
@@ -88,7 +86,7 @@ def backfill(
     chosen = faults.ready(call, project.chosen(settings, streams or ()))
     if chosen:
         schema.ensure(settings)
-    _load(call, chosen, "backfill", lambda *_: window, kpis)
+    _load(call, chosen, "backfill", lambda *_: window, not no_kpis)
 
 
 def migrate(call: Call) -> None:

@@ -131,7 +131,8 @@ def _cast_time(raw: str, source: str, notation: Notation) -> tuple[str, str]:
     for form in notation.time_formats or ("iso",):
         if form == "iso":
             has_zone = f"regexp_matches({text}, {literal(_ZONED)})"
-            zoned.append(f"CASE WHEN {has_zone} THEN TRY_CAST({text} AS TIMESTAMPTZ) END")
+            full = rf"regexp_replace({text}, '([T ]\d{{1,2}}:\d{{2}})\s*([zZUG+-])', '\1:00\2')"  # 10:00Z is 10:00:00Z
+            zoned.append(f"CASE WHEN {has_zone} THEN TRY_CAST({full} AS TIMESTAMPTZ) END")
             has_none = f"NOT {has_zone} AND regexp_full_match({text}, {literal(_NAIVE)})"
             naive.append(f"CASE WHEN {has_none} THEN TRY_CAST({text} AS TIMESTAMP) END")
         elif form in _EPOCHS:

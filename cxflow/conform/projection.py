@@ -113,7 +113,9 @@ def _explained(place: str, expression: str, raw: shape.Shape, problem: duckdb.Er
             value=name,
             fix=f"raw columns: {', '.join(known[:40])}; one that may be absent belongs in may_lack",
         )
-    return ConfigError(f"{place}: {expression!r} cannot be computed: {text}", value=place)
+    nearer = re.search(r'Did you mean "([^"]+)"', str(problem))
+    hint = f"; did you mean {nearer[1]!r}?" if nearer else ""
+    return ConfigError(f"{place}: {expression!r} cannot be computed: {text}{hint}", value=place)
 
 
 def bind(

@@ -89,7 +89,8 @@ class Connector(ABC):
     def check(self, stream: Stream) -> None:  # noqa: B027  a connector with nothing to check is complete
         """Whether the stream could be read now: paths, credentials, rights.
 
-        Raises ConfigError or SourceError. Reads no record. Called by `cxflow doctor` and before every extraction.
+        Raises ConfigError or SourceError. Reads no record. Called by `cxflow doctor` and before every
+        extraction.
         """
 
     def plan(self, stream: Stream, window: Window, cursor: Cursor | None) -> list[str]:  # noqa: ARG002

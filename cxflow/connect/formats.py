@@ -201,7 +201,7 @@ def _json(
 
 
 def _parquet(
-    _: FileStream, files: list[LocalFile], sink: Sink, database: duckdb.DuckDBPyConnection, folder: Path
+    _stream: FileStream, files: list[LocalFile], sink: Sink, database: duckdb.DuckDBPyConnection, folder: Path
 ) -> None:
     sources = [plainly_named(file, folder) for file in files]
     zoned: dict[str, bool] = {}
@@ -264,7 +264,7 @@ def _fixed_width(
 
 
 def _xlsx(
-    stream: FileStream, files: list[LocalFile], sink: Sink, database: duckdb.DuckDBPyConnection, _: Path
+    stream: FileStream, files: list[LocalFile], sink: Sink, database: duckdb.DuckDBPyConnection, _folder: Path
 ) -> None:
     for file in files:
         rows = _sheet_rows(stream, file)

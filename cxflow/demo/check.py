@@ -14,7 +14,6 @@ from cxflow.kpis import read
 from cxflow.kpis.periods import BEGINNING
 from cxflow.settings import Settings
 from cxflow.store import engine, tables
-from cxflow.validate import quarantine
 
 TOLERANCE = 1e-6
 """Relative difference of a KPI's value that is rounding."""
@@ -85,10 +84,17 @@ def _customers(settings: Settings, expected: int) -> Fact:
 
 def _refused(settings: Settings, refused: Mapping[str, Mapping[str, int]]) -> Iterator[Fact]:
     expected = {(stream, rule): count for stream, rules in refused.items() for rule, count in rules.items()}
-    found: dict[tuple[str, str], int] = {}
-    for row in quarantine.reasons(settings, quarantine.Filter(status=None)):
-        place = (f"{row['source_system']}.{row['source_object']}", row["rule"])
-        found[place] = found.get(place, 0) + row["records"]
+    t = tables.quarantine.c
+    # A record that breaks a rule in several columns has an entry for each.
+    record = sa.func.concat(t.batch_id, "/", t.row_number)
+    query = sa.select(t.source_system, t.source_object, t.rule, sa.func.count(record.distinct())).group_by(
+        t.source_system, t.source_object, t.rule
+    )
+    with engine.transaction(settings) as warehouse:
+        found = {
+            (f"{system}.{stream}", rule): int(count)
+            for system, stream, rule, count in warehouse.execute(query)
+        }
     for stream, rule in sorted({*expected, *found}):
         place = (stream, rule)
         yield Fact("quarantine", f"{stream} {rule}", expected.get(place, 0), found.get(place, 0))

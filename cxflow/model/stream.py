@@ -97,8 +97,8 @@ class Stream(BaseModel):
     to: dict[str, Projections] = Field(min_length=1)
     """Canonical table to one projection, or to a list of them."""
     identifiers: dict[str, str] = Field(default_factory=dict)
-    """Namespace to expression: what names the customer in a record. `email` and `phone` mean the same in every
-    connection; any other namespace belongs to the connection unless written `connection.namespace`."""
+    """Namespace to expression: what names the customer in a record. `email` and `phone` mean the same in
+    every connection; any other namespace belongs to the connection unless written `connection.namespace`."""
     time_formats: tuple[str, ...] = ()
     """How the source writes times that are not typed, tried in order: iso (8601), epoch (seconds since 1970),
     epoch_ms, or strptime's letters. Unset: iso."""

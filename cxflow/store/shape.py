@@ -36,19 +36,33 @@ def describe(folder: Path, layout: str | None) -> Shape:
             rows = database.execute(f"DESCRIBE SELECT * FROM {parts}").fetchall()
             return {row[0]: row[1] for row in rows if row[0] not in OWN}
         row = database.execute(f"SELECT json_group_structure(_payload::JSON) FROM {parts}").fetchone()
+        structure = json.loads(row[0]) if row and row[0] else {}
+
+        def plain(value: Any, path: str, in_list: bool = False) -> Any:
+            """All scalars alike: numbers, texts and booleans of JSON are kept as they are written."""
+            if isinstance(value, dict):
+                return {key: plain(item, f'{path}."{key}"', in_list) for key, item in value.items()}
+            if isinstance(value, list):
+                return [plain(value[0], f"{path}[*]", True) if value else "NULL"]
+            if value == "JSON" and _only_objects(database, parts, path, in_list):
+                return {}
+            return "NULL" if value == "NULL" else "VARCHAR"
+
+        found = plain(structure, "$")
     finally:
         database.close()
-    structure = json.loads(row[0]) if row and row[0] else {}
-    return {key: _plain(value) for key, value in structure.items()} if isinstance(structure, dict) else {}
+    return found if isinstance(found, dict) else {}
 
 
-def _plain(structure: Any) -> Any:
-    """All scalars alike: numbers, texts and booleans of JSON are kept as they are written."""
-    if isinstance(structure, dict):
-        return {key: _plain(value) for key, value in structure.items()}
-    if isinstance(structure, list):
-        return [_plain(structure[0]) if structure else "NULL"]
-    return "NULL" if structure == "NULL" else "VARCHAR"
+def _only_objects(database: duckdb.DuckDBPyConnection, parts: str, path: str, in_list: bool) -> bool:
+    """Whether what stands at a path are empty objects. DuckDB says of them what it says of a mixture."""
+    if path.count('"') % 2 or "\\" in path:
+        return False
+    kinds = f"json_type(_payload, {literal(path)})"
+    rows = database.execute(
+        f"SELECT DISTINCT {f'unnest({kinds})' if in_list else kinds} AS kind FROM {parts}"
+    ).fetchall()
+    return {row[0] for row in rows} <= {"OBJECT", "NULL", None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,14 +161,17 @@ def with_absent(shape: Shape, absent: tuple[str, ...]) -> Shape:
 
 
 def as_structure(shape: Shape) -> str:
-    """The shape as the structure that `from_json` takes."""
+    """The shape as the structure that `from_json` takes. Of names that differ only in case, which SQL cannot
+    tell apart, the one met first."""
     return json.dumps(_structure(shape))
 
 
 def _structure(value: Any) -> Any:
     if isinstance(value, dict):
         # An object met only empty has no keys that could be read: keep its text.
-        return {key: _structure(item) for key, item in value.items()} if value else "VARCHAR"
+        first = {key.lower(): key for key in reversed(value)}
+        told_apart = {key: value[key] for key in reversed(first.values())}
+        return {key: _structure(item) for key, item in told_apart.items()} if value else "VARCHAR"
     if isinstance(value, list):
         return [_structure(value[0])]
     return "VARCHAR"

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -56,7 +57,7 @@ class Api:
             data=None if body is None else json.dumps(body).encode(),
             headers={"Content-Type": "application/json"},
         )
-        with self._opener.open(request, timeout=20) as answer:
+        with self._opener.open(request, timeout=60) as answer:
             return json.load(answer)
 
     def run(self, dag: str, run_id: str) -> Any:
@@ -66,8 +67,9 @@ class Api:
 def wait(what: str, look: Any, patience_seconds: float) -> Any:
     deadline = time.monotonic() + patience_seconds
     while time.monotonic() < deadline:
-        if found := look():
-            return found
+        with suppress(OSError):  # a busy machine may be late with an answer
+            if found := look():
+                return found
         time.sleep(1)
     raise AssertionError(f"no {what} within {patience_seconds:g} s")
 
@@ -116,17 +118,17 @@ def test_up_runs_the_dags_and_leaves_no_process_behind(project: Path, tmp_path: 
         }
         assert listening == {"127.0.0.1"}
 
-        dags = wait("DAGs", lambda: api.ask("/dags")["dags"], 60)
+        dags = wait("DAGs", lambda: api.ask("/dags")["dags"], 120)
         assert {dag["dag_id"] for dag in dags} == {"acme__shop", "acme__kpis"}
 
         # It is not paused, so the last complete interval runs by itself; nothing may overlap with it.
-        scheduled = wait("scheduled run", lambda: api.ask("/dags/acme__shop/dagRuns")["dag_runs"], 60)[0]
+        scheduled = wait("scheduled run", lambda: api.ask("/dags/acme__shop/dagRuns")["dag_runs"], 120)[0]
         by_hand = api.ask("/dags/acme__shop/dagRuns", {"logical_date": None, "conf": {}})
         for run in (scheduled, by_hand):
             ended = wait(
                 "end of a run",
                 lambda run=run: (found := api.run("acme__shop", run["dag_run_id"]))["end_date"] and found,
-                180,
+                300,
             )
             assert ended["state"] == "success", (project / ".cxflow/airflow/logs/standalone.log").read_text()
 
@@ -139,7 +141,7 @@ def test_up_runs_the_dags_and_leaves_no_process_behind(project: Path, tmp_path: 
             runs = api.ask("/dags/acme__kpis/dagRuns")["dag_runs"]
             return bool(runs) and {run["state"] for run in runs} == {"success"}
 
-        wait("KPI run", kpis_done, 120)
+        wait("KPI run", kpis_done, 300)
     finally:
         up.send_signal(signal.SIGTERM)
         try:

@@ -63,6 +63,7 @@ runs = [
     airflow.run("acme__shop", conf={"start": "2026-01-01"}),
     airflow.run("acme__halting"),
     airflow.run("acme__kpis"),
+    airflow.run("acme__shop", logical_date=day + timedelta(days=1)),
 ]
 for task in airflow.dags["acme__halting"].tasks:
     task.retries, task.retry_delay = 2, timedelta(seconds=0.1)
@@ -115,7 +116,7 @@ print(json.dumps({kind.__name__: seen_by_airflow(kind("out of order")) for kind 
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Six runs in one process, because Airflow takes seconds to begin."""
+    """Seven runs in one process, because Airflow takes seconds to begin."""
     folder = tmp_path_factory.mktemp("stand-in")
     (folder / "cxflow.toml").write_text(TOML + '[connections.halting]\nconnector = "files"\n')
     found: dict[str, Any] = run_script(folder, RUNS, folder)
@@ -151,6 +152,12 @@ def test_a_run_with_start_and_end_is_a_backfill_of_exactly_that(outcome: dict[st
     assert trips[0]["window"] == {"start": "2026-01-01T00:00:00+00:00", "end": "2026-02-01T00:00:00+00:00"}
 
 
+def test_a_run_forgets_the_params_of_the_one_before(outcome: dict[str, Any]) -> None:
+    (trips,) = values(outcome, 5, "plan")
+    assert {trip["mode"] for trip in trips} == {"scheduled"}
+    assert trips[0]["window"]["end"] == "2026-03-03T02:00:00+00:00"
+
+
 def test_a_start_without_offset_fails_at_once_and_names_the_connection(outcome: dict[str, Any]) -> None:
     run = outcome["runs"][2]
     assert run["state"] == "failed"
@@ -181,7 +188,7 @@ def test_a_failing_stream_stops_no_other_and_fails_the_run(outcome: dict[str, An
 
 
 def test_what_was_loaded_is_announced_once_a_run(outcome: dict[str, Any]) -> None:
-    shop, _, refused, halting, _, again = (run["run_id"] for run in outcome["runs"])
+    shop, _, refused, halting, _, _, again = (run["run_id"] for run in outcome["runs"])
     announced = [run_id for run_id, _ in outcome["events"]]
     assert announced.count(shop) == announced.count(halting) == announced.count(again) == 1
     assert refused not in announced
@@ -189,7 +196,7 @@ def test_what_was_loaded_is_announced_once_a_run(outcome: dict[str, Any]) -> Non
 
 def test_a_transient_error_is_tried_again_and_a_fatal_one_is_not(outcome: dict[str, Any]) -> None:
     assert outcome["calls"] == {"halting.a": 1, "halting.b": 1, "halting.c": 2}
-    assert states(outcome, 5)["streams.load c"] == "success"
+    assert states(outcome, 6)["streams.load c"] == "success"
 
 
 def test_the_watch_and_the_pool(outcome: dict[str, Any]) -> None:

@@ -56,7 +56,9 @@ def test_the_doctor_finds_a_healthy_project(loaded: Path) -> None:
     answer = cxflow("doctor", "--json", project=loaded)
     assert answer.code == 0
     found = {each["subject"]: each["state"] for each in answer.json}
-    assert {found[name] for name in ("Python", "plugins", "warehouse", "landing zone", "surveys.answers")} == {"ok"}
+    assert {
+        found[name] for name in ("Python", "plugins", "warehouse", "landing zone", "surveys.answers")
+    } == {"ok"}
     assert found["identity salt"] == "note"
 
 
@@ -92,7 +94,9 @@ def test_the_doctor_looks_at_the_machine_where_there_is_no_project(
     assert answer.json[-1]["subject"] == "project"
 
 
-def process(*arguments: object, code: str = "from cxflow.cli import main; main()") -> subprocess.CompletedProcess[str]:
+def process(
+    *arguments: object, code: str = "from cxflow.cli import main; main()"
+) -> subprocess.CompletedProcess[str]:
     """A command in a process of its own."""
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],

@@ -113,7 +113,12 @@ FAULTS = {
     "unknown connector": ('connector = "files"', 'connector = "fils"', 78, "did you mean 'files'?"),
     "misspelt setting": ("primary_key", "primry_key", 78, "unknown setting; did you mean 'primary_key'?"),
     "misspelt project setting": ("currency =", "curency =", 78, "did you mean 'currency'?"),
-    "unknown zone": ('timezone = "UTC"       # of', 'timezone = "Europe/Madird"  # of', 78, "'Europe/Madrid'"),
+    "unknown zone": (
+        'timezone = "UTC"       # of',
+        'timezone = "Europe/Madird"  # of',
+        78,
+        "'Europe/Madrid'",
+    ),
     "unknown table": ("to.survey_response", "to.survey_respons", 78, "did you mean 'survey_response'?"),
     "unknown column": ("rating_value", "rating_valu", 78, "did you mean 'rating_value'?"),
     "no SQL": ('"score"', '"score +"', 78, "'score +' does not parse"),

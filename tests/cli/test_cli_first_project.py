@@ -34,7 +34,12 @@ def test_its_kpis_are_there_at_once(loaded: Path) -> None:
     (nps,) = [value for value in cxflow("kpis", "--json", project=loaded).json if value["kpi"] == "nps"]
     # 19 answers: 11 of 9 or 10, 4 of 6 or less.
     assert nps["value"] == pytest.approx(100 * (11 - 4) / 19)
-    assert (nps["n"], nps["grain"], nps["period_start"], nps["title"]) == (19, "all", None, "Net Promoter Score")
+    assert (nps["n"], nps["grain"], nps["period_start"], nps["title"]) == (
+        19,
+        "all",
+        None,
+        "Net Promoter Score",
+    )
 
 
 def test_a_second_run_finds_nothing_new(own: Path) -> None:
@@ -59,7 +64,9 @@ def test_init_leaves_a_gitignore_alone(tmp_path: Path) -> None:
     assert (tmp_path / ".gitignore").read_text() == "mine\n"
 
 
-OWN_CSV = 'Response ID;E-Mail;Rating;When asked;Comment\n1;a@example.com;9;2026-01-01T10:00:00Z;"fine; thanks"\n'
+OWN_CSV = (
+    'Response ID;E-Mail;Rating;When asked;Comment\n1;a@example.com;9;2026-01-01T10:00:00Z;"fine; thanks"\n'
+)
 
 
 @pytest.fixture
@@ -85,8 +92,12 @@ def test_init_with_a_csv_decides_nothing_about_its_meaning(described: Path) -> N
 
 def test_its_suggestions_make_a_project_that_runs(described: Path) -> None:
     path = described / "cxflow.toml"
-    suggested = re.compile(r"^# (?=\[conn|(primary_key|identifiers|pii|activity|channel|occurred_at)\b)", re.MULTILINE)
-    suggested_too = re.compile(r"^# (?=(response_id|question_id|metric_type|rating_value|responded_at)\b)", re.MULTILINE)
+    suggested = re.compile(
+        r"^# (?=\[conn|(primary_key|identifiers|pii|activity|channel|occurred_at)\b)", re.MULTILINE
+    )
+    suggested_too = re.compile(
+        r"^# (?=(response_id|question_id|metric_type|rating_value|responded_at)\b)", re.MULTILINE
+    )
     path.write_text(suggested_too.sub("", suggested.sub("", path.read_text())))
     assert cxflow("lint", project=described).code == 0
     answer = cxflow("run", "--json", project=described)

@@ -41,13 +41,6 @@ def test_it_is_a_schema() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
 
-def test_the_published_one_is_fresh() -> None:
-    published = (ROOT / "docs" / "cxflow.schema.json").read_text(encoding="utf-8")
-    assert published == json_schema.text(SCHEMA) + "\n", (
-        "python -m cxflow.cli.json_schema > docs/cxflow.schema.json"
-    )
-
-
 def test_the_demos_configuration_is_valid() -> None:
     assert faults(tomllib.loads((ROOT / "cxflow" / "demo" / "cxflow.toml").read_text(encoding="utf-8"))) == []
 

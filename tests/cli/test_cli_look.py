@@ -59,7 +59,9 @@ def test_a_kpi_by_channel_marks_what_is_too_few(loaded: Path) -> None:
 def test_kpis_by_month_within_days(loaded: Path) -> None:
     months = cxflow("kpis", "nps", "--grain", "month", "--since", "2026-02-01", "--json", project=loaded).json
     assert [(each["period_start"], each["n"]) for each in months] == [("2026-02-01", 5)]
-    days = cxflow("kpis", "nps", "--since", "2026-01-12", "--until", "2026-01-14", "--json", project=loaded).json
+    days = cxflow(
+        "kpis", "nps", "--since", "2026-01-12", "--until", "2026-01-14", "--json", project=loaded
+    ).json
     assert [(each["grain"], each["period_start"]) for each in days] == [
         ("day", "2026-01-12"),
         ("day", "2026-01-13"),

@@ -20,7 +20,11 @@ def entry(loaded: Path) -> str:
 
 def test_reasons_are_counted_and_explained(loaded: Path) -> None:
     (reason,) = cxflow("quarantine", "list", "--json", project=loaded).json
-    assert (reason["source_object"], reason["rule"], reason["records"]) == ("answers", "rating_within_scale", 1)
+    assert (reason["source_object"], reason["rule"], reason["records"]) == (
+        "answers",
+        "rating_within_scale",
+        1,
+    )
     assert "a rating lies on its own scale" in cxflow("quarantine", "list", project=loaded).out
 
 
@@ -50,7 +54,7 @@ def test_an_unknown_id_is_told(loaded: Path) -> None:
 
 
 def test_a_mended_mapping_takes_the_record_in(own: Path) -> None:
-    edit(own, 'rating_value = "score"', "rating_value = \"least(score::INTEGER, 10)\"")
+    edit(own, 'rating_value = "score"', 'rating_value = "least(score::INTEGER, 10)"')
     answer = cxflow("quarantine", "replay", "--json", project=own)
     assert answer.code == 0
     assert answer.json["total"]["inserted"] == 1

@@ -15,7 +15,7 @@ primary_key = ["id"]
 [connections.surveys.streams.gone.to.touchpoint]
 activity = "'answered_survey'"
 channel = "'web'"
-occurred_at = "at"
+occurred_at = "seen_at"
 """
 
 

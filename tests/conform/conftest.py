@@ -18,7 +18,9 @@ Conform = Callable[..., AbstractContextManager[Scratch]]
 @pytest.fixture(scope="session")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     folder = tmp_path_factory.mktemp("conform")
-    (folder / "cxflow.toml").write_text('project = { currency = "EUR", country = "ES" }\n')
+    (folder / "cxflow.toml").write_text(
+        'project = { currency = "EUR", country = "ES" }\nconnections = { shop = { connector = "files" } }\n'
+    )
     return load(folder)
 
 

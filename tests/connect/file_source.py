@@ -69,7 +69,9 @@ class Drop:
         declared = {
             "path": path,
             "primary_key": ["id"],
-            "to": {"touchpoint": {"activity": "'wrote_review'", "channel": "'web'", "occurred_at": "happened"}},
+            "to": {
+                "touchpoint": {"activity": "'wrote_review'", "channel": "'web'", "occurred_at": "happened"}
+            },
             **stream,
         }
         table = {"connector": "files", "root": "exports", **connection, "streams": {"reviews": declared}}

@@ -119,7 +119,9 @@ def test_one_bad_file_among_good_ones_lands_nothing(drop: Drop) -> None:
     assert not (drop.folder / "landing").exists()
 
 
-@pytest.mark.parametrize("name", ["reviews-2026-02-30.csv", "reviews-latest.csv", "reviews-2026-03-02-v2.csv"])
+@pytest.mark.parametrize(
+    "name", ["reviews-2026-02-30.csv", "reviews-latest.csv", "reviews-2026-03-02-v2.csv"]
+)
 def test_a_path_whose_date_is_none_is_an_error(drop: Drop, name: str) -> None:
     drop.write(name, "id\n1\n")
     with pytest.raises(SourceError, match=rf"{name} matches, but holds no date where {{date}} stands"):

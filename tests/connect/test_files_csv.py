@@ -17,7 +17,12 @@ def test_cells_stay_text_as_they_were_written(drop: Drop) -> None:
     assert found.records == [
         {"id": "007", "score": "1.50", "day": "2026-03-01", "big": "12345678901234567890123"}
     ]
-    assert found.manifest.raw_columns == {"id": "VARCHAR", "score": "VARCHAR", "day": "VARCHAR", "big": "VARCHAR"}
+    assert found.manifest.raw_columns == {
+        "id": "VARCHAR",
+        "score": "VARCHAR",
+        "day": "VARCHAR",
+        "big": "VARCHAR",
+    }
 
 
 def test_records_keep_their_order_origin_and_time_of_delivery(drop: Drop) -> None:
@@ -30,7 +35,9 @@ def test_records_keep_their_order_origin_and_time_of_delivery(drop: Drop) -> Non
     assert found.received == [DAY.replace(day=day) for day in (1, 1, 2, 2, 3)]
 
 
-@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16", "utf-16-le", "utf-8", "UTF-8", "utf_8_sig"])
+@pytest.mark.parametrize(
+    "encoding", ["latin-1", "cp1252", "utf-16", "utf-16-le", "utf-8", "UTF-8", "utf_8_sig"]
+)
 def test_a_declared_encoding_is_read(drop: Drop, encoding: str) -> None:
     drop.write("a.csv", "id,café\n1,piñón ü\n".encode(encoding))
     assert drop.land(encoding=encoding).records == [{"id": "1", "café": "piñón ü"}]
@@ -91,7 +98,9 @@ def test_line_ends_are_unified_across_the_blocks_of_a_large_file(drop: Drop) -> 
     found = drop.land()
     assert found.malformed == []
     assert found.ids == [str(number) for number in range(60_000)]
-    assert [record["b"] for record in found.records] == ["x" * (number % 50) + "\r\n" for number in range(60_000)]
+    assert [record["b"] for record in found.records] == [
+        "x" * (number % 50) + "\r\n" for number in range(60_000)
+    ]
 
 
 def test_doubled_quotes_are_one(drop: Drop) -> None:

@@ -30,7 +30,7 @@ Published = dict[str, tuple[float | None, int]]
 
 @dataclass(frozen=True)
 class RealProject:
-    """The `cxflow.toml` of a real data set, copied to a folder of its own beside a copy of the data it reads."""
+    """The `cxflow.toml` of a real data set in a folder of its own, beside a copy of the data it reads."""
 
     folder: Path
 
@@ -88,7 +88,7 @@ class RealProject:
         return found
 
     def digest(self, streams: Iterable[str] = ()) -> dict[str, tuple[int, int]]:
-        """Number and hash of the rows of every canonical table, customers included; of these streams, or of all."""
+        """Number and hash of the rows of every canonical table, customers too; of these streams, or all."""
         named = ", ".join(f"'{stream}'" for stream in streams)
         where = f"source_system || '.' || source_object IN ({named})" if named else "true"
         found = {}

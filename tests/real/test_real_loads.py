@@ -1,4 +1,4 @@
-"""What holds of every real data set: nothing is lost, nothing counts twice, and the order of loads is no matter."""
+"""What holds of every real data set: nothing is lost, nothing counts twice, in whatever order it comes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def test_every_record_is_loaded_and_the_books_balance(loaded: Loaded) -> None:
         assert books["extracted"] == sum(books[outcome] for outcome in OUTCOMES)
         assert books["quarantined"] == 0
     ledger = loaded.project.rows(
-        f"SELECT batch_id, extracted, {', '.join(OUTCOMES)} FROM load_run WHERE mode = 'scheduled' AND extracted > 0"
+        f"SELECT batch_id, extracted, {', '.join(OUTCOMES)} FROM load_run "
+        "WHERE mode = 'scheduled' AND extracted > 0"
     )
     assert sorted(ledger) == sorted(
         (each["batch_id"], each["counts"]["extracted"], *(each["counts"][outcome] for outcome in OUTCOMES))
@@ -47,7 +48,7 @@ def test_what_is_loaded_already_changes_nothing(loaded: Loaded) -> None:
 
     for file in loaded.of.files.values():
         os.utime(project.data / file)
-    touched = project.cxflow("run", "--no-kpis")
+    touched = project.cxflow("run", *loaded.of.halved, "--no-kpis")
     assert touched["total"]["extracted"] == 0
 
     again = project.cxflow("backfill", "--from", "1970-01-01", "--to", "2100-01-01")

@@ -1,0 +1,320 @@
+"""`cxflow.toml`: what is wrong is named with its place and the nearest valid name, before any reading."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import traceback
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cxflow import flow
+from cxflow.connect import registry
+from cxflow.errors import ConfigError
+from cxflow.settings import Connection, Secret, Settings, load
+from cxflow.store import engine
+
+TOKEN = "swordfish-7001"
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Any:
+    """Writes the file; `load` reads it."""
+
+    def write(text: str) -> Path:
+        (tmp_path / "cxflow.toml").write_text(text, encoding="utf-8")
+        return tmp_path
+
+    return write
+
+
+def test_an_empty_file_is_a_project_with_defaults(write: Any) -> None:
+    settings = load(write(""))
+    assert settings.project.timezone == "UTC"
+    assert settings.warehouse.url == "duckdb:///warehouse.duckdb"
+    assert settings.connections == {}
+
+
+def test_a_folder_without_the_file_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"there is no cxflow\.toml in .*cxflow init"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[project\nname = 1", r"is not valid TOML: .*line 1"),
+        ('[project]\nname = "a"\nname = "b"\n', r"is not valid TOML: .*line 3"),
+        ("[project]\nname = a", r"is not valid TOML"),
+    ],
+)
+def test_a_file_that_is_no_toml_names_the_line(write: Any, text: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        load(write(text))
+
+
+def test_bytes_that_are_no_utf_8_are_no_toml(tmp_path: Path) -> None:
+    (tmp_path / "cxflow.toml").write_bytes(b'[project]\nname = "caf\xe9"')
+    with pytest.raises(ConfigError, match="is not valid TOML"):
+        load(tmp_path)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "cxflow.toml").write_bytes(b'\xef\xbb\xbf[project]\nname = "shop"')
+    assert load(tmp_path).project.name == "shop"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[projet]", "projet: unknown setting; did you mean 'project'?"),
+        ("[project]\ntimezon = 'UTC'", "project.timezon: unknown setting; did you mean 'timezone'?"),
+        ("[project]\nTimeZone = 'UTC'", "project.TimeZone: unknown setting; did you mean 'timezone'?"),
+        ("[project]\nxqzw = 1", "project.xqzw: unknown setting"),
+        ("[warehouse]\nbusy_timeout = 1", "unknown setting; did you mean 'busy_timeout_seconds'?"),
+        ("[identity.salt]\nenvv = 'X'", "identity.salt.envv: unknown setting; did you mean 'env'?"),
+        (
+            "[project]\ntimezone = 'Europe/Madird'",
+            "unknown time zone 'Europe/Madird'; did you mean 'Europe/Madrid'?",
+        ),
+        ("[project]\ntimezone = 'CEST+1'", "project.timezone: unknown time zone 'CEST+1'"),
+        ("[project]\ntimezone = 3", "project.timezone: Input should be a valid string"),
+        ("[project]\ncurrency = 'euro'", "project.currency: String should match pattern"),
+        ("[project]\nname = 'My Shop'", "project.name: String should match pattern"),
+        (
+            "[quality]\nmax_rejected_share = 5",
+            "quality.max_rejected_share: Input should be less than or equal to 1",
+        ),
+        ("[quality]\nearliest = 'long ago'", "quality.earliest: Input should be a valid date"),
+        ("[kpis]\nmin_n = 'ten'", "kpis.min_n: Input should be a valid integer"),
+        ("[kpis.rates]\nUSD = 'much'", "kpis.rates.USD: Input should be a valid number"),
+        ("[identity]\nstore_values = 'plain'", "identity.store_values: Input should be 'hashed' or 'clear'"),
+        (
+            "[identity]\nsalt = 'abc'",
+            "identity.salt: Input should be a valid dictionary or instance of Secret",
+        ),
+        ("[identity.salt]", "identity.salt: a secret is found at one place"),
+        ("[identity.salt]\nenv = 'A'\nfile = 'b'", "identity.salt: a secret is found at one place"),
+        ("[airflow]\nretries = -1", "airflow.retries: Input should be greater than or equal to 0"),
+        ("plugins = 'own'", "plugins: Input should be a valid tuple"),
+        ("connections = []", "connections: Input should be a valid dictionary"),
+        ("[connections]\nshop = 'files'", "connections.shop: Input should be a valid dictionary"),
+        ("[connections.'a/b']", "connections: 'a/b' is no name"),
+        ("[connections.'..']", "connections: '..' is no name"),
+        ("[connections.'a:b']", "connections: 'a:b' is no name"),
+        ("[connections.'']", "connections: '' is no name"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_place(write: Any, text: str, says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(write(text))
+    assert says in str(caught.value)
+
+
+def test_all_that_is_wrong_is_said_at_once(write: Any) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(write("[project]\ncurrency = 'euro'\nnam = 'x'\n[kpis]\nmin_n = 0"))
+    assert str(caught.value).splitlines()[0] == "cxflow.toml:"
+    assert {line.split(":")[0] for line in str(caught.value).splitlines()[1:]} == {
+        "project.currency",
+        "project.nam",
+        "kpis.min_n",
+    }
+
+
+SHOP = """
+[connections.shop]
+connector = "files"
+{connection}
+
+[connections.shop.streams.reviews]
+{stream}
+
+[connections.shop.streams.reviews.to.review]
+review_id = "id"
+date_published = "created"
+"""
+GOOD = 'path = "none-*.csv"\nprimary_key = ["id"]'
+
+
+@pytest.mark.parametrize(
+    ("connection", "stream", "says"),
+    [
+        ("", 'primary_key = ["id"]', "connections.shop.streams.reviews.path: this setting is required"),
+        ("", 'path = "x.csv"', "connections.shop.streams.reviews.primary_key: this setting is required"),
+        ("", GOOD + "\ndelimeter = ';'", "reviews.delimeter: unknown setting; did you mean 'delimiter'?"),
+        ("", GOOD + "\ndelimiter = ''", "reviews.delimiter: String should have at least 1 character"),
+        ("", GOOD + "\nskip_rows = -1", "reviews.skip_rows: Input should be greater than or equal to 0"),
+        ("", GOOD + "\nsettle_seconds = 'soon'", "reviews.settle_seconds: Input should be a valid number"),
+        ("", GOOD + "\nformat = 'excel'", "reviews.format: Input should be 'csv', 'tsv'"),
+        ("", GOOD + "\nfields = { id = [1] }", "reviews.fields.id.1: this setting is required"),
+        ("rot = 'x'", GOOD, "connections.shop.rot: unknown setting; did you mean 'root'?"),
+        ("start = 'soon'", GOOD, "connections.shop.start: Input should be a valid datetime"),
+        (
+            "only = ['review']",
+            GOOD,
+            "only names the stream 'review', which is not there; did you mean 'reviews'?",
+        ),
+        ("timezone = 'Madrid'", GOOD, "connections.shop.timezone: unknown time zone 'Madrid'"),
+    ],
+)
+def test_a_wrong_stream_or_connection_is_named_by_lint(
+    write: Any, connection: str, stream: str, says: str
+) -> None:
+    settings = load(write(SHOP.format(connection=connection, stream=stream)))
+    with pytest.raises(ConfigError) as caught:
+        flow.lint(settings, "shop")
+    assert says in str(caught.value)
+    assert str(caught.value).startswith("shop")
+
+
+def test_variables_of_the_environment_are_filled_in_everywhere(
+    write: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXFLOW_TEST_ROOT", "/data")
+    monkeypatch.setenv("CXFLOW_TEST_DAY", "monday")
+    settings = load(
+        write(
+            SHOP.format(
+                connection='root = "${CXFLOW_TEST_ROOT}/in/${CXFLOW_TEST_DAY}"',
+                stream='path = ["${CXFLOW_TEST_DAY}.csv", "$5.csv", "${5}"]\nprimary_key = ["id"]',
+            )
+        )
+    )
+    table = settings.connections["shop"]
+    assert table["root"] == "/data/in/monday"
+    assert table["streams"]["reviews"]["path"] == ["monday.csv", "$5.csv", "${5}"]
+
+
+def test_a_variable_that_is_not_set_is_named_with_its_place(
+    write: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CXFLOW_TEST_ROOT", raising=False)
+    folder = write(SHOP.format(connection='root = "${CXFLOW_TEST_ROOT}"', stream=GOOD))
+    with pytest.raises(ConfigError) as caught:
+        load(folder)
+    assert str(caught.value) == (
+        "connections.shop.root: the environment variable CXFLOW_TEST_ROOT is not set"
+    )
+    assert caught.value.value == "CXFLOW_TEST_ROOT"
+
+
+def test_a_secret_is_read_late_from_the_environment(write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CXFLOW_TEST_TOKEN", raising=False)
+    salt = load(write('[identity]\nsalt = { env = "CXFLOW_TEST_TOKEN" }')).identity.salt
+    assert salt is not None
+    with pytest.raises(ConfigError, match="the environment variable CXFLOW_TEST_TOKEN is not set"):
+        salt.reveal()
+    monkeypatch.setenv("CXFLOW_TEST_TOKEN", TOKEN)
+    assert salt.reveal().get_secret_value() == TOKEN
+
+
+def test_a_secret_file_is_seen_from_the_projects_folder(
+    write: Any, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write('[identity]\nsalt = { file = "secrets/salt" }')
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    salt = load(folder).identity.salt
+    assert salt is not None
+    with pytest.raises(ConfigError, match=r"there is no secret file .*secrets/salt"):
+        salt.reveal()
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "salt").write_text(f"{TOKEN}\n")
+    assert salt.reveal().get_secret_value() == TOKEN
+
+
+def test_a_secret_file_of_a_connection_is_seen_from_the_projects_folder(
+    write: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    connection = 'root = "memory://none"\nstorage_options = { key = { file = "key" } }'
+    folder = write(SHOP.format(connection=connection, stream=GOOD))
+    (tmp_path / "key").write_text(TOKEN)
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    options = registry.open_connection(load(folder), "shop").connection.storage_options  # type: ignore[attr-defined]
+    assert options["key"].reveal().get_secret_value() == TOKEN
+
+
+def _shown(settings: Settings, *more: object) -> str:
+    return " ".join(f"{item!r} {item!s}" for item in (settings, settings.warehouse, settings.landing, *more))
+
+
+def test_no_secret_is_in_what_settings_show_of_themselves(
+    write: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXFLOW_TEST_TOKEN", TOKEN)
+    (tmp_path / "salt").write_text(TOKEN)
+    text = (
+        '[warehouse]\nurl = "postgresql+psycopg://me:${CXFLOW_TEST_TOKEN}@db/cx"\n'
+        '[landing]\nurl = "memory://x"\nstorage_options = { key = "${CXFLOW_TEST_TOKEN}" }\n'
+        '[identity]\nsalt = { file = "salt" }\n'
+    )
+    options = 'root = "memory://x"\nstorage_options = { key = "${CXFLOW_TEST_TOKEN}" }'
+    settings = load(write(text + SHOP.format(connection=options, stream=GOOD)))
+    connector = registry.open_connection(settings, "shop")
+    salt = settings.identity.salt
+    assert salt is not None
+    assert TOKEN not in _shown(settings, connector.connection, salt, salt.reveal())
+    assert TOKEN in pickle.dumps(settings).decode("latin-1"), "it is there, and only not shown"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[identity]\nsalt = "{token}"',
+        "[identity]\nsalt = {{ evn = '{token}' }}",
+        "[landing.storage_options]\nkey = ['{token}']",
+        "[project]\ntoken = '{token}'",
+        "[kpis]\nmin_n = '{token}'",
+        "[connections]\nshop = '{token}'",
+    ],
+)
+def test_no_error_repeats_a_secret_in_the_wrong_place(write: Any, text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(write(text.format(token=TOKEN)))
+    assert TOKEN not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    "setting", ["token = '{token}'", "start = '{token}'", "storage_options = {{ k = ['{token}'] }}"]
+)
+def test_no_error_of_a_connection_repeats_a_secret_in_the_wrong_place(write: Any, setting: str) -> None:
+    settings = load(write(SHOP.format(connection=setting.format(token=TOKEN), stream=GOOD)))
+    with pytest.raises(ConfigError) as caught:
+        registry.open_connection(settings, "shop")
+    assert TOKEN not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("stream", [f"{GOOD}\nskip_rows = '{TOKEN}'", f"{GOOD}\nlook_back = '{TOKEN}'"])
+def test_no_error_of_a_stream_repeats_a_secret_in_the_wrong_place(write: Any, stream: str) -> None:
+    settings = load(write(SHOP.format(connection="", stream=stream)))
+    with pytest.raises(ConfigError) as caught:
+        registry.open_connection(settings, "shop")
+    assert TOKEN not in "".join(traceback.format_exception(caught.value))
+
+
+def test_settings_cannot_be_changed(write: Any) -> None:
+    settings = load(write(""))
+    with pytest.raises(ValueError, match="frozen"):
+        settings.project.name = "other"
+    with pytest.raises(ValueError, match="frozen"):
+        Connection(name="a", connector="files").name = "b"
+
+
+def test_paths_are_seen_from_the_projects_folder(write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write("")
+    monkeypatch.chdir(folder)
+    settings = load(Path())
+    monkeypatch.chdir(os.sep)
+    assert settings.folder == folder.resolve()
+    assert settings.path("a/../b") == folder.resolve() / "b"
+    assert settings.path("/c") == Path("/c")
+    assert engine.warehouse_url(settings).database == str(folder.resolve() / "warehouse.duckdb")
+
+
+def test_a_secret_names_one_place() -> None:
+    assert Secret(env="A").env == "A"
+    for wrong in ({}, {"env": "A", "file": "b"}, {"env": ""}):
+        with pytest.raises(ValueError, match="a secret is found at one place"):
+            Secret.model_validate(wrong)

@@ -1,0 +1,328 @@
+"""The landing zone: a batch is there whole or not at all, and says what it holds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, ClassVar
+
+import duckdb
+import fsspec
+import pytest
+
+from cxflow.connect.connector import Connector, Cursor, Sink
+from cxflow.errors import ConfigError, FatalError, SourceError
+from cxflow.extract import extract
+from cxflow.model.batch import BatchRef
+from cxflow.model.stream import Stream
+from cxflow.model.window import Window
+from cxflow.settings import Connection, Settings, load
+from cxflow.store import landing
+
+NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
+WINDOW = Window(NOW - timedelta(days=1), NOW)
+PERSONAL = "ada@example.org"
+
+
+class Tickets(Connector):
+    """Yields what a test puts into `brings`, and raises what it puts there."""
+
+    name: ClassVar[str] = "invented_tickets"
+    title: ClassVar[str] = "Invented tickets"
+    declared: ClassVar[tuple[Stream, ...]] = (
+        Stream.model_validate(
+            {
+                "name": "tickets",
+                "primary_key": ["id"],
+                "to": {
+                    "touchpoint": {"activity": "'called_support'", "channel": "'web'", "occurred_at": "at"}
+                },
+            }
+        ),
+    )
+    brings: Iterable[Mapping[str, Any] | Exception] = ()
+
+    def read(self, stream: Stream, window: Window, cursor: Cursor | None, sink: Sink) -> Cursor:
+        sink.records(self._records(), origin="/tickets", received_at=NOW)
+        return {"after": "token"}
+
+    def _records(self) -> Iterator[Mapping[str, Any]]:
+        for item in self.brings:
+            if isinstance(item, Exception):
+                raise item
+            yield item
+
+
+ZONES = ["landing", "memory://zone/landing"]
+
+
+@pytest.fixture(params=ZONES)
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
+    """A project whose landing zone is a folder, and one whose landing zone is like an object store."""
+    (tmp_path / "cxflow.toml").write_text(f'[landing]\nurl = "{request.param}"\n')
+    yield load(tmp_path)
+    store = fsspec.filesystem("memory")
+    store.store.clear()
+    store.pseudo_dirs[:] = [""]
+
+
+def _land(settings: Settings, *brings: Mapping[str, Any] | Exception, mode: str = "scheduled") -> BatchRef:
+    connector = Tickets(settings, Connection(name="desk", connector="invented_tickets"))
+    connector.brings = brings
+    cursor: Cursor | None = {} if mode == "scheduled" else None
+    return extract(settings, connector, connector.stream("tickets"), WINDOW, cursor, mode)  # type: ignore[arg-type]
+
+
+def _files(settings: Settings) -> list[str]:
+    """Every file of the landing zone, as paths within it."""
+    file_system, root = landing.storage(settings)
+    return sorted(str(path).removeprefix(root) for path in file_system.find(root))
+
+
+def _records(settings: Settings, batch: BatchRef) -> list[Any]:
+    with landing.local_copy(settings, batch.path) as folder, duckdb.connect() as database:
+        rows = database.execute(
+            f"SELECT _payload FROM read_parquet('{folder}/part-*.parquet') ORDER BY _row"
+        ).fetchall()
+    return [json.loads(row[0]) for row in rows]
+
+
+def test_a_batch_is_read_back_as_it_was_landed(settings: Settings) -> None:
+    records = [{"id": 9007199254740993, "text": "piñón 😀"}, {"id": 2, "nested": {"a": [1, None]}}]
+    batch = _land(settings, *records)
+    assert _records(settings, batch) == records
+    manifest = landing.read_manifest(settings, batch)
+    assert (manifest.records, manifest.malformed, manifest.layout) == (2, 0, "json")
+    assert (manifest.connection, manifest.stream, manifest.connector) == (
+        "desk",
+        "tickets",
+        "invented_tickets",
+    )
+    assert Window.from_json(manifest.window) == WINDOW
+    assert manifest.cursor == {"after": "token"}
+    assert manifest.raw_columns == {"id": "VARCHAR", "text": "VARCHAR", "nested": {"a": ["VARCHAR"]}}
+
+
+def test_the_checksums_of_the_manifest_are_those_of_the_parts(settings: Settings) -> None:
+    batch = _land(settings, {"id": 1})
+    manifest = landing.read_manifest(settings, batch)
+    with landing.local_copy(settings, batch.path) as folder:
+        parts = {path.name: path.read_bytes() for path in folder.glob("*.parquet")}
+    assert parts
+    assert manifest.parts == {name: hashlib.sha256(content).hexdigest() for name, content in parts.items()}
+
+
+def test_an_exception_while_reading_leaves_nothing(settings: Settings) -> None:
+    with pytest.raises(SourceError, match="half way"):
+        _land(settings, {"id": 1}, {"id": 2}, SourceError("half way"))
+    assert _files(settings) == []
+    assert landing.batches(settings, "desk", "tickets") == []
+
+
+def test_no_scratch_folder_outlives_an_extraction(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(landing.tempfile, "tempdir", str(scratch))
+    _land(settings, {"id": 1})
+    with pytest.raises(ZeroDivisionError):
+        _land(settings, {"id": 1}, ZeroDivisionError())
+    assert list(scratch.iterdir()) == []
+
+
+def test_a_copy_that_fails_on_the_way_leaves_no_batch(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full at the second file; on an object store the manifest goes last, so parts may stay."""
+
+    def copied_once(source: str, target: str, *rest: Any, **options: Any) -> None:
+        if done:
+            raise OSError(28, "No space left on device")
+        done.append(target)
+        copy(source, target, *rest, **options)
+
+    done: list[str] = []
+    file_system, _ = landing.storage(settings)
+    is_local = settings.landing.url == "landing"
+    owner, name = (shutil, "copy2") if is_local else (type(file_system), "put_file")
+    copy = getattr(owner, name) if is_local else file_system.put_file
+    if is_local:
+        real = shutil.copytree
+        monkeypatch.setattr(
+            shutil,
+            "copytree",
+            lambda a, b: real(a, b, copy_function=copied_once),  # type: ignore[arg-type]
+        )
+    else:
+        monkeypatch.setattr(owner, name, lambda _, source, target, **__: copied_once(source, target))
+    with pytest.raises(OSError, match="No space left"):
+        _land(settings, {"id": 1})
+    assert done
+    assert not [path for path in _files(settings) if path.endswith("manifest.json")]
+    if is_local:
+        assert _files(settings) == []
+    assert landing.batches(settings, "desk", "tickets") == []
+
+
+def test_on_an_object_store_the_manifest_goes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cxflow.toml").write_text('[landing]\nurl = "memory://zone"\n')
+    settings = load(tmp_path)
+    file_system, _ = landing.storage(settings)
+    put: list[str] = []
+    real = type(file_system).put_file
+
+    def put_file(self: Any, source: str, target: str, **options: Any) -> None:
+        put.append(target.rsplit("/", 1)[-1])
+        real(self, source, target, **options)
+
+    monkeypatch.setattr(type(file_system), "put_file", put_file)
+    _land(settings, {"id": 1})
+    assert put == ["part-0000.parquet", "manifest.json"]
+
+
+def test_unfinished_batches_are_none(settings: Settings) -> None:
+    batch = _land(settings, {"id": 1})
+    file_system, root = landing.storage(settings)
+    folder = f"{root}/desk/tickets"
+    for name in ("20260302T080000000000Z-abc", "20260302T080000000000Z-abd.1234.tmp"):
+        file_system.makedirs(f"{folder}/{name}", exist_ok=True)
+        file_system.pipe(f"{folder}/{name}/part-0000.parquet", b"half")
+    file_system.pipe(f"{folder}/20260302T080000000000Z-abd.1234.tmp/manifest.json", b"{}")
+    assert landing.batches(settings, "desk", "tickets") == [batch.batch_id]
+
+
+def test_batches_are_listed_oldest_first_and_by_stream(settings: Settings) -> None:
+    made = [_land(settings, {"id": number}).batch_id for number in range(4)]
+    assert landing.batches(settings, "desk", "tickets") == made
+    assert landing.batches(settings, "desk", "calls") == []
+    assert landing.batches(settings, "other", "tickets") == []
+
+
+def test_a_batch_that_is_not_there_is_an_error_that_says_which(settings: Settings) -> None:
+    with pytest.raises(SourceError, match=r"desk\.tickets: there is no landed batch 2026x"):
+        landing.read_manifest(settings, BatchRef("desk", "tickets", "2026x"))
+
+
+def test_a_batch_id_sorts_by_the_time_of_extraction() -> None:
+    moments = [NOW + timedelta(microseconds=number * 999_983) for number in range(50)]
+    madrid = datetime.fromisoformat("2026-03-02T08:59:59.000001+01:00")
+    moments.insert(0, madrid)
+    made = [landing.new_batch_id(WINDOW, moment) for moment in moments]
+    assert made == sorted(made)
+    assert len({landing.new_batch_id(WINDOW, NOW) for _ in range(100)}) == 100
+
+
+def test_the_manifest_holds_no_personal_data(settings: Settings) -> None:
+    batch = _land(settings, {"id": 1, "email": PERSONAL, "name": {"first": "Ada"}})
+    file_system, root = landing.storage(settings)
+    text = file_system.cat(f"{root}/{batch.path}/manifest.json").decode()
+    assert "email" in text
+    assert PERSONAL not in text
+    assert "Ada" not in text
+
+
+def test_a_backfill_keeps_no_cursor_in_its_manifest(settings: Settings) -> None:
+    assert landing.read_manifest(settings, _land(settings, {"id": 1}, mode="backfill")).cursor == {}
+
+
+def test_a_connector_that_has_no_record_lands_an_empty_batch(settings: Settings) -> None:
+    manifest = landing.read_manifest(settings, _land(settings))
+    assert (manifest.records, manifest.parts, manifest.raw_columns) == (0, {}, {})
+
+
+def test_records_land_in_chunks_and_in_order(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(landing, "CHUNK_RECORDS", 7)
+    records = [{"id": number} for number in range(50)]
+    assert _records(settings, _land(settings, *records)) == records
+
+
+def test_what_json_has_no_form_for_lands_as_text(settings: Settings) -> None:
+    record = {
+        "id": 1,
+        "at": NOW,
+        "day": date(2026, 3, 2),
+        "amount": Decimal("12345678901234.5678"),
+        "rates": [1.5, math.nan, {"worst": -math.inf}],
+        "half": "\ud83d!",
+    }
+    [found] = _records(settings, _land(settings, record))
+    assert found == {
+        "id": 1,
+        "at": "2026-03-02T08:00:00+00:00",
+        "day": "2026-03-02",
+        "amount": "12345678901234.5678",
+        "rates": [1.5, "nan", {"worst": "-inf"}],
+        "half": "\ufffd!",
+    }
+
+
+def test_records_and_columns_do_not_land_in_one_batch() -> None:
+    with landing.writing() as writer, duckdb.connect() as database:
+        writer.records([{"id": 1}], origin="/tickets", received_at=NOW)
+        with pytest.raises(FatalError, match="both JSON records and columns"):
+            writer.query(database, "SELECT 1 AS id, 'f' AS _origin, now() AS _received_at")
+
+
+def test_rows_are_numbered_over_records_and_malformed_alike() -> None:
+    with landing.writing() as writer, duckdb.connect() as database:
+        own = "'f' AS _origin, now() AS _received_at"
+        for _ in range(2):
+            writer.query(database, f"SELECT i AS id, {own} FROM range(3) t(i)")
+            writer.malformed(database, f"SELECT {own}, 'why' AS reason, 'raw' AS payload FROM range(2)")
+        writer.malformed(database, f"SELECT {own}, 'why' AS reason, 'raw' AS payload WHERE false")
+        assert (writer.rows, writer.malformed_rows) == (10, 4)
+        numbers = database.execute(
+            f"SELECT _row FROM read_parquet('{writer.folder}/*.parquet', union_by_name = true) ORDER BY 1"
+        ).fetchall()
+    assert [row[0] for row in numbers] == list(range(1, 11))
+
+
+def test_some_records_of_a_batch_land_again_for_a_replay(settings: Settings) -> None:
+    batch = _land(settings, *({"id": number} for number in range(10, 20)))
+    again = landing.subset(settings, batch, [2, 9])
+    assert _records(settings, again) == [{"id": 11}, {"id": 18}]
+    manifest = landing.read_manifest(settings, again)
+    assert (manifest.records, manifest.mode, manifest.cursor) == (2, "replay", {})
+    assert set(manifest.parts) == {"part-0000.parquet"}
+    assert again.batch_id > batch.batch_id
+
+
+def test_a_batch_put_again_replaces_itself(settings: Settings) -> None:
+    batch = _land(settings, {"id": 1})
+    with landing.local_copy(settings, batch.path) as folder:
+        landing.put_folder(settings, folder, f"{batch.path}", last=landing.MANIFEST)
+    assert _records(settings, batch) == [{"id": 1}]
+    assert len(_files(settings)) == 2
+
+
+@pytest.mark.parametrize("name", ["a [1]", "it's", "plain"])
+def test_a_landing_zone_may_lie_in_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "cxflow.toml").write_text("")
+    settings = load(tmp_path / name)
+    batch = _land(settings, {"id": 1}, {"id": 2})
+    assert landing.batches(settings, "desk", "tickets") == [batch.batch_id]
+    assert landing.read_manifest(settings, landing.subset(settings, batch, [2])).records == 1
+
+
+def test_the_options_of_a_landing_zone_may_be_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cxflow.toml").write_text(
+        '[landing]\nurl = "memory://zone"\n'
+        'storage_options = { key = { env = "CXFLOW_TEST_KEY" }, anon = false }\n'
+    )
+    settings = load(tmp_path)
+    with pytest.raises(ConfigError, match="environment variable CXFLOW_TEST_KEY is not set"):
+        landing.storage(settings)
+    monkeypatch.setenv("CXFLOW_TEST_KEY", "hush-hush")
+    file_system, _ = landing.storage(settings)
+    assert file_system.storage_options == {"key": "hush-hush", "anon": False}
+    assert "hush-hush" not in repr(settings)

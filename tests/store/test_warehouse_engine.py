@@ -1,0 +1,121 @@
+"""Opening the warehouse: patience with a locked file, plain words for everything else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from cxflow.errors import ConfigError, WarehouseBusyError
+from cxflow.settings import Settings, load
+from cxflow.store import engine
+
+HOLD = """
+import duckdb, sys, time
+database = duckdb.connect(sys.argv[1])
+print("held", flush=True)
+if sys.argv[2] == "until told":
+    sys.stdin.readline()
+else:
+    time.sleep(float(sys.argv[2]))
+"""
+
+
+def _settings(folder: Path, **warehouse: object) -> Settings:
+    lines = [
+        f'{name} = "{value}"' if isinstance(value, str) else f"{name} = {value}"
+        for name, value in warehouse.items()
+    ]
+    (folder / "cxflow.toml").write_text("\n".join(["[warehouse]", *lines]))
+    return load(folder)
+
+
+@contextmanager
+def _held(path: Path, how: str) -> Iterator[subprocess.Popen[str]]:
+    """Another process has the file open for writing."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path), how], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        try:
+            yield other
+        finally:
+            other.kill()
+
+
+def test_a_warehouse_held_by_another_process_is_busy_after_the_patience(tmp_path: Path) -> None:
+    settings = _settings(tmp_path, busy_timeout_seconds=0.3)
+    with _held(tmp_path / "warehouse.duckdb", "until told"):
+        begun = time.monotonic()
+        busy = pytest.raises(WarehouseBusyError, match=r"held the warehouse for 0\.3 s.*busy_timeout_seconds")
+        with busy, engine.transaction(settings):
+            pytest.fail("the file is held")
+        assert 0.3 <= time.monotonic() - begun < 10
+    with engine.transaction(settings) as connection:
+        assert connection.scalar(sa.text("SELECT 1")) == 1
+
+
+def test_a_warehouse_that_is_let_go_in_time_is_opened(tmp_path: Path) -> None:
+    settings = _settings(tmp_path, busy_timeout_seconds=60)
+    with _held(tmp_path / "warehouse.duckdb", "0.5"), engine.transaction(settings) as connection:
+        assert connection.scalar(sa.text("SELECT 1")) == 1
+
+
+def test_a_transaction_is_kept_whole_or_not_at_all(tmp_path: Path) -> None:
+    settings = _settings(tmp_path)
+    with engine.transaction(settings) as connection:
+        connection.execute(sa.text("CREATE TABLE kept (n INTEGER)"))
+    with pytest.raises(sa.exc.DBAPIError), engine.transaction(settings) as connection:  # noqa: PT012
+        connection.execute(sa.text("CREATE TABLE lost (n INTEGER)"))
+        connection.execute(sa.text("INSERT INTO kept VALUES (1)"))
+        connection.execute(sa.text("INSERT INTO nowhere VALUES (1)"))
+    with engine.transaction(settings) as connection:
+        assert sa.inspect(connection).get_table_names() == ["kept"]
+        assert connection.scalar(sa.text("SELECT count(*) FROM kept")) == 0
+
+
+def test_times_come_back_in_utc_wherever_the_machine_is(tmp_path: Path) -> None:
+    with engine.transaction(_settings(tmp_path)) as connection:
+        assert connection.scalar(sa.text("SELECT current_setting('TimeZone')")) == "UTC"
+
+
+def test_the_file_is_free_again_after_a_transaction(tmp_path: Path) -> None:
+    with engine.transaction(_settings(tmp_path)):
+        pass
+    with _held(tmp_path / "warehouse.duckdb", "until told"):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("url", "database"),
+    [
+        ("duckdb:///warehouse.duckdb", "{folder}/warehouse.duckdb"),
+        ("duckdb:///data/w.duckdb", "{folder}/data/w.duckdb"),
+        ("duckdb:////elsewhere/w.duckdb", "/elsewhere/w.duckdb"),
+        ("duckdb:///:memory:", ":memory:"),
+        ("postgresql+psycopg://analyst@db.example.org/cx", "cx"),
+    ],
+)
+def test_a_file_is_seen_from_the_projects_folder(tmp_path: Path, url: str, database: str) -> None:
+    found = engine.warehouse_url(_settings(tmp_path, url=url)).database
+    assert found == database.format(folder=tmp_path.resolve())
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("nosuchdatabase://host/cx", "no driver for the warehouse 'nosuchdatabase'"),
+        ("just some words", "warehouse.url is not a database URL"),
+        ("", "warehouse.url is not a database URL"),
+    ],
+)
+def test_a_url_of_no_known_database_is_a_matter_of_configuration(tmp_path: Path, url: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says), engine.transaction(_settings(tmp_path, url=url)):
+        pytest.fail("there is no such database")

@@ -1,0 +1,60 @@
+"""Importing cxflow costs next to nothing: libraries are loaded by the functions that use them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = (
+    "airflow",
+    "alembic",
+    "duckdb",
+    "great_expectations",
+    "pandas",
+    "pluggy",
+    "pyarrow",
+    "pydantic",
+    "sqlalchemy",
+)
+
+
+def _loaded_by(statement: str) -> tuple[set[str], float]:
+    """The top-level modules that a fresh interpreter has after a statement, and the seconds that it took."""
+    code = (
+        "import json, sys, time\n"
+        "begun = time.perf_counter()\n"
+        f"{statement}\n"
+        "took = time.perf_counter() - begun\n"
+        "print(json.dumps([sorted({name.split('.')[0] for name in sys.modules}), took]))"
+    )
+    output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    names, took = json.loads(output)
+    return set(names), took
+
+
+@pytest.mark.parametrize("statement", ["import cxflow", "import cxflow; dir(cxflow)", "import cxflow.errors"])
+def test_importing_cxflow_loads_no_library(statement: str) -> None:
+    loaded, took = _loaded_by(statement)
+    print(f"{statement}: {took * 1000:.0f} ms")  # noqa: T201  for who runs with -s
+    assert not loaded & set(HEAVY)
+
+
+def test_the_face_loads_what_is_asked_for() -> None:
+    loaded, _ = _loaded_by("from cxflow import ConfigError, Window")
+    assert not loaded & set(HEAVY)
+    loaded, _ = _loaded_by("from cxflow import Stream")
+    assert "pydantic" in loaded
+    assert not loaded & {"duckdb", "pyarrow", "great_expectations", "airflow", "sqlalchemy"}
+
+
+def test_importing_the_registry_loads_no_plugin() -> None:
+    loaded, _ = _loaded_by(
+        "import sys\nfrom cxflow.connect import registry\n"
+        "assert 'cxflow.connect.files' not in sys.modules\n"
+        "assert registry.plugins.cache_info().currsize == 0"
+    )
+    assert "pluggy" in loaded
+    assert not loaded & {"great_expectations", "airflow"}
