@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cxflow.cli.call import Call, command
-from cxflow.cli.outcome import BOOKS
+from cxflow.cli.outcome import HEADINGS
 from cxflow.cli.output import moment, table
 from cxflow.errors import ConfigError
 
@@ -39,15 +39,17 @@ def status(call: Call) -> None:
     streams = _streams(settings)
     loads = [dict(row) for row in ledger.runs(settings, limit=_SHOWN_LOADS)]
     totals = table(
-        f"Source records loaded so far ({zone})",
-        ("stream", *BOOKS, "open in quarantine", "read up to"),
-        [
-            (each["name"], *each["counts"].values(), each["quarantine_open"], moment(each["position"], zone))
-            for each in streams
-        ],
+        "Source records loaded so far",
+        ("stream", *HEADINGS),
+        [(each["name"], *each["counts"].values()) for each in streams],
+    )
+    standing = table(
+        f"How the streams stand ({zone})",
+        ("stream", "read up to", "open in quarantine"),
+        [(each["name"], moment(each["position"], zone), each["quarantine_open"]) for each in streams],
     )
     latest = table(
-        "Latest loads",
+        f"Latest loads ({zone})",
         ("at", "stream", "mode", "status", "extracted", "quarantined"),
         [
             (
@@ -61,7 +63,7 @@ def status(call: Call) -> None:
             for load in loads
         ],
     )
-    call.out.answer({"streams": streams, "loads": loads}, totals, latest)
+    call.out.answer({"streams": streams, "loads": loads}, totals, standing, latest)
 
 
 def _streams(settings: Settings) -> list[dict[str, Any]]:

@@ -171,14 +171,14 @@ def _parts(settings: Settings, early: list[Fact], late: list[Fact]) -> list[Any]
     parts: list[Any] = [
         table(
             "Source records, all loads together",
-            ("stream", *outcome.BOOKS),
+            ("stream", *outcome.HEADINGS),
             books,
             total=("sum", *(getattr(whole, name) for name in outcome.BOOKS)),
         )
     ]
     for what, title in (
-        ("quarantine", "Refused records, by stream and rule"),
-        ("records", "Records in the warehouse, deleted ones left out"),
+        ("quarantine", "Refused records"),
+        ("records", "Live records"),
         ("customers", "Customers"),
     ):
         rows: list[tuple[Any, ...]] = [

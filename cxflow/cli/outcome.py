@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 BOOKS = ("extracted", "inserted", "updated", "unchanged", "deleted", "deduplicated", "quarantined")
 """The columns of the books; the first is the sum of the others."""
+HEADINGS = ("extracted", "inserted", "updated", "unchanged", "deleted", "dedup.", "quarant.")
+"""The same, for terminals of 80 columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ def books(made: Outcome) -> Any:
     """The books of each stream, and their sum."""
     rows = [(load.name, *(getattr(load.report.counts, name) for name in BOOKS)) for load in made.loads]
     total = ("sum", *(getattr(made.total, name) for name in BOOKS))
-    return table("Source records", ("stream", *BOOKS), rows, total=total if len(rows) > 1 else None)
+    return table("Source records", ("stream", *HEADINGS), rows, total=total if len(rows) > 1 else None)
 
 
 def notes(found: dict[str, Any]) -> list[str]:

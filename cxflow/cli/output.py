@@ -125,12 +125,18 @@ def table(
 
     body = [list(row) for row in rows]
     made = Table(
-        title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
+        title=title or None,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
     )
     for number, name in enumerate(columns):
         kinds = {type(row[number]) for row in body if row[number] is not None}
         numeric = bool(kinds) and kinds <= {int, float}
-        made.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        # Where the terminal is narrow, words are folded and numbers are not.
+        made.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
     for row in body:
         made.add_row(*(text(value) for value in row), end_section=total is not None and row is body[-1])
     if total is not None:
@@ -154,8 +160,8 @@ def text(value: Any) -> str:
 
 
 def moment(instant: datetime | None, zone: str) -> str | None:
-    """An instant to the second, on the project's clock, with its offset."""
-    return instant.astimezone(ZoneInfo(zone)).isoformat(" ", "seconds") if instant else None
+    """An instant on the project's clock, to the minute."""
+    return f"{instant.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}" if instant else None
 
 
 def plain(value: Any) -> Any:

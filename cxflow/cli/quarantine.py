@@ -48,10 +48,13 @@ def list_reasons(
     limit: Annotated[int, typer.Option(min=1, help="How many entries at most.")] = 50,
 ) -> None:
     """Count the refused records by reason, or list them one by one."""
+    from cxflow.cli import reasons
     from cxflow.validate import quarantine
 
     chosen = _filter(call, connection, stream, rule, None, status)
     zone = call.settings.project.timezone
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
     if entries:
         found = [_without_content(row) for row in quarantine.entries(call.settings, chosen, limit)]
         columns = ("id", "stream", "rule", "column", "record", "status", "first seen")
@@ -69,7 +72,7 @@ def list_reasons(
         ]
     else:
         found = [dict(row) for row in quarantine.reasons(call.settings, chosen)]
-        columns = ("stream", "rule", "column", "status", "records", "last seen", "means")
+        columns = ("stream", "rule", "column", "status", "records", "last seen")
         rows = [
             (
                 f"{reason['source_system']}.{reason['source_object']}",
@@ -78,11 +81,13 @@ def list_reasons(
                 reason["status"],
                 reason["records"],
                 moment(reason["last_seen_at"], zone),
-                explanation(call, reason),
             )
             for reason in found
         ]
-    call.out.answer(found, table("Quarantine", columns, rows) if found else "nothing is in quarantine")
+    means = {row["rule"]: reasons.meaning(call.settings, row) for row in found}
+    shown = table(f"Quarantine ({zone})", columns, rows)
+    notes = [f"{rule}: {says}" for rule, says in means.items() if says]
+    call.out.answer(found, *([shown, *notes] if found else ["nothing is in quarantine"]))
 
 
 def show(
@@ -93,7 +98,7 @@ def show(
     ] = False,
 ) -> None:
     """Show one refused record: what it broke, where it lies, and on request what it says."""
-    from cxflow.cli import warehouse
+    from cxflow.cli import reasons, warehouse
     from cxflow.validate import quarantine
 
     warehouse.require(call.settings)
@@ -104,12 +109,15 @@ def show(
             f"{how} with {entry!r}", value=entry, fix="`cxflow quarantine list --entries` lists them"
         )
     one = dict(found[0]) if reveal else _without_content(found[0], mask=True)
-    means = explanation(call, one)
+    means = {
+        "means": reasons.meaning(call.settings, one),
+        "expression": reasons.expression(call.settings, one),
+    }
     zone = call.settings.project.timezone
     rows = [
         (name, moment(value, zone) if isinstance(value, datetime) else value) for name, value in one.items()
     ]
-    call.out.answer(one | {"means": means}, table("", ("", ""), [*rows, ("means", means)]))
+    call.out.answer(one | means, table(f"Refused ({zone})", ("", ""), [*rows, *means.items()]))
 
 
 def replay(
@@ -190,36 +198,3 @@ def _without_content(row: Any, *, mask: bool = False) -> dict[str, Any]:
         if mask:
             entry[name] = None if value is None else f"masked, {len(value):,} characters; --reveal shows it"
     return entry
-
-
-_MEANINGS = {
-    "malformed": "the line or document could not be read as a record; only a new delivery mends it",
-    "cast": "the value does not fit the column's type",
-    "zone_missing": "a time without a zone, and neither stream nor connection has a timezone",
-    "required": "a value that must be there is not",
-    "expression": "the mapping's expression fails on this record",
-    "duplicate_key": "several different records claim one key, and none is the newer",
-    "new_column": "the record has a raw column not seen before, and the policy refuses it",
-    "missing_column": "the record lacks a raw column seen before, and the policy refuses it",
-    "retyped_column": "a raw column changed its form, and the policy refuses it",
-}
-"""The rules that are not expectations."""
-
-
-def explanation(call: Call, entry: Any) -> str:
-    """What a rule means, and the expression that filled the column at fault."""
-    from cxflow import flow
-    from cxflow.validate import suites
-
-    rule, column = entry["rule"], entry["column_name"] or ""
-    says = _MEANINGS.get(rule, "")
-    try:
-        stream = flow.open_connection(call.settings, entry["source_system"]).stream(entry["source_object"])
-    except CxflowError:  # it is not configured any more
-        return says
-    if not says:
-        every = [each for suite in suites.of_stream(call.settings.quality, stream).values() for each in suite]
-        says = next((each.says for each in every if each.rule == rule), "")
-    table_name, _, name = column.partition(".")
-    expressions = [part.columns[name] for part in stream.to.get(table_name, ()) if name in part.columns]
-    return says + (f" ({column} = {' or '.join(expressions)})" if expressions else "")

@@ -11,7 +11,6 @@ A raw batch has one of two layouts: `json`, one text column `_payload` with each
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import json
 import math
@@ -219,7 +218,8 @@ def commit(settings: Settings, writer: BatchWriter, manifest: Manifest) -> Batch
     """Put the written parts and their manifest into the landing zone, whole or not at all."""
     reference = BatchRef(manifest.connection, manifest.stream, manifest.batch_id, manifest.mode)
     folder = writer.folder
-    (folder / MANIFEST).write_text(json.dumps(asdict(manifest), indent=1, sort_keys=True), encoding="utf-8")
+    # In order: which of two columns was met first is part of a shape.
+    (folder / MANIFEST).write_text(json.dumps(asdict(manifest), indent=1), encoding="utf-8")
     put_folder(settings, folder, reference.path, last=MANIFEST)
     return reference
 
@@ -266,13 +266,22 @@ def read_manifest(settings: Settings, batch: BatchRef) -> Manifest:
 
 @contextmanager
 def local_copy(settings: Settings, path: str) -> Iterator[Path]:
-    """A folder of the landing zone as a local one: itself where it is local, else a copy for the block."""
+    """A folder of the landing zone as a local one: itself where it is local, else a copy for the block.
+
+    Its path is never one that DuckDB takes for a glob.
+    """
     file_system, root = storage(settings)
     source = f"{root}/{path}"
-    if isinstance(file_system, LocalFileSystem):
+    is_local = isinstance(file_system, LocalFileSystem)
+    if is_local and not any(mark in source for mark in "*?["):
         yield Path(source)
         return
     with tempfile.TemporaryDirectory(prefix="cxflow-landing-") as folder:
+        if is_local:
+            link = Path(folder) / "batch"
+            link.symlink_to(source, target_is_directory=True)
+            yield link
+            return
         file_system.get(f"{source}/", folder, recursive=True)
         yield Path(folder)
 
@@ -299,8 +308,7 @@ def subset(settings: Settings, batch: BatchRef, rows: list[int]) -> BatchRef:
     with local_copy(settings, batch.path) as source, writing() as writer:
         with duckdb.connect() as database:
             database.execute("SET TimeZone = 'UTC'")
-            pattern = literal(f"{glob.escape(str(source))}/part-*.parquet")
-            parts = f"read_parquet({pattern}, union_by_name = true)"
+            parts = f"read_parquet({literal(f'{source}/part-*.parquet')}, union_by_name = true)"
             writer.query(
                 database,
                 f"SELECT * EXCLUDE (_row) FROM {parts} WHERE list_contains({rows}, _row) ORDER BY _row",

@@ -124,6 +124,16 @@ def test_large_ids_and_unicode_reach_the_warehouse_exactly(drop: Drop) -> None:
     assert project.books_balance()
 
 
+def test_of_keys_that_differ_in_case_a_mapping_reads_the_first(drop: Drop) -> None:
+    drop.write("a.jsonl", '{"id": 1, "ID": 2, "happened": "2026-01-01T00:00:00Z"}\n')
+    review = {"review_id": "id", "date_published": "happened"}
+    stream = {"path": "exports/*", "primary_key": ["id"], "to": {"review": review}}
+    table = {"connector": "files", "streams": {"reviews": stream}}
+    project = TestProject(drop.folder, {"connections": {"shop": table}})
+    project.run()
+    assert project.rows("review", "review_id") == [("shop:1",)]
+
+
 @pytest.mark.parametrize(
     ("document", "records"),
     [

@@ -52,7 +52,7 @@ def eventful(bench: Bench) -> BatchRef:
     unchanged record, a deletion, an older version, a refusal, a taken key, one made good."""
     bench.load([order(9)], "dumps")
     bench.load([order(1), order(2), order(3, changed=5), order(4), order(5, changed=1, total="odd")])
-    records = [order(1, changed=2, total=20), order(2), order(3, changed=4), order(4, changed=2, gone=True)]
+    records = [order(1, changed=2, total=20), order(2), order(3, changed=4, total=99), order(4, changed=2, gone=True)]
     records += [order(5, changed=2), order(6), order(7, total="odd"), order(9)]
     batch = bench.land(records, cursor={"page": 2})
     flow.prepare(bench.settings, batch)
@@ -66,8 +66,8 @@ def test_a_load_that_fails_at_any_step_changes_nothing_and_can_be_repeated(
     before = bench.everything()
     for module, name in STEPS:
         step: Callable[..., Any] = getattr(module, name)
-        for moment in ("before", "after"):
-            calls = []
+        for moment in ("before", "after") if name == "stage" else ("after",):
+            calls: list[str] = []
 
             def broken(*args: Any, step: Any = step, moment: str = moment, calls: list[str] = calls) -> None:
                 calls.append(moment)

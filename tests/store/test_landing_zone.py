@@ -88,7 +88,7 @@ def _files(settings: Settings) -> list[str]:
 def _records(settings: Settings, batch: BatchRef) -> list[Any]:
     with landing.local_copy(settings, batch.path) as folder, duckdb.connect() as database:
         rows = database.execute(
-            f"SELECT _payload FROM read_parquet('{folder}/part-*.parquet') ORDER BY _row"
+            "SELECT _payload FROM read_parquet($1) ORDER BY _row", [f"{folder}/part-*.parquet"]
         ).fetchall()
     return [json.loads(row[0]) for row in rows]
 
@@ -228,6 +228,13 @@ def test_the_manifest_holds_no_personal_data(settings: Settings) -> None:
     assert "Ada" not in text
 
 
+def test_the_manifest_keeps_the_order_of_the_columns(settings: Settings) -> None:
+    batch = _land(settings, {"id": 1, "b": {"z": 1, "a": 2}, "ID": 3, "a": 4})
+    columns = landing.read_manifest(settings, batch).raw_columns
+    assert list(columns) == ["id", "b", "ID", "a"]
+    assert list(columns["b"]) == ["z", "a"]
+
+
 def test_a_backfill_keeps_no_cursor_in_its_manifest(settings: Settings) -> None:
     assert landing.read_manifest(settings, _land(settings, {"id": 1}, mode="backfill")).cursor == {}
 
@@ -310,6 +317,7 @@ def test_a_landing_zone_may_lie_in_a_folder_of_any_name(tmp_path: Path, name: st
     batch = _land(settings, {"id": 1}, {"id": 2})
     assert landing.batches(settings, "desk", "tickets") == [batch.batch_id]
     assert landing.read_manifest(settings, landing.subset(settings, batch, [2])).records == 1
+    assert _records(settings, batch) == [{"id": 1}, {"id": 2}]
 
 
 def test_the_options_of_a_landing_zone_may_be_secrets(

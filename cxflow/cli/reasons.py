@@ -1,0 +1,55 @@
+"""Why a record was refused, in words: what a rule means, and the expression that it failed on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cxflow import flow
+from cxflow.errors import CxflowError
+from cxflow.model.stream import Stream
+from cxflow.settings import Settings
+from cxflow.validate import suites
+
+_MEANINGS = {
+    "malformed": "the line or document could not be read as a record; only a new delivery mends it",
+    "cast": "the value does not fit the column's type",
+    "zone_missing": "a time without a zone, and neither stream nor connection has a timezone",
+    "required": "a value that must be there is not",
+    "expression": "the mapping's expression fails on this record",
+    "duplicate_key": "several different records claim one key, and none is the newer",
+    "new_column": "the record has a raw column not seen before, and the policy refuses it",
+    "missing_column": "the record lacks a raw column seen before, and the policy refuses it",
+    "retyped_column": "a raw column changed its form, and the policy refuses it",
+}
+"""The rules that are not expectations."""
+
+
+def meaning(settings: Settings, entry: Mapping[str, Any]) -> str | None:
+    """What the rule of a quarantine entry means; None where nobody has said it."""
+    rule = str(entry["rule"])
+    if rule in _MEANINGS:
+        return _MEANINGS[rule]
+    stream = _stream(settings, entry)
+    if stream is None:
+        return None
+    expectations = (each for suite in suites.of_stream(settings.quality, stream).values() for each in suite)
+    return next((each.says for each in expectations if each.rule == rule), None) or None
+
+
+def expression(settings: Settings, entry: Mapping[str, Any]) -> str | None:
+    """The mapping's expression for the canonical column at fault, as it stands now."""
+    stream = _stream(settings, entry)
+    table, _, column = (entry["column_name"] or "").partition(".")
+    if stream is None:
+        return None
+    found = [part.columns[column] for part in stream.to.get(table, ()) if column in part.columns]
+    return " or ".join(found) or None
+
+
+def _stream(settings: Settings, entry: Mapping[str, Any]) -> Stream | None:
+    """The entry's stream; None where it is not configured any more."""
+    try:
+        return flow.open_connection(settings, entry["source_system"]).stream(entry["source_object"])
+    except CxflowError:
+        return None
