@@ -15,6 +15,7 @@ from cxflow.conform import drift, identifiers, rows
 from cxflow.conform.expressions import Notation, cast
 from cxflow.conform.guard import Evaluation, evaluate
 from cxflow.conform.projection import bind, check, connect, record_expressions, types
+from cxflow.conform.unseen import with_unseen
 from cxflow.model.batch import BatchRef
 from cxflow.model.sql import identifier, literal
 from cxflow.model.stream import Stream
@@ -74,7 +75,10 @@ def conform(
     read = shape.merge(manifest.raw_columns, known) if "retyped_column" in outcome.quarantine else merged
     path = scratch / "scratch.duckdb"
     with landing.local_copy(settings, batch.path) as folder, connect(str(path)) as database:
-        work = _Work(settings, connection, stream, database, shape.with_absent(read, stream.may_lack))
+        raw = shape.with_absent(read, stream.may_lack)
+        if manifest.layout == "json":
+            raw = with_unseen(raw, stream)
+        work = _Work(settings, connection, stream, database, raw)
         database.execute(_BOOKS)
         for name in stream.to:
             rows.create(database, tables.CANONICAL[name])

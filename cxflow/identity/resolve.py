@@ -273,13 +273,14 @@ def _satellites() -> list[sa.Table]:
 
 
 def _pend(connection: sa.Connection, table: sa.Table, rows: str) -> None:
-    day = f"CAST({table.name}.{table.info['event_time']} AS DATE)"
-    _run(
-        connection,
-        f"INSERT INTO pending_kpi (table_name, day) SELECT DISTINCT '{table.name}', {day} FROM {rows} "
-        f"AND NOT EXISTS (SELECT 1 FROM pending_kpi p WHERE p.table_name = '{table.name}' "
-        f"AND p.day IS NOT DISTINCT FROM {day})",
-    )
+    for time in tables.times(table):
+        day = f"CAST({table.name}.{time} AS DATE)"
+        _run(
+            connection,
+            f"INSERT INTO pending_kpi (table_name, day) SELECT DISTINCT '{table.name}', {day} FROM {rows} "
+            f"AND {table.name}.{time} IS NOT NULL AND NOT EXISTS "
+            f"(SELECT 1 FROM pending_kpi p WHERE p.table_name = '{table.name}' AND p.day = {day})",
+        )
 
 
 def _keep_customers(connection: sa.Connection) -> None:

@@ -27,6 +27,7 @@ from cxflow.kpis.publication import (
     after_the_last,
     define,
     insert_values,
+    is_published,
     news,
     published,
     rows_of,
@@ -82,8 +83,10 @@ def compute(
     rows: list[dict[str, Any]] = []
     recomputed, cells, suppressed, emptied = [], 0, 0, 0
     for name, kpi in kpis.items():
+        if kpi.needs is not None and connection.execute(kpi.needs.limit(1)).first() is None:
+            continue
         estimator = kpi.estimator(settings)
-        all_of_it = everything or name in new
+        all_of_it = everything or name in new or (kpi.needs is not None and not is_published(connection, kpi))
         periods = EVERY_PERIOD if all_of_it else affected(connection, estimator, touched, zone)
         if not periods:
             continue

@@ -58,6 +58,7 @@ contact_rate = Kpi(
     lowest=0,
     formula="100 × support contacts of the period ÷ orders placed in it, cancelled ones included",
     of=Rate(support_contacts, per=fact(order_header)),
+    needs=support_contacts.rows,
     # A contact has the channel and source of the help desk, an order those of the shop; only the customer,
     # and with it the segment, is common to both.
     dimensions=("segment",),

@@ -51,7 +51,8 @@ class Reach:
 
 SAME_DAY = Reach()
 EVERYWHERE = Reach(math.inf, math.inf)
-"""For tables whose day says nothing about the day of the value: a refund's, when orders are counted."""
+"""For tables whose day says nothing about the day of the value. Those that belong to a counted row (a refund to
+its order) need nothing: loads book the change under that row, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +88,10 @@ def fact(table: Table, at: ColumnElement[Any] | None = None, **measures: ColumnE
     """The rows of a canonical table as events.
 
     `at` is the table's event time unless given. The channel, and the customer where the table does not carry
-    one itself, come through the touchpoint. Changes are booked under the day of the event time: an event that
-    is counted under another time can therefore have changed in any period.
+    one itself, come through the touchpoint. A change of a row is booked under each of its times, so that an
+    event may be counted under any of them.
     """
-    event_time = table.c[table.info["event_time"]]
-    at = event_time if at is None else at
-    reach = SAME_DAY if at is event_time else EVERYWHERE
+    at = table.c[table.info["event_time"]] if at is None else at
     who = table.c.get("customer_id", touchpoint.c.customer_id)
     joined: FromClause = table
     if table is not touchpoint:
@@ -110,7 +109,7 @@ def fact(table: Table, at: ColumnElement[Any] | None = None, **measures: ColumnE
         .select_from(joined.outerjoin(customer, customer.c.customer_id == who))
         .where(~table.c.is_deleted, at.is_not(None))
     )
-    return Fact(rows, {table.name: reach, touchpoint.name: reach})
+    return Fact(rows, {table.name: SAME_DAY, touchpoint.name: SAME_DAY})
 
 
 def seconds_between(start: ColumnElement[Any], end: ColumnElement[Any]) -> ColumnElement[float]:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from cxflow.errors import ConfigError
 from cxflow.kpis.cells import DIMENSIONS, Dimension
 from cxflow.kpis.estimators import Estimator
+from cxflow.kpis.facts import Rows
 from cxflow.kpis.periods import GRAINS, Grain
 from cxflow.model.kpi import KpiDeclaration
 from cxflow.settings import Settings
@@ -50,6 +51,9 @@ class Kpi:
     """The periods for which it makes sense."""
     dimensions: tuple[Dimension, ...] = DIMENSIONS
     """What it may be sliced by."""
+    needs: Rows | None = None
+    """A SELECT without whose rows there is nothing to measure: no returns source, no return rate, not one of
+    0. From its first row on, all periods are computed."""
     check: Callable[[Connection, Settings], None] | None = None
     """Called before anything is written; raises ConfigError where the settings do not fit the data."""
 

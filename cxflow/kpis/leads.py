@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Boolean, column, select
 
 from cxflow.kpis.estimators import Share
-from cxflow.kpis.facts import EVERYWHERE, fact
+from cxflow.kpis.facts import fact
 from cxflow.kpis.kpi import Kpi
 from cxflow.store.tables import lead, opportunity
 
@@ -22,7 +22,8 @@ lead_conversion_rate = Kpi(
     highest=1,
     formula="leads created in the period with a won opportunity so far ÷ leads created in it",
     of=Share(
-        fact(lead, is_won=lead.c.lead_id.in_(_won)).reaching({opportunity.name: EVERYWHERE}),
+        fact(lead, is_won=lead.c.lead_id.in_(_won)),
         where=column("is_won", Boolean),
     ),
+    needs=select(opportunity.c.opportunity_id),
 )

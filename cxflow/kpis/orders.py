@@ -20,7 +20,7 @@ from sqlalchemy import (
 from cxflow.errors import ConfigError
 from cxflow.kpis.cells import local_day
 from cxflow.kpis.estimators import Mean, RepeatShare, Retained, Share
-from cxflow.kpis.facts import EVERYWHERE, Fact, fact
+from cxflow.kpis.facts import Fact, fact
 from cxflow.kpis.kpi import Kpi
 from cxflow.settings import Settings
 from cxflow.store.tables import order_header, order_line, refund
@@ -73,11 +73,10 @@ return_rate = Kpi(
     highest=1,
     formula="orders placed in the period of which goods have come back so far ÷ orders placed in it",
     of=Share(
-        fact(order_header, is_cancelled=_is_cancelled, is_returned=_t.order_id.in_(_returns))
-        .where(_kept)
-        .reaching({refund.name: EVERYWHERE}),
+        fact(order_header, is_cancelled=_is_cancelled, is_returned=_t.order_id.in_(_returns)).where(_kept),
         where=column("is_returned", Boolean),
     ),
+    needs=select(refund.c.order_id),
 )
 
 
@@ -103,7 +102,7 @@ def valued(settings: Settings) -> Fact:
     order = orders.rows.subquery()
     value = func.coalesce(order.c.price, lines.c.price).label("value")
     rows = select(order, value).join_from(order, lines, lines.c.order_id == order.c.order_id, isouter=True)
-    return Fact(rows, {**orders.reach, order_line.name: EVERYWHERE}).where(column("value").is_not(None))
+    return Fact(rows, orders.reach).where(column("value").is_not(None))
 
 
 def _every_currency_has_a_rate(connection: Connection, settings: Settings) -> None:

@@ -62,6 +62,13 @@ def published(connection: Connection, kpi: Kpi, periods: Periods) -> dict[Key, F
     return {tuple(row[:size]): Figures(*row[size:]) for row in rows if (row[0], row[1]) in periods}
 
 
+def is_published(connection: Connection, kpi: Kpi) -> bool:
+    """Whether any value of this version of a KPI was ever published."""
+    t = kpi_value.c
+    mine = select(t.n).where(t.kpi == kpi.name, t.version == kpi.version)
+    return connection.execute(mine.limit(1)).first() is not None
+
+
 def news(computed: Mapping[Key, Figures], current: Mapping[Key, Figures]) -> dict[Key, Figures]:
     """What differs from the current figures, cells that have no events any more among it (as NOTHING)."""
     changed = {

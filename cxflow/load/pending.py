@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from cxflow.load.staged import Loading
-from cxflow.store.tables import CANONICAL, pending_identity, pending_kpi
+from cxflow.store.tables import CANONICAL, pending_identity, pending_kpi, times
 
 
 def pend_identity(loading: Loading, identifiers: sa.Select[Any]) -> None:
@@ -25,16 +25,20 @@ def pend_identity(loading: Loading, identifiers: sa.Select[Any]) -> None:
 
 
 def pend_kpis(loading: Loading, table: sa.Table, rows: sa.Subquery) -> None:
-    """Note the days of a table's rows, and of the rows that they belong to, for the next computation."""
-    if time := table.info["event_time"]:
-        _pend_days(loading, table.name, sa.select(sa.cast(rows.c[time], sa.Date).label("day")))
+    """Note the days of a table's rows, by each of their times, for the next computation of KPIs; and those of
+    the rows that they belong to: a refund counts in the period of its order."""
+    for time in times(table):
+        day = sa.cast(rows.c[time], sa.Date).label("day")
+        _pend_days(loading, table.name, sa.select(day).where(rows.c[time].is_not(None)))
     if table.info["parent"]:
         name, shared_id = table.info["parent"]
         parent = CANONICAL[name]
-        day = sa.cast(parent.c[parent.info["event_time"]], sa.Date).label("day")
-        _pend_days(
-            loading, name, sa.select(day).join_from(parent, rows, rows.c[shared_id] == parent.c[shared_id])
-        )
+        for time in times(parent):
+            day = sa.cast(parent.c[time], sa.Date).label("day")
+            same = rows.c[shared_id] == parent.c[shared_id]
+            _pend_days(
+                loading, name, sa.select(day).join_from(parent, rows, same).where(parent.c[time].is_not(None))
+            )
 
 
 def _pend_days(loading: Loading, table_name: str, days: sa.Select[Any]) -> None:

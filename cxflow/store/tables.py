@@ -583,6 +583,15 @@ KEYS: dict[str, tuple[str, ...]] = {table.name: table.info["key"] for table in m
 """What is unique in each table. The load keeps it so; DuckDB gets no index for it (see `dialect`)."""
 
 
+def times(table: Table) -> tuple[str, ...]:
+    """The columns of a canonical table that say when something happened: any of them may date a KPI."""
+    return tuple(
+        name
+        for name, column in mappable(table).items()
+        if column.type is TIME and not column.info.get("planned") and name != "received_at"
+    )
+
+
 def mappable(table: Table) -> dict[str, Column[Any]]:
     """The columns of a canonical table that a mapping may fill."""
     return {

@@ -169,7 +169,16 @@ def test_an_impossible_epoch_is_refused_and_does_not_stop_the_batch(conform: Any
 
 
 def test_what_is_no_time_is_refused(conform: Any) -> None:
-    written = ["infinity", "-infinity", "epoch", "2026-02-30", "2026-03-01T25:00:00", "03/01/2026", "10:00", " "]
+    written = [
+        "infinity",
+        "-infinity",
+        "epoch",
+        "2026-02-30",
+        "2026-03-01T25:00:00",
+        "03/01/2026",
+        "10:00",
+        " ",
+    ]
     assert outcomes(conform, PROMISED, written, zone="UTC") == misfits("order_header.promised_at", written)
 
 

@@ -17,7 +17,11 @@ def stream(reason: str = "why", **policies: str) -> dict[str, Any]:
 
 
 KNOWN = {"id": "VARCHAR", "why": "VARCHAR"}
-NEW = [{"id": 1, "why": "late", "mood": "bad"}, {"id": 2, "why": "late", "mood": None}, {"id": 3, "why": "late"}]
+NEW = [
+    {"id": 1, "why": "late", "mood": "bad"},
+    {"id": 2, "why": "late", "mood": None},
+    {"id": 3, "why": "late"},
+]
 
 
 def test_nothing_has_drifted_in_a_first_batch(conform: Any) -> None:

@@ -41,7 +41,9 @@ def refused_of(conform: Any, declaration: dict[str, Any], records: list[dict[str
 def test_an_expression_that_fails_on_a_record_refuses_just_that_record(
     conform: Any, expression: str, bad: str
 ) -> None:
-    good = {"strptime(x, '%Y')": "2026", "json_extract_string(x::JSON, '$.a')": '{"a": 1}'}.get(expression, "7")
+    good = {"strptime(x, '%Y')": "2026", "json_extract_string(x::JSON, '$.a')": '{"a": 1}'}.get(
+        expression, "7"
+    )
     if "VARCHAR[]" in expression:
         good = "[7]"
     declaration = stream({"support_case": {**CASE, "reason": expression}})
@@ -103,7 +105,9 @@ def test_an_item_that_fails_refuses_its_record_once(conform: Any) -> None:
     records = [{"id": 1, "l": ["5", "skip"]}, {"id": 2, "l": ["x", "6", "y"]}, {"id": 3, "l": []}]
     with conform(stream(to), records) as scratch:
         assert scratch.refused == [(2, "expression", "refund.order_id", None)]
-        assert scratch.rows("SELECT refund_id, order_id FROM refund WHERE _row = 1") == [("shop:1-1", "shop:5")]
+        assert scratch.rows("SELECT refund_id, order_id FROM refund WHERE _row = 1") == [
+            ("shop:1-1", "shop:5")
+        ]
 
 
 def test_keys_versions_deletions_and_identifiers_that_fail_refuse_just_their_record(conform: Any) -> None:
@@ -165,7 +169,10 @@ def test_a_mapping_that_cannot_work_is_named_before_anything_is_read(fault: str)
 
 
 BOUND = {
-    "a raw column that is not there": ({"reason": "reasn"}, "names the raw column 'reasn'.*did you mean 'reason'"),
+    "a raw column that is not there": (
+        {"reason": "reasn"},
+        "names the raw column 'reasn'.*did you mean 'reason'",
+    ),
     "an inner one": ({"reason": "via.chanel"}, "names the raw column 'chanel'.*did you mean 'via.channel'"),
     "a function": ({"reason": "uper(reason)"}, "support_case.reason.*uper.*upper"),
     "an aggregate": ({"reason": "max(reason)"}, "support_case.reason.*aggregates"),
@@ -176,7 +183,9 @@ BOUND = {
 
 
 @pytest.mark.parametrize("fault", BOUND)
-def test_a_mapping_that_does_not_fit_the_raw_columns_is_named_with_the_nearest(conform: Any, fault: str) -> None:
+def test_a_mapping_that_does_not_fit_the_raw_columns_is_named_with_the_nearest(
+    conform: Any, fault: str
+) -> None:
     columns, says = BOUND[fault]
     record = {"id": 1, "reason": "late", "via": {"channel": "web"}}
     with (

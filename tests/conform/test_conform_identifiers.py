@@ -36,7 +36,14 @@ def found(
 def test_e_mail_addresses_are_compared_in_lower_case_and_without_trimmings(tmp_path: Path) -> None:
     same = ["Ada@Example.org", " ada@example.org ", "mailto:ada@example.org", "MAILTO:ADA@EXAMPLE.ORG"]
     same += ["<ada@example.org>"]
-    odd = ["ada", "ada@example", "ada@@example.org", "a b@example.org", "ada@example.org, bob@example.org", "@x.org"]
+    odd = [
+        "ada",
+        "ada@example",
+        "ada@@example.org",
+        "a b@example.org",
+        "ada@example.org, bob@example.org",
+        "@x.org",
+    ]
     odd += ["ada@example.org."]
     values, report = found(tmp_path, "email", [*same, *odd, None, " "])
     assert values == ["ada@example.org"] * len(same) + [None] * (len(odd) + 2)

@@ -21,11 +21,21 @@ def stream(to: dict[str, Any], **declared: Any) -> dict[str, Any]:
 
 def test_several_projections_of_one_table_each_make_their_rows(conform: Any) -> None:
     placed = {"activity": "'placed_order'", "channel": "'web'", "occurred_at": "created"}
-    received = {**placed, "activity": "'received_delivery'", "occurred_at": "arrived", "where": "arrived IS NOT NULL"}
+    received = {
+        **placed,
+        "activity": "'received_delivery'",
+        "occurred_at": "arrived",
+        "where": "arrived IS NOT NULL",
+    }
     returned = {**placed, "activity": "'returned_order'", "for_each": "returns", "occurred_at": "item.day"}
     day = "2026-03-0{}T00:00:00Z"
     records = [
-        {"id": 1, "created": day.format(1), "arrived": day.format(2), "returns": [{"day": day.format(3)}] * 2},
+        {
+            "id": 1,
+            "created": day.format(1),
+            "arrived": day.format(2),
+            "returns": [{"day": day.format(3)}] * 2,
+        },
         {"id": 2, "created": day.format(1), "arrived": None, "returns": []},
         {"id": 3, "created": day.format(1), "arrived": None, "returns": None},
     ]
@@ -38,9 +48,9 @@ def test_several_projections_of_one_table_each_make_their_rows(conform: Any) -> 
             (2, "placed_order", 1),
             (3, "placed_order", 1),
         ]
-        assert scratch.rows("SELECT count(DISTINCT touchpoint_id), count(DISTINCT row_id) FROM touchpoint") == [
-            (6, 6)
-        ]
+        assert scratch.rows(
+            "SELECT count(DISTINCT touchpoint_id), count(DISTINCT row_id) FROM touchpoint"
+        ) == [(6, 6)]
 
 
 def test_an_item_comes_before_a_raw_column_of_its_name(conform: Any) -> None:
@@ -87,7 +97,9 @@ def test_a_record_without_a_key_is_refused(conform: Any, key: Any) -> None:
         assert scratch.refused == [(1, "required", "primary_key", None)]
 
 
-def test_known_activities_fill_stage_control_and_direction_and_a_mapping_may_say_otherwise(conform: Any) -> None:
+def test_known_activities_fill_stage_control_and_direction_and_a_mapping_may_say_otherwise(
+    conform: Any,
+) -> None:
     touch = {**TOUCH, "activity": "a", "control": "c"}
     records = [
         {"id": 1, "a": "wrote_review", "c": None},
@@ -127,7 +139,9 @@ def test_scales_and_currencies_are_filled_where_nothing_is_said(conform: Any) ->
             (None, None),
         ]
         assert scratch.column("SELECT DISTINCT currency_code FROM order_header") == ["BRL"]
-    with conform(stream({"order_header": {**order, "currency_code": "c"}}), [{"id": 1, "c": "USD"}, {"id": 2}]) as scratch:
+    with conform(
+        stream({"order_header": {**order, "currency_code": "c"}}), [{"id": 1, "c": "USD"}, {"id": 2}]
+    ) as scratch:
         assert scratch.column("SELECT currency_code FROM order_header ORDER BY _row") == ["USD", "EUR"]
 
 
@@ -146,7 +160,9 @@ def test_satellites_and_signals_learn_their_records_touchpoint(conform: Any) -> 
 
 def test_a_missing_required_value_refuses_the_record_by_name(conform: Any) -> None:
     touch = {**TOUCH, "occurred_at": "seen"}
-    with conform(stream({"touchpoint": touch}), [{"id": 1, "seen": None}, {"id": 2, "seen": "odd"}]) as scratch:
+    with conform(
+        stream({"touchpoint": touch}), [{"id": 1, "seen": None}, {"id": 2, "seen": "odd"}]
+    ) as scratch:
         assert scratch.refused == [
             (1, "required", "touchpoint.occurred_at", None),
             (2, "cast", "touchpoint.occurred_at", "odd"),
@@ -155,7 +171,10 @@ def test_a_missing_required_value_refuses_the_record_by_name(conform: Any) -> No
 
 def test_a_tombstone_with_nothing_but_its_key_only_loses_its_rows(conform: Any) -> None:
     declaration = stream(
-        {"touchpoint": {**TOUCH, "occurred_at": "seen"}, "support_case": {"case_id": "id", "opened_at": "seen"}},
+        {
+            "touchpoint": {**TOUCH, "occurred_at": "seen"},
+            "support_case": {"case_id": "id", "opened_at": "seen"},
+        },
         version="changed",
         deleted="gone",
     )
@@ -189,7 +208,10 @@ def hashes(conform: Any, records: list[dict[str, Any]], **landed: Any) -> dict[s
 
 
 def test_the_content_hash_ignores_the_order_of_rows_and_the_time_of_delivery(conform: Any) -> None:
-    records = [{"id": n, "why": f"r{n}", "l": [f"{n}a", f"{n}b", f"{n}c"], "mail": f"p{n}@example.org"} for n in range(5)]
+    records = [
+        {"id": n, "why": f"r{n}", "l": [f"{n}a", f"{n}b", f"{n}c"], "mail": f"p{n}@example.org"}
+        for n in range(5)
+    ]
     turned = [{**record, "l": record["l"][::-1]} for record in records]
     random.Random(7).shuffle(turned)
     later = datetime(2026, 4, 1, tzinfo=UTC)
@@ -197,7 +219,8 @@ def test_the_content_hash_ignores_the_order_of_rows_and_the_time_of_delivery(con
 
 
 @pytest.mark.parametrize(
-    "change", [{"why": ""}, {"why": None}, {"why": "R"}, {"l": ["a"]}, {"l": ["a", "c"]}, {"mail": "q@example.org"}]
+    "change",
+    [{"why": ""}, {"why": None}, {"why": "R"}, {"l": ["a"]}, {"l": ["a", "c"]}, {"mail": "q@example.org"}],
 )
 def test_the_content_hash_sees_every_change(conform: Any, change: dict[str, Any]) -> None:
     record = {"id": 1, "why": "r", "l": ["a", "b"], "mail": "p@example.org"}

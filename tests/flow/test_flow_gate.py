@@ -47,7 +47,10 @@ def test_a_closed_gate_loads_nothing_says_why_and_what_was_mended_goes_through(
         said.append(str(stopped.value))
     assert stopped.value.exit_code == 65
     assert said[0].startswith("shop.things: the gate stopped batch")
-    assert "4 of 10 records were rejected, more than the 20.0% allowed (cast 2, rating_within_scale 2)" in said[0]
+    assert (
+        "4 of 10 records were rejected, more than the 20.0% allowed (cast 2, rating_within_scale 2)"
+        in said[0]
+    )
     after = bench.everything()
     runs = after.pop("load_run")
     known = before.pop("load_run")
@@ -67,7 +70,9 @@ def test_a_closed_gate_loads_nothing_says_why_and_what_was_mended_goes_through(
     assert bench.books_balance()
 
 
-def test_a_replay_after_mending_loads_what_passes_and_keeps_the_rest_however_much_that_is(bench: Bench) -> None:
+def test_a_replay_after_mending_loads_what_passes_and_keeps_the_rest_however_much_that_is(
+    bench: Bench,
+) -> None:
     loose = {"min_records": 10, "max_rejected_share": 1.0}
     bench.reconfigure({"quality": loose, **Bench.tree(streams())})
     bench.load([*(review(n, "five") for n in range(8)), *(review(n, "odd") for n in range(8, 20))])

@@ -131,13 +131,17 @@ def test_customers_that_meet_later_merge_and_their_rows_move(bench: Bench) -> No
     report = resolve(bench, [visit(3, day=9, mail="ada@example.org", ref="R2")])
     assert report.merged == 1
     assert [customer_of(bench, n) for n in (1, 2, 3)] == [ada] * 3
-    assert bench.query("SELECT customer_id, merged_into_id FROM customer ORDER BY merged_into_id NULLS FIRST") == [
+    assert bench.query(
+        "SELECT customer_id, merged_into_id FROM customer ORDER BY merged_into_id NULLS FIRST"
+    ) == [
         (ada, None),
         (other, ada),
     ]
     assert bench.query("SELECT DISTINCT customer_id FROM support_case") == [(ada,)]
     for table in ("touchpoint", "support_case", "interaction"):
-        assert days(bench, table) == {"2026-03-05", "2026-03-09"}, f"{table} of the moved and of the new visit"
+        assert days(bench, table) == {"2026-03-05", "2026-03-09"}, (
+            f"{table} of the moved and of the new visit"
+        )
 
 
 def test_an_earlier_identifier_that_turns_up_late_renames_the_customer_and_says_so(bench: Bench) -> None:
@@ -190,9 +194,9 @@ def test_an_identifier_met_beside_too_many_others_links_nobody(bench: Bench) -> 
     report = resolve(bench, crowd(5))
     assert (report.shared, report.customers) == (1, 5)
     assert groups(bench) == [{str(n)} for n in range(5)]
-    assert bench.query("SELECT customer_id, match_rule, confidence FROM customer_identity WHERE namespace = 'phone'") == [
-        ("", "shared", 0.0)
-    ]
+    assert bench.query(
+        "SELECT customer_id, match_rule, confidence FROM customer_identity WHERE namespace = 'phone'"
+    ) == [("", "shared", 0.0)]
 
 
 def test_one_beside_just_as_many_as_allowed_still_links(bench: Bench) -> None:
@@ -258,7 +262,11 @@ def test_customers_are_the_same_after_any_order_of_loads_and_after_a_rebuild(ben
     ]
 
     def load(batches: int) -> Any:
-        found = [(stream, record) for stream, records in (("visits", visits), ("people", people)) for record in records]
+        found = [
+            (stream, record)
+            for stream, records in (("visits", visits), ("people", people))
+            for record in records
+        ]
         chance.shuffle(found)
         size = -(-len(found) // batches)
         for start in range(0, len(found), size):
@@ -272,7 +280,9 @@ def test_customers_are_the_same_after_any_order_of_loads_and_after_a_rebuild(ben
     assert load(1) == in_parts
 
 
-def test_a_profiles_segment_is_the_customers_and_its_change_notes_the_days_of_all_their_rows(bench: Bench) -> None:
+def test_a_profiles_segment_is_the_customers_and_its_change_notes_the_days_of_all_their_rows(
+    bench: Bench,
+) -> None:
     resolve(bench, [visit(1, day=1, mail="ada@example.org"), visit(2, day=8, mail="ada@example.org")])
     resolve(bench, [visit("a", mail="ada@example.org", segment="new")], "people")
     assert bench.query("SELECT segment FROM customer") == [("new",)]
@@ -306,4 +316,6 @@ def test_identifiers_may_be_kept_clear(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(runner, "run", lambda *_: [])
     bench = Bench(tmp_path / "clear", STREAMS, identity={"store_values": "clear"})
     resolve(bench, [visit(1, mail=CANARY)])
-    assert bench.query("SELECT namespace, identity_value FROM customer_identity") == [("email", CANARY.lower())]
+    assert bench.query("SELECT namespace, identity_value FROM customer_identity") == [
+        ("email", CANARY.lower())
+    ]

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from itertools import count
 from typing import Any
 
-from sqlalchemy import Connection, Table, insert
+from sqlalchemy import Connection, Table, insert, select
 
 from cxflow.kpis.builtin import KPIS
 from cxflow.kpis.calculator import KpiReport, compute
@@ -15,6 +15,7 @@ from cxflow.kpis.periods import Grain
 from cxflow.kpis.read import KpiValue, values
 from cxflow.settings import Settings
 from cxflow.store.tables import (
+    CANONICAL,
     customer,
     interaction,
     lead,
@@ -26,6 +27,7 @@ from cxflow.store.tables import (
     review,
     support_case,
     survey_response,
+    times,
     touchpoint,
 )
 
@@ -54,7 +56,8 @@ class Desk:
         self.settings = Settings.model_validate({"kpis": kpis, **groups})
 
     def put(self, table: Table, *rows: dict[str, Any]) -> None:
-        """Insert rows of the same columns as a load would: provenance filled, their days noted as changed."""
+        """Insert rows of the same columns as a load would: provenance filled, the days of all their times noted
+        as changed, and those of the rows that they belong to."""
         provenance: dict[str, Any] = {}
         if table.info["kind"] == "canonical":
             provenance = {
@@ -66,9 +69,20 @@ class Desk:
                 "loaded_at": FIRST,
             }
         self.connection.execute(insert(table), [provenance | row for row in rows])
-        if table.info.get("event_time"):
-            times = {row.get(table.info["event_time"]) for row in rows}
-            self.touch(table, *{time and time.date() for time in times})
+        if table.info["kind"] == "canonical":
+            met = {row.get(name) for row in rows for name in times(table)}
+            self.touch(table, *{time.date() for time in met if time})
+            self._touch_parents(table, rows)
+
+    def _touch_parents(self, table: Table, rows: tuple[dict[str, Any], ...]) -> None:
+        if table.info["parent"]:
+            name, shared_id = table.info["parent"]
+            parent = CANONICAL[name]
+            found = self.connection.execute(
+                select(parent).where(parent.c[shared_id].in_([row[shared_id] for row in rows]))
+            ).mappings()
+            for row in found:
+                self.touch(parent, *{row[name].date() for name in times(parent) if row[name]})
 
     def touch(self, table: Table, *days: date | None) -> None:
         """Note days as changed; they are pending from the next computation on."""

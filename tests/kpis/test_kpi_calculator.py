@@ -89,15 +89,29 @@ def test_a_period_that_was_not_touched_is_not_recomputed(desk: Desk) -> None:
     assert month_of(desk) == [(1, 100, 1), (3, 100, 2)]
 
 
+def test_what_no_source_tells_is_not_published_as_zero(desk: Desk) -> None:
+    desk.order(at("1-15"))
+    desk.order(at("3-15"))
+    desk.compute("contact_rate", "return_rate")
+    assert desk.values(None) == []
+
+
+def test_the_first_source_of_a_numerator_brings_the_values_of_all_periods(desk: Desk) -> None:
+    desk.order(at("1-15"))
+    order = desk.order(at("3-15"))
+    desk.compute("return_rate")
+    desk.refund(order)
+    desk.compute("return_rate", as_of=LATER)
+    assert [(v.period_start.month, v.value) for v in desk.values("return_rate")] == [(1, 0), (3, 1)]
+
+
 def test_a_kpi_whose_tables_were_not_touched_is_not_recomputed(desk: Desk) -> None:
     desk.answer("nps", 10)
     desk.compute()
     desk.order(customer_id="ana")
     report = desk.compute(as_of=LATER)
     assert set(report.kpis) == {
-        "contact_rate",
         "on_time_delivery_rate",
-        "return_rate",
         "average_order_value",
         "repeat_purchase_rate",
         "retention_rate",

@@ -81,6 +81,6 @@ def test_a_case_solved_again_moves_to_the_later_period(desk: Desk) -> None:
     desk.case(at("1-31"), last_solved_at=at("2-01"))
     desk.compute("resolution_minutes")
     desk.connection.execute(update(support_case).values(last_solved_at=at("3-01")))
-    desk.touch(support_case, at("1-31").date())
+    desk.touch(support_case, *(at(day).date() for day in ("1-31", "2-01", "3-01")))
     desk.compute("resolution_minutes")
     assert [(v.period_start.month, v.n) for v in desk.values("resolution_minutes")] == [(2, 0), (3, 1)]

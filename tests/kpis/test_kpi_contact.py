@@ -24,12 +24,13 @@ def test_contact_rate_is_support_contacts_per_100_orders(desk: Desk) -> None:
     assert (rate.ci_low, rate.ci_high) == (pytest.approx(7.733, abs=5e-4), pytest.approx(109.591, abs=5e-4))
 
 
-def test_contact_rate_without_contacts_is_zero_with_an_upper_end(desk: Desk) -> None:
+def test_a_month_without_contacts_has_a_rate_of_zero_with_an_upper_end(desk: Desk) -> None:
     # Garwood for 0: 0 to −ln 0.025 = 3.6889, times 100 / 4.
+    desk.contact(at("2-01"))
     for _ in range(4):
         desk.order()
-    rate = desk.result("contact_rate")
-    assert rate is not None
+    desk.compute("contact_rate")
+    [_, rate] = desk.values("contact_rate")
     assert (rate.value, rate.ci_low, rate.ci_high) == (0, 0, pytest.approx(92.222, abs=5e-4))
 
 

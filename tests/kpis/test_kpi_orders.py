@@ -201,7 +201,6 @@ def test_without_orders_that_count_there_is_no_value(desk: Desk, kpi: str) -> No
     ("kpi", "alone"),
     [
         ("on_time_delivery_rate", 1),
-        ("return_rate", 0),
         ("average_order_value", 5),
         ("repeat_purchase_rate", 0),
     ],
@@ -211,6 +210,13 @@ def test_one_order_is_enough_for_a_value(desk: Desk, kpi: str, alone: float) -> 
     result = desk.result(kpi)
     assert result is not None
     assert (result.value, result.n) == (alone, 1)
+
+
+def test_one_order_that_came_back_is_a_return_rate_of_one(desk: Desk) -> None:
+    desk.refund(desk.order())
+    rate = desk.result("return_rate")
+    assert rate is not None
+    assert (rate.value, rate.n) == (1, 1)
 
 
 def test_is_cancelled_goes_before_cancelled_at(desk: Desk) -> None:

@@ -58,7 +58,9 @@ def history(seed: int, *, versioned: bool) -> list[State]:
     for number in range(RECORDS):
         count = chance.randint(1, 5)
         times = chance.sample(range(200), count)
-        deliveries = [chance.randrange(BATCHES) for _ in times] if versioned else chance.sample(range(BATCHES), count)
+        deliveries = (
+            [chance.randrange(BATCHES) for _ in times] if versioned else chance.sample(range(BATCHES), count)
+        )
         for hours, delivery in zip(times, deliveries, strict=True):
             deleted = chance.random() < 0.2
             states.append(
@@ -154,10 +156,7 @@ def test_any_split_in_any_order_ends_in_the_same_rows(
         state.record
         for state in states
         if state.total is None
-        and (
-            state.record not in good
-            or not _covers(good[state.record], state, versioned=versioned)
-        )
+        and (state.record not in good or not _covers(good[state.record], state, versioned=versioned))
     }
 
 

@@ -32,7 +32,10 @@ def counted(report: LoadReport) -> dict[str, int]:
 
 
 def totals(bench: Bench) -> dict[str, Any]:
-    return {key: int(total) for key, total in bench.query("SELECT source_record_id, price_total FROM order_header")}
+    return {
+        key: int(total)
+        for key, total in bench.query("SELECT source_record_id, price_total FROM order_header")
+    }
 
 
 def lines(bench: Bench) -> list[tuple[Any, ...]]:
@@ -135,7 +138,11 @@ def test_a_tombstone_with_nothing_but_its_key_deletes_and_stays(bench: Bench, st
     assert totals(bench) == {"2": 10}
     assert bench.query("SELECT count(*) FROM record_identity") == [(0,)]
     for delivered in (4, 3) if stream == "dumps" else (4, 9):
-        late = counted(bench.load([order(1, changed=delivered - 1 if delivered < 5 else 4)], stream, delivered=at(delivered)))
+        late = counted(
+            bench.load(
+                [order(1, changed=delivered - 1 if delivered < 5 else 4)], stream, delivered=at(delivered)
+            )
+        )
         assert late == {"extracted": 1, "deduplicated": 1}
     assert totals(bench) == {"2": 10}
     assert counted(bench.load([{"id": 1, "gone": True}], stream, delivered=at(6)))["unchanged"] == 1
@@ -159,7 +166,9 @@ def test_different_records_of_one_key_and_moment_are_refused_where_none_is_newer
 
 
 @pytest.mark.parametrize("stream", ["things", "lasts"])
-def test_different_records_of_one_key_leave_the_last_where_the_latest_is_taken(bench: Bench, stream: str) -> None:
+def test_different_records_of_one_key_leave_the_last_where_the_latest_is_taken(
+    bench: Bench, stream: str
+) -> None:
     assert counted(bench.load([order(1, total=1), order(1, total=2)], stream)) == {
         "extracted": 2,
         "inserted": 1,
@@ -195,12 +204,19 @@ def test_a_key_that_another_stream_holds_is_taken_and_the_record_is_kept_whole_i
     report = bench.load([order(1, total=2, mail="ada@example.org"), order(2)], "dumps")
     assert counted(report) == {"extracted": 2, "inserted": 1, "quarantined": 1}
     assert report.rules == {"duplicate_key": 1}
-    assert bench.query("SELECT report FROM load_run WHERE source_object = 'dumps'")[0][0].count("duplicate_key") == 1
-    assert bench.query("SELECT source_object, source_record_id, price_total::INTEGER FROM order_header ORDER BY ALL") == [
+    assert (
+        bench.query("SELECT report FROM load_run WHERE source_object = 'dumps'")[0][0].count("duplicate_key")
+        == 1
+    )
+    assert bench.query(
+        "SELECT source_object, source_record_id, price_total::INTEGER FROM order_header ORDER BY ALL"
+    ) == [
         ("dumps", "2", 10),
         ("things", "1", 1),
     ]
-    assert bench.query("SELECT DISTINCT source_record_id FROM touchpoint WHERE source_object = 'dumps'") == [("2",)]
+    assert bench.query("SELECT DISTINCT source_record_id FROM touchpoint WHERE source_object = 'dumps'") == [
+        ("2",)
+    ]
     assert bench.query("SELECT count(*) FROM record_identity") == [(0,)]
     ((stage, rule, column, payload),) = bench.quarantine("stage", "rule", "column_name", "payload")
     assert (stage, rule) == ("load", "duplicate_key")

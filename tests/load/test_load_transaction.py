@@ -52,7 +52,12 @@ def eventful(bench: Bench) -> BatchRef:
     unchanged record, a deletion, an older version, a refusal, a taken key, one made good."""
     bench.load([order(9)], "dumps")
     bench.load([order(1), order(2), order(3, changed=5), order(4), order(5, changed=1, total="odd")])
-    records = [order(1, changed=2, total=20), order(2), order(3, changed=4, total=99), order(4, changed=2, gone=True)]
+    records = [
+        order(1, changed=2, total=20),
+        order(2),
+        order(3, changed=4, total=99),
+        order(4, changed=2, gone=True),
+    ]
     records += [order(5, changed=2), order(6), order(7, total="odd"), order(9)]
     batch = bench.land(records, cursor={"page": 2})
     flow.prepare(bench.settings, batch)

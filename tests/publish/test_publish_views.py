@@ -104,9 +104,9 @@ def test_a_review_dated_before_its_order_is_flagged_and_kept(published: Bench) -
 
 
 def test_deleted_rows_are_left_out_and_customers_stand_beside_their_rows(published: Bench) -> None:
-    assert published.query("SELECT order_id, channel, customer_id IS NOT NULL, is_cancelled FROM mart_order") == [
-        ("shop:1", "web", True, False)
-    ]
+    assert published.query(
+        "SELECT order_id, channel, customer_id IS NOT NULL, is_cancelled FROM mart_order"
+    ) == [("shop:1", "web", True, False)]
     assert published.query("SELECT activity, count(*) FROM mart_touchpoint GROUP BY 1 ORDER BY 1") == [
         ("placed_order", 1),
         ("wrote_review", 6),

@@ -134,7 +134,9 @@ ALSO = {"support_case.end_not_before_start": {"opened_at": "1990-01-01T00:00:01Z
 def judged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judged]:
     records: list[Record] = [{"id": "good", **GOOD}]
     for number in range(300):  # more than a page of anything that lists what is unexpected
-        records.append({"id": f"slow-{number}", **GOOD, "interaction": {**GOOD["interaction"], "wait_seconds": -1}})
+        records.append(
+            {"id": f"slow-{number}", **GOOD, "interaction": {**GOOD["interaction"], "wait_seconds": -1}}
+        )
     for rule, (table, change) in BAD.items():
         records.append({"id": rule, **GOOD, table: {**GOOD[table], **change, **ALSO.get(rule, {})}})
     keys = {"survey_response": "response_id", "review": "review_id", "interaction": "interaction_id"}
@@ -225,20 +227,31 @@ def test_a_streams_own_condition_refuses_rows_for_which_it_is_false_and_null_pas
     )
     records = [case(1), case(2, reopens=3), case(3, reopens=None), case(4, reopens=7)]
     verdict, broken, _ = judge(tmp_path, declaration, records)
-    assert broken == {"2": {"support_case.not_reopened"}, "4": {"support_case.not_reopened", "support_case.on_time"}}
+    assert broken == {
+        "2": {"support_case.not_reopened"},
+        "4": {"support_case.not_reopened", "support_case.on_time"},
+    }
     assert verdict.rules == {"not_reopened": 2, "on_time": 1}
     assert verdict.passed
 
 
 def test_a_condition_may_name_a_column_that_the_record_has_too(tmp_path: Path) -> None:
-    touch = {"activity": "'called_support'", "channel": "'phone'", "occurred_at": "seen", "received_at": "learnt"}
+    touch = {
+        "activity": "'called_support'",
+        "channel": "'phone'",
+        "occurred_at": "seen",
+        "received_at": "learnt",
+    }
     declaration = {
         "primary_key": ["id"],
         "to": {"touchpoint": touch},
         "expect": [{"table": "touchpoint", "rule": "learnt_later", "sql": "received_at >= occurred_at"}],
     }
     seen = "2026-03-01T10:00:00Z"
-    records = [{"id": 1, "seen": seen, "learnt": seen}, {"id": 2, "seen": seen, "learnt": "2026-03-01T09:00:00Z"}]
+    records = [
+        {"id": 1, "seen": seen, "learnt": seen},
+        {"id": 2, "seen": seen, "learnt": "2026-03-01T09:00:00Z"},
+    ]
     assert judge(tmp_path, declaration, records)[1] == {"2": {"touchpoint.learnt_later"}}
 
 
@@ -321,7 +334,9 @@ def check(*expectations: dict[str, Any]) -> None:
 
 def test_faults_in_a_declaration_are_named_before_anything_is_read() -> None:
     between = {"rule": "few", "type": "expect_column_values_to_be_between"}
-    with pytest.raises(ConfigError, match="no 'expect_column_values_to_be_betwen'.*'expect_column_values_to_be_between'"):
+    with pytest.raises(
+        ConfigError, match="no 'expect_column_values_to_be_betwen'.*'expect_column_values_to_be_between'"
+    ):
         check({**between, "type": "expect_column_values_to_be_betwen"})
     with pytest.raises(ConfigError, match="'few' has arguments that .* does not take.*colum"):
         check({**between, "with": {"colum": "reopens"}})
