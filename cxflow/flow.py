@@ -13,18 +13,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
+import duckdb
+import sqlalchemy.exc
 import structlog
 
 from cxflow import extract as extraction
-from cxflow.load import batch as loading
 from cxflow.conform import batch as conforming
 from cxflow.conform.projection import check as check_mapping
 from cxflow.connect import registry
 from cxflow.connect.connector import Connector
-from cxflow.errors import CxflowError
+from cxflow.errors import CxflowError, FatalError, TransientError
 from cxflow.identity import resolve
 from cxflow.kpis import calculator
 from cxflow.kpis.kpi import Kpi
+from cxflow.load import batch as loading
 from cxflow.model.batch import BatchRef, Mode
 from cxflow.model.window import Window
 from cxflow.publish import views
@@ -46,13 +48,26 @@ def _silent(connection: str, stream: str, step: str) -> None:
 
 
 @contextmanager
-def _at(connection: str, stream: str | None = None) -> Iterator[None]:
-    """Errors raised in the block say where they happened."""
+def _at(connection: str | None = None, stream: str | None = None) -> Iterator[None]:
+    """Errors raised in the block say where they happened. What a database says is not passed on: it quotes the
+    values it stumbles over, and those may be personal."""
     try:
         yield
     except CxflowError as problem:
         problem.at(connection, stream)
         raise
+    except (duckdb.Error, sqlalchemy.exc.DBAPIError) as problem:
+        cause = problem.orig if isinstance(problem, sqlalchemy.exc.DBAPIError) else problem
+        if isinstance(cause, duckdb.TransactionException):
+            raise TransientError(
+                "another load changed the same rows", connection=connection, stream=stream
+            ) from None
+        raise FatalError(
+            f"the database could not do it ({type(cause).__name__})",
+            connection=connection,
+            stream=stream,
+            fix="this is a defect of cxflow, or a full disk; --verbose shows what the database says",
+        ) from problem
 
 
 def open_connection(settings: Settings, connection: str) -> Connector:
@@ -193,7 +208,7 @@ def replay(
 
 def resolve_identity(settings: Settings) -> resolve.IdentityReport:
     """Give every identifier that changed its customer, and every row of theirs its `customer_id`."""
-    with engine.transaction(settings) as connection:
+    with _at(), engine.transaction(settings) as connection:
         return resolve.resolve(connection, settings)
 
 
@@ -205,11 +220,11 @@ def kpis(settings: Settings) -> dict[str, Kpi]:
 
 def compute_kpis(settings: Settings, *, everything: bool = False) -> calculator.KpiReport:
     """Compute the KPIs of the periods that loads touched (or of all), and publish what changed."""
-    with engine.transaction(settings) as connection:
+    with _at(), engine.transaction(settings) as connection:
         return calculator.compute(connection, settings, kpis(settings), datetime.now(UTC), everything)
 
 
 def publish(settings: Settings) -> list[str]:
     """Bring the BI views up to date; returns their names."""
-    with engine.transaction(settings) as connection:
+    with _at(), engine.transaction(settings) as connection:
         return views.publish(connection)

@@ -23,7 +23,6 @@ from cxflow.settings import Connection, Settings
 from cxflow.store import landing, shape, tables
 from cxflow.store.prepared import Conformed
 
-
 _BOOKS = """
 CREATE TABLE refused (_row BIGINT, stage VARCHAR, rule VARCHAR, column_name VARCHAR, raw_value VARCHAR);
 CREATE TABLE record (
@@ -239,7 +238,8 @@ def _complete(work: _Work) -> None:
         f"FROM record k LEFT JOIN ({event}) e USING (_row)) AS known WHERE identifier._row = known._row"
     )
     contents = [
-        f"SELECT _row, md5_number(concat_ws(chr(31), {literal(table.name)}, {_texts(table.name)})) AS h FROM {table.name}"
+        f"SELECT _row, md5_number(concat_ws(chr(31), {literal(table.name)}, {_texts(table.name)})) AS h "
+        f"FROM {table.name}"
         for table in filled
     ]
     contents.append(

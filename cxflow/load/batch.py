@@ -20,7 +20,6 @@ from cxflow.settings import Settings
 from cxflow.store import dialect, engine, landing, ledger, prepared, schema
 from cxflow.store.tables import load_run
 
-
 _ALONE = threading.Lock()
 """DuckDB shuts other processes out of its file, but not other threads of this one; and inserts of the same rows
 are no conflict to it."""

@@ -66,8 +66,9 @@ class Loading:
 
     def of_stream(self, table: sa.Table) -> sa.ColumnElement[bool]:
         """The rows of a table that came from this batch's stream."""
-        here = (table.c.source_system == self.batch.connection) & (table.c.source_object == self.batch.stream)
-        return here
+        return sa.and_(
+            table.c.source_system == self.batch.connection, table.c.source_object == self.batch.stream
+        )
 
     def execute(self, statement: sa.Executable) -> sa.CursorResult[Any]:
         """Run a statement in the load's transaction."""

@@ -6,7 +6,7 @@ Each test runs the connector for real, through the whole trip, on a source that 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -42,11 +42,11 @@ def conformance(
         """The suite, for one connector."""
 
         @pytest.fixture
-        def sample(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestProject]:
+        def sample(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TestProject:
             for name, value in (environment or {}).items():
                 monkeypatch.setenv(name, value)
             source(tmp_path)
-            yield TestProject(tmp_path, configuration)
+            return TestProject(tmp_path, configuration)
 
         def test_it_says_what_it_is(self, sample: TestProject) -> None:
             known = registry.connectors(registry.of_project(sample.settings))

@@ -65,7 +65,7 @@ def test_a_new_column_may_quarantine_the_records_that_have_it_until_somebody_acc
 def test_a_new_column_is_found_wherever_it_stands_and_whatever_its_name(
     conform: Any, known: dict[str, Any], record: dict[str, Any], named: str
 ) -> None:
-    old = {name: None for name in known}
+    old = dict.fromkeys(known)
     records = [{"id": 1, "why": "late", **record}, {"id": 2, "why": "late", **old}]
     with conform(stream(new_column="quarantine"), records, known={**KNOWN, **known}) as scratch:
         assert scratch.refused == [(1, "new_column", named, None)]

@@ -257,7 +257,7 @@ def test_every_canonical_table_can_be_created_and_left_empty(conform: Any) -> No
     to = {}
     for table in tables.CANONICAL.values():
         needed = {name for name, column in tables.mappable(table).items() if not column.nullable}
-        to[table.name] = {name: "NULL" for name in needed | set(table.info["key"])} | {"where": "false"}
+        to[table.name] = dict.fromkeys(needed | set(table.info["key"]), "NULL") | {"where": "false"}
     with conform(stream(to), [{"id": 1}]) as scratch:
         assert scratch.refused == []
         assert scratch.conformed.rows == 0

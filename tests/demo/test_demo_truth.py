@@ -164,7 +164,7 @@ QUERIES = {
     ),
     "resolution_minutes_p90": (
         "tickets where metric_solved_at is not null",
-        "created_at",
+        "metric_solved_at",
         "quantile_cont((epoch(metric_solved_at) - epoch(created_at)) / 60, 0.9)",
         "count(*)",
     ),

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from cxflow.errors import ConfigError, WarehouseBusyError
+from cxflow.errors import ConfigError, FatalError, WarehouseBusyError
 from cxflow.settings import Settings, load
 from cxflow.store import engine
 
@@ -111,7 +111,10 @@ def test_a_file_is_seen_from_the_projects_folder(tmp_path: Path, url: str, datab
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("nosuchdatabase://host/cx", "no driver for the warehouse 'nosuchdatabase'"),
+        ("nosuchdatabase://host/cx", "a warehouse cannot be 'nosuchdatabase'"),
+        ("sqlite:///cx.db", "a warehouse cannot be 'sqlite'"),
+        ("duckdb:///:memory:", "in memory"),
+        ("duckdb:///nowhere/w.duckdb", "there is no folder .*nowhere"),
         ("just some words", "warehouse.url is not a database URL"),
         ("", "warehouse.url is not a database URL"),
     ],
@@ -119,3 +122,16 @@ def test_a_file_is_seen_from_the_projects_folder(tmp_path: Path, url: str, datab
 def test_a_url_of_no_known_database_is_a_matter_of_configuration(tmp_path: Path, url: str, says: str) -> None:
     with pytest.raises(ConfigError, match=says), engine.transaction(_settings(tmp_path, url=url)):
         pytest.fail("there is no such database")
+
+
+def test_a_file_that_is_no_database_is_not_taken_for_a_busy_one(tmp_path: Path) -> None:
+    (tmp_path / "warehouse.duckdb").write_bytes(b"locked away " * 1000)
+    with pytest.raises(FatalError, match="cannot be opened"), engine.transaction(_settings(tmp_path)):
+        pytest.fail("it is no database")
+
+
+def test_a_url_with_a_secret_in_it_is_not_quoted(tmp_path: Path) -> None:
+    refused = pytest.raises(ConfigError)
+    with refused as caught, engine.transaction(_settings(tmp_path, url="postgresql//hunter2@db")):
+        pytest.fail("there is no such database")
+    assert "hunter2" not in str(caught.value)
