@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 _MADE = ("exports", "landing", "warehouse.duckdb", "warehouse.duckdb.wal", ".cxflow", "truth.json")
 """What a demo leaves in its folder, beside its cxflow.toml."""
-_AS_SCHEDULED = {"start": None, "end": None}
-"""Said expressly, because a DAG that was run in this process keeps the params of the run before."""
 _SMALLEST = 0.3
 """There are as many defects whatever the size: in smaller ones they close the gate."""
 
@@ -146,7 +144,7 @@ def _run(
     for day in truth["days"]:
         end = _midnight(day, zone, days=1)
         for connection in settings.connections:
-            run(connection, day, logical_date=end, conf=_AS_SCHEDULED)
+            run(connection, day, logical_date=end)
         run("kpis", day, logical_date=datetime.now(UTC))
         call.out.remark(f"{day} is in")
     return early, facts(settings, truth, truth["quarantine"])
