@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import duckdb
 import sqlalchemy.exc
@@ -91,7 +92,7 @@ def scheduled_window(settings: Settings, connection: str, stream: str, end: date
     if position is None:
         start = connector.connection.start
         if start is not None and start.tzinfo is None:
-            start = start.replace(tzinfo=UTC)
+            start = start.replace(tzinfo=ZoneInfo(settings.project.timezone))
         return Window(start if start is None or start < end else None, end)
     start = position - declared.look_back
     # A run for a past day still has a window; what it finds there is known already.

@@ -182,7 +182,8 @@ class Connection(BaseModel):
     currency: str | None = Field(default=None, pattern=r"^[A-Z]{3}$")
     """ISO 4217, for amounts without one; unset: the project's."""
     start: datetime | None = None
-    """Where scheduled runs begin when there is no cursor yet; unset: the source's beginning."""
+    """Where scheduled runs begin when there is no cursor yet, in the project's time zone where it says none;
+    unset: the source's beginning."""
     schedule: str | None = None
     """Cron expression of its DAG; unset: the project's."""
     only: tuple[str, ...] = ()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -78,16 +77,14 @@ def _streams(settings: Settings) -> list[dict[str, Any]]:
     }
     # A stream of which every batch was stopped has neither books nor position.
     stopped = {(row["source_system"], row["source_object"]) for row in ledger.runs(settings)}
-    refused = Counter[tuple[str, str]]()
-    for row in quarantine.reasons(settings, quarantine.Filter()):
-        refused[row["source_system"], row["source_object"]] += row["records"]
+    refused = quarantine.open_records(settings)
     return [
         {
             "name": ".".join(place),
             "connection": place[0],
             "stream": place[1],
             "counts": asdict(totals.get(place, Counts())),
-            "quarantine_open": refused[place],
+            "quarantine_open": refused.get(place, 0),
             "position": positions.get(place),
         }
         for place in sorted({*totals, *positions, *stopped})

@@ -74,9 +74,10 @@ def conform(
     read = shape.merge(manifest.raw_columns, known) if "retyped_column" in outcome.quarantine else merged
     path = scratch / "scratch.duckdb"
     with landing.local_copy(settings, batch.path) as folder, connect(str(path)) as database:
-        raw = shape.with_absent(read, stream.may_lack)
         if manifest.layout == "json":
-            raw = with_unseen(raw, stream)
+            absent = {name: "NULL" for name in stream.may_lack if "." not in name}
+            read = with_unseen({**absent, **read}, stream)
+        raw = shape.with_absent(read, stream.may_lack)
         work = _Work(settings, connection, stream, database, raw)
         database.execute(_BOOKS)
         for name in stream.to:

@@ -1,8 +1,8 @@
-"""Gives a form to raw columns of which nothing but nulls and empty lists has been met yet, from how the mapping
-speaks of them. Called by `batch` for JSON.
+"""Gives a form to raw columns of which nothing but nulls and empty lists has been met yet, from how the
+mapping speaks of them. Called by `batch` for JSON.
 
-A stream's first batch may hold no return, no assignee, no comment at all: `returns` is then a null or `[]`, and
-`item.at` would have nothing to stand on. What is made here is for reading alone; it does not become known.
+A stream's first batch may hold no return, no assignee, no comment at all: `returns` is then a null or `[]`,
+and `item.at` would have nothing to stand on. What is made here is for reading alone; it does not become known.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cxflow.conform.projection import record_expressions
 from cxflow.model.stream import Stream
 from cxflow.store.shape import Shape
 
-_UNSEEN = ("NULL", {})
+_UNSEEN: tuple[Any, ...] = ("NULL", {})
 
 _Place = tuple[Any, Any]
 """A form within a shape: its container, and its key there."""
@@ -36,9 +36,8 @@ def with_unseen(shape: Shape, stream: Stream) -> Shape:
                 forms.speak(listed, {})
                 if item := forms.item_of(listed, {}):
                     names["item"] = item
-            for sql in (*projection.columns.values(), projection.where):
-                if sql:
-                    forms.speak(_parsed(database, sql), names)
+            for expression in (*projection.columns.values(), projection.where or "true"):
+                forms.speak(_parsed(database, expression), names)
     return forms.shape
 
 

@@ -111,6 +111,13 @@ class Connector(ABC):
         changes = self.connection.streams
         streams: dict[str, Stream] = {}
         for name in [*known, *(name for name in changes if name not in known)]:
+            if "name" in changes.get(name, {}):
+                raise ConfigError(
+                    f"connections.{self.connection.name}.streams.{name}.name: unknown setting; a stream's name is "
+                    "its table's",
+                    connection=self.connection.name,
+                    stream=name,
+                )
             base = known[name].model_dump(exclude_unset=True) if name in known else {}
             try:
                 streams[name] = self.stream_model.model_validate(

@@ -53,6 +53,7 @@ class FileStream(Stream):
     encoding: str = "utf-8"
     """Python's name of the encoding; a byte order mark is understood."""
     delimiter: str = Field(default=",", min_length=1, max_length=4)
+    """What stands between cells; of a TSV a tab, unless said otherwise."""
     quote: str = Field(default='"', max_length=1)
     """Empty: quotes mean nothing."""
     null_values: tuple[str, ...] = ("",)

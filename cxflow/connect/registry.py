@@ -148,6 +148,10 @@ def open_connection(settings: Settings, name: str) -> Connector:
     if name not in settings.connections:
         raise ConfigError(f"there is no connection {name!r}{nearest(name, settings.connections)}", value=name)
     table = settings.connections[name]
+    if "name" in table:
+        raise ConfigError(
+            f"connections.{name}.name: unknown setting; a connection's name is its table's", connection=name
+        )
     if "connector" not in table:
         raise ConfigError(f"connections.{name}.connector: this setting is required", connection=name)
     known = connectors(of_project(settings))

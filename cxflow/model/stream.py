@@ -111,6 +111,7 @@ class Stream(BaseModel):
     expect: tuple[Expectation, ...] = ()
     """Expectations beside those of the canonical tables."""
     policies: Policies = Policies()
+    """What to do where the source changes its shape or repeats a key."""
     max_rejected_share: float | None = Field(default=None, ge=0, le=1)
     """The gate of this stream, 0 to 1; unset: the project's."""
 

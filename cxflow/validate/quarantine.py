@@ -68,6 +68,23 @@ def reasons(settings: Settings, chosen: Filter) -> Sequence[sa.RowMapping]:
     return _rows(settings, query)
 
 
+def open_records(settings: Settings) -> dict[tuple[str, str], int]:
+    """How many records are open, by connection and stream: one that broke several rules is one."""
+    c = quarantine.c
+    records = (
+        sa.select(c.source_system, c.source_object, c.batch_id, c.row_number)
+        .where(c.status == "open")
+        .distinct()
+        .subquery()
+    )
+    query = sa.select(
+        records.c.source_system, records.c.source_object, sa.func.count().label("records")
+    ).group_by(records.c.source_system, records.c.source_object)
+    return {
+        (row["source_system"], row["source_object"]): int(row["records"]) for row in _rows(settings, query)
+    }
+
+
 def entries(settings: Settings, chosen: Filter, limit: int = 50) -> Sequence[sa.RowMapping]:
     """Single entries, newest first. `raw_value` and `payload` hold personal data."""
     query = (

@@ -40,7 +40,7 @@ def test_a_new_column_is_accepted_and_reported_by_default(conform: Any) -> None:
 
 def test_a_new_column_may_stop_the_batch(conform: Any) -> None:
     with (
-        pytest.raises(SourceError, match="the source changed: new: mood.*policies.new_column"),
+        pytest.raises(SourceError, match=r"the source changed: new: mood.*policies\.new_column"),
         conform(stream(new_column="stop"), NEW, known=KNOWN),
     ):
         pass

@@ -142,7 +142,7 @@ def test_a_failing_expression_that_cannot_be_caught_stops_with_its_place_and_wit
 ) -> None:
     to = {"support_case": {**CASE, "reason": "CAST(x AS INTEGER) + random()"}}
     with (
-        pytest.raises(ConfigError, match="support_case.*volatile") as caught,
+        pytest.raises(ConfigError, match=r"support_case.*volatile") as caught,
         conform(stream(to), [{"id": 1, "x": "canary"}]),
     ):
         pass

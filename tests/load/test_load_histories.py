@@ -13,7 +13,7 @@ from trip_bench import Bench
 from cxflow import flow
 from cxflow.validate import gate
 
-RECORDS, BATCHES = 60, 6
+RECORDS, BATCHES = 60, 5
 LONG_AGO = datetime(2026, 3, 1, tzinfo=UTC)
 
 
@@ -126,7 +126,7 @@ def load(bench: Bench, stream: str, states: list[State]) -> None:
     flow.load(bench.settings, batch)
 
 
-@pytest.mark.parametrize(("seed", "versioned"), [(1, True), (2, True), (3, False), (4, False)])
+@pytest.mark.parametrize(("seed", "versioned"), [(1, True), (2, True), (3, False)])
 def test_any_split_in_any_order_ends_in_the_same_rows(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, seed: int, versioned: bool
 ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -131,12 +130,11 @@ ALSO = {"support_case.end_not_before_start": {"opened_at": "1990-01-01T00:00:01Z
 
 
 @pytest.fixture(scope="module")
-def judged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judged]:
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
     records: list[Record] = [{"id": "good", **GOOD}]
-    for number in range(300):  # more than a page of anything that lists what is unexpected
-        records.append(
-            {"id": f"slow-{number}", **GOOD, "interaction": {**GOOD["interaction"], "wait_seconds": -1}}
-        )
+    slow = {**GOOD["interaction"], "wait_seconds": -1}
+    # More than a page of anything that lists what is unexpected.
+    records += [{"id": f"slow-{number}", **GOOD, "interaction": slow} for number in range(300)]
     for rule, (table, change) in BAD.items():
         records.append({"id": rule, **GOOD, table: {**GOOD[table], **change, **ALSO.get(rule, {})}})
     keys = {"survey_response": "response_id", "review": "review_id", "interaction": "interaction_id"}
@@ -147,7 +145,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judged]:
         if table in keys:
             to[table][keys[table]] = "id"
     declaration = {"primary_key": ["id"], "to": to}
-    yield judge(tmp_path_factory.mktemp("rules"), declaration, records, "max_rejected_share = 1.0")
+    return judge(tmp_path_factory.mktemp("rules"), declaration, records, "max_rejected_share = 1.0")
 
 
 def _raw_names(records: list[Record], table: str) -> set[str]:
@@ -335,12 +333,12 @@ def check(*expectations: dict[str, Any]) -> None:
 def test_faults_in_a_declaration_are_named_before_anything_is_read() -> None:
     between = {"rule": "few", "type": "expect_column_values_to_be_between"}
     with pytest.raises(
-        ConfigError, match="no 'expect_column_values_to_be_betwen'.*'expect_column_values_to_be_between'"
+        ConfigError, match=r"no 'expect_column_values_to_be_betwen'.*'expect_column_values_to_be_between'"
     ):
         check({**between, "type": "expect_column_values_to_be_betwen"})
-    with pytest.raises(ConfigError, match="'few' has arguments that .* does not take.*colum"):
+    with pytest.raises(ConfigError, match=r"'few' has arguments that .* does not take.*colum"):
         check({**between, "with": {"colum": "reopens"}})
-    with pytest.raises(ConfigError, match="about 'suport_case', .*did you mean 'support_case'"):
+    with pytest.raises(ConfigError, match=r"about 'suport_case', .*did you mean 'support_case'"):
         check({"table": "suport_case", "rule": "few", "sql": "true"})
     with pytest.raises(ConfigError, match="two expectations 'few' on support_case"):
         check({"rule": "few", "sql": "true"}, {"rule": "few", "sql": "true"})
