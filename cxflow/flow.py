@@ -93,7 +93,7 @@ def scheduled_window(settings: Settings, connection: str, stream: str, end: date
         start = connector.connection.start
         if start is not None and start.tzinfo is None:
             start = start.replace(tzinfo=ZoneInfo(settings.project.timezone))
-        return Window(start if start is None or start < end else None, end)
+        return Window(None if start is None else min(start, end - _SHORTEST), end)
     start = position - declared.look_back
     # A run for a past day still has a window; what it finds there is known already.
     return Window(min(start, end - declared.look_back - _SHORTEST), end)
