@@ -21,6 +21,7 @@ import structlog
 from cxflow import extract as extraction
 from cxflow.conform import batch as conforming
 from cxflow.conform.projection import check as check_mapping
+from cxflow.conform.projection import check_references
 from cxflow.connect import registry
 from cxflow.connect.connector import Connector
 from cxflow.errors import CxflowError, FatalError, TransientError
@@ -109,6 +110,7 @@ def lint(settings: Settings, connection: str) -> list[str]:
     for name, stream in open_connection(settings, connection).streams.items():
         with _at(connection, name):
             check_mapping(stream)
+            check_references(stream, settings.connections)
             gate.check(stream)
         checked.append(f"{connection}.{name}")
     return checked

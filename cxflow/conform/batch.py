@@ -14,7 +14,7 @@ import duckdb
 from cxflow.conform import drift, identifiers, rows
 from cxflow.conform.expressions import Notation, cast
 from cxflow.conform.guard import Evaluation, evaluate
-from cxflow.conform.projection import bind, check, connect, record_expressions, types
+from cxflow.conform.projection import bind, check, check_references, connect, record_expressions, types
 from cxflow.conform.unseen import with_unseen
 from cxflow.model.batch import BatchRef
 from cxflow.model.sql import identifier, literal
@@ -65,6 +65,7 @@ def conform(
     SourceError where the raw shape changed and a policy says stop.
     """
     check(stream)
+    check_references(stream, settings.connections)
     manifest = landing.read_manifest(settings, batch)
     readable = manifest.records > manifest.malformed
     changed = shape.differences(known, manifest.raw_columns) if readable else shape.Drift()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 
 import duckdb
 from sqlalchemy import Table
@@ -48,6 +49,20 @@ def check(stream: Stream) -> None:
                         _parse(database, f"{name}.{part}", expression)
         for place, expression in record_expressions(stream).items():
             _parse(database, place, expression)
+
+
+def check_references(stream: Stream, systems: Iterable[str]) -> None:
+    """Whether the systems that `id_of` names are connections. Raises ConfigError: an id of nobody joins nothing."""
+    known = set(systems)
+    for name, projection in ((name, item) for name, items in stream.to.items() for item in items):
+        for column, expression in projection.columns.items():
+            for system in re.findall(r"\bid_of\(\s*'([^']*)'", expression):
+                if system not in known:
+                    raise ConfigError(
+                        f"{name}.{column}: id_of names the connection {system!r}, which is not configured"
+                        f"{nearest(system, known)}",
+                        value=system,
+                    )
 
 
 def _require_mapped(name: str, projection: Projection, stream: Stream) -> None:

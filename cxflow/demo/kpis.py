@@ -146,7 +146,9 @@ class Facts:
     ) -> list[Sample]:
         """Calendar minutes from a ticket's creation to an end, for the tickets that reached it."""
         return [
-            self.sample(ticket, counted_at(ticket) or moment, (moment - ticket.created_at).total_seconds() / 60)
+            self.sample(
+                ticket, counted_at(ticket) or moment, (moment - ticket.created_at).total_seconds() / 60
+            )
             for ticket in self.tickets
             if (moment := end(ticket))
         ]

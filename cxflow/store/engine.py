@@ -31,7 +31,9 @@ def warehouse_url(settings: Settings) -> sa.URL:
         backend = url.get_backend_name()
     except (sa.exc.ArgumentError, ValueError):
         raise ConfigError(
-            "warehouse.url is not a database URL", value="warehouse.url", fix="such as duckdb:///warehouse.duckdb"
+            "warehouse.url is not a database URL",
+            value="warehouse.url",
+            fix="such as duckdb:///warehouse.duckdb",
         ) from None
     if backend == "duckdb" and url.database not in (None, "", ":memory:"):
         return url.set(database=str(settings.path(str(url.database))))
@@ -51,7 +53,9 @@ def engine(settings: Settings) -> sa.Engine:
             fix=f"it can be {', '.join(SUPPORTED)}",
         )
     if url.database in (None, "", ":memory:"):
-        raise ConfigError("a warehouse in memory is gone after each step", value="warehouse.url", fix="name a file")
+        raise ConfigError(
+            "a warehouse in memory is gone after each step", value="warehouse.url", fix="name a file"
+        )
     folder = Path(str(url.database)).parent
     if not folder.is_dir():
         raise ConfigError(f"there is no folder {folder} for the warehouse", value="warehouse.url")

@@ -9,6 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from cxflow.conform.projection import check_references
+from cxflow.errors import ConfigError
+from cxflow.model.stream import Stream
 from cxflow.store import tables
 
 AT = "TIMESTAMPTZ '2026-03-01 10:00:00Z'"
@@ -261,3 +264,14 @@ def test_every_canonical_table_can_be_created_and_left_empty(conform: Any) -> No
     with conform(stream(to), [{"id": 1}]) as scratch:
         assert scratch.refused == []
         assert scratch.conformed.rows == 0
+
+
+def test_an_id_of_a_connection_that_is_not_there_is_refused_at_lint() -> None:
+    stream = Stream.model_validate(
+        {
+            "primary_key": ["id"],
+            "to": {"payment": {"payment_id": "id", "order_id": "id_of('shopp', order_id)"}},
+        }
+    )
+    with pytest.raises(ConfigError, match=r"payment\.order_id: .*'shopp'.*did you mean 'shop'"):
+        check_references(stream, ["shop", "desk"])
