@@ -94,6 +94,8 @@ class Warehouse(_Frozen):
 
     url: str = Field(default="duckdb:///warehouse.duckdb", repr=False)
     """A SQLAlchemy URL without password."""
+    password: Secret | None = None
+    """Where the password of a PostgreSQL warehouse is found."""
     busy_timeout_seconds: float = Field(default=60, ge=0)
     """How long a connection waits for a DuckDB file that another process holds."""
 

@@ -1,21 +1,75 @@
-"""All SQL that differs by database."""
+"""All SQL that differs by database: DuckDB, embedded, and PostgreSQL, for a team."""
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
+import duckdb
 import sqlalchemy as sa
 
-from cxflow.errors import ConfigError
 from cxflow.model.sql import identifier, literal
+
+SUPPORTED = ("duckdb", "postgresql")
+"""Databases that a warehouse may be, by SQLAlchemy's names."""
+
+_BLOCK_BYTES = 1 << 20
+
+_POSTGRESQL_TYPES = {
+    "VARCHAR": "text",
+    "TIMESTAMP WITH TIME ZONE": "timestamptz",
+    "DOUBLE": "double precision",
+    "HUGEINT": "numeric",
+}
+"""DuckDB types that PostgreSQL spells otherwise."""
 
 
 def stage(connection: sa.Connection, name: str, parquet: Path) -> None:
     """Fill a temporary table from a Parquet file, in the connection's transaction. It lasts as long as that."""
-    if connection.dialect.name != "duckdb":
-        raise ConfigError(
-            f"the warehouse {connection.dialect.name!r} is not supported", fix="use duckdb:///…"
+    if connection.dialect.name == "duckdb":
+        connection.exec_driver_sql(
+            f"CREATE OR REPLACE TEMP TABLE {identifier(name)} AS "
+            f"SELECT * FROM read_parquet({literal(str(parquet))})"
         )
+        return
+    _copy(connection, name, parquet)
+
+
+def _copy(connection: sa.Connection, name: str, parquet: Path) -> None:
+    """PostgreSQL: DuckDB writes the rows as CSV, COPY reads them; no row passes through Python.
+
+    A connection of its own to the server (as ADBC has) would be a second transaction, and could leave its
+    tables behind.
+    """
+    with duckdb.connect() as database, tempfile.TemporaryDirectory(prefix="cxflow-copy-") as folder:
+        rows = Path(folder) / "rows.csv"
+        database.execute("SET TimeZone = 'UTC'")
+        source = f"read_parquet({literal(str(parquet))})"
+        columns = database.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
+        declared = ", ".join(
+            f"{identifier(row[0])} {_POSTGRESQL_TYPES.get(row[1], row[1])}" for row in columns
+        )
+        database.execute(
+            f"COPY (SELECT * FROM {source}) TO {literal(str(rows))} "
+            r"(FORMAT csv, HEADER false, FORCE_QUOTE *, NULLSTR '\N')"
+        )
+        connection.exec_driver_sql(f"CREATE TEMP TABLE {identifier(name)} ({declared}) ON COMMIT DROP")
+        cursor = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]
+        copying = cursor.copy(rf"COPY {identifier(name)} FROM STDIN (FORMAT csv, NULL '\N')")
+        with rows.open("rb") as file, copying as copy:
+            while block := file.read(_BLOCK_BYTES):
+                copy.write(block)
+    connection.exec_driver_sql(f"ANALYZE {identifier(name)}")
+
+
+def prepare(connection: sa.Connection) -> None:
+    """What every transaction begins with: times in UTC."""
     connection.exec_driver_sql(
-        f"CREATE OR REPLACE TEMP TABLE {identifier(name)} AS SELECT * FROM read_parquet({literal(str(parquet))})"
+        "SET TimeZone = 'UTC'" if connection.dialect.name == "duckdb" else "SET LOCAL TIME ZONE 'UTC'"
     )
+
+
+def alone(connection: sa.Connection, what: str) -> None:
+    """Wait until no other transaction that said the same goes on. DuckDB has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(what, 0))))

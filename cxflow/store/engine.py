@@ -1,4 +1,4 @@
-"""Opens the warehouse, once a process and URL.
+"""Opens the warehouse.
 
 DuckDB lets one process write a file and shuts all others out meanwhile. Under Airflow a pool of one slot keeps
 tasks apart; the bounded retry here is the second layer, for people who look in while a run goes on.
@@ -14,11 +14,9 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
-from cxflow.errors import ConfigError, FatalError, WarehouseBusyError
+from cxflow.errors import ConfigError, FatalError, TransientError, WarehouseBusyError
 from cxflow.settings import Settings
-
-SUPPORTED = ("duckdb",)
-"""Databases that a warehouse may be, by SQLAlchemy's names."""
+from cxflow.store import dialect
 
 
 def warehouse_url(settings: Settings) -> sa.URL:
@@ -46,12 +44,27 @@ def engine(settings: Settings) -> sa.Engine:
     Raises ConfigError for a database that a warehouse cannot be, and for a file that cannot be there.
     """
     url = warehouse_url(settings)
-    if url.get_backend_name() not in SUPPORTED:
+    if url.get_backend_name() not in dialect.SUPPORTED:
         raise ConfigError(
             f"a warehouse cannot be {url.get_backend_name()!r}",
             value="warehouse.url",
-            fix=f"it can be {', '.join(SUPPORTED)}",
+            fix=f"it can be {', '.join(dialect.SUPPORTED)}",
         )
+    if url.get_backend_name() == "duckdb":
+        _check_file(url)
+    if settings.warehouse.password:
+        url = url.set(password=settings.warehouse.password.reveal().get_secret_value())
+    try:
+        return sa.create_engine(url, poolclass=NullPool)
+    except ModuleNotFoundError as problem:
+        raise ConfigError(
+            f"the driver of {url.drivername} is not installed",
+            value="warehouse.url",
+            fix="cxflow-framework[postgres] brings PostgreSQL's",
+        ) from problem
+
+
+def _check_file(url: sa.URL) -> None:
     if url.database in (None, "", ":memory:"):
         raise ConfigError(
             "a warehouse in memory is gone after each step", value="warehouse.url", fix="name a file"
@@ -59,7 +72,6 @@ def engine(settings: Settings) -> sa.Engine:
     folder = Path(str(url.database)).parent
     if not folder.is_dir():
         raise ConfigError(f"there is no folder {folder} for the warehouse", value="warehouse.url")
-    return sa.create_engine(url, poolclass=NullPool)
 
 
 @contextmanager
@@ -72,15 +84,10 @@ def transaction(settings: Settings) -> Iterator[sa.Connection]:
     warehouse = engine(settings)
     try:
         with _connect(warehouse, settings.warehouse.busy_timeout_seconds) as connection, connection.begin():
-            _prepare(connection)
+            dialect.prepare(connection)
             yield connection
     finally:
         warehouse.dispose()
-
-
-def _prepare(connection: sa.Connection) -> None:
-    if connection.dialect.name == "duckdb":
-        connection.exec_driver_sql("SET TimeZone = 'UTC'")
 
 
 def _connect(warehouse: sa.Engine, patience_seconds: float) -> sa.Connection:
@@ -91,6 +98,8 @@ def _connect(warehouse: sa.Engine, patience_seconds: float) -> sa.Connection:
             return warehouse.connect()
         except sa.exc.DBAPIError as problem:
             text = str(problem.orig)
+            if warehouse.dialect.name == "postgresql":
+                raise _unreachable(text) from None
             if "Could not set lock" not in text:
                 raise FatalError(
                     f"the warehouse cannot be opened: {text.splitlines()[0]}",
@@ -104,3 +113,25 @@ def _connect(warehouse: sa.Engine, patience_seconds: float) -> sa.Connection:
                 ) from problem
             time.sleep(pause)
             pause = min(pause * 2, 1.0)
+
+
+_REFUSALS = (
+    "password authentication failed",
+    "no password supplied",
+    "does not exist",
+    "no pg_hba.conf entry",
+)
+"""What PostgreSQL says where trying again will not help."""
+
+
+def _unreachable(text: str) -> ConfigError | TransientError:
+    reason = next((item for item in _REFUSALS if item in text), None)
+    if reason:
+        return ConfigError(
+            f"the warehouse refuses the connection ({reason})",
+            value="warehouse.url",
+            fix="mend warehouse.url or warehouse.password, or ask for the right",
+        )
+    return TransientError(
+        "the warehouse cannot be reached", value="warehouse.url", fix="is the server up, and the host right?"
+    )

@@ -11,6 +11,62 @@ branch_labels = None
 depends_on = None
 
 
+KEYS = {
+    "case_status_history": ("case_id", "valid_from"),
+    "customer": ("customer_id",),
+    "customer_identity": ("namespace", "identity_hash", "valid_from"),
+    "customer_profile": ("profile_id",),
+    "delivery": ("delivery_id",),
+    "interaction": ("interaction_id",),
+    "kpi_definition": ("kpi", "version"),
+    "kpi_value": ("kpi", "version", "grain", "period_start", "dimension", "dimension_value", "as_of"),
+    "lead": ("lead_id",),
+    "load_run": ("run_id",),
+    "opportunity": ("opportunity_id",),
+    "order_header": ("order_id",),
+    "order_line": ("order_id", "line_no"),
+    "organisation": ("organisation_id",),
+    "payment": ("payment_id",),
+    "pending_identity": ("namespace", "identity_hash"),
+    "pending_kpi": ("table_name", "day"),
+    "product": ("product_id",),
+    "quarantine": ("quarantine_id",),
+    "record_identity": ("source_system", "source_object", "source_record_id", "namespace", "identity_hash"),
+    "refund": ("refund_id",),
+    "review": ("review_id",),
+    "signal": ("touchpoint_id", "name", "model_version"),
+    "source_record": ("source_system", "source_object", "source_record_id"),
+    "stream_state": ("source_system", "source_object"),
+    "support_case": ("case_id",),
+    "survey_response": ("response_id", "question_id"),
+    "touchpoint": ("touchpoint_id",),
+}
+"""What is unique in each table."""
+
+CANONICAL = (
+    "case_status_history",
+    "customer_profile",
+    "delivery",
+    "interaction",
+    "lead",
+    "opportunity",
+    "order_header",
+    "order_line",
+    "organisation",
+    "payment",
+    "product",
+    "refund",
+    "review",
+    "signal",
+    "support_case",
+    "survey_response",
+    "touchpoint",
+)
+
+RECORD = ("source_system", "source_object", "source_record_id")
+"""By what a load finds the rows of a record."""
+
+
 def upgrade() -> None:
     """Create every table of cxflow 0.1."""
     op.create_table(
@@ -460,6 +516,14 @@ def upgrade() -> None:
         sa.Column("run_id", sa.String(), nullable=False),
         sa.Column("loaded_at", sa.DateTime(timezone=True), nullable=False),
     )
+    # DuckDB's loads would become several times slower, and its loads keep keys unique by themselves.
+    if op.get_bind().dialect.name != "duckdb":
+        for table, key in KEYS.items():
+            op.create_index(f"{table}_key", table, list(key), unique=True)
+            if table in CANONICAL:
+                op.create_index(f"{table}_record", table, list(RECORD))
+        op.create_index("touchpoint_customer", "touchpoint", ["customer_id"])
+        op.create_index("customer_identity_customer", "customer_identity", ["customer_id"])
 
 
 def downgrade() -> None:
