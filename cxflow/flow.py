@@ -33,7 +33,7 @@ from cxflow.model.batch import BatchRef, Mode
 from cxflow.model.window import Window
 from cxflow.publish import views
 from cxflow.settings import Settings
-from cxflow.store import engine, landing, ledger, prepared
+from cxflow.store import dialect, engine, landing, ledger, prepared
 from cxflow.validate import gate, quarantine
 
 _SHORTEST = timedelta(microseconds=1)
@@ -224,6 +224,7 @@ def kpis(settings: Settings) -> dict[str, Kpi]:
 def compute_kpis(settings: Settings, *, everything: bool = False) -> calculator.KpiReport:
     """Compute the KPIs of the periods that loads touched (or of all), and publish what changed."""
     with _at(), engine.transaction(settings) as connection:
+        dialect.alone(connection, "settling")
         return calculator.compute(connection, settings, kpis(settings), datetime.now(UTC), everything)
 
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from cxflow.identity import components
 from cxflow.settings import Settings
-from cxflow.store import schema, tables
+from cxflow.store import dialect, schema, tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ _TEMPORARY = (
 def resolve(connection: sa.Connection, settings: Settings) -> IdentityReport:
     """Resolve the pending identifiers, within the caller's transaction."""
     schema.require(connection)
+    dialect.alone(connection, "settling")  # what a load notes meanwhile would be taken for done
     if not connection.scalar(sa.text("SELECT count(*) FROM pending_identity")):
         return IdentityReport(0, 0, 0, 0)
     _collect(connection, settings.identity.max_identifiers)

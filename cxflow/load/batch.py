@@ -50,6 +50,8 @@ def load(settings: Settings, batch: BatchRef) -> LoadReport:
         verdict = prepared.read_verdict(landed / prepared.FOLDER, batch)
         with _ALONE, engine.transaction(settings) as warehouse:
             schema.require(warehouse)
+            dialect.alone(warehouse, "settling", with_others=True)
+            dialect.alone(warehouse, f"{batch.connection}.{batch.stream}")
             if row := ledger.loaded(warehouse, batch):
                 return LoadReport(batch, ledger.counts_of(row), was_loaded=True)
             loading = Loading(warehouse, batch, manifest, verdict, datetime.now(UTC))

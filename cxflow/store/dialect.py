@@ -69,7 +69,9 @@ def prepare(connection: sa.Connection) -> None:
     )
 
 
-def alone(connection: sa.Connection, what: str) -> None:
-    """Wait until no other transaction that said the same goes on. DuckDB has one writer anyway."""
+def alone(connection: sa.Connection, what: str, *, with_others: bool = False) -> None:
+    """Wait until nobody else is alone at `what`, and be so until the transaction ends; `with_others` only keeps
+    those out who want to be alone. DuckDB has one writer anyway."""
     if connection.dialect.name == "postgresql":
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(what, 0))))
+        lock = sa.func.pg_advisory_xact_lock_shared if with_others else sa.func.pg_advisory_xact_lock
+        connection.execute(sa.select(lock(sa.func.hashtextextended(what, 0))))

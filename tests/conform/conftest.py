@@ -19,7 +19,8 @@ Conform = Callable[..., AbstractContextManager[Scratch]]
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     folder = tmp_path_factory.mktemp("conform")
     (folder / "cxflow.toml").write_text(
-        'project = { currency = "EUR", country = "ES" }\nconnections = { shop = { connector = "files" }, web = { connector = "files" } }\n'
+        'project = { currency = "EUR", country = "ES" }\nconnections = { shop = { connector = "files" }, '
+        'web = { connector = "files" } }\n'
     )
     return load(folder)
 

@@ -1,9 +1,8 @@
-"""The warehouse of the KPI tests: DuckDB in memory, and PostgreSQL where CXFLOW_TEST_POSTGRES has its URL."""
+"""The warehouse of the KPI tests: DuckDB in memory, and PostgreSQL."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from kpi_desk import Desk
@@ -11,12 +10,11 @@ from sqlalchemy import Connection, StaticPool, create_engine
 
 from cxflow.store.tables import metadata
 
-URLS = {"duckdb": "duckdb:///:memory:", "postgres": os.environ.get("CXFLOW_TEST_POSTGRES", "")}
 
-
-@pytest.fixture(scope="session", params=[name for name, url in URLS.items() if url])
-def warehouse(request: pytest.FixtureRequest) -> Iterator[Connection]:
-    engine = create_engine(URLS[request.param], poolclass=StaticPool)
+@pytest.fixture(scope="session", params=["duckdb", "postgresql"])
+def warehouse(request: pytest.FixtureRequest, postgresql: Callable[[], str]) -> Iterator[Connection]:
+    url = "duckdb:///:memory:" if request.param == "duckdb" else postgresql()
+    engine = create_engine(url, poolclass=StaticPool)
     with engine.connect() as connection:
         metadata.create_all(connection)
         connection.commit()
