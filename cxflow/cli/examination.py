@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 EXTRAS = {
     "airflow": ("airflow",),
     "excel": ("openpyxl",),
-    "postgres": ("psycopg", "adbc_driver_postgresql", "adbc_driver_manager"),
+    "postgres": ("psycopg",),
 }
 """Extra to the modules it brings."""
 
