@@ -6,6 +6,7 @@ imports, come in where it runs. It passes on references only (windows, batch ref
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -40,9 +41,9 @@ class FlowOperator(BaseOperator):
         with final_if_fatal():
             return self.act(configuration.load(Path(self.project)), context)
 
+    @abstractmethod
     def act(self, settings: Settings, _context: Mapping[str, Any]) -> Any:
         """The task's work. What it returns goes to XCom."""
-        raise NotImplementedError
 
 
 class Plan(FlowOperator):
