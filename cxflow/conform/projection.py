@@ -89,6 +89,11 @@ def record_expressions(stream: Stream) -> dict[str, str]:
 def _parse(database: duckdb.DuckDBPyConnection, place: str, expression: str) -> None:
     row = database.execute("SELECT json_serialize_sql($1)", [f"SELECT ({expression}) FROM raw"]).fetchone()
     outcome = json.loads(row[0]) if row else {}
+    if row and re.search(r'"class":\s*"WINDOW"', row[0]):
+        raise ConfigError(
+            f"{place}: {expression!r} looks at other records (OVER); an expression sees its own record",
+            value=place,
+        )
     if outcome.get("error"):
         raise ConfigError(f"{place}: {expression!r} does not parse: {outcome['error_message']}", value=place)
 

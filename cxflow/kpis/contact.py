@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, String, and_, column, func, select
+from sqlalchemy import Boolean, String, and_, column, exists, func, select
 
 from cxflow.kpis.estimators import Rate, Share
 from cxflow.kpis.facts import Fact, Reach, fact, seconds_between
@@ -58,7 +58,7 @@ contact_rate = Kpi(
     lowest=0,
     formula="100 × support contacts of the period ÷ orders placed in it, cancelled ones included",
     of=Rate(support_contacts, per=fact(order_header)),
-    needs=support_contacts.rows,
+    needs=support_contacts.where(exists(select(order_header.c.order_id))).rows,
     # A contact has the channel and source of the help desk, an order those of the shop; only the customer,
     # and with it the segment, is common to both.
     dimensions=("segment",),

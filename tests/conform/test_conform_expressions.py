@@ -200,3 +200,9 @@ def test_a_fault_says_its_connection_and_stream(tmp_path: Any) -> None:
     batch = bench.land([{"id": 1, "reason": "late"}])
     with pytest.raises(ConfigError, match=r"^shop\.things: support_case\.reason"):
         flow.prepare(bench.settings, batch)
+
+
+def test_an_expression_over_other_records_is_refused_before_anything_is_read() -> None:
+    to = {"support_case": {**CASE, "reason": "lead(x) OVER (ORDER BY id)"}}
+    with pytest.raises(ConfigError, match=r"support_case\.reason: .*looks at other records"):
+        check(Stream.model_validate(stream(to)))

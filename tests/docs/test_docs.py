@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+from cxflow import flow
 from cxflow import settings as configuration
 from cxflow.cli.app import app
 from cxflow.cli.reference import documents
@@ -158,3 +159,9 @@ def test_the_project_speaks_of_no_registry_and_no_machine() -> None:
         if ours and text and words.search(path.read_text()):
             found.append(str(path.relative_to(ROOT)))
     assert found == []
+
+
+def test_the_database_of_the_sources_page_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ERP_URL", "sqlite:///erp.db")
+    (tmp_path / configuration.FILE_NAME).write_text(snippets("sources.md", "toml")[1])
+    assert flow.lint(configuration.load(tmp_path), "erp") == ["erp.orders"]

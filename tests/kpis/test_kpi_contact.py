@@ -37,9 +37,10 @@ def test_a_month_without_contacts_has_a_rate_of_zero_with_an_upper_end(desk: Des
 def test_contacts_without_orders_have_no_rate(desk: Desk) -> None:
     assert desk.result("contact_rate") is None
     desk.contact(at("3-14"))
-    rate = desk.result("contact_rate")
-    assert rate is not None
-    assert (rate.value, rate.n, rate.numerator) == (None, 0, 1)
+    assert desk.result("contact_rate") is None
+    desk.order(at("2-14"))
+    desk.compute("contact_rate")
+    assert [(v.value, v.n, v.numerator) for v in desk.values("contact_rate")] == [(0, 1, 0), (None, 0, 1)]
 
 
 def test_contact_rate_is_sliced_by_the_customers_segment_only(desk: Desk) -> None:

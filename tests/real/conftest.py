@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from real_project import VARIABLE, RealProject
-from real_sets import OLIST, PWC, SFO, Loaded, RealSet
+from real_sets import BPI13, CDNOW, COMCAST, OLIST, PWC, RESTMEX, SFO, SKYTRAX, Loaded, RealSet
 
 ROOT = Path(__file__).parents[2]
 
@@ -55,6 +55,36 @@ def loaded_pwc(home: Callable[[RealSet], RealProject]) -> Loaded:
 
 
 @pytest.fixture(scope="session")
+def loaded_cdnow(home: Callable[[RealSet], RealProject]) -> Loaded:
+    project = home(CDNOW)
+    return Loaded(CDNOW, project, project.cxflow("run"))
+
+
+@pytest.fixture(scope="session")
+def loaded_comcast(home: Callable[[RealSet], RealProject]) -> Loaded:
+    project = home(COMCAST)
+    return Loaded(COMCAST, project, project.cxflow("run"))
+
+
+@pytest.fixture(scope="session")
+def loaded_skytrax(home: Callable[[RealSet], RealProject]) -> Loaded:
+    project = home(SKYTRAX)
+    return Loaded(SKYTRAX, project, project.cxflow("run"))
+
+
+@pytest.fixture(scope="session")
+def loaded_restmex(home: Callable[[RealSet], RealProject]) -> Loaded:
+    project = home(RESTMEX)
+    return Loaded(RESTMEX, project, project.cxflow("run"))
+
+
+@pytest.fixture(scope="session")
+def loaded_bpi13(home: Callable[[RealSet], RealProject]) -> Loaded:
+    project = home(BPI13)
+    return Loaded(BPI13, project, project.cxflow("run"))
+
+
+@pytest.fixture(scope="session")
 def olist(loaded_olist: Loaded) -> RealProject:
     return loaded_olist.project
 
@@ -69,7 +99,34 @@ def pwc(loaded_pwc: Loaded) -> RealProject:
     return loaded_pwc.project
 
 
-@pytest.fixture(scope="session", params=["olist", "sfo", "pwc"])
+@pytest.fixture(scope="session")
+def cdnow(loaded_cdnow: Loaded) -> RealProject:
+    return loaded_cdnow.project
+
+
+@pytest.fixture(scope="session")
+def comcast(loaded_comcast: Loaded) -> RealProject:
+    return loaded_comcast.project
+
+
+@pytest.fixture(scope="session")
+def skytrax(loaded_skytrax: Loaded) -> RealProject:
+    return loaded_skytrax.project
+
+
+@pytest.fixture(scope="session")
+def restmex(loaded_restmex: Loaded) -> RealProject:
+    return loaded_restmex.project
+
+
+@pytest.fixture(scope="session")
+def bpi13(loaded_bpi13: Loaded) -> RealProject:
+    return loaded_bpi13.project
+
+
+@pytest.fixture(
+    scope="session", params=["olist", "sfo", "pwc", "cdnow", "comcast", "skytrax", "restmex", "bpi13"]
+)
 def loaded(request: pytest.FixtureRequest) -> Loaded:
     """Every set in turn."""
     found: Loaded = request.getfixturevalue(f"loaded_{request.param}")

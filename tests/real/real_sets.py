@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ class RealSet:
     """Streams that the KPIs below need too; loaded whole, with the first halves."""
     shown: tuple[tuple[str, ...], ...] = ()
     """Arguments of `cxflow kpis` that show what depends on these streams alone."""
+    refused: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Streams of which records belong in quarantine: how many, by the rule that they break."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,47 @@ PWC = RealSet(
     shown=(("csat",), ("average_handle_time", "--grain", "day"), ("abandonment_rate", "--grain", "day")),
 )
 
+CDNOW = RealSet(
+    "cdnow",
+    {"shop.purchases": "cdnow/CDNOW_master.txt"},
+    halved=("shop.purchases",),
+    shown=(
+        ("repeat_purchase_rate",),
+        ("average_order_value", "--grain", "month"),
+        ("retention_rate",),
+    ),
+)
+
+COMCAST = RealSet(
+    "comcast",
+    {"complaints.tickets": "comcast/Comcast_telecom_complaints_data.csv"},
+    halved=("complaints.tickets",),
+)
+
+SKYTRAX = RealSet(
+    "skytrax",
+    {"skytrax.lounges": "skytrax/lounge.csv", "skytrax.seats": "skytrax/seat.csv"},
+    halved=("skytrax.lounges", "skytrax.seats"),
+    shown=(("review_rating", "--grain", "month"),),
+    refused={"skytrax.seats": {"time_plausible": 26}},
+)
+
+RESTMEX = RealSet(
+    "restmex",
+    {"sights.reviews": "restmex2021/rest-mex_2021_Sentiment_data_train.csv"},
+    halved=("sights.reviews",),
+    shown=(("review_rating", "--grain", "day"),),
+    refused={"sights.reviews": {"time_not_in_future": 1}},
+)
+
+BPI13 = RealSet("bpi13", {"problems.events": "bpi13/BPI13C.csv"}, halved=("problems.events",))
+
 
 def rows_of(path: Path) -> list[tuple[object, ...]]:
-    """The header and the records of a CSV file or a workbook; a record may span lines."""
+    """The header and the records of a CSV file, a workbook or a file of fixed width, whose lines stay whole; a
+    record may span lines."""
+    if path.suffix == ".txt":
+        return [(line,) for line in path.read_text(encoding="utf-8").splitlines()]
     if path.suffix == ".xlsx":
         book = openpyxl.load_workbook(path, read_only=True)
         rows = [tuple(row) for row in book.worksheets[0].iter_rows(values_only=True)]
@@ -115,6 +155,10 @@ def _write(path: Path, rows: Iterable[tuple[object, ...]]) -> None:
         for row in rows:
             sheet.append(row)
         book.save(path)
+        return
+    if path.suffix == ".txt":
+        with path.open("w", encoding="utf-8", newline="\r\n") as file:
+            file.writelines(f"{line}\n" for (line,) in rows)
         return
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows(rows)

@@ -18,6 +18,14 @@ def counts(outcome: dict[str, Any]) -> dict[str, dict[str, int]]:
     return {f"{each['connection']}.{each['stream']}": each["counts"] for each in outcome["streams"]}
 
 
+def in_quarantine(project: RealProject) -> list[tuple[Any, ...]]:
+    """CONNECTION.STREAM, rule and number of records that are refused and open."""
+    return project.rows(
+        "SELECT source_system || '.' || source_object AS stream, rule, "
+        "count(DISTINCT source_record_id) FROM quarantine WHERE status = 'open' GROUP BY ALL ORDER BY ALL"
+    )
+
+
 def test_every_record_of_the_source_is_read(loaded: Loaded) -> None:
     read = {name: each["extracted"] for name, each in counts(loaded.outcome).items()}
     assert read == {
@@ -25,10 +33,13 @@ def test_every_record_of_the_source_is_read(loaded: Loaded) -> None:
     }
 
 
-def test_every_record_is_loaded_and_the_books_balance(loaded: Loaded) -> None:
-    for books in counts(loaded.outcome).values():
+def test_every_record_is_loaded_or_refused_for_a_reason_and_the_books_balance(loaded: Loaded) -> None:
+    for stream, books in counts(loaded.outcome).items():
         assert books["extracted"] == sum(books[outcome] for outcome in OUTCOMES)
-        assert books["quarantined"] == 0
+        assert books["quarantined"] == sum(loaded.of.refused.get(stream, {}).values())
+    assert in_quarantine(loaded.project) == sorted(
+        (stream, rule, n) for stream, rules in loaded.of.refused.items() for rule, n in rules.items()
+    )
     ledger = loaded.project.rows(
         f"SELECT batch_id, extracted, {', '.join(OUTCOMES)} FROM load_run "
         "WHERE mode = 'scheduled' AND extracted > 0"
@@ -39,12 +50,13 @@ def test_every_record_is_loaded_and_the_books_balance(loaded: Loaded) -> None:
     )
     (registered,) = loaded.project.row("SELECT count(*) FROM source_record")
     total = loaded.outcome["total"]
-    assert registered == total["inserted"] == total["extracted"] - total["deduplicated"]
+    assert registered == total["inserted"]
+    assert registered == total["extracted"] - total["deduplicated"] - total["quarantined"]
 
 
 def test_what_is_loaded_already_changes_nothing(loaded: Loaded) -> None:
     project = loaded.project
-    before = project.digest()
+    before, refused = project.digest(), in_quarantine(project)
 
     for file in loaded.of.files.values():
         os.utime(project.data / file)
@@ -55,12 +67,13 @@ def test_what_is_loaded_already_changes_nothing(loaded: Loaded) -> None:
     total = again["total"]
     assert (
         total["extracted"]
-        == total["unchanged"] + total["deduplicated"]
+        == total["unchanged"] + total["deduplicated"] + total["quarantined"]
         == loaded.outcome["total"]["extracted"]
     )
     assert total["deduplicated"] == loaded.outcome["total"]["deduplicated"]
     assert again["kpis"]["published"] == 0
     assert project.digest() == before
+    assert in_quarantine(project) == refused
 
 
 @pytest.mark.parametrize("late", [1, 0], ids=["in order", "reversed"])
@@ -86,6 +99,8 @@ def test_two_halves_in_either_order_make_the_whole(
         assert first[stream]["extracted"] + second[stream]["extracted"] == whole_books[stream]["extracted"]
     streams = (*of.halved, *of.beside)
     assert project.digest(streams) == loaded.project.digest(streams)
+    refused = [each for each in in_quarantine(loaded.project) if each[0] in streams]
+    assert in_quarantine(project) == refused
     for asked in of.shown:
         assert project.published(*asked) == close_to(loaded.project.published(*asked))
 

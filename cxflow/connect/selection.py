@@ -1,0 +1,254 @@
+"""What a stream of a database selects: the whole, a window on a time column, or what follows a key.
+
+Called by `sql`. The column's values say how the window's edges are written: the declared type of a column is
+not known of a query, and says nothing in SQLite.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from pydantic import Field, model_validator
+
+from cxflow.errors import ConfigError
+from cxflow.model.stream import Stream
+from cxflow.model.window import Window
+
+CursorType = Literal["time", "epoch", "epoch_ms", "key"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECONDS = {"epoch": 1_000_000, "epoch_ms": 1_000}
+_TURN = timedelta(hours=3)
+"""Clocks are put back by less than this."""
+_BIGINT = 1 << 63
+
+
+class SqlStream(Stream):
+    """A stream of a database: a table or a query."""
+
+    table: str | None = None
+    """A table or view, `schema.name`; without a schema, in the one that the database looks in first."""
+    query: str | None = None
+    """A SELECT; it is used as a sub-select, so it ends without ORDER BY where the database wants that."""
+    cursor: tuple[str, ...] = Field(default=(), max_length=4)
+    """First a time column that moves with every change, or a key that grows; then tie-breakers. Unset: the
+    stream is read whole each time."""
+    cursor_type: CursorType | None = None
+    """What the first cursor column holds: time, epoch (seconds since 1970), epoch_ms, or key. Unset: times and
+    texts in ISO 8601 are times, all else is a key."""
+    without_cursor: Literal["stop", "read", "skip"] = "stop"
+    """What to do with rows whose cursor is null, which no window holds: refuse to read, read them each time,
+    leave them out."""
+    look_back_keys: int = Field(default=1000, ge=0)
+    """How far behind its last whole-number key a scheduled run reads again: of two transactions, the one with
+    the lower key may commit last."""
+    partition_rows: int = Field(default=20_000, ge=1)
+    """Rows held in memory at a time."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> SqlStream:
+        if bool(self.table) == bool(self.query):
+            raise ValueError('a stream reads one thing: table = "schema.name" or query = "SELECT …"')
+        if self.cursor and self.cursor[0] in self.pii:
+            raise ValueError(
+                f"the cursor {self.cursor[0]!r} is tagged as personal data, and cursors are kept"
+            )
+        return self
+
+    @property
+    def place(self) -> tuple[str | None, str]:
+        """The table's schema and name."""
+        schema, _, name = (self.table or "").rpartition(".")
+        return schema or None, name
+
+    @property
+    def origin(self) -> str:
+        """What its records are said to come from."""
+        return self.table or "query"
+
+
+def nothing(stream: SqlStream) -> sa.Select[Any]:
+    """The stream's columns, and no row."""
+    return _all(stream).where(sa.text("1 = 0"))
+
+
+def sample(stream: SqlStream) -> sa.Select[Any]:
+    """One value of the first cursor column."""
+    cursor = _column(stream.cursor[0])
+    return sa.select(cursor).select_from(_relation(stream)).where(cursor.is_not(None)).limit(1)
+
+
+def one_without_cursor(stream: SqlStream) -> sa.Select[Any]:
+    """1 where some row has no cursor."""
+    cursor = _column(stream.cursor[0])
+    return sa.select(sa.text("1")).select_from(_relation(stream)).where(cursor.is_(None)).limit(1)
+
+
+def whole(stream: SqlStream) -> sa.Select[Any]:
+    """Every row."""
+    return _all(stream)
+
+
+def within(stream: SqlStream, edges: Edges) -> sa.Select[Any]:
+    """The rows of a window, by the keyset."""
+    cursor = _column(stream.cursor[0])
+    condition = cursor < edges.end
+    if edges.start is not None:
+        condition = sa.and_(cursor >= edges.start, condition)
+    return _ordered(stream, condition)
+
+
+def after(stream: SqlStream, last: int | str | None) -> sa.Select[Any]:
+    """The rows that follow a key, less the look-back where it is a number; all of them after None."""
+    cursor = _column(stream.cursor[0])
+    if last is None:
+        return _ordered(stream, cursor.is_not(None))
+    if isinstance(last, int):
+        return _ordered(stream, cursor > _number(last - stream.look_back_keys))
+    return _ordered(stream, cursor > sa.literal(last, sa.String()))
+
+
+def is_key(stream: SqlStream, value: Any) -> bool:
+    """Whether the first cursor column is a key, by the declaration or by one of its values."""
+    if stream.cursor_type:
+        return stream.cursor_type == "key"
+    return not isinstance(value, date) and not (isinstance(value, str) and _iso(value) is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """A window's edges as the cursor column writes them."""
+
+    start: sa.ColumnElement[Any] | None
+    end: sa.ColumnElement[Any]
+
+
+def edges(stream: SqlStream, window: Window, value: Any, zone: str | None) -> Edges:
+    """The edges of a window, written like `value`, one of the column's own.
+
+    Raises ConfigError for times without a zone where none is declared, and for values that are no times.
+    """
+    start, end = window.start, window.end
+    if stream.cursor_type in _MICROSECONDS:
+        unit = _MICROSECONDS[str(stream.cursor_type)]
+        return Edges(_number(_since_1970(start, unit)) if start else None, _number(_since_1970(end, unit)))
+    written = _iso(value) if isinstance(value, str) else value
+    if not isinstance(written, date):
+        raise ConfigError(
+            f"the cursor {stream.cursor[0]!r} holds no times",
+            value=stream.cursor[0],
+            fix='say cursor_type = "key", "epoch" or "epoch_ms"',
+        )
+    is_day = not isinstance(written, datetime)
+    if isinstance(written, datetime) and written.tzinfo is not None:
+        if isinstance(value, str) and written.utcoffset():
+            raise ConfigError(
+                f"the cursor {stream.cursor[0]!r} is text with an offset from UTC, which does not sort by time",
+                value=stream.cursor[0],
+                fix="convert it to UTC in a query",
+            )
+        first, last = start, end
+    else:
+        first, last = _on_the_clock(stream, start, end, zone)
+    return Edges(
+        None if first is None else _like(value, first, is_day=is_day), _like(value, last, is_day=is_day)
+    )
+
+
+def _on_the_clock(
+    stream: SqlStream, start: datetime | None, end: datetime, zone: str | None
+) -> tuple[datetime | None, datetime]:
+    """The edges as a clock of the zone shows them. Where clocks are put back an hour is shown twice: the window
+    takes in both, since a record read twice costs nothing."""
+    if zone is None:
+        raise ConfigError(
+            f"the cursor {stream.cursor[0]!r} holds times without a zone, and no zone is declared",
+            value=stream.cursor[0],
+            fix='say timezone = "Europe/Madrid", or what it is',
+        )
+    clock = ZoneInfo(zone)
+
+    def offset(instant: datetime) -> timedelta:
+        return instant.astimezone(clock).utcoffset() or timedelta(0)
+
+    if start is not None:
+        start = start.astimezone(UTC)
+        start = (start + min(offset(start), offset(start + _TURN))).replace(tzinfo=None)
+    end = end.astimezone(UTC)
+    return start, (end + max(offset(end), offset(end - _TURN))).replace(tzinfo=None)
+
+
+def _like(value: Any, edge: datetime, *, is_day: bool) -> sa.ColumnElement[Any]:
+    if isinstance(value, str):
+        if is_day:
+            return sa.literal(edge.date().isoformat(), sa.String())
+        # Without an end of zeros, so that every way to write the same instant sorts behind it.
+        zoneless = edge.astimezone(UTC).replace(tzinfo=None) if edge.tzinfo else edge
+        shown = zoneless.isoformat(sep=value[10])
+        return sa.literal(shown.rstrip("0") if "." in shown else shown, sa.String())
+    if is_day:
+        # A day belongs to the window that holds its beginning: only then has all of it been seen.
+        return sa.literal(edge.date(), sa.Date())
+    return sa.literal(edge, sa.DateTime(timezone=edge.tzinfo is not None))
+
+
+def _iso(value: str) -> date | None:
+    """A text in ISO 8601 as a date or a time, or None."""
+    if len(value) < 10 or value[4] != "-":
+        return None
+    try:
+        return date.fromisoformat(value) if len(value) == 10 else datetime.fromisoformat(value)
+    except ValueError:
+        return None
+
+
+def _since_1970(instant: datetime, unit: int) -> int:
+    """Rounded up: a whole number is at or behind the edge exactly where it is at or behind this."""
+    return -((_EPOCH - instant) // timedelta(microseconds=unit))
+
+
+def key_value(value: Any, column: str) -> int | str:
+    """A key as a cursor keeps it. Raises ConfigError for one that has no exact form in JSON."""
+    if isinstance(value, Decimal) and value == value.to_integral_value():
+        return int(value)
+    if isinstance(value, int | str) and not isinstance(value, bool):
+        return value
+    raise ConfigError(
+        f"the cursor {column!r} is neither a time, nor a whole number, nor text",
+        value=column,
+        fix="take another column, or none to read the stream whole",
+    )
+
+
+def _number(value: int) -> sa.ColumnElement[Any]:
+    kind = sa.BigInteger() if -_BIGINT <= value < _BIGINT else sa.Numeric()
+    return sa.literal(value, kind)
+
+
+def _all(stream: SqlStream) -> sa.Select[Any]:
+    return sa.select(sa.text("*")).select_from(_relation(stream))
+
+
+def _ordered(stream: SqlStream, condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    if stream.without_cursor == "read":
+        condition = sa.or_(condition, _column(stream.cursor[0]).is_(None))
+    return _all(stream).where(condition).order_by(*(_column(name) for name in stream.cursor))
+
+
+def _column(name: str) -> sa.ColumnElement[Any]:
+    # Quoted: the name is the source's own, whatever its case.
+    return sa.column(sa.quoted_name(name, quote=True))
+
+
+def _relation(stream: SqlStream) -> sa.FromClause:
+    if stream.table:
+        schema, name = stream.place
+        return sa.table(name, schema=schema)
+    query = (stream.query or "").strip().rstrip(";")
+    # A colon in a query is SQL (a cast, a literal), no parameter; a comment may end its last line.
+    return sa.text("(" + query.replace(":", "\\:") + "\n) source_query")  # type: ignore[return-value]
