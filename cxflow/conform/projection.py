@@ -91,7 +91,7 @@ def _parse(database: duckdb.DuckDBPyConnection, place: str, expression: str) -> 
     outcome = json.loads(row[0]) if row else {}
     if row and re.search(r'"class":\s*"WINDOW"', row[0]):
         raise ConfigError(
-            f"{place}: {expression!r} looks at other records (OVER); an expression sees its own record",
+            f"{place}: {expression!r} is a window function, over other records; an expression sees its own",
             value=place,
         )
     if outcome.get("error"):
