@@ -259,6 +259,7 @@ def test_a_file_without_records_lands_none(drop: Drop, content: str) -> None:
         ("a.CSV.GZ", gzip.compress(b"id,b\n1,x\n2,y\n")),
         ("a.csv.zst", pa.Codec("zstd").compress(b"id,b\n1,x\n2,y\n", asbytes=True)),
     ],
+    ids=["gzip in two members", "gzip in capitals", "zstd"],  # gzip holds the time: no name for a test
 )
 def test_compressed_files_are_read_like_plain_ones(drop: Drop, name: str, content: bytes) -> None:
     drop.write(name, content)
