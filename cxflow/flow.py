@@ -27,7 +27,7 @@ from cxflow.connect.connector import Connector
 from cxflow.errors import CxflowError, FatalError, TransientError
 from cxflow.identity import resolve
 from cxflow.kpis import calculator
-from cxflow.kpis.kpi import Kpi
+from cxflow.kpis.kpi import Kpi, checked
 from cxflow.load import batch as loading
 from cxflow.model.batch import BatchRef, Mode
 from cxflow.model.window import Window
@@ -216,9 +216,8 @@ def resolve_identity(settings: Settings) -> resolve.IdentityReport:
 
 
 def kpis(settings: Settings) -> dict[str, Kpi]:
-    """All KPIs, of cxflow and of plugins, by name."""
-    found = registry.kpis(registry.of_project(settings))
-    return {name: kpi for name, kpi in found.items() if isinstance(kpi, Kpi)}
+    """All KPIs, of cxflow and of plugins, by name. Raises ConfigError for one that is something else."""
+    return checked(registry.kpis(registry.of_project(settings)))
 
 
 def compute_kpis(settings: Settings, *, everything: bool = False) -> calculator.KpiReport:

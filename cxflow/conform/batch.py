@@ -111,18 +111,13 @@ def _view_raw(work: _Work, folder: Path, manifest: landing.Manifest) -> None:
     structure = literal(shape.as_structure(work.raw))
     own = "_row, _origin, _received_at"
     if manifest.layout == "json":
-        parts = landed_parts(folder)
+        parts = landing.records_in(folder)
         select = f"SELECT record.*, {own} FROM (SELECT from_json(_payload, {structure}) AS record, {own} FROM {parts})"
     else:
         absent = [name for name in work.raw if name not in manifest.raw_columns]
         nulls = "".join(f", NULL::VARCHAR AS {identifier(name)}" for name in absent)
-        select = f"SELECT *{nulls} FROM {landed_parts(folder)}"
+        select = f"SELECT *{nulls} FROM {landing.records_in(folder)}"
     work.database.execute(f"CREATE TEMP VIEW raw AS {select}")
-
-
-def landed_parts(folder: Path) -> str:
-    """The relation of a landed batch's records."""
-    return f"read_parquet({literal(str(folder / 'part-*.parquet'))}, union_by_name = true)"
 
 
 def _refuse_unreadable(work: _Work, folder: Path, manifest: landing.Manifest) -> None:

@@ -286,6 +286,11 @@ def local_copy(settings: Settings, path: str) -> Iterator[Path]:
         yield Path(folder)
 
 
+def records_in(folder: Path) -> str:
+    """The DuckDB relation of a landed batch's records, from the folder of its local copy."""
+    return f"read_parquet({literal(str(folder / 'part-*.parquet'))}, union_by_name = true)"
+
+
 def batches(settings: Settings, connection: str, stream: str) -> list[str]:
     """The ids of a stream's landed batches, oldest first."""
     file_system, root = storage(settings)
@@ -308,7 +313,7 @@ def subset(settings: Settings, batch: BatchRef, rows: list[int]) -> BatchRef:
     with local_copy(settings, batch.path) as source, writing() as writer:
         with duckdb.connect() as database:
             database.execute("SET TimeZone = 'UTC'")
-            parts = f"read_parquet({literal(f'{source}/part-*.parquet')}, union_by_name = true)"
+            parts = records_in(source)
             writer.query(
                 database,
                 f"SELECT * EXCLUDE (_row) FROM {parts} WHERE list_contains({rows}, _row) ORDER BY _row",

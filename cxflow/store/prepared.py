@@ -109,7 +109,7 @@ def payloads(folder: Path, manifest: landing.Manifest) -> str:
     """SQL for every record of a landed batch as text: `_row`, `received_at`, `payload` (JSON, or the raw line)."""
     parts = []
     if manifest.records > manifest.malformed:
-        landed = f"read_parquet({literal(str(folder / 'part-*.parquet'))}, union_by_name = true)"
+        landed = landing.records_in(folder)
         text = "_payload"
         if manifest.layout == "columns":
             fields = ", ".join(f"{identifier(name)} := {identifier(name)}" for name in manifest.raw_columns)
