@@ -7,13 +7,15 @@ raw row is in `record` or, where it could not be read at all, in `refused`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 
 import duckdb
 
-from cxflow.conform import drift, identifiers, rows
-from cxflow.conform.expressions import Notation, cast
-from cxflow.conform.guard import Evaluation, evaluate
+from cxflow.conform import drift, identifiers, sheets
+from cxflow.conform.expressions import Notation, duckdb_type
+from cxflow.conform.guard import Evaluation
+from cxflow.conform.parts import FIRST_TOUCHPOINT, Origin, Part, Rows, first_touchpoint, rows_of, view
 from cxflow.conform.projection import bind, check, check_references, connect, record_expressions, types
 from cxflow.conform.unseen import with_unseen
 from cxflow.model.batch import BatchRef
@@ -25,13 +27,21 @@ from cxflow.store.prepared import Conformed
 
 _BOOKS = """
 CREATE TABLE refused (_row BIGINT, stage VARCHAR, rule VARCHAR, column_name VARCHAR, raw_value VARCHAR);
+CREATE TABLE identifier_met (_row BIGINT, namespace VARCHAR, identity_hash VARCHAR, identity_value VARCHAR);
+"""
+
+_RECORD = """
 CREATE TABLE record (
-    _row BIGINT, record_id VARCHAR, version_at TIMESTAMPTZ, received_at TIMESTAMPTZ, is_deleted BOOLEAN
-);
-CREATE TABLE identifier (
-    _row BIGINT, namespace VARCHAR, identity_hash VARCHAR, identity_value VARCHAR, seen_at TIMESTAMPTZ
+    _row BIGINT, record_id VARCHAR, version_at TIMESTAMPTZ, received_at TIMESTAMPTZ, is_deleted BOOLEAN,
+    content_hash VARCHAR, event_at TIMESTAMPTZ
 );
 """
+
+_IDENTIFIER = """
+CREATE VIEW identifier AS SELECT i.*, coalesce(r.event_at, r.version_at, r.received_at) AS seen_at
+FROM identifier_met i JOIN record r ON r._row = i._row
+"""
+"""An identifier was seen when the first of its record's events happened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +91,18 @@ def conform(
         raw = shape.with_absent(read, stream.may_lack)
         work = _Work(settings, connection, stream, database, raw)
         database.execute(_BOOKS)
-        for name in stream.to:
-            rows.create(database, tables.CANONICAL[name])
         _refuse_unreadable(work, folder, manifest)
         unusable: dict[str, int] = {}
         if readable:
             _view_raw(work, folder, manifest)
             _refuse_drifted(work, outcome)
-            unusable = _records(work)
-            for name in stream.to:
-                _fill(work, name)
-            _require(work)
-        _complete(work)
+            rows = _sheets(work)
+            _require(work, rows)
+            unusable = _identifiers(work)
+            _complete(work, rows)
+        else:
+            _leave_empty(work)
+        database.execute(_IDENTIFIER)
         made = sum(_count(work, name) for name in stream.to)
     report = {"drift": changed.as_json(), "unusable_identifiers": unusable}
     return Conformed(
@@ -139,129 +149,111 @@ def _refuse_drifted(work: _Work, outcome: drift.Outcome) -> None:
         )
 
 
-def _records(work: _Work) -> dict[str, int]:
-    """Fill `record`, one row per raw row with its key and version, and `identifier`; returns the number of
-    unusable identifiers by namespace."""
-    database, stream = work.database, work.stream
+def _sheets(work: _Work) -> list[Rows]:
+    """Make the sheets, and the canonical tables as views of them. Returns how rows are read."""
+    stream = work.stream
     expressions = record_expressions(stream)
-    kinds = types(database, "", expressions, work.raw)
-    evaluated = evaluate(database, Evaluation("record", {**expressions, "_received_at": "_received_at"}))
-    keys = [
-        f"nullif(trim(r.primary_key_{number}::VARCHAR), '')"
-        for number in range(1, len(stream.primary_key) + 1)
+    record = sheets.RecordPart(
+        Evaluation("record", {**expressions, "_received_at": "_received_at"}),
+        types(work.database, "", expressions, work.raw),
+        len(stream.primary_key),
+        work.notation,
+    )
+    currency = work.connection.currency or work.settings.project.currency
+    origin = Origin(work.connection.name, stream.name, work.notation, currency)
+    parts = [
+        Part(tables.CANONICAL[name], number, *bind(work.database, tables.CANONICAL[name], projection, work.raw), origin)
+        for name, projections in stream.to.items()
+        for number, projection in enumerate(projections)
     ]
-    if len(keys) > 1:
-        keys = [rf"replace(replace({key}, '\', '\\'), '|', '\|')" for key in keys]
-    version = cast("r.version", kinds["version"], "TIMESTAMPTZ", work.notation) if stream.version else None
-    deleted = cast("r.deleted", kinds["deleted"], "BOOLEAN", work.notation) if stream.deleted else None
-    is_deleted = f"coalesce({deleted.value}, false)" if deleted else "false"
-    version_at = version.value if version else "NULL::TIMESTAMPTZ"
-    if version and deleted:
-        # A tombstone often has nothing but its key: it is as new as its delivery.
-        version_at = f"coalesce({version_at}, CASE WHEN {is_deleted} THEN r._received_at END)"
-    database.execute(
-        f"INSERT INTO record SELECT _row, {' || chr(124) || '.join(keys)} AS record_id, {version_at} AS version_at, "
-        f"r._received_at AS received_at, {is_deleted} AS is_deleted FROM {evaluated} AS r"
+    sheets.make(work.database, record, parts)
+    rows = rows_of(parts)
+    if first := first_touchpoint(rows):
+        work.database.execute(f"CREATE TABLE {FIRST_TOUCHPOINT} AS {first}")
+    for name in stream.to:
+        work.database.execute(f"CREATE VIEW {name} AS {view([item for item in rows if item.part.table.name == name])}")
+    return rows
+
+
+def _require(work: _Work, rows: list[Rows]) -> None:
+    """Refuse the records that lack a required value. A deleted one only loses the row: a tombstone has little more
+    than its key."""
+    work.database.execute(
+        "INSERT INTO refused SELECT _row, 'conform', 'required', 'primary_key', NULL FROM sheet WHERE record_id IS NULL"
     )
-    database.execute(
-        "INSERT INTO refused SELECT _row, 'conform', 'required', 'primary_key', NULL "
-        "FROM record WHERE record_id IS NULL"
+    for each in rows:
+        absent = ", ".join(
+            f"CASE WHEN {sql} THEN {literal(f'{each.part.table.name}.{name}')} END"
+            for name, sql in each.missing.items()
+        )
+        work.database.execute(
+            "INSERT INTO refused (_row, stage, rule, column_name) "
+            "SELECT DISTINCT _row, 'conform', 'required', place FROM "
+            f"(SELECT s._row, unnest([{absent}]) AS place FROM {each.source} "
+            f"WHERE {each.part.is_row} AND NOT s.is_deleted AND ({' OR '.join(each.missing.values())})) missing "
+            "WHERE place IS NOT NULL AND NOT EXISTS (SELECT 1 FROM refused f "
+            "WHERE f._row = missing._row AND f.column_name = missing.place)"
+        )
+
+
+def _complete(work: _Work, rows: list[Rows]) -> None:
+    """`record`: each record with its content hash, and when the first of its events happened.
+
+    Order within a record means nothing, so its rows' hashes are folded, with their number beside. In hex: DuckDB
+    takes 0.2 ms to write 128 bits in decimals.
+    """
+    beside = [each for each in rows if each.part.sheet == "sheet" and "JOIN" not in each.source]
+    apart = [
+        f"SELECT s._row, {each.content} AS h, {each.event_at or 'NULL::TIMESTAMPTZ'} AS event_at "
+        f"FROM {each.source} WHERE {each.part.is_row}"
+        for each in rows
+        if each not in beside
+    ]
+    if work.stream.identifiers:
+        identity = "md5_number(concat_ws(chr(31), namespace, identity_hash))"
+        apart.append(f"SELECT _row, {identity} AS h, NULL::TIMESTAMPTZ AS event_at FROM identifier_met")
+    hashes = [each.content for each in beside]
+    events = [each.event_at for each in beside if each.event_at]
+    joined = ""
+    if apart:
+        joined = (
+            " LEFT JOIN (SELECT _row, bit_xor(h) AS h, count(h) AS parts, min(event_at) AS event_at "
+            f"FROM ({' UNION ALL '.join(apart)}) GROUP BY _row) a ON a._row = s._row"
+        )
+        hashes.append("a.h")
+        events.append("a.event_at")
+    folded = reduce(lambda one, other: f"xor({one}, {other})", (f"coalesce({sql}, 0::UHUGEINT)" for sql in hashes))
+    parts = " + ".join([*(f"({each.exists})::INTEGER" for each in beside), *(["coalesce(a.parts, 0)"] if apart else [])])
+    work.database.execute(
+        "CREATE TABLE record AS SELECT s._row, s.record_id, s.version_at, s._received_at AS received_at, s.is_deleted, "
+        f"concat_ws('.', to_hex({folded}), {parts}, CASE WHEN s.is_deleted THEN 'deleted' END) AS content_hash, "
+        f"least({', '.join(events) or 'NULL::TIMESTAMPTZ'}) AS event_at FROM sheet s{joined}"
     )
-    for name, made in (("version", version), ("deleted", deleted)):
-        if made:
-            database.execute(
-                f"INSERT INTO refused SELECT _row, 'conform', {made.rule}, {literal(name)}, r.{name}::VARCHAR "
-                f"FROM {evaluated} AS r WHERE {made.misfit}"
-            )
+
+
+def _identifiers(work: _Work) -> dict[str, int]:
+    """Fill `identifier_met`; returns the number of unusable identifiers by namespace."""
     return identifiers.collect(
-        database,
+        work.database,
         work.settings,
-        stream,
-        evaluated=evaluated,
+        work.stream,
         system=work.connection.name,
         country=work.connection.country or work.settings.project.country,
     )
 
 
-def _fill(work: _Work, name: str) -> None:
-    table = tables.CANONICAL[name]
-    for projection in work.stream.to[name]:
-        evaluation, kinds = bind(work.database, table, projection, work.raw)
-        rows.fill(
-            work.database,
-            table,
-            evaluation,
-            kinds,
-            system=work.connection.name,
-            stream=work.stream.name,
-            notation=work.notation,
-            currency=work.connection.currency or work.settings.project.currency,
+def _leave_empty(work: _Work) -> None:
+    """The scratch tables of a batch of which not one record could be read."""
+    work.database.execute(_RECORD)
+    for name in work.stream.to:
+        columns = "".join(
+            f", {identifier(column.name)} {duckdb_type(column.type)}"
+            for column in tables.mappable(tables.CANONICAL[name]).values()
         )
-
-
-def _require(work: _Work) -> None:
-    """What must be there is there; the satellites learn their touchpoint before that."""
-    filled = [tables.CANONICAL[name] for name in work.stream.to]
-    if tables.touchpoint in filled:
-        rows.require(work.database, tables.touchpoint)
-        filled.remove(tables.touchpoint)
-        for table in filled:
-            if "touchpoint_id" in table.columns:
-                work.database.execute(
-                    f"UPDATE {table.name} SET touchpoint_id = first.touchpoint_id FROM "
-                    "(SELECT _row, arg_min(touchpoint_id, row_id) AS touchpoint_id FROM touchpoint GROUP BY _row) "
-                    f"AS first WHERE {table.name}._row = first._row AND {table.name}.touchpoint_id IS NULL"
-                )
-    for table in filled:
-        rows.require(work.database, table)
-
-
-def _complete(work: _Work) -> None:
-    """What needs all tables: an identifier's time, a record's content hash."""
-    database = work.database
-    filled = [tables.CANONICAL[name] for name in work.stream.to]
-    timed = [table for table in filled if table.info["event_time"]]
-    times = " UNION ALL ".join(
-        f"SELECT _row, {table.info['event_time']} AS event_at FROM {table.name}" for table in timed
-    )
-    event = (
-        f"SELECT _row, min(event_at) AS event_at FROM ({times}) GROUP BY _row"
-        if timed
-        else "SELECT 0 AS _row, NULL AS event_at"
-    )
-    database.execute(
-        "UPDATE identifier SET seen_at = known.event_at FROM "
-        "(SELECT k._row, coalesce(e.event_at, k.version_at, k.received_at) AS event_at "
-        f"FROM record k LEFT JOIN ({event}) e USING (_row)) AS known WHERE identifier._row = known._row"
-    )
-    contents = [
-        f"SELECT _row, md5_number(concat_ws(chr(31), {literal(table.name)}, {_texts(table.name)})) AS h "
-        f"FROM {table.name}"
-        for table in filled
-    ]
-    contents.append(
-        "SELECT _row, md5_number(concat_ws(chr(31), namespace, identity_hash)) AS h FROM identifier"
-    )
-    # Order within a record means nothing, so its rows' hashes are folded, with their number beside. In hex:
-    # DuckDB takes 0.2 ms to write 128 bits in decimals.
-    database.execute(
-        "CREATE OR REPLACE TABLE record AS SELECT k.*, concat_ws('.', coalesce(c.folded, '0'), c.parts, "
-        "CASE WHEN k.is_deleted THEN 'deleted' END) AS content_hash FROM record k LEFT JOIN "
-        "(SELECT _row, to_hex(bit_xor(h)) AS folded, count(*) AS parts "
-        f"FROM ({' UNION ALL '.join(contents)}) GROUP BY _row) c USING (_row)"
-    )
-    database.execute("CREATE TABLE all_records AS SELECT * FROM record")
+        work.database.execute(f"CREATE TABLE {name} (row_id BIGINT, _row BIGINT, _received_at TIMESTAMPTZ{columns})")
 
 
 def _count(work: _Work, name: str) -> int:
     row = work.database.execute(f"SELECT count(*) FROM {name}").fetchone()
     return int(row[0]) if row else 0
 
-
-def _texts(name: str) -> str:
-    """All of a row's mapped values as texts, nulls told from empty ones. When it was received is not content."""
-    return ", ".join(
-        f"coalesce({identifier(column)}::VARCHAR, chr(30))"
-        for column in tables.mappable(tables.CANONICAL[name])
-        if column != "received_at"
-    )

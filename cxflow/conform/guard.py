@@ -10,7 +10,8 @@ import duckdb
 from cxflow.errors import ConfigError
 from cxflow.model.sql import identifier, literal
 
-_DATA_ERRORS = (duckdb.DataError, duckdb.InvalidInputException, duckdb.InternalException)
+DATA_ERRORS = (duckdb.DataError, duckdb.InvalidInputException, duckdb.InternalException)
+"""What DuckDB raises where an expression fails on the value of some record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +56,16 @@ class Evaluation:
         return f"SELECT _row, {self.item} AS _item{outputs}"
 
 
-def evaluate(database: duckdb.DuckDBPyConnection, evaluation: Evaluation) -> str:
-    """Materialise an evaluation and return its table's name: `_row`, `_item` and the expressions' raw values.
+def evaluate(database: duckdb.DuckDBPyConnection, evaluation: Evaluation, target: str) -> None:
+    """Materialise an evaluation as the table `target`: `_row`, `_item` and the expressions' raw values.
 
     The plain query is tried first. Where it fails on some record it is run again with every expression caught:
     a failure is null in the table and a line in `refused` under the rule `expression`. Raises ConfigError where
     an expression fails and cannot be caught.
     """
-    target = f"evaluated_{evaluation.place}"
     try:
         database.execute(f"CREATE OR REPLACE TEMP TABLE {target} AS {evaluation.sql()}")
-    except _DATA_ERRORS:
+    except DATA_ERRORS:
         try:
             _rescue(database, evaluation, target)
         except duckdb.BinderException as problem:
@@ -74,7 +74,6 @@ def evaluate(database: duckdb.DuckDBPyConnection, evaluation: Evaluation) -> str
                 f"{str(problem).splitlines()[0]}",
                 value=evaluation.place,
             ) from problem
-    return target
 
 
 def _rescue(database: duckdb.DuckDBPyConnection, evaluation: Evaluation, target: str) -> None:

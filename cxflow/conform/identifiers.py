@@ -19,12 +19,10 @@ def collect(
     settings: Settings,
     stream: Stream,
     *,
-    evaluated: str,
     system: str,
     country: str,
 ) -> dict[str, int]:
-    """Fill `identifier` from the table of record expressions; returns how many values of each namespace could
-    not be used.
+    """Fill `identifier_met` from the sheet; returns how many values of each namespace could not be used.
 
     An e-mail address is compared in lower case, a telephone number in E.164 (national ones belong to
     `country`), anything else as it is. A value that is no address or no possible number names nobody: the
@@ -36,14 +34,14 @@ def collect(
         namespace = qualified(name, system)
         _check_system(settings, namespace)
         column = identifier(f"identifiers.{name}")
-        met = f"(SELECT _row, nullif(trim({column}::VARCHAR), '') AS raw_value FROM {evaluated})"
+        met = f"(SELECT _row, nullif(trim({column}::VARCHAR), '') AS raw_value FROM sheet)"
         _normalise(database, namespace, country, met)
         ignored = _ignored(database, settings.identity.ignore.get(namespace, ()), namespace, country)
         kept = "identity_value" if settings.identity.store_values == "clear" else "NULL"
         prefix = literal(f"{salt}\x1f{namespace}\x1f")
         database.execute(
-            f"INSERT INTO identifier SELECT DISTINCT _row, {literal(namespace)}, "
-            f"sha256({prefix} || identity_value), {kept}, NULL::TIMESTAMPTZ "
+            f"INSERT INTO identifier_met SELECT DISTINCT _row, {literal(namespace)}, "
+            f"sha256({prefix} || identity_value), {kept} "
             f"FROM {met} JOIN normal USING (raw_value) WHERE identity_value IS NOT NULL "
             f"AND NOT list_contains({literals(ignored)}::VARCHAR[], identity_value)"
         )

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 import duckdb
 from sqlalchemy import Table
 
-from cxflow.conform import rows
 from cxflow.conform.expressions import MACROS
 from cxflow.conform.guard import Evaluation
+from cxflow.conform.parts import required
 from cxflow.errors import ConfigError
 from cxflow.model.stream import Projection, Stream
 from cxflow.settings import nearest
@@ -69,7 +69,7 @@ def _require_mapped(name: str, projection: Projection, stream: Stream) -> None:
     """What a row cannot do without is mapped, unless cxflow fills it."""
     table = tables.CANONICAL[name]
     filled = {"currency_code"} | ({"touchpoint_id"} if tables.touchpoint.name in stream.to else set())
-    for column in rows.required(table):
+    for column in required(table):
         if column not in projection.columns and column not in filled:
             raise ConfigError(
                 f"{name} cannot do without the column {column!r}, which is not mapped", value=column

@@ -70,10 +70,12 @@ def load(settings: Settings, batch: BatchRef) -> LoadReport:
 
 
 def _merge(loading: Loading, landed: Path) -> Counts:
+    source = landed / prepared.FOLDER / prepared.DATABASE
     for name in (*loading.verdict.tables, "record", "identifier", "refused"):
-        dialect.stage(loading.warehouse, f"stage_{name}", landed / prepared.FOLDER / f"{name}.parquet")
+        relation = f"{prepared.OUTPUT}.{name}"
+        dialect.stage(loading.warehouse, f"stage_{name}", source, relation, is_read_only=name != "refused")
     merge.decide(loading)
-    taken = refusals.refuse_taken_keys(loading, landed)
+    taken, lost = refusals.refuse_taken_keys(loading, landed)
     found = merge.outcomes(loading)
     counts = Counts(
         extracted=loading.verdict.extracted,
@@ -87,7 +89,7 @@ def _merge(loading: Loading, landed: Path) -> Counts:
     if counts.updated + counts.deleted:
         merge.remove_old_rows(loading)
     if counts.inserted + counts.updated + counts.deleted:
-        merge.insert_rows(loading)
+        merge.insert_rows(loading, lost)
     if counts.unchanged:
         merge.confirm_identifiers(loading)
     merge.register(loading)

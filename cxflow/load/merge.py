@@ -7,6 +7,7 @@ rows in every table; the rest is not touched. All of it is set-based SQL, the sa
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -65,8 +66,8 @@ def remove_old_rows(loading: Loading) -> None:
     loading.execute(sa.delete(record_identity).where(old))
 
 
-def insert_rows(loading: Loading) -> None:
-    """Insert the rows and identifiers of records that changed."""
+def insert_rows(loading: Loading, lost: Mapping[str, Sequence[int]]) -> None:
+    """Insert the rows and identifiers of records that changed, but for the rows that deleted ones have `lost`."""
     system, stream, run_id = loading.batch.connection, loading.batch.stream, loading.batch.batch_id
     for name in loading.verdict.tables:
         table, staged = CANONICAL[name], ROWS[name]
@@ -83,6 +84,8 @@ def insert_rows(loading: Loading) -> None:
             .join_from(staged, OUTCOME, OUTCOME.c._row == staged.c._row)
             .where(CHANGED)
         )
+        if name in lost:
+            rows = rows.where(staged.c._row.not_in(lost[name]))
         _insert(loading, table, rows)
         pending.pend_kpis(loading, table, rows.subquery())
     met = (

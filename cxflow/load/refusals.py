@@ -13,12 +13,13 @@ from cxflow.store import dialect, prepared
 from cxflow.store.tables import CANONICAL, KEYS, TIME, quarantine, source_record
 
 
-def refuse_taken_keys(loading: Loading, landed: Path) -> int:
+def refuse_taken_keys(loading: Loading, landed: Path) -> tuple[int, dict[str, list[int]]]:
     """Refuse records of which a row's key belongs to another record's row; returns how many. A deleted record is
-    not refused for it, it only loses the row.
+    not refused for it, it only loses the row: also returned, by table.
 
     `landed` is the local folder of the raw batch, for their raw text.
     """
+    lost: dict[str, list[int]] = {}
     for name in loading.verdict.tables:
         if name == "touchpoint":  # its key is a hash of the record itself
             continue
@@ -34,7 +35,7 @@ def refuse_taken_keys(loading: Loading, landed: Path) -> int:
         # Materialised first: a table that is being updated is not to be read by the same statement.
         found = loading.execute(taken.add_columns(OUTCOME.c.is_deleted).distinct()).all()
         if deleted := [row._row for row in found if row.is_deleted]:
-            loading.execute(sa.delete(staged).where(staged.c._row.in_(deleted)))
+            lost[name] = deleted
         if rows := [row._row for row in found if not row.is_deleted]:
             loading.execute(
                 sa.update(OUTCOME).where(OUTCOME.c._row.in_(rows)).values(outcome=f"taken {name}")
@@ -42,14 +43,14 @@ def refuse_taken_keys(loading: Loading, landed: Path) -> int:
     refused = sa.select(OUTCOME.c._row).where(OUTCOME.c.outcome.like("taken %"))
     if rows := list(loading.execute(refused).scalars()):
         _stage_taken(loading, landed, rows)
-    return len(rows)
+    return len(rows), lost
 
 
 def _stage_taken(loading: Loading, landed: Path, rows: list[int]) -> None:
     taken = sa.table("stage_taken", sa.column("_row"), sa.column("payload"))
     with tempfile.TemporaryDirectory(prefix="cxflow-load-") as scratch:
-        target = prepared.payloads_of(landed, loading.manifest, rows, Path(scratch) / "taken.parquet")
-        dialect.stage(loading.warehouse, taken.name, target)
+        target = prepared.payloads_of(landed, loading.manifest, rows, Path(scratch) / "taken.duckdb")
+        dialect.stage(loading.warehouse, taken.name, target, "taken")
     loading.execute(
         sa.insert(REFUSED).from_select(
             [column.name for column in REFUSED.columns],

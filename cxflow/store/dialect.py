@@ -24,33 +24,41 @@ _POSTGRESQL_TYPES = {
 """DuckDB types that PostgreSQL spells otherwise."""
 
 
-def stage(connection: sa.Connection, name: str, parquet: Path) -> None:
-    """Fill a temporary table from a Parquet file, in the connection's transaction. It lasts as long as that."""
+def stage(connection: sa.Connection, name: str, source: Path, relation: str, *, is_read_only: bool = False) -> None:
+    """Fill a temporary table from a relation of a DuckDB file, in the connection's transaction. It lasts as long as
+    that. Where nobody is to change it, DuckDB reads the file in place."""
     if connection.dialect.name == "duckdb":
+        attached = _attach(connection, source)
+        kind = "VIEW" if is_read_only else "TABLE"
         connection.exec_driver_sql(
-            f"CREATE OR REPLACE TEMP TABLE {identifier(name)} AS "
-            f"SELECT * FROM read_parquet({literal(str(parquet))})"
+            f"CREATE OR REPLACE TEMP {kind} {identifier(name)} AS SELECT * FROM {attached}.{relation}"
         )
         return
-    _copy(connection, name, parquet)
+    _copy(connection, name, source, relation)
 
 
-def _copy(connection: sa.Connection, name: str, parquet: Path) -> None:
+def _attach(connection: sa.Connection, source: Path) -> str:
+    """The name of a DuckDB file within the connection."""
+    name = identifier(f"of {source}")
+    connection.exec_driver_sql(f"ATTACH IF NOT EXISTS {literal(str(source))} AS {name} (READ_ONLY)")
+    return name
+
+
+def _copy(connection: sa.Connection, name: str, source: Path, relation: str) -> None:
     """PostgreSQL: DuckDB writes the rows as CSV, COPY reads them; no row passes through Python.
 
     A connection of its own to the server (as ADBC has) would be a second transaction, and could leave its
     tables behind.
     """
-    with duckdb.connect() as database, tempfile.TemporaryDirectory(prefix="cxflow-copy-") as folder:
+    with duckdb.connect(str(source), read_only=True) as database, tempfile.TemporaryDirectory(prefix="cxflow-copy-") as folder:
         rows = Path(folder) / "rows.csv"
         database.execute("SET TimeZone = 'UTC'")
-        source = f"read_parquet({literal(str(parquet))})"
-        columns = database.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
+        columns = database.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
         declared = ", ".join(
             f"{identifier(row[0])} {_POSTGRESQL_TYPES.get(row[1], row[1])}" for row in columns
         )
         database.execute(
-            f"COPY (SELECT * FROM {source}) TO {literal(str(rows))} "
+            f"COPY (SELECT * FROM {relation}) TO {literal(str(rows))} "
             r"(FORMAT csv, HEADER false, FORCE_QUOTE *, NULLSTR '\N')"
         )
         connection.exec_driver_sql(f"CREATE TEMP TABLE {identifier(name)} ({declared}) ON COMMIT DROP")

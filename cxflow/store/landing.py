@@ -225,13 +225,15 @@ def commit(settings: Settings, writer: BatchWriter, manifest: Manifest) -> Batch
 
 
 def put_folder(settings: Settings, folder: Path, path: str, *, last: str) -> None:
-    """Copy a scratch folder into the landing zone; its file `last` is what makes it exist."""
+    """Move a scratch folder's files into the landing zone; its file `last` is what makes it exist."""
     file_system, root = storage(settings)
     target = f"{root}/{path}"
     if isinstance(file_system, LocalFileSystem):
         aside = Path(f"{target}.{secrets.token_hex(4)}.tmp")
         try:
-            shutil.copytree(folder, aside)
+            aside.mkdir(parents=True)
+            for item in folder.iterdir():
+                shutil.move(item, aside / item.name)
             if Path(target).exists():
                 shutil.rmtree(target)
             aside.rename(target)

@@ -1,13 +1,13 @@
 """A prepared batch: what conforming and validating made of a landed one, ready to load.
 
-The stages share a scratch DuckDB file while they work (`scratch`); `commit` writes the outcome beside the raw
-batch, as Parquet: the rows to load by canonical table, one line per record, the identifiers, and what was
-refused. `load` reads it, on whatever machine it runs.
+The stages share a scratch DuckDB file while they work (`scratch`); `commit` moves it beside the raw batch as it is.
+`load` reads it, on whatever machine it runs.
 
-In the scratch file: one table per canonical table (`_row` is the record's row in the batch, `row_id` the row's
-own number), `record` (`_row, record_id, version_at, received_at, is_deleted, content_hash`), `identifier`
-(`_row, namespace, identity_hash, identity_value, seen_at`), `refused` (`_row, stage, rule, column_name,
-raw_value`), and `all_records`: `record` as it was before any was refused.
+In the file: one view per canonical table (`_row` is the record's row in the batch, `row_id` the row's own number,
+`_received_at` when the record was delivered) over the sheets of `conform`; `record` (`_row, record_id, version_at,
+received_at, is_deleted, content_hash, event_at`); `identifier` (`_row, namespace, identity_hash, identity_value,
+seen_at`); `refused` (`_row, stage, rule, column_name, raw_value`) and `refusal`, the same with the record's key,
+version and raw text; `kept`, the `_row` of each record that is to load; and the schema `OUTPUT`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,12 @@ from cxflow.settings import Settings
 from cxflow.store import landing
 
 FOLDER = "prepared"
+DATABASE = "batch.duckdb"
 VERDICT = "verdict.json"
+
+OUTPUT = "to_load"
+"""The schema of the file with what `load` reads: the kept rows of each canonical table, `record`, `identifier`,
+`refused`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,24 +88,26 @@ def scratch(batch: BatchRef) -> Iterator[Path]:
 
 
 def commit(settings: Settings, batch: BatchRef, conformed: Conformed, verdict: Verdict) -> None:
-    """Write the scratch tables as Parquet beside the raw batch; the verdict, last, makes them exist."""
+    """Put the scratch file beside the raw batch; the verdict, last, makes it exist."""
     folder = conformed.database.parent / FOLDER
     folder.mkdir()
     manifest = landing.read_manifest(settings, batch)
     with (
-        duckdb.connect(str(conformed.database), read_only=True) as database,
+        duckdb.connect(str(conformed.database)) as database,
         landing.local_copy(settings, batch.path) as landed,
     ):
         database.execute("SET TimeZone = 'UTC'")
-        outputs = {table: f"SELECT * FROM {table}" for table in (*conformed.tables, "record", "identifier")}
-        outputs["refused"] = (
-            "SELECT DISTINCT f.*, a.record_id, a.version_at, l.received_at, l.payload FROM refused f "
-            "LEFT JOIN all_records a USING (_row) "
+        database.execute(
+            "CREATE TABLE refusal AS SELECT DISTINCT f.*, a.record_id, a.version_at, l.received_at, l.payload "
+            "FROM refused f LEFT JOIN record a USING (_row) "
             f"LEFT JOIN ({payloads(landed, manifest)}) l USING (_row) ORDER BY f._row"
         )
-        for table, sql in outputs.items():
-            target = literal(str(folder / f"{table}.parquet"))
-            database.execute(f"COPY ({sql}) TO {target} (FORMAT parquet, COMPRESSION zstd)")
+        database.execute(f"CREATE SCHEMA {OUTPUT}; CREATE VIEW {OUTPUT}.refused AS SELECT * FROM main.refusal")
+        for name in (*conformed.tables, "record", "identifier"):
+            database.execute(
+                f"CREATE VIEW {OUTPUT}.{name} AS SELECT * FROM main.{name} SEMI JOIN main.kept USING (_row)"
+            )
+    conformed.database.rename(folder / DATABASE)
     (folder / VERDICT).write_text(json.dumps(asdict(verdict), indent=1, sort_keys=True), encoding="utf-8")
     landing.put_folder(settings, folder, f"{batch.path}/{FOLDER}", last=VERDICT)
 
@@ -125,11 +132,11 @@ def payloads(folder: Path, manifest: landing.Manifest) -> str:
 
 
 def payloads_of(folder: Path, manifest: landing.Manifest, rows: list[int], target: Path) -> Path:
-    """Write `_row` and `payload` of some records of a landed batch to a Parquet file."""
-    with duckdb.connect() as database:
+    """Write `_row` and `payload` of some records of a landed batch to the table `taken` of a new DuckDB file."""
+    with duckdb.connect(str(target)) as database:
         database.execute(
-            f"COPY (SELECT _row, payload FROM ({payloads(folder, manifest)}) WHERE list_contains({rows}, _row)) "
-            f"TO {literal(str(target))} (FORMAT parquet)"
+            f"CREATE TABLE taken AS SELECT _row, payload FROM ({payloads(folder, manifest)}) "
+            f"WHERE list_contains({rows}, _row)"
         )
     return target
 

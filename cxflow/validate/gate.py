@@ -40,8 +40,8 @@ def check(stream: Stream) -> None:
 def validate(settings: Settings, stream: Stream, conformed: Conformed) -> Verdict:
     """Run the expectations, refuse the records that break one, and decide on the batch.
 
-    Afterwards the scratch tables hold what is to load and nothing else: one version of each record, none that
-    was refused. The records of a replay are no batch of their source, so no gate closes on them: each stands for
+    Afterwards the scratch table `kept` names the records that are to load: one version of each, none that was
+    refused. The records of a replay are no batch of their source, so no gate closes on them: each stands for
     itself.
     """
     check(stream)
@@ -55,10 +55,10 @@ def validate(settings: Settings, stream: Stream, conformed: Conformed) -> Verdic
                 _refuse(database, item)
         _refuse_conflicts(database, stream)
         _keep_one_version(database)
-        _refuse_shared_keys(database, conformed)
-        _keep_only(database, conformed)
+        _refuse_shared_keys(database, stream)
+        database.execute("DELETE FROM kept WHERE _row IN (SELECT _row FROM refused)")
         refused = _count(database, "SELECT count(DISTINCT _row) FROM refused")
-        loadable = _count(database, "SELECT count(*) FROM record")
+        loadable = _count(database, "SELECT count(*) FROM kept")
         rules = database.execute(
             "SELECT rule, count(DISTINCT _row) FROM refused GROUP BY rule ORDER BY rule"
         ).fetchall()
@@ -95,40 +95,44 @@ _GOOD = "(SELECT * FROM record WHERE _row NOT IN (SELECT _row FROM refused))"
 
 
 def _refuse_conflicts(database: duckdb.DuckDBPyConnection, stream: Stream) -> None:
-    """Different records with one key, one version and one time of delivery: which is newer cannot be told."""
+    """`repeated`: the keys that several records have. Different records with one key, one version and one time of
+    delivery are refused: which is newer cannot be told."""
+    database.execute(
+        f"CREATE TEMP TABLE repeated AS SELECT record_id FROM {_GOOD} GROUP BY record_id HAVING count(*) > 1"
+    )
     if stream.takes_latest:
         return
+    repeated = f"(SELECT * FROM {_GOOD} WHERE record_id IN (SELECT record_id FROM repeated))"
     database.execute(
         "INSERT INTO refused SELECT g._row, 'validate', 'duplicate_key', 'primary_key', NULL "
-        f"FROM {_GOOD} g JOIN (SELECT record_id, version_at, received_at FROM {_GOOD} GROUP BY ALL "
+        f"FROM {repeated} g JOIN (SELECT record_id, version_at, received_at FROM {repeated} GROUP BY ALL "
         "HAVING count(DISTINCT content_hash) > 1) c ON c.record_id = g.record_id "
         "AND c.version_at IS NOT DISTINCT FROM g.version_at AND c.received_at = g.received_at"
     )
 
 
 def _keep_one_version(database: duckdb.DuckDBPyConnection) -> None:
-    """`kept`: the newest version of each record that was not refused; the last delivered of equal ones."""
+    """`kept`: the newest version of each record that was not refused; the last delivered of equal ones. Only keys
+    that are repeated need the sorting."""
     database.execute(
-        f"CREATE TABLE kept AS SELECT _row FROM {_GOOD} QUALIFY row_number() OVER "
-        "(PARTITION BY record_id ORDER BY version_at DESC NULLS LAST, received_at DESC, _row DESC) = 1"
+        f"CREATE TABLE kept AS SELECT _row FROM {_GOOD} WHERE record_id NOT IN (SELECT record_id FROM repeated) "
+        f"UNION ALL (SELECT _row FROM {_GOOD} WHERE record_id IN (SELECT record_id FROM repeated) "
+        "QUALIFY row_number() OVER "
+        "(PARTITION BY record_id ORDER BY version_at DESC NULLS LAST, received_at DESC, _row DESC) = 1)"
     )
 
 
-def _refuse_shared_keys(database: duckdb.DuckDBPyConnection, conformed: Conformed) -> None:
+def _refuse_shared_keys(database: duckdb.DuckDBPyConnection, stream: Stream) -> None:
     """Two rows with one key in a canonical table: all the records they are of are refused."""
-    for name in conformed.tables:
+    for name, projections in stream.to.items():
+        if name == tables.touchpoint.name and len(projections) == 1:
+            continue  # its key is a hash of the record's own
         key = ", ".join(identifier(column) for column in tables.KEYS[name])
+        mine = f"(SELECT _row, {key} FROM {name} SEMI JOIN kept USING (_row))"
         database.execute(
             f"INSERT INTO refused SELECT DISTINCT r._row, 'validate', 'duplicate_key', {literal(name)}, NULL "
-            f"FROM {name} r JOIN kept USING (_row) WHERE ({key}) IN "
-            f"(SELECT ({key}) FROM {name} JOIN kept USING (_row) GROUP BY {key} HAVING count(*) > 1)"
+            f"FROM {mine} r JOIN (SELECT {key} FROM {mine} GROUP BY {key} HAVING count(*) > 1) USING ({key})"
         )
-
-
-def _keep_only(database: duckdb.DuckDBPyConnection, conformed: Conformed) -> None:
-    database.execute("DELETE FROM kept WHERE _row IN (SELECT _row FROM refused)")
-    for name in (*conformed.tables, "record", "identifier"):
-        database.execute(f"DELETE FROM {name} WHERE _row NOT IN (SELECT _row FROM kept)")
 
 
 def _why(

@@ -35,7 +35,7 @@ def of_table(quality: Quality, table: Table) -> list[Expectation]:
         found.append(("time_plausible", plausible, "no event before quality.earliest: a reset clock, a zero"))
     past = [name for name in times if not columns[name].info.get("planned")]
     if past:
-        limit = f"k.received_at + INTERVAL {int(quality.future_tolerance_seconds)} SECOND"
+        limit = f"t._received_at + INTERVAL {int(quality.future_tolerance_seconds)} SECOND"
         not_future = " AND ".join(_or_null(f"t.{name} <= {limit}", name) for name in past)
         found.append(("time_not_in_future", not_future, "no event after its record was delivered"))
     if pairs := table.info["in_order"]:

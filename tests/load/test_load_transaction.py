@@ -74,10 +74,12 @@ def test_a_load_that_fails_at_any_step_changes_nothing_and_can_be_repeated(
         for moment in ("before", "after") if name == "stage" else ("after",):
             calls: list[str] = []
 
-            def broken(*args: Any, step: Any = step, moment: str = moment, calls: list[str] = calls) -> None:
+            def broken(
+                *args: Any, step: Any = step, moment: str = moment, calls: list[str] = calls, **named: Any
+            ) -> None:
                 calls.append(moment)
                 if moment == "after":
-                    step(*args)
+                    step(*args, **named)
                 raise BrokenError
 
             with monkeypatch.context() as patched:

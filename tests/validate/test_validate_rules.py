@@ -40,7 +40,7 @@ def _outcome(made: Any) -> tuple[dict[str, set[str]], dict[str, int]]:
     with duckdb.connect(str(made.database), read_only=True) as database:
         broken: dict[str, set[str]] = {}
         for record, table, rule in database.execute(
-            "SELECT a.record_id, f.column_name, f.rule FROM refused f JOIN all_records a USING (_row)"
+            "SELECT a.record_id, f.column_name, f.rule FROM refused f JOIN record a USING (_row)"
         ).fetchall():
             broken.setdefault(record, set()).add(f"{table}.{rule}")
         left = {}
