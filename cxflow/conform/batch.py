@@ -162,7 +162,12 @@ def _sheets(work: _Work) -> list[Rows]:
     currency = work.connection.currency or work.settings.project.currency
     origin = Origin(work.connection.name, stream.name, work.notation, currency)
     parts = [
-        Part(tables.CANONICAL[name], number, *bind(work.database, tables.CANONICAL[name], projection, work.raw), origin)
+        Part(
+            tables.CANONICAL[name],
+            number,
+            *bind(work.database, tables.CANONICAL[name], projection, work.raw),
+            origin,
+        )
         for name, projections in stream.to.items()
         for number, projection in enumerate(projections)
     ]
@@ -171,7 +176,9 @@ def _sheets(work: _Work) -> list[Rows]:
     if first := first_touchpoint(rows):
         work.database.execute(f"CREATE TABLE {FIRST_TOUCHPOINT} AS {first}")
     for name in stream.to:
-        work.database.execute(f"CREATE VIEW {name} AS {view([item for item in rows if item.part.table.name == name])}")
+        work.database.execute(
+            f"CREATE VIEW {name} AS {view([item for item in rows if item.part.table.name == name])}"
+        )
     return rows
 
 
@@ -199,8 +206,8 @@ def _require(work: _Work, rows: list[Rows]) -> None:
 def _complete(work: _Work, rows: list[Rows]) -> None:
     """`record`: each record with its content hash, and when the first of its events happened.
 
-    Order within a record means nothing, so its rows' hashes are folded, with their number beside. In hex: DuckDB
-    takes 0.2 ms to write 128 bits in decimals.
+    Order within a record means nothing, so its rows' hashes (64 bits: it is only ever compared with the record's
+    other versions) are folded, with their number beside.
     """
     beside = [each for each in rows if each.part.sheet == "sheet" and "JOIN" not in each.source]
     apart = [
@@ -210,7 +217,7 @@ def _complete(work: _Work, rows: list[Rows]) -> None:
         if each not in beside
     ]
     if work.stream.identifiers:
-        identity = "md5_number(concat_ws(chr(31), namespace, identity_hash))"
+        identity = "md5_number_lower(concat_ws(chr(31), namespace, identity_hash))"
         apart.append(f"SELECT _row, {identity} AS h, NULL::TIMESTAMPTZ AS event_at FROM identifier_met")
     hashes = [each.content for each in beside]
     events = [each.event_at for each in beside if each.event_at]
@@ -222,8 +229,12 @@ def _complete(work: _Work, rows: list[Rows]) -> None:
         )
         hashes.append("a.h")
         events.append("a.event_at")
-    folded = reduce(lambda one, other: f"xor({one}, {other})", (f"coalesce({sql}, 0::UHUGEINT)" for sql in hashes))
-    parts = " + ".join([*(f"({each.exists})::INTEGER" for each in beside), *(["coalesce(a.parts, 0)"] if apart else [])])
+    folded = reduce(
+        lambda one, other: f"xor({one}, {other})", (f"coalesce({sql}, 0::UBIGINT)" for sql in hashes)
+    )
+    parts = " + ".join(
+        [*(f"({each.exists})::INTEGER" for each in beside), *(["coalesce(a.parts, 0)"] if apart else [])]
+    )
     work.database.execute(
         "CREATE TABLE record AS SELECT s._row, s.record_id, s.version_at, s._received_at AS received_at, s.is_deleted, "
         f"concat_ws('.', to_hex({folded}), {parts}, CASE WHEN s.is_deleted THEN 'deleted' END) AS content_hash, "
@@ -250,10 +261,11 @@ def _leave_empty(work: _Work) -> None:
             f", {identifier(column.name)} {duckdb_type(column.type)}"
             for column in tables.mappable(tables.CANONICAL[name]).values()
         )
-        work.database.execute(f"CREATE TABLE {name} (row_id BIGINT, _row BIGINT, _received_at TIMESTAMPTZ{columns})")
+        work.database.execute(
+            f"CREATE TABLE {name} (row_id BIGINT, _row BIGINT, _received_at TIMESTAMPTZ{columns})"
+        )
 
 
 def _count(work: _Work, name: str) -> int:
     row = work.database.execute(f"SELECT count(*) FROM {name}").fetchone()
     return int(row[0]) if row else 0
-

@@ -93,13 +93,18 @@ class Part:
             found["received_at"] = "_received_at"
         if self.table is tables.survey_response:
             metric = self.cell("metric_type") if "metric_type" in mapped else "NULL"
-            found["worst_rating"] = _lookup(metric, {name: str(scale.worst) for name, scale in SCALES.items()})
+            found["worst_rating"] = _lookup(
+                metric, {name: str(scale.worst) for name, scale in SCALES.items()}
+            )
             found["best_rating"] = _lookup(metric, {name: str(scale.best) for name, scale in SCALES.items()})
         if self.table is tables.review:
             found["worst_rating"], found["best_rating"] = "1", "5"
         if "currency_code" in tables.mappable(self.table):
             found["currency_code"] = literal(self.origin.currency)
-        return {name: f"coalesce({self.cell(name)}, {sql})" if name in mapped else sql for name, sql in found.items()}
+        return {
+            name: f"coalesce({self.cell(name)}, {sql})" if name in mapped else sql
+            for name, sql in found.items()
+        }
 
 
 def _lookup(key: str, values: dict[str, str]) -> str:
@@ -144,7 +149,7 @@ class Rows:
         ]
         return (
             f"CASE WHEN {self.exists} THEN "
-            f"md5_number(concat_ws(chr(31), {literal(self.part.table.name)}, {', '.join(texts)})) END"
+            f"md5_number_lower(concat_ws(chr(31), {literal(self.part.table.name)}, {', '.join(texts)})) END"
         )
 
     @property
@@ -165,7 +170,9 @@ def rows_of(parts: Sequence[Part]) -> list[Rows]:
     made: list[Rows] = []
     touchpoints = [_own(part) for part in parts if part.table is tables.touchpoint]
     beside = all(rows.part.sheet == "sheet" for rows in touchpoints)
-    first = ", ".join(f"CASE WHEN {rows.exists} THEN {rows.outputs['touchpoint_id']} END" for rows in touchpoints)
+    first = ", ".join(
+        f"CASE WHEN {rows.exists} THEN {rows.outputs['touchpoint_id']} END" for rows in touchpoints
+    )
     for part in parts:
         own = _own(part)
         if part.table is tables.touchpoint or not touchpoints or "touchpoint_id" not in own.outputs:

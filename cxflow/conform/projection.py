@@ -19,9 +19,10 @@ from cxflow.store import shape, tables
 
 
 def connect(path: str = ":memory:") -> duckdb.DuckDBPyConnection:
-    """A DuckDB connection in UTC with the mapping macros."""
+    """A DuckDB connection in UTC with the mapping macros. What it writes is read once or twice and thrown away:
+    to compress it would take longer than all the casts."""
     database = duckdb.connect(path)
-    database.execute("SET TimeZone = 'UTC'")
+    database.execute("SET TimeZone = 'UTC'; PRAGMA force_compression = 'uncompressed'")
     for name, (definition, _) in MACROS.items():
         database.execute(f"CREATE OR REPLACE TEMP MACRO {name}{definition}")
     return database

@@ -56,7 +56,12 @@ class RecordPart:
         """Version and deletion, as far as they are declared."""
         targets = {"version": "TIMESTAMPTZ", "deleted": "BOOLEAN"}
         return [
-            _Cell(f'"{name}.value"', f'"{name}"', name, cast(f'"{name}"', self.kinds[name], target, self.notation))
+            _Cell(
+                f'"{name}.value"',
+                f'"{name}"',
+                name,
+                cast(f'"{name}"', self.kinds[name], target, self.notation),
+            )
             for name, target in targets.items()
             if name in self.kinds
         ]
@@ -78,9 +83,7 @@ class RecordPart:
             # A tombstone often has nothing but its key: it is as new as its delivery.
             version_at = f"coalesce({version_at}, CASE WHEN {is_deleted} THEN _received_at END)"
         values = [f"{identifier(name)}::VARCHAR AS {identifier(name)}" for name in self.identifiers]
-        return ", ".join(
-            ["record_id", f"{version_at} AS version_at", f"{is_deleted} AS is_deleted", *values]
-        )
+        return ", ".join(["record_id", f"{version_at} AS version_at", f"{is_deleted} AS is_deleted", *values])
 
 
 def make(database: duckdb.DuckDBPyConnection, record: RecordPart, parts: Sequence[Part]) -> None:
@@ -93,7 +96,14 @@ def make(database: duckdb.DuckDBPyConnection, record: RecordPart, parts: Sequenc
     cells = [*record.cells(), *(cell for part in flat for cell in _cells(part))]
     head = f"_row, _received_at, _item, {record.outputs}"
     try:
-        _write(database, "sheet", _typed(_evaluated(record, flat), cells, f", {record.key} AS record_id"), head, flat, cells)
+        _write(
+            database,
+            "sheet",
+            _typed(_evaluated(record, flat), cells, f", {record.key} AS record_id"),
+            head,
+            flat,
+            cells,
+        )
     except DATA_ERRORS:
         caught = _typed(_caught(database, record, flat), cells, f", {record.key} AS record_id")
         _write(database, "sheet", caught, head, flat, cells)
@@ -123,7 +133,9 @@ def _evaluated(record: RecordPart, parts: Sequence[Part]) -> str:
     outputs = [f"({sql}) AS {identifier(name)}" for name, sql in record.evaluation.expressions.items()]
     for part in parts:
         where = part.evaluation.where
-        outputs.append(f"{f'coalesce(({where})::BOOLEAN, false)' if where else 'true'} AS {identifier(part.place)}")
+        outputs.append(
+            f"{f'coalesce(({where})::BOOLEAN, false)' if where else 'true'} AS {identifier(part.place)}"
+        )
         for name, sql in part.evaluation.expressions.items():
             # What the condition leaves out is not evaluated, and so cannot fail.
             value = f"CASE WHEN ({where}) THEN ({sql}) END" if where else f"({sql})"
@@ -182,9 +194,12 @@ def _write(
         derived = part.derived()
         outputs.append(identifier(part.place))
         outputs += [
-            f"{derived.get(column, part.cell(column))} AS {part.cell(column)}" for column in {**part.kinds, **derived}
+            f"{derived.get(column, part.cell(column))} AS {part.cell(column)}"
+            for column in {**part.kinds, **derived}
         ]
-    database.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT {', '.join([*outputs, _misfits(cells)])} FROM ({typed})")
+    database.execute(
+        f"CREATE OR REPLACE TABLE {name} AS SELECT {', '.join([*outputs, _misfits(cells)])} FROM ({typed})"
+    )
     if cells:
         database.execute(
             "INSERT INTO refused SELECT _row, 'conform', m.rule, m.column_name, m.raw_value FROM "

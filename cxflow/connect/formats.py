@@ -160,6 +160,8 @@ def _lines(stream: FileStream, files: list[LocalFile], folder: Path) -> tuple[st
 def _jsonl(
     stream: FileStream, files: list[LocalFile], sink: Sink, database: duckdb.DuckDBPyConnection, folder: Path
 ) -> None:
+    if not stream.skip_rows and _only_records(stream, files, sink, database, folder):
+        return
     lines, sources = _lines(stream, files, folder)
     is_record = "json_valid(_line) AND ltrim(_line)[1] = '{'"
     records = f"SELECT _line AS _payload, _origin, _received_at FROM {lines} WHERE {is_record}"
@@ -169,6 +171,24 @@ def _jsonl(
         "SELECT _origin, _received_at, 'not a JSON object' AS reason, _line AS payload "
         f"FROM {lines} WHERE NOT ({is_record})",
     )
+
+
+def _only_records(
+    stream: FileStream, files: list[LocalFile], sink: Sink, database: duckdb.DuckDBPyConnection, folder: Path
+) -> bool:
+    """Land files in which every line is a record, in one reading; False, and nothing landed, where one is not."""
+    sources = [readable(file, stream.encoding, folder) for file in files]
+    read = (
+        f"read_ndjson_objects({literals([str(file.path) for file in sources])}, filename = {literal(_PATH)})"
+    )
+    record = (
+        "CASE WHEN starts_with(json::VARCHAR, '{') THEN json::VARCHAR ELSE error('no record') END AS _payload"
+    )
+    try:
+        sink.query(database, f"SELECT {record}, _origin, _received_at FROM ({_with_origin(read, sources)})")
+    except duckdb.InvalidInputException:
+        return False
+    return True
 
 
 def _json(
@@ -365,5 +385,7 @@ def _instant(file: LocalFile) -> str:
 
 def _lookup(column: str, pairs: list[tuple[str, str]]) -> str:
     """A constant of each file, as SQL; a map keeps the rows in their order where a join would not."""
+    if len(pairs) == 1:
+        return pairs[0][1]
     keys = literals([path for path, _ in pairs])
     return f"map_extract_value(map({keys}, [{', '.join(value for _, value in pairs)}]), {column})"

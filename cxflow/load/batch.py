@@ -46,14 +46,14 @@ def load(settings: Settings, batch: BatchRef) -> LoadReport:
     where the gate was closed; AccountingError where the books do not balance, and then nothing is kept.
     """
     manifest = landing.read_manifest(settings, batch)
-    with landing.local_copy(settings, batch.path) as landed:
-        verdict = prepared.read_verdict(landed / prepared.FOLDER, batch)
-        with _ALONE, engine.transaction(settings) as warehouse:
-            schema.require(warehouse)
-            dialect.alone(warehouse, "settling", with_others=True)
-            dialect.alone(warehouse, f"{batch.connection}.{batch.stream}")
-            if row := ledger.loaded(warehouse, batch):
-                return LoadReport(batch, ledger.counts_of(row), was_loaded=True)
+    with _ALONE, engine.transaction(settings) as warehouse:
+        schema.require(warehouse)
+        dialect.alone(warehouse, "settling", with_others=True)
+        dialect.alone(warehouse, f"{batch.connection}.{batch.stream}")
+        if row := ledger.loaded(warehouse, batch):
+            return LoadReport(batch, ledger.counts_of(row), was_loaded=True)
+        with landing.local_copy(settings, batch.path) as landed:
+            verdict = prepared.read_verdict(landed / prepared.FOLDER, batch)
             loading = Loading(warehouse, batch, manifest, verdict, datetime.now(UTC))
             counts, rules = Counts(extracted=verdict.extracted), dict(verdict.rules)
             if verdict.passed:
@@ -66,6 +66,7 @@ def load(settings: Settings, batch: BatchRef) -> LoadReport:
             f"the gate stopped batch {batch.batch_id}: {verdict.why}",
             fix="nothing of it was loaded; mend the mapping or the source, or raise the gate, and run again",
         )
+    prepared.discard(settings, batch)
     return LoadReport(batch, counts, rules, verdict.report)
 
 

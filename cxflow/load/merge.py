@@ -57,7 +57,7 @@ def remove_old_rows(loading: Loading) -> None:
     changed = sa.select(OUTCOME.c.record_id).where(CHANGED)
     for table in CANONICAL.values():
         old = loading.of_stream(table) & table.c.source_record_id.in_(changed)
-        pending.pend_kpis(loading, table, sa.select(table).where(old).subquery())
+        pending.pend_kpis(loading, table, sa.select(table).where(old))
         loading.execute(sa.delete(table).where(old))
     old = loading.of_stream(record_identity) & record_identity.c.source_record_id.in_(changed)
     pending.pend_identity(
@@ -87,7 +87,7 @@ def insert_rows(loading: Loading, lost: Mapping[str, Sequence[int]]) -> None:
         if name in lost:
             rows = rows.where(staged.c._row.not_in(lost[name]))
         _insert(loading, table, rows)
-        pending.pend_kpis(loading, table, rows.subquery())
+        pending.pend_kpis(loading, table, rows)
     met = (
         sa.select(
             sa.literal(system).label("source_system"),

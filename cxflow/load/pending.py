@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import array
 
 from cxflow.load.staged import Loading
 from cxflow.store.tables import CANONICAL, pending_identity, pending_kpi, times
@@ -24,30 +25,27 @@ def pend_identity(loading: Loading, identifiers: sa.Select[Any]) -> None:
     )
 
 
-def pend_kpis(loading: Loading, table: sa.Table, rows: sa.Subquery) -> None:
+def pend_kpis(loading: Loading, table: sa.Table, rows: sa.Select[Any]) -> None:
     """Note the days of a table's rows, by each of their times, for the next computation of KPIs; and those of
     the rows that they belong to: a refund counts in the period of its order."""
-    for time in times(table):
-        day = sa.cast(rows.c[time], sa.Date).label("day")
-        _pend_days(loading, table.name, sa.select(day).where(rows.c[time].is_not(None)))
+    _pend_days(loading, table.name, [rows.selected_columns[time] for time in times(table)], rows)
     if table.info["parent"]:
         name, shared_id = table.info["parent"]
-        parent = CANONICAL[name]
-        for time in times(parent):
-            day = sa.cast(parent.c[time], sa.Date).label("day")
-            same = rows.c[shared_id] == parent.c[shared_id]
-            _pend_days(
-                loading, name, sa.select(day).join_from(parent, rows, same).where(parent.c[time].is_not(None))
-            )
+        parent, child = CANONICAL[name], rows.subquery()
+        of_parent = sa.select(parent).join_from(parent, child, child.c[shared_id] == parent.c[shared_id])
+        _pend_days(loading, name, [parent.c[time] for time in times(parent)], of_parent)
 
 
-def _pend_days(loading: Loading, table_name: str, days: sa.Select[Any]) -> None:
-    day = days.distinct().subquery().c.day
-    known = sa.exists().where(
-        pending_kpi.c.table_name == table_name, pending_kpi.c.day.is_not_distinct_from(day)
-    )
+def _pend_days(
+    loading: Loading, table_name: str, moments: list[sa.ColumnElement[Any]], rows: sa.Select[Any]
+) -> None:
+    # All times of a row at once: the rows are read once.
+    days = sa.func.unnest(array([sa.cast(moment, sa.Date) for moment in moments]))
+    met = rows.with_only_columns(days.label("day")).distinct().subquery()
+    known = sa.exists().where(pending_kpi.c.table_name == table_name, pending_kpi.c.day == met.c.day)
     loading.execute(
         sa.insert(pending_kpi).from_select(
-            ["table_name", "day"], sa.select(sa.literal(table_name), day).where(~known)
+            ["table_name", "day"],
+            sa.select(sa.literal(table_name), met.c.day).where(met.c.day.is_not(None), ~known),
         )
     )

@@ -24,7 +24,9 @@ _POSTGRESQL_TYPES = {
 """DuckDB types that PostgreSQL spells otherwise."""
 
 
-def stage(connection: sa.Connection, name: str, source: Path, relation: str, *, is_read_only: bool = False) -> None:
+def stage(
+    connection: sa.Connection, name: str, source: Path, relation: str, *, is_read_only: bool = False
+) -> None:
     """Fill a temporary table from a relation of a DuckDB file, in the connection's transaction. It lasts as long as
     that. Where nobody is to change it, DuckDB reads the file in place."""
     if connection.dialect.name == "duckdb":
@@ -50,7 +52,10 @@ def _copy(connection: sa.Connection, name: str, source: Path, relation: str) -> 
     A connection of its own to the server (as ADBC has) would be a second transaction, and could leave its
     tables behind.
     """
-    with duckdb.connect(str(source), read_only=True) as database, tempfile.TemporaryDirectory(prefix="cxflow-copy-") as folder:
+    with (
+        duckdb.connect(str(source), read_only=True) as database,
+        tempfile.TemporaryDirectory(prefix="cxflow-copy-") as folder,
+    ):
         rows = Path(folder) / "rows.csv"
         database.execute("SET TimeZone = 'UTC'")
         columns = database.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()

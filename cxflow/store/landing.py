@@ -18,7 +18,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -158,8 +158,13 @@ class BatchWriter:
         self._malformed += count
 
     def _copy(self, database: duckdb.DuckDBPyConnection, sql: str, path: Path) -> int:
-        target = str(path).replace("'", "''")
-        row = database.execute(f"COPY ({sql}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)").fetchone()
+        try:
+            row = database.execute(
+                f"COPY ({sql}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
+            ).fetchone()
+        except duckdb.Error:
+            path.unlink(missing_ok=True)  # what was written of it is no part of the batch
+            raise
         return int(row[0]) if row else 0
 
     def _keep_layout(self, layout: Layout) -> None:
@@ -242,6 +247,13 @@ def put_folder(settings: Settings, folder: Path, path: str, *, last: str) -> Non
         return
     for item in sorted(folder.iterdir(), key=lambda item: (item.name == last, item.name)):
         file_system.put_file(str(item), f"{target}/{item.name}")
+
+
+def remove_folder(settings: Settings, path: str) -> None:
+    """Remove a folder of the landing zone, if it is there."""
+    file_system, root = storage(settings)
+    with suppress(FileNotFoundError):
+        file_system.rm(f"{root}/{path}", recursive=True)
 
 
 def checksums(folder: Path) -> dict[str, str]:

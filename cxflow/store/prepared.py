@@ -102,7 +102,9 @@ def commit(settings: Settings, batch: BatchRef, conformed: Conformed, verdict: V
             "FROM refused f LEFT JOIN record a USING (_row) "
             f"LEFT JOIN ({payloads(landed, manifest)}) l USING (_row) ORDER BY f._row"
         )
-        database.execute(f"CREATE SCHEMA {OUTPUT}; CREATE VIEW {OUTPUT}.refused AS SELECT * FROM main.refusal")
+        database.execute(
+            f"CREATE SCHEMA {OUTPUT}; CREATE VIEW {OUTPUT}.refused AS SELECT * FROM main.refusal"
+        )
         for name in (*conformed.tables, "record", "identifier"):
             database.execute(
                 f"CREATE VIEW {OUTPUT}.{name} AS SELECT * FROM main.{name} SEMI JOIN main.kept USING (_row)"
@@ -110,6 +112,11 @@ def commit(settings: Settings, batch: BatchRef, conformed: Conformed, verdict: V
     conformed.database.rename(folder / DATABASE)
     (folder / VERDICT).write_text(json.dumps(asdict(verdict), indent=1, sort_keys=True), encoding="utf-8")
     landing.put_folder(settings, folder, f"{batch.path}/{FOLDER}", last=VERDICT)
+
+
+def discard(settings: Settings, batch: BatchRef) -> None:
+    """Remove a prepared batch that is loaded; the raw one stays, and can be prepared again."""
+    landing.remove_folder(settings, f"{batch.path}/{FOLDER}")
 
 
 def payloads(folder: Path, manifest: landing.Manifest) -> str:
