@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import duckdb
 import sqlalchemy as sa
@@ -60,6 +61,54 @@ def _copy(connection: sa.Connection, name: str, parquet: Path) -> None:
             while block := file.read(_BLOCK_BYTES):
                 copy.write(block)
     connection.exec_driver_sql(f"ANALYZE {identifier(name)}")
+
+
+class Live(NamedTuple):
+    """A column as it stands in the database."""
+
+    kind: str
+    """Its type, spelt as `kind_of` spells the one that is declared."""
+    is_nullable: bool
+
+
+_LIVE = {
+    "duckdb": (
+        "SELECT table_name, column_name, data_type, is_nullable FROM duckdb_columns() "
+        "WHERE database_name = current_database() AND schema_name = current_schema()"
+    ),
+    # The tables that a name without a schema means, and no view.
+    "postgresql": (
+        "SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull "
+        "FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid "
+        "WHERE c.relkind IN ('r', 'p') AND c.relnamespace = current_schema()::regnamespace "
+        "AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"
+    ),
+}
+_SPELLINGS = {
+    "CHARACTER VARYING": "VARCHAR",
+    "TEXT": "VARCHAR",
+    "DOUBLE PRECISION": "DOUBLE",
+    "NUMERIC": "DECIMAL",
+}
+"""Names of one type."""
+
+
+def columns(connection: sa.Connection) -> dict[str, dict[str, Live]]:
+    """The columns of every table in the warehouse's schema, by table and name."""
+    found: dict[str, dict[str, Live]] = {}
+    for table, name, kind, is_nullable in connection.exec_driver_sql(_LIVE[connection.dialect.name]):
+        found.setdefault(table, {})[name] = Live(_spelt(kind), bool(is_nullable))
+    return found
+
+
+def kind_of(connection: sa.Connection, column: sa.Column[Any]) -> str:
+    """The type that a column is declared with."""
+    return _spelt(column.type.compile(connection.dialect))
+
+
+def _spelt(kind: str) -> str:
+    name, bracket, rest = kind.upper().partition("(")
+    return _SPELLINGS.get(name, name) + bracket + rest.replace(" ", "")
 
 
 def prepare(connection: sa.Connection) -> None:
