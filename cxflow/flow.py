@@ -29,7 +29,7 @@ from cxflow.kpis.kpi import Kpi, checked
 from cxflow.load import batch as loading
 from cxflow.model.batch import BatchRef, Mode
 from cxflow.model.window import Window
-from cxflow.publish import views
+from cxflow.publish import grants, views
 from cxflow.settings import Settings
 from cxflow.store import database_errors, dialect, engine, landing, ledger, prepared, schema
 from cxflow.validate import gate, quarantine
@@ -216,6 +216,18 @@ def compute_kpis(settings: Settings, *, everything: bool = False) -> calculator.
 
 
 def publish(settings: Settings) -> list[str]:
-    """Bring the BI views up to date; returns their names."""
+    """Bring the BI views up to date, and the rights of `warehouse.bi_role`; returns the views' names."""
     with _at(), engine.transaction(settings) as connection:
-        return views.publish(connection)
+        names = views.publish(connection)
+        if role := settings.warehouse.bi_role:
+            grants.apply(connection, role, names)
+        return names
+
+
+def publication(settings: Settings) -> list[str]:
+    """The SQL of `publish`, a statement each; nothing is changed."""
+    with _at(), engine.transaction(settings) as connection:
+        found = views.definitions(connection)
+        made = [f"CREATE OR REPLACE VIEW {name} AS\n{query.strip()}" for name, query in found.items()]
+        role = settings.warehouse.bi_role
+        return made + (grants.statements(connection, role, list(found)) if role else [])

@@ -15,6 +15,7 @@ SUPPORTED = ("duckdb", "postgresql")
 """Databases that a warehouse may be, by SQLAlchemy's names."""
 
 _BLOCK_BYTES = 1 << 20
+_OTHER_COLUMNS = "42P16"
 
 _POSTGRESQL_TYPES = {
     "VARCHAR": "text",
@@ -76,12 +77,11 @@ _LIVE = {
         "SELECT table_name, column_name, data_type, is_nullable FROM duckdb_columns() "
         "WHERE database_name = current_database() AND schema_name = current_schema()"
     ),
-    # The tables that a name without a schema means, and no view.
     "postgresql": (
         "SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull "
         "FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid "
-        "WHERE c.relkind IN ('r', 'p') AND c.relnamespace = current_schema()::regnamespace "
-        "AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"
+        "JOIN pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname = current_schema() "
+        "WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"
     ),
 }
 _SPELLINGS = {
@@ -116,6 +116,23 @@ def prepare(connection: sa.Connection) -> None:
     connection.exec_driver_sql(
         "SET TimeZone = 'UTC'" if connection.dialect.name == "duckdb" else "SET LOCAL TIME ZONE 'UTC'"
     )
+
+
+def replace_view(connection: sa.Connection, name: str, query: str) -> None:
+    """Create a view, or replace whatever stands under its name by it."""
+    create = f"CREATE OR REPLACE VIEW {name} AS\n{query}"
+    if connection.dialect.name == "duckdb":
+        connection.exec_driver_sql(create)
+        return
+    try:
+        with connection.begin_nested():
+            connection.exec_driver_sql(create)
+    except sa.exc.DBAPIError as problem:
+        # PostgreSQL replaces a view only by one that begins with the same columns. With the view go its rights.
+        if getattr(problem.orig, "sqlstate", None) != _OTHER_COLUMNS:
+            raise
+        connection.exec_driver_sql(f"DROP VIEW {name}")
+        connection.exec_driver_sql(create)
 
 
 def alone(connection: sa.Connection, what: str, *, with_others: bool = False) -> None:
