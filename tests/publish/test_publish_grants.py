@@ -364,6 +364,17 @@ def test_a_user_who_makes_no_roles_is_told_what_an_administrator_runs(
             administrator.execute("SELECT * FROM customer_profile")
 
 
+def test_the_owner_of_the_tables_is_no_role_for_bi(postgresql: Callable[[], str], tmp_path: Path) -> None:
+    url = postgresql()
+    with psycopg.connect(url, autocommit=True) as administrator:
+        administrator.execute("CREATE ROLE keeper LOGIN")
+        administrator.execute("GRANT CREATE ON SCHEMA public TO keeper")
+    bench = project(tmp_path / "project", url.replace("//postgres:@", "//keeper@"), "keeper")
+    with pytest.raises(ConfigError, match="the role keeper owns what it is to read: it is no role for BI"):
+        flow.publish(bench.settings)
+    assert bench.query("SELECT * FROM customer_profile") == []
+
+
 def test_the_statements_shown_are_those_that_are_run(published: Bench) -> None:
     before = rights(published)
     run(published, f"DROP OWNED BY {ROLE}")

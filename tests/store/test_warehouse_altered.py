@@ -124,3 +124,14 @@ def test_migrating_an_altered_warehouse_is_refused(settings: Settings) -> None:
     with pytest.raises(SchemaError, match=r"lead\.origin is called source"):
         schema.migrate(settings)
     _run(settings, "ALTER TABLE lead RENAME COLUMN source TO origin")
+
+
+@pytest.mark.parametrize("revision", ["0000", "9999"])
+def test_a_warehouse_of_another_version_is_not_touched(settings: Settings, revision: str) -> None:
+    _run(settings, f"UPDATE {schema.VERSION_TABLE} SET version_num = '{revision}'")
+    for act in (ledger.states, schema.migrate):
+        with pytest.raises(SchemaError, match=f"revision {revision}"):
+            act(settings)
+    with engine.transaction(settings) as connection:
+        assert schema.current(connection) == revision
+    _run(settings, f"UPDATE {schema.VERSION_TABLE} SET version_num = '{schema.head()}'")

@@ -215,6 +215,15 @@ def test_a_user_who_may_not_log_in_is_a_matter_of_configuration(served: Bench, t
         pytest.fail("it let us in")
 
 
+@pytest.mark.parametrize("server", ["127.0.0.1:1", "nowhere.invalid", "[::1]:1"])
+def test_a_server_that_is_not_there_cannot_be_reached(tmp_path: Path, server: str) -> None:
+    (tmp_path / "cxflow.toml").write_text(f'[warehouse]\nurl = "postgresql://cx:{CANARY[:6]}@{server}/cx"\n')
+    with pytest.raises(TransientError, match="cannot be reached") as caught:
+        schema.migrate(load(tmp_path))
+    assert CANARY[:6] not in str(caught.value)
+    assert caught.value.value == "warehouse.url"
+
+
 def test_a_full_tablespace_is_told_and_the_load_passes_once_there_is_room(served: Bench) -> None:
     [(folder,)] = served.query("SHOW data_directory")
     place = Path(folder).with_name("small")
