@@ -364,6 +364,26 @@ def test_a_user_who_makes_no_roles_is_told_what_an_administrator_runs(
             administrator.execute("SELECT * FROM customer_profile")
 
 
+def test_a_user_who_may_not_pass_a_right_on_is_told_what_the_role_cannot_read(
+    postgresql: Callable[[], str], tmp_path: Path
+) -> None:
+    url = postgresql()
+    bench = project(tmp_path / "project", url, None)
+    run(
+        bench,
+        "CREATE ROLE helper LOGIN",
+        "CREATE ROLE cx_lookers",
+        "GRANT CREATE ON SCHEMA public TO helper",
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO helper",
+    )
+    helper = {"url": url.replace("//postgres:@", "//helper@"), "bi_role": "cx_lookers"}
+    bench.reconfigure(Bench.tree(STREAMS, settings={"warehouse": helper}))
+    with pytest.raises(ConfigError, match="the role cx_lookers cannot read customer") as caught:
+        flow.publish(bench.settings)
+    assert "cxflow publish --sql" in str(caught.value.fix)
+    assert "mart_kpi" not in relations(bench)
+
+
 def test_the_owner_of_the_tables_is_no_role_for_bi(postgresql: Callable[[], str], tmp_path: Path) -> None:
     url = postgresql()
     with psycopg.connect(url, autocommit=True) as administrator:
