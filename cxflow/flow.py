@@ -14,8 +14,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import duckdb
-import sqlalchemy.exc
 import structlog
 
 from cxflow import extract as extraction
@@ -24,16 +22,16 @@ from cxflow.conform.projection import check as check_mapping
 from cxflow.conform.projection import check_references
 from cxflow.connect import registry
 from cxflow.connect.connector import Connector
-from cxflow.errors import CxflowError, FatalError, TransientError
+from cxflow.errors import CxflowError
 from cxflow.identity import resolve
 from cxflow.kpis import calculator
 from cxflow.kpis.kpi import Kpi, checked
 from cxflow.load import batch as loading
 from cxflow.model.batch import BatchRef, Mode
 from cxflow.model.window import Window
-from cxflow.publish import views
+from cxflow.publish import grants, views
 from cxflow.settings import Settings
-from cxflow.store import dialect, engine, landing, ledger, prepared
+from cxflow.store import database_errors, dialect, engine, landing, ledger, prepared, schema
 from cxflow.validate import gate, quarantine
 
 _SHORTEST = timedelta(microseconds=1)
@@ -54,22 +52,11 @@ def _at(connection: str | None = None, stream: str | None = None) -> Iterator[No
     """Errors raised in the block say where they happened. What a database says is not passed on: it quotes the
     values it stumbles over, and those may be personal."""
     try:
-        yield
+        with database_errors.explained(scratch=True):  # the warehouse's own are sorted by `engine`
+            yield
     except CxflowError as problem:
         problem.at(connection, stream)
         raise
-    except (duckdb.Error, sqlalchemy.exc.DBAPIError) as problem:
-        cause = problem.orig if isinstance(problem, sqlalchemy.exc.DBAPIError) else problem
-        if isinstance(cause, duckdb.TransactionException):
-            raise TransientError(
-                "another load changed the same rows", connection=connection, stream=stream
-            ) from None
-        raise FatalError(
-            f"the database could not do it ({type(cause).__name__})",
-            connection=connection,
-            stream=stream,
-            fix="this is a defect of cxflow, or a full disk; --verbose shows what the database says",
-        ) from problem
 
 
 def open_connection(settings: Settings, connection: str) -> Connector:
@@ -223,11 +210,24 @@ def kpis(settings: Settings) -> dict[str, Kpi]:
 def compute_kpis(settings: Settings, *, everything: bool = False) -> calculator.KpiReport:
     """Compute the KPIs of the periods that loads touched (or of all), and publish what changed."""
     with _at(), engine.transaction(settings) as connection:
+        schema.require(connection)
         dialect.alone(connection, "settling")
         return calculator.compute(connection, settings, kpis(settings), datetime.now(UTC), everything)
 
 
 def publish(settings: Settings) -> list[str]:
-    """Bring the BI views up to date; returns their names."""
+    """Bring the BI views up to date, and the rights of `warehouse.bi_role`; returns the views' names."""
     with _at(), engine.transaction(settings) as connection:
-        return views.publish(connection)
+        names = views.publish(connection)
+        if role := settings.warehouse.bi_role:
+            grants.apply(connection, role, names)
+        return names
+
+
+def publication(settings: Settings) -> list[str]:
+    """The SQL of `publish`, a statement each; nothing is changed."""
+    with _at(), engine.transaction(settings) as connection:
+        found = views.definitions(connection)
+        made = [f"CREATE OR REPLACE VIEW {name} AS\n{query.strip()}" for name, query in found.items()]
+        role = settings.warehouse.bi_role
+        return made + (grants.statements(connection, role, list(found)) if role else [])

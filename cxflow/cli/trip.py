@@ -1,4 +1,4 @@
-"""`cxflow run`, `backfill` and `migrate`: the whole trip at a prompt."""
+"""`cxflow run`, `backfill`, `migrate` and `publish`: the whole trip at a prompt."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ def register(app: typer.Typer) -> None:
     command(app, rich_help_panel="Load")(run)
     command(app, rich_help_panel="Load")(backfill)
     command(app, rich_help_panel="Load")(migrate)
+    command(app, rich_help_panel="Load")(publish)
 
 
 def run(
@@ -96,6 +97,27 @@ def migrate(call: Call) -> None:
     before, after = schema.migrate(call.settings)
     says = f"the warehouse is at {after} already" if before == after else f"{before or 'empty'} -> {after}"
     call.out.report({"before": before, "after": after}, says)
+
+
+def publish(
+    call: Call,
+    sql: Annotated[
+        bool, typer.Option("--sql", help="Print the statements for somebody else to run, and change nothing.")
+    ] = False,
+) -> None:
+    """Bring the views that BI reads up to date, and who may read them. A run does so at its end."""
+    from cxflow import flow
+    from cxflow.cli import warehouse
+
+    warehouse.require(call.settings)
+    if sql:
+        statements = flow.publication(call.settings)
+        call.out.answer(statements, *(f"{statement};" for statement in statements))
+        return
+    names = flow.publish(call.settings)
+    role = call.settings.warehouse.bi_role
+    readers = f"; {role} may read them" if role else ""
+    call.out.report({"views": names, "bi_role": role}, f"{len(names)} views are up to date{readers}")
 
 
 def _load(

@@ -38,6 +38,7 @@ def or_empty(settings: Settings) -> Iterator[Settings]:
         return
     with tempfile.TemporaryDirectory(prefix="cxflow-empty-") as folder:
         url = f"duckdb:///{folder}/empty.duckdb"
-        empty = settings.model_copy(update={"warehouse": settings.warehouse.model_copy(update={"url": url})})
+        other = settings.warehouse.model_copy(update={"url": url, "bi_role": None})
+        empty = settings.model_copy(update={"warehouse": other})
         schema.migrate(empty)
         yield empty

@@ -1,4 +1,5 @@
-"""Brings the BI views up to date from `warehouse/marts`, one `.sql` file each. Called by `flow`.
+"""Brings the BI views up to date: the marts from `warehouse/marts`, one `.sql` file each, and the masked views.
+Called by `flow`.
 
 A mart selects, joins and renames; it never divides: formulas live in `kpis`.
 """
@@ -7,16 +8,24 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from cxflow.store import schema
+from cxflow.publish import masked
+from cxflow.store import dialect, schema
+
+
+def definitions(connection: sa.Connection) -> dict[str, str]:
+    """Every view's query, by name."""
+    marts = sorted((schema.resources() / "marts").glob("*.sql"))
+    return {
+        **{path.stem: path.read_text(encoding="utf-8") for path in marts},
+        **masked.definitions(connection.dialect),
+    }
 
 
 def publish(connection: sa.Connection) -> list[str]:
-    """Create or replace every mart's view, within the caller's transaction; returns their names."""
+    """Create or replace every view, within the caller's transaction; returns their names."""
     schema.require(connection)
-    names = []
-    for path in sorted((schema.resources() / "marts").glob("*.sql")):
-        connection.exec_driver_sql(
-            f"CREATE OR REPLACE VIEW {path.stem} AS\n{path.read_text(encoding='utf-8')}"
-        )
-        names.append(path.stem)
-    return names
+    dialect.alone(connection, "publishing")
+    found = definitions(connection)
+    for name, query in found.items():
+        dialect.replace_view(connection, name, query)
+    return list(found)

@@ -297,7 +297,8 @@ customer_profile = canonical(
     "what one source says about a person; the only table, with customer_identity, that holds personal data",
     ("profile_id",),
     None,
-    key_id("profile_id", "the person's record in that source"),
+    # Sources name persons by their address, too.
+    source_id("profile_id", "the person's record in that source", nullable=False, pii=True),
     column("customer_id", String, "who it is", info={"identity": True}),
     column("full_name", String, "name", info={"pii": True}),
     column("email", String, "e-mail address", info={"pii": True}),

@@ -19,9 +19,9 @@ def column(
     return Column(name, kind, comment=says, **options)
 
 
-def source_id(name: str, says: str, **options: Any) -> Column[Any]:
-    """An id issued by a source: conform qualifies it with the system's name."""
-    return column(name, String, says, info={"qualified": True}, **options)
+def source_id(name: str, says: str, *, pii: bool = False, **options: Any) -> Column[Any]:
+    """An id issued by a source: conform qualifies it with the system's name. `pii`: it may name a person."""
+    return column(name, String, says, info={"qualified": True, "pii": pii}, **options)
 
 
 def key_id(name: str, says: str) -> Column[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import duckdb
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ SUPPORTED = ("duckdb", "postgresql")
 """Databases that a warehouse may be, by SQLAlchemy's names."""
 
 _BLOCK_BYTES = 1 << 20
+_OTHER_COLUMNS = "42P16"
 
 _POSTGRESQL_TYPES = {
     "VARCHAR": "text",
@@ -75,11 +77,75 @@ def _copy(connection: sa.Connection, name: str, source: Path, relation: str) -> 
     connection.exec_driver_sql(f"ANALYZE {identifier(name)}")
 
 
+class Live(NamedTuple):
+    """A column as it stands in the database."""
+
+    kind: str
+    """Its type, spelt as `kind_of` spells the one that is declared."""
+    is_nullable: bool
+
+
+_LIVE = {
+    "duckdb": (
+        "SELECT table_name, column_name, data_type, is_nullable FROM duckdb_columns() "
+        "WHERE database_name = current_database() AND schema_name = current_schema()"
+    ),
+    "postgresql": (
+        "SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull "
+        "FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid "
+        "JOIN pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname = current_schema() "
+        "WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"
+    ),
+}
+_SPELLINGS = {
+    "CHARACTER VARYING": "VARCHAR",
+    "TEXT": "VARCHAR",
+    "DOUBLE PRECISION": "DOUBLE",
+    "NUMERIC": "DECIMAL",
+}
+"""Names of one type."""
+
+
+def columns(connection: sa.Connection) -> dict[str, dict[str, Live]]:
+    """The columns of every table in the warehouse's schema, by table and name."""
+    found: dict[str, dict[str, Live]] = {}
+    for table, name, kind, is_nullable in connection.exec_driver_sql(_LIVE[connection.dialect.name]):
+        found.setdefault(table, {})[name] = Live(_spelt(kind), bool(is_nullable))
+    return found
+
+
+def kind_of(connection: sa.Connection, column: sa.Column[Any]) -> str:
+    """The type that a column is declared with."""
+    return _spelt(column.type.compile(connection.dialect))
+
+
+def _spelt(kind: str) -> str:
+    name, bracket, rest = kind.upper().partition("(")
+    return _SPELLINGS.get(name, name) + bracket + rest.replace(" ", "")
+
+
 def prepare(connection: sa.Connection) -> None:
     """What every transaction begins with: times in UTC."""
     connection.exec_driver_sql(
         "SET TimeZone = 'UTC'" if connection.dialect.name == "duckdb" else "SET LOCAL TIME ZONE 'UTC'"
     )
+
+
+def replace_view(connection: sa.Connection, name: str, query: str) -> None:
+    """Create a view, or replace whatever stands under its name by it."""
+    create = f"CREATE OR REPLACE VIEW {name} AS\n{query}"
+    if connection.dialect.name == "duckdb":
+        connection.exec_driver_sql(create)
+        return
+    try:
+        with connection.begin_nested():
+            connection.exec_driver_sql(create)
+    except sa.exc.DBAPIError as problem:
+        # PostgreSQL replaces a view only by one that begins with the same columns. With the view go its rights.
+        if getattr(problem.orig, "sqlstate", None) != _OTHER_COLUMNS:
+            raise
+        connection.exec_driver_sql(f"DROP VIEW {name}")
+        connection.exec_driver_sql(create)
 
 
 def alone(connection: sa.Connection, what: str, *, with_others: bool = False) -> None:

@@ -14,9 +14,9 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
-from cxflow.errors import ConfigError, FatalError, TransientError, WarehouseBusyError
+from cxflow.errors import ConfigError, WarehouseBusyError
 from cxflow.settings import Settings
-from cxflow.store import dialect
+from cxflow.store import database_errors, dialect
 
 
 def warehouse_url(settings: Settings) -> sa.URL:
@@ -55,7 +55,8 @@ def engine(settings: Settings) -> sa.Engine:
     if settings.warehouse.password:
         url = url.set(password=settings.warehouse.password.reveal().get_secret_value())
     try:
-        return sa.create_engine(url, poolclass=NullPool)
+        # Parameters are data: no traceback may show them.
+        return sa.create_engine(url, poolclass=NullPool, hide_parameters=True)
     except ModuleNotFoundError as problem:
         raise ConfigError(
             f"the driver of {url.drivername} is not installed",
@@ -79,11 +80,15 @@ def transaction(settings: Settings) -> Iterator[sa.Connection]:
     """One transaction on the warehouse: committed as a whole at the end of the block, or not at all.
 
     Waits up to `warehouse.busy_timeout_seconds` for a file that another process holds, then raises
-    WarehouseBusyError.
+    WarehouseBusyError. Whatever else the database refuses is raised as `database_errors` sorts it.
     """
     warehouse = engine(settings)
     try:
-        with _connect(warehouse, settings.warehouse.busy_timeout_seconds) as connection, connection.begin():
+        with (
+            database_errors.explained(warehouse.dialect.loaded_dbapi.Error),
+            _connect(warehouse, settings.warehouse.busy_timeout_seconds) as connection,
+            connection.begin(),
+        ):
             dialect.prepare(connection)
             yield connection
     finally:
@@ -97,15 +102,10 @@ def _connect(warehouse: sa.Engine, patience_seconds: float) -> sa.Connection:
         try:
             return warehouse.connect()
         except sa.exc.DBAPIError as problem:
-            text = str(problem.orig)
             if warehouse.dialect.name == "postgresql":
-                raise _unreachable(text) from None
-            if "Could not set lock" not in text:
-                raise FatalError(
-                    f"the warehouse cannot be opened: {text.splitlines()[0]}",
-                    value="warehouse.url",
-                    fix="is it a DuckDB file, may this user write it, and is there room?",
-                ) from problem
+                raise database_errors.unreachable(problem) from None
+            if "Could not set lock" not in str(problem.orig):
+                raise database_errors.unopened(problem) from problem
             if time.monotonic() > deadline:
                 raise WarehouseBusyError(
                     f"another process has held the warehouse for {patience_seconds:g} s",
@@ -113,25 +113,3 @@ def _connect(warehouse: sa.Engine, patience_seconds: float) -> sa.Connection:
                 ) from problem
             time.sleep(pause)
             pause = min(pause * 2, 1.0)
-
-
-_REFUSALS = (
-    "password authentication failed",
-    "no password supplied",
-    "does not exist",
-    "no pg_hba.conf entry",
-)
-"""What PostgreSQL says where trying again will not help."""
-
-
-def _unreachable(text: str) -> ConfigError | TransientError:
-    reason = next((item for item in _REFUSALS if item in text), None)
-    if reason:
-        return ConfigError(
-            f"the warehouse refuses the connection ({reason})",
-            value="warehouse.url",
-            fix="mend warehouse.url or warehouse.password, or ask for the right",
-        )
-    return TransientError(
-        "the warehouse cannot be reached", value="warehouse.url", fix="is the server up, and the host right?"
-    )

@@ -10,9 +10,12 @@ import sqlalchemy as sa
 
 from cxflow.errors import SchemaError
 from cxflow.settings import Settings
-from cxflow.store import engine
+from cxflow.store import alterations, engine
 
 VERSION_TABLE = "cxflow_version"
+
+_TOLD = 5
+"""Alterations by hand that are named at most."""
 
 
 def resources() -> Path:
@@ -38,7 +41,7 @@ def current(connection: sa.Connection) -> str | None:
 
 
 def require(connection: sa.Connection) -> None:
-    """Raises SchemaError, saying what to do, where the warehouse is not of this version."""
+    """Raises SchemaError, saying what to do, where the warehouse is not of this version or was altered by hand."""
     found = current(connection)
     if found is None:
         raise SchemaError("the warehouse has no tables yet", fix="run `cxflow migrate`")
@@ -48,12 +51,26 @@ def require(connection: sa.Connection) -> None:
             value=found,
             fix="run `cxflow migrate`; where the warehouse is newer, update cxflow",
         )
+    _require_unaltered(connection)
+
+
+def _require_unaltered(connection: sa.Connection) -> None:
+    found = alterations.find(connection)
+    if found:
+        told = [alteration.says for alteration in found[:_TOLD]]
+        more = f", and {len(found) - _TOLD} more" if len(found) > _TOLD else ""
+        raise SchemaError(
+            f"the warehouse was altered by hand: {', '.join(told)}{more}",
+            value=told[0].split(" ")[0],
+            fix="; ".join(alteration.undo for alteration in found[:_TOLD]),
+        )
 
 
 def migrate(settings: Settings) -> tuple[str | None, str]:
     """Bring the warehouse to this version, in one transaction; returns the revisions before and after.
 
-    Raises SchemaError for a warehouse of a revision that this version does not know.
+    Raises SchemaError for a warehouse of a revision that this version does not know, and for tables that are not
+    what the migrations make: nothing is changed then.
     """
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
@@ -79,6 +96,7 @@ def migrate(settings: Settings) -> tuple[str | None, str]:
                     f"the warehouse's revision {before} is unknown to this version of cxflow",
                     fix="update cxflow",
                 ) from problem
+        _require_unaltered(connection)
     return before, head()
 
 

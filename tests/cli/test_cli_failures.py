@@ -179,3 +179,14 @@ def test_looking_into_an_empty_project_makes_nothing(fresh: Path, asked: list[st
     assert answer.code == 78
     assert "the warehouse has no tables yet" in answer.err
     assert not (fresh / "warehouse.duckdb").exists()
+
+
+def test_a_warehouse_out_of_reach_is_told_before_anything_is_read(fresh: Path) -> None:
+    with (fresh / "cxflow.toml").open("a") as file:
+        file.write('\n[warehouse]\nurl = "postgresql://cx@127.0.0.1:1/cx"\n')
+    answer = cxflow("run", project=fresh)
+    assert answer.code == 75
+    assert (
+        answer.err == "error: the warehouse cannot be reached\nfix: is the server up, and the host right?\n"
+    )
+    assert not (fresh / "landing").exists()

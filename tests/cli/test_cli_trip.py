@@ -1,9 +1,10 @@
-"""`cxflow run`, `backfill`, `migrate`."""
+"""`cxflow run`, `backfill`, `migrate`, `publish`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import duckdb
 import pytest
 from cli_runner import cxflow, edit
 
@@ -134,3 +135,31 @@ def test_migrate_says_from_where_to_where(fresh: Path) -> None:
     assert first["before"] is None
     again = cxflow("migrate", "--json", project=fresh).json
     assert again["before"] == again["after"] == first["after"]
+
+
+def test_publish_makes_the_views_anew(own: Path) -> None:
+    with duckdb.connect(str(own / "warehouse.duckdb")) as database:
+        database.execute("DROP VIEW mart_kpi")
+    answer = cxflow("publish", "--json", project=own)
+    assert answer.code == 0
+    assert answer.json["bi_role"] is None
+    assert {"mart_kpi", "masked_survey_response"} <= set(answer.json["views"])
+    with duckdb.connect(str(own / "warehouse.duckdb")) as database:
+        assert database.execute("SELECT count(*) > 0 FROM mart_kpi").fetchall() == [(True,)]
+
+
+def test_publish_shows_its_sql_and_then_changes_nothing(own: Path) -> None:
+    before = files_of(own)
+    answer = cxflow("publish", "--sql", project=own)
+    assert answer.code == 0
+    assert files_of(own) == before
+    with duckdb.connect(str(own / "warehouse.duckdb")) as database:
+        database.execute("DROP VIEW mart_kpi")
+        database.execute(answer.out)
+        assert database.execute("SELECT count(*) > 0 FROM mart_kpi").fetchall() == [(True,)]
+
+
+def test_there_is_nothing_to_publish_before_the_first_run(fresh: Path) -> None:
+    answer = cxflow("publish", project=fresh)
+    assert answer.code == 78
+    assert "the warehouse has no tables yet" in answer.err

@@ -38,7 +38,13 @@ STREAMS = {
         "identifiers": {"email": "mail"},
         "to": {
             "touchpoint": {"activity": "'wrote_review'", "channel": "'app'", "occurred_at": "day"},
-            "review": {"review_id": "id", "order_id": "of", "rating_value": "4", "date_published": "day"},
+            "review": {
+                "review_id": "id",
+                "order_id": "of",
+                "rating_value": "4",
+                "review_body": "mail",
+                "date_published": "day",
+            },
         },
     },
 }
@@ -111,6 +117,13 @@ def test_deleted_rows_are_left_out_and_customers_stand_beside_their_rows(publish
         ("placed_order", 1),
         ("wrote_review", 6),
     ]
+
+
+def test_a_masked_view_hides_what_is_personal_and_leaves_deleted_rows_out(published: Bench) -> None:
+    assert published.query("SELECT count(*), count(DISTINCT review_body) FROM review") == [(7, 1)]
+    assert published.query(
+        "SELECT review_body, review_title, rating_value, count(*) FROM masked_review GROUP BY ALL"
+    ) == [("***", None, 4.0, 6)]
 
 
 def test_publishing_again_changes_nothing(published: Bench) -> None:

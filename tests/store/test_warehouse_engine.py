@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from cxflow.errors import ConfigError, FatalError, WarehouseBusyError
+from cxflow.errors import ConfigError, FatalError, SchemaError, WarehouseBusyError
 from cxflow.settings import Settings, load
 from cxflow.store import engine
 
@@ -72,7 +72,7 @@ def test_a_transaction_is_kept_whole_or_not_at_all(tmp_path: Path) -> None:
     settings = _settings(tmp_path)
     with engine.transaction(settings) as connection:
         connection.execute(sa.text("CREATE TABLE kept (n INTEGER)"))
-    with pytest.raises(sa.exc.DBAPIError), engine.transaction(settings) as connection:  # noqa: PT012
+    with pytest.raises(SchemaError), engine.transaction(settings) as connection:  # noqa: PT012
         connection.execute(sa.text("CREATE TABLE lost (n INTEGER)"))
         connection.execute(sa.text("INSERT INTO kept VALUES (1)"))
         connection.execute(sa.text("INSERT INTO nowhere VALUES (1)"))

@@ -1,0 +1,49 @@
+"""Views of the canonical tables that hold personal data, with that data masked. Called by `views`.
+
+Which columns are personal is said once, where the columns are declared; a new one is masked by being marked.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from cxflow.store.tables import CANONICAL, PROVENANCE
+
+MASK = "***"
+"""What stands for a personal value; where there is none, null stays."""
+
+_SHOWN_PROVENANCE = ("source_system",)
+"""The key of a record in its source may be an address: it is left out."""
+
+
+def definitions(dialect: sa.Dialect) -> dict[str, str]:
+    """View to its query."""
+    return {
+        f"masked_{table.name}": str(
+            _query(table).compile(dialect=dialect, compile_kwargs={"literal_binds": True})
+        )
+        for table in CANONICAL.values()
+        if is_personal(table)
+    }
+
+
+def is_personal(table: sa.Table) -> bool:
+    """Whether any of its columns may hold personal data."""
+    return any(column.info.get("pii") for column in table.columns)
+
+
+def _query(table: sa.Table) -> sa.Select[Any]:
+    shown = [
+        column
+        for column in table.columns
+        if column.name not in PROVENANCE or column.name in _SHOWN_PROVENANCE
+    ]
+    return sa.select(*map(_masked, shown)).where(sa.not_(table.c.is_deleted))
+
+
+def _masked(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    if not column.info.get("pii"):
+        return column
+    return sa.case((column.is_not(None), sa.literal(MASK, sa.String))).label(column.name)
