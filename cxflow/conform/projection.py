@@ -14,15 +14,17 @@ from cxflow.conform.guard import Evaluation
 from cxflow.conform.parts import required
 from cxflow.errors import ConfigError
 from cxflow.model.stream import Projection, Stream
+from cxflow.model.workbench import workbench
 from cxflow.settings import nearest
 from cxflow.store import shape, tables
 
 
 def connect(path: str = ":memory:") -> duckdb.DuckDBPyConnection:
     """A DuckDB connection in UTC with the mapping macros. What it writes is read once or twice and thrown away:
-    to compress it would take longer than all the casts."""
-    database = duckdb.connect(path)
-    database.execute("SET TimeZone = 'UTC'; PRAGMA force_compression = 'uncompressed'")
+    to compress it would take longer than all the casts. Rows
+    carry their number, so that they need no order."""
+    database = workbench(path)
+    database.execute("PRAGMA force_compression = 'uncompressed'; SET preserve_insertion_order = false")
     for name, (definition, _) in MACROS.items():
         database.execute(f"CREATE OR REPLACE TEMP MACRO {name}{definition}")
     return database

@@ -25,6 +25,7 @@ from cxflow.connect.text import LocalFile, open_text, plainly_named, readable, r
 from cxflow.errors import ConfigError, SourceError
 from cxflow.model.names import nearest
 from cxflow.model.sql import identifier, literal, literals
+from cxflow.model.workbench import workbench
 
 if TYPE_CHECKING:
     from cxflow.connect.files import FileStream
@@ -40,9 +41,8 @@ def land(stream: FileStream, files: list[LocalFile], sink: Sink, folder: Path) -
 
     Raises SourceError that names the file where one cannot be read as what it is declared to be.
     """
-    database = duckdb.connect()
+    database = workbench()
     try:
-        database.execute("SET TimeZone = 'UTC'")
         _FORMATS[stream.file_format(files[0].origin)](stream, files, sink, database, folder)
     except duckdb.Error as problem:
         text = str(problem)

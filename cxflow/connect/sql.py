@@ -22,6 +22,7 @@ from cxflow.errors import ConfigError, CxflowError, SourceError
 from cxflow.model.sql import literal
 from cxflow.model.stream import Stream
 from cxflow.model.window import Window
+from cxflow.model.workbench import workbench
 from cxflow.settings import Connection, Secret, nearest
 
 _SHOWN_CHARACTERS = 80
@@ -77,8 +78,7 @@ class Sql(Connector):
         """Land the window's rows, or those behind the last key, or all; a backfill by a key reads all."""
         stream = _sql_stream(stream)
         received_at = datetime.now(UTC)
-        with self._database(stream) as database, duckdb.connect() as landing:
-            landing.execute("SET TimeZone = 'UTC'")
+        with self._database(stream) as database, workbench() as landing:
             position = _cursor_position(_columns(database, stream), stream)
             chosen = self._chosen(database, stream, window, cursor)
             if chosen is None:

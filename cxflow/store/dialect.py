@@ -6,10 +6,10 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import duckdb
 import sqlalchemy as sa
 
 from cxflow.model.sql import identifier, literal
+from cxflow.model.workbench import settings_sql, workbench
 
 SUPPORTED = ("duckdb", "postgresql")
 """Databases that a warehouse may be, by SQLAlchemy's names."""
@@ -55,11 +55,10 @@ def _copy(connection: sa.Connection, name: str, source: Path, relation: str) -> 
     tables behind.
     """
     with (
-        duckdb.connect(str(source), read_only=True) as database,
+        workbench(source, read_only=True) as database,
         tempfile.TemporaryDirectory(prefix="cxflow-copy-") as folder,
     ):
         rows = Path(folder) / "rows.csv"
-        database.execute("SET TimeZone = 'UTC'")
         columns = database.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
         declared = ", ".join(
             f"{identifier(row[0])} {_POSTGRESQL_TYPES.get(row[1], row[1])}" for row in columns
@@ -127,7 +126,7 @@ def _spelt(kind: str) -> str:
 def prepare(connection: sa.Connection) -> None:
     """What every transaction begins with: times in UTC."""
     connection.exec_driver_sql(
-        "SET TimeZone = 'UTC'" if connection.dialect.name == "duckdb" else "SET LOCAL TIME ZONE 'UTC'"
+        settings_sql() if connection.dialect.name == "duckdb" else "SET LOCAL TIME ZONE 'UTC'"
     )
 
 

@@ -35,6 +35,7 @@ from cxflow.errors import FatalError, SourceError
 from cxflow.model.batch import BatchRef, Mode
 from cxflow.model.sql import literal
 from cxflow.model.window import Window
+from cxflow.model.workbench import workbench
 from cxflow.settings import Secret, Settings
 
 MANIFEST = "manifest.json"
@@ -325,8 +326,7 @@ def subset(settings: Settings, batch: BatchRef, rows: list[int]) -> BatchRef:
     manifest = read_manifest(settings, batch)
     now = datetime.now(UTC)
     with local_copy(settings, batch.path) as source, writing() as writer:
-        with duckdb.connect() as database:
-            database.execute("SET TimeZone = 'UTC'")
+        with workbench() as database:
             parts = records_in(source)
             writer.query(
                 database,

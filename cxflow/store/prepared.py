@@ -21,11 +21,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from cxflow.errors import SourceError
 from cxflow.model.batch import BatchRef
 from cxflow.model.sql import identifier, literal
+from cxflow.model.workbench import workbench
 from cxflow.settings import Settings
 from cxflow.store import landing
 
@@ -93,10 +92,9 @@ def commit(settings: Settings, batch: BatchRef, conformed: Conformed, verdict: V
     folder.mkdir()
     manifest = landing.read_manifest(settings, batch)
     with (
-        duckdb.connect(str(conformed.database)) as database,
+        workbench(conformed.database) as database,
         landing.local_copy(settings, batch.path) as landed,
     ):
-        database.execute("SET TimeZone = 'UTC'")
         database.execute(
             "CREATE TABLE refusal AS SELECT DISTINCT f.*, a.record_id, a.version_at, l.received_at, l.payload "
             "FROM refused f LEFT JOIN record a USING (_row) "
@@ -140,7 +138,7 @@ def payloads(folder: Path, manifest: landing.Manifest) -> str:
 
 def payloads_of(folder: Path, manifest: landing.Manifest, rows: list[int], target: Path) -> Path:
     """Write `_row` and `payload` of some records of a landed batch to the table `taken` of a new DuckDB file."""
-    with duckdb.connect(str(target)) as database:
+    with workbench(target) as database:
         database.execute(
             f"CREATE TABLE taken AS SELECT _row, payload FROM ({payloads(folder, manifest)}) "
             f"WHERE list_contains({rows}, _row)"

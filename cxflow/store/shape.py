@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 
 from cxflow.model.sql import literal
+from cxflow.model.workbench import workbench
 
 Shape = dict[str, Any]
 
@@ -30,7 +31,7 @@ def describe(folder: Path, layout: str | None) -> Shape:
         return {}
     # The folder's own name may hold what a glob would take for a pattern; its parts' names do not.
     parts = f"read_parquet({literal(f'{glob.escape(str(folder))}/part-*.parquet')}, union_by_name = true)"
-    database = duckdb.connect()
+    database = workbench()
     try:
         if layout == "columns":
             rows = database.execute(f"DESCRIBE SELECT * FROM {parts}").fetchall()

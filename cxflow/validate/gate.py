@@ -7,6 +7,7 @@ import duckdb
 from cxflow.errors import ConfigError, FatalError
 from cxflow.model.sql import identifier, literal
 from cxflow.model.stream import Stream
+from cxflow.model.workbench import workbench
 from cxflow.settings import Quality, Settings, nearest
 from cxflow.store import tables
 from cxflow.store.prepared import Conformed, Verdict
@@ -48,8 +49,7 @@ def validate(settings: Settings, stream: Stream, conformed: Conformed) -> Verdic
     broken = (
         runner.run(conformed.database, suites.of_stream(settings.quality, stream)) if conformed.rows else []
     )
-    with duckdb.connect(str(conformed.database)) as database:
-        database.execute("SET TimeZone = 'UTC'")
+    with workbench(conformed.database) as database:
         for item in broken:
             if item.rows_sql is not None:
                 _refuse(database, item)
