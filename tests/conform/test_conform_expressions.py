@@ -155,6 +155,10 @@ FAULTS = {
     "one that cxflow fills": ({"support_case": {**CASE, "customer_id": "id"}}, "no column 'customer_id'"),
     "no SQL": ({"support_case": {**CASE, "reason": "CASE WHEN"}}, "support_case.reason: .* does not parse"),
     "no SQL in where": ({"support_case": {**CASE, "where": "id ="}}, "support_case.where: .* does not parse"),
+    "a column named by a word of SQL": (
+        {"support_case": {**CASE, "reason": "desc"}},
+        "support_case.reason: 'desc' is a word of SQL",
+    ),
     "a required column left out": ({"support_case": {"case_id": "id"}}, "without the column 'opened_at'"),
     "a key left out": ({"support_case": {"opened_at": AT}}, "without the column 'case_id'"),
     "nothing mapped": ({"touchpoint": {"where": "true"}}, "without the column 'activity'"),
