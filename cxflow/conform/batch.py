@@ -14,7 +14,15 @@ import duckdb
 from cxflow.conform import drift, identifiers, rows
 from cxflow.conform.expressions import Notation, cast
 from cxflow.conform.guard import Evaluation, evaluate
-from cxflow.conform.projection import bind, check, check_references, connect, record_expressions, types
+from cxflow.conform.projection import (
+    bind,
+    check,
+    check_references,
+    check_tags,
+    connect,
+    record_expressions,
+    types,
+)
 from cxflow.conform.unseen import with_unseen
 from cxflow.model.batch import BatchRef
 from cxflow.model.sql import identifier, literal, literals
@@ -66,6 +74,7 @@ def conform(
     """
     check(stream)
     check_references(stream, settings.connections)
+    identifiers.check(settings, connection, stream)
     manifest = landing.read_manifest(settings, batch)
     readable = manifest.records > manifest.malformed
     changed = shape.differences(known, manifest.raw_columns) if readable else shape.Drift()
@@ -89,6 +98,8 @@ def conform(
         unusable: dict[str, int] = {}
         if readable:
             _view_raw(work, folder, manifest)
+            if manifest.layout == "columns":  # of JSON, a key may only be rare
+                check_tags(stream, raw)
             _refuse_drifted(work, outcome)
             unusable = _records(work)
             for name in stream.to:

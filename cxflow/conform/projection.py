@@ -65,6 +65,18 @@ def check_references(stream: Stream, systems: Iterable[str]) -> None:
                     )
 
 
+def check_tags(stream: Stream, raw: shape.Shape) -> None:
+    """Whether the raw columns that are tagged as personal are there. Raises ConfigError with the nearest name."""
+    known = shape.names(raw)
+    for name in stream.pii:
+        if name.lower() not in map(str.lower, known):
+            raise ConfigError(
+                f"pii names the raw column {name!r}, which is not there{nearest(name, known)}",
+                value=name,
+                fix=f"raw columns: {', '.join(known[:40])}; one that may be absent belongs in may_lack",
+            )
+
+
 def _require_mapped(name: str, projection: Projection, stream: Stream) -> None:
     """What a row cannot do without is mapped, unless cxflow fills it."""
     table = tables.CANONICAL[name]

@@ -84,7 +84,9 @@ def storage(settings: Settings) -> tuple[fsspec.AbstractFileSystem, str]:
     if "://" not in url:
         return LocalFileSystem(auto_mkdir=True), str(settings.path(url))
     options = {
-        name: value.reveal().get_secret_value() if isinstance(value, Secret) else value
+        name: value.reveal(f"landing.storage_options.{name}").get_secret_value()
+        if isinstance(value, Secret)
+        else value
         for name, value in settings.landing.storage_options.items()
     }
     file_system, root = fsspec.core.url_to_fs(url, **options)

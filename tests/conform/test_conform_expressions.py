@@ -199,6 +199,19 @@ def test_a_mapping_that_does_not_fit_the_raw_columns_is_named_with_the_nearest(
         pass
 
 
+def test_a_personal_column_that_is_not_there_is_named_with_the_nearest(conform: Any) -> None:
+    declaration = stream({"support_case": CASE}, pii=["emial"])
+    with (
+        pytest.raises(ConfigError, match=r"pii names the raw column 'emial'.*did you mean 'email'"),
+        conform(declaration, [{"id": "1", "email": "x"}], as_columns=True),
+    ):
+        pass
+    with conform(
+        {**declaration, "may_lack": ["emial"]}, [{"id": "1", "email": "x"}], as_columns=True
+    ) as scratch:
+        assert scratch.refused == []
+
+
 def test_a_fault_says_its_connection_and_stream(tmp_path: Any) -> None:
     bench = Bench(tmp_path / "project", {"things": stream({"support_case": {**CASE, "reason": "reasn"}})})
     batch = bench.land([{"id": 1, "reason": "late"}])
