@@ -81,7 +81,9 @@ def conform(
     merged = shape.merge(known, manifest.raw_columns)
     path = scratch / "scratch.duckdb"
     with landing.local_copy(settings, batch.path) as folder, connect(str(path)) as database:
-        lacking = landing.lacking(folder, known) if readable else {}
+        # A backfill meets files that are older than what is known.
+        before = {} if manifest.mode == "backfill" else known
+        lacking = landing.lacking(folder, before) if readable else {}
         changed = replace(changed, missing=tuple(dict.fromkeys((*changed.missing, *lacking))))
         outcome = drift.judge(stream, manifest.layout, changed, lacking)
         # A form that is refused is read as the one that is known: the mapping speaks of that.

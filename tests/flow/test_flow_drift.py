@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,13 @@ def test_a_known_column_is_missed_in_every_file_without_it(tmp_path: Path) -> No
     _csv(tmp_path / "2026-03-03.csv", [{"id": "4", "why": "lost"}])
     with pytest.raises(SourceError, match=r"gone: why \(from \S*2026-03-02\.csv\)"):
         desk.run()
+
+
+def test_a_backfill_from_before_a_column_came_does_not_miss_it_there(tmp_path: Path) -> None:
+    desk = project(tmp_path, "csv", _csv, WITHOUT, WITH)
+    desk.run()
+    again = desk.run(mode="backfill", start=datetime(2026, 3, 1, tzinfo=UTC))["desk.cases"]
+    assert (again.counts.extracted, again.counts.unchanged) == (3, 3)
 
 
 def test_names_that_differ_in_case_only_are_one_column(tmp_path: Path) -> None:
