@@ -18,6 +18,7 @@ import structlog
 
 from cxflow import extract as extraction
 from cxflow.conform import batch as conforming
+from cxflow.conform import identifiers
 from cxflow.conform.projection import check as check_mapping
 from cxflow.conform.projection import check_references
 from cxflow.connect import registry
@@ -94,10 +95,12 @@ def lint(settings: Settings, connection: str) -> list[str]:
     fault.
     """
     checked = []
-    for name, stream in open_connection(settings, connection).streams.items():
+    connector = open_connection(settings, connection)
+    for name, stream in connector.streams.items():
         with _at(connection, name):
             check_mapping(stream)
             check_references(stream, settings.connections)
+            identifiers.check(settings, connector.connection, stream)
             gate.check(stream)
         checked.append(f"{connection}.{name}")
     return checked
@@ -123,6 +126,7 @@ def extract(settings: Settings, connection: str, stream: str, window: Window, mo
     with _at(connection, stream):
         connector = open_connection(settings, connection)
         cursor = ledger.cursor(settings, connection, stream) if mode == "scheduled" else None
+        identifiers.salt(settings)  # one that is missing is told before anything is read
         batch = extraction.extract(settings, connector, connector.stream(stream), window, cursor, mode)
         log.info("extracted", connection=connection, stream=stream, batch=batch.batch_id, window=str(window))
         return batch

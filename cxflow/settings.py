@@ -27,8 +27,10 @@ from pydantic import (
 )
 
 from cxflow.errors import ConfigError
+from cxflow.model.currencies import known_currency
 from cxflow.model.names import known_zone
 from cxflow.model.names import nearest as nearest  # part of what this module offers
+from cxflow.model.schedule import known_schedule
 
 FILE_NAME = "cxflow.toml"
 
@@ -63,15 +65,24 @@ class Secret(_Frozen):
             raise ValueError('a secret is found at one place: { env = "NAME" } or { file = "path" }')
         return self
 
-    def reveal(self) -> SecretStr:
-        """The secret itself. Raises ConfigError where it is not there."""
+    def reveal(self, setting: str = "") -> SecretStr:
+        """The secret itself. Raises ConfigError where it is not there, for the sake of a `setting`."""
+        where = f"{setting}: " if setting else ""
         if self.env:
             if self.env not in os.environ:
-                raise ConfigError(f"the environment variable {self.env} is not set", value=self.env)
+                raise ConfigError(
+                    f"{where}the environment variable {self.env} is not set",
+                    value=self.env,
+                    fix="set it where cxflow runs",
+                )
             return SecretStr(os.environ[self.env])
         assert self.file is not None
         if not self.file.is_file():
-            raise ConfigError(f"there is no secret file {self.file}", value=str(self.file))
+            raise ConfigError(
+                f"{where}there is no secret file {self.file}",
+                value=str(self.file),
+                fix="put the secret there, and nothing else",
+            )
         return SecretStr(self.file.read_text(encoding="utf-8").strip())
 
 
@@ -87,6 +98,7 @@ class Project(_Frozen):
     """ISO 3166-1 alpha-2: where telephone numbers without a country code belong."""
 
     _zone = field_validator("timezone")(known_zone)
+    _currency = field_validator("currency")(known_currency)
 
 
 class Warehouse(_Frozen):
@@ -157,6 +169,13 @@ class Kpis(_Frozen):
     rates: dict[str, float] = Field(default_factory=dict)
     """Currency code to units of the project's currency for one unit of it."""
 
+    @field_validator("rates")
+    @classmethod
+    def _currencies(cls, rates: dict[str, float]) -> dict[str, float]:
+        for code in rates:
+            known_currency(code)
+        return rates
+
 
 class Airflow(_Frozen):
     """How the DAGs run."""
@@ -168,6 +187,8 @@ class Airflow(_Frozen):
     retries: int = Field(default=3, ge=0)
     """Tries again after a transient error."""
     retry_delay_seconds: float = Field(default=300, gt=0)
+
+    _cron = field_validator("schedule")(known_schedule)
 
 
 def _plain_names(tables: dict[str, Any]) -> dict[str, Any]:
@@ -207,6 +228,8 @@ class Connection(BaseModel):
     connector's stream model."""
 
     _zone = field_validator("timezone")(known_zone)
+    _currency = field_validator("currency")(known_currency)
+    _cron = field_validator("schedule")(known_schedule)
     _names = field_validator("streams")(_plain_names)
 
 

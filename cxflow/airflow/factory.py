@@ -36,6 +36,7 @@ from cxflow.airflow.operators import (
     ResolveIdentity,
 )
 from cxflow.errors import ConfigError
+from cxflow.model.schedule import known_schedule
 from cxflow.settings import Settings
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -173,9 +174,12 @@ def _warehouse(settings: Settings) -> dict[str, str]:
 
 def _schedule(settings: Settings, connection: str) -> str:
     cron = settings.connections[connection].get("schedule") or settings.airflow.schedule
-    if not isinstance(cron, str):
-        raise ConfigError("schedule must be a cron expression", connection=connection, value="schedule")
-    return cron
+    try:
+        if isinstance(cron, str) and known_schedule(cron):
+            return cron
+        raise ValueError("it is no text")
+    except ValueError as problem:
+        raise ConfigError(f"schedule: {problem}", connection=connection, value="schedule") from problem
 
 
 def _instant(title: str, description: str) -> Param:

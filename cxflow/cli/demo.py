@@ -184,11 +184,11 @@ def _parts(settings: Settings, early: list[Fact], late: list[Fact]) -> list[Any]
         ]
         parts.append(table(title, ("", "found", "truth", ""), rows))
     rows = [
-        (fact.place, fact.found, fact.expected, fact.found_n, fact.expected_n, _mark(fact))
-        for fact in late
-        if fact.what == "kpi" and fact.place.endswith(" all")
+        (place, fact.found, fact.expected, fact.found_n, fact.expected_n, _mark(fact))
+        for place, fact in widest(late)
     ]
-    parts.append(table("KPIs over the whole time", ("KPI", "found", "truth", "n", "n in truth", ""), rows))
+    title = "KPIs over the whole time, or by the widest period they have"
+    parts.append(table(title, ("KPI", "found", "truth", "n", "n in truth", ""), rows))
     wrong = [
         (when, fact.what, fact.place, fact.found, fact.expected, fact.found_n, fact.expected_n)
         for when, found in (("after the history", early), ("at the end", late))
@@ -201,6 +201,17 @@ def _parts(settings: Settings, early: list[Fact], late: list[Fact]) -> list[Any]
     every = len(early) + len(late)
     parts.append(f"{every - len(wrong):,} of {every:,} numbers agree with the truth.")
     return parts
+
+
+def widest(found: list[Fact]) -> list[tuple[str, Fact]]:
+    """The KPIs over the whole time; one that has no such value by its periods, unsliced."""
+    kpis = [(fact.place.split(), fact) for fact in found if fact.what == "kpi"]
+    whole = {name for (name, *rest), _ in kpis if rest == ["all"]}
+    return [
+        (name if rest == ["all"] else " ".join((name, *rest)), fact)
+        for (name, *rest), fact in kpis
+        if rest == ["all"] or (name not in whole and len(rest) == 1)
+    ]
 
 
 def _mark(fact: Fact) -> str:

@@ -175,7 +175,7 @@ def _salt(settings: Settings) -> Iterator[Finding]:
         says = "none: who knows an address can find its hash"
         yield Finding("identity salt", says, 'set identity.salt = { env = "NAME" }', state="note")
     else:
-        yield from _look("identity salt", lambda: "set" if salt.reveal() else "empty")
+        yield from _look("identity salt", lambda: "set" if salt.reveal("identity.salt") else "empty")
 
 
 def _streams(settings: Settings) -> Iterator[Finding]:

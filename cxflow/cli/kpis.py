@@ -70,7 +70,9 @@ def kpis(
     columns = ("KPI", "period", by or "slice", "value", "95 % interval", "n")
     kept = [0, 1, *([2] if by else []), 3, 4, 5]
     shown = table(_title(call, as_of), [columns[i] for i in kept], [[row[i] for i in kept] for row in rows])
-    call.out.answer(data, shown if rows else "no values yet; `cxflow run` computes them")
+    asked_for = any((by, grain, since, until, as_of))
+    none = "no values of that" if asked_for else "no values yet; `cxflow run` computes them"
+    call.out.answer(data, shown if rows else none)
 
 
 def _values(

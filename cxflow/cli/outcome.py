@@ -98,7 +98,7 @@ def show(call: Call, made: Outcome) -> None:
     parts: list[Any] = [books(made)]
     if reasons := [(load.name, rule, n) for load in made.loads for rule, n in load.report.rules.items()]:
         parts.append(table("Quarantined", ("stream", "rule", "records"), reasons))
-        parts.append("cxflow quarantine says more of them")
+        parts.append("`cxflow quarantine list` says more of them")
     parts += [f"{load.name}: {note}" for load in made.loads for note in notes(load.report.notes)]
     if made.identity and made.identity.identifiers:
         parts.append(_identity(made.identity))

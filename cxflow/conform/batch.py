@@ -6,7 +6,7 @@ raw row is in `record` or, where it could not be read at all, in `refused`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
 
@@ -16,10 +16,18 @@ from cxflow.conform import drift, identifiers, sheets
 from cxflow.conform.expressions import Notation, duckdb_type
 from cxflow.conform.guard import Evaluation
 from cxflow.conform.parts import FIRST_TOUCHPOINT, Origin, Part, Rows, first_touchpoint, rows_of, view
-from cxflow.conform.projection import bind, check, check_references, connect, record_expressions, types
+from cxflow.conform.projection import (
+    bind,
+    check,
+    check_references,
+    check_tags,
+    connect,
+    record_expressions,
+    types,
+)
 from cxflow.conform.unseen import with_unseen
 from cxflow.model.batch import BatchRef
-from cxflow.model.sql import identifier, literal
+from cxflow.model.sql import identifier, literal, literals
 from cxflow.model.stream import Stream
 from cxflow.settings import Connection, Settings
 from cxflow.store import landing, shape, tables
@@ -76,15 +84,20 @@ def conform(
     """
     check(stream)
     check_references(stream, settings.connections)
+    identifiers.check(settings, connection, stream)
     manifest = landing.read_manifest(settings, batch)
     readable = manifest.records > manifest.malformed
     changed = shape.differences(known, manifest.raw_columns) if readable else shape.Drift()
-    outcome = drift.judge(stream, manifest.layout, changed)
     merged = shape.merge(known, manifest.raw_columns)
-    # A form that is refused is read as the one that is known: the mapping speaks of that.
-    read = shape.merge(manifest.raw_columns, known) if "retyped_column" in outcome.quarantine else merged
     path = scratch / "scratch.duckdb"
     with landing.local_copy(settings, batch.path) as folder, connect(str(path)) as database:
+        # A backfill meets files that are older than what is known.
+        before = {} if manifest.mode == "backfill" else known
+        lacking = landing.lacking(folder, before) if readable else {}
+        changed = replace(changed, missing=tuple(dict.fromkeys((*changed.missing, *lacking))))
+        outcome = drift.judge(stream, manifest.layout, changed, lacking)
+        # A form that is refused is read as the one that is known: the mapping speaks of that.
+        read = shape.merge(manifest.raw_columns, known) if "retyped_column" in outcome.quarantine else merged
         if manifest.layout == "json":
             absent = {name: "NULL" for name in stream.may_lack if "." not in name}
             read = with_unseen({**absent, **read}, stream)
@@ -95,6 +108,8 @@ def conform(
         unusable: dict[str, int] = {}
         if readable:
             _view_raw(work, folder, manifest)
+            if manifest.layout == "columns":  # of JSON, a key may only be rare
+                check_tags(stream, raw)
             _refuse_drifted(work, outcome)
             rows = _sheets(work)
             _require(work, rows)
@@ -143,6 +158,9 @@ def _refuse_drifted(work: _Work, outcome: drift.Outcome) -> None:
         affected = "true"
         if rule == "new_column":
             affected = " OR ".join(drift.present(column, work.raw) for column in columns)
+        elif rule == "missing_column" and set(columns) <= set(outcome.lacking):
+            files = sorted({file for column in columns for file in outcome.lacking[column]})
+            affected = f"list_contains({literals(files)}, _origin)"
         work.database.execute(
             f"INSERT INTO refused SELECT _row, 'conform', {literal(rule)}, {literal(', '.join(columns))}, NULL "
             f"FROM raw WHERE {affected}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from cxflow.errors import SourceError
 from cxflow.model.sql import identifier
@@ -17,6 +18,8 @@ class Outcome:
 
     quarantine: dict[str, tuple[str, ...]]
     """Rule (new_column, missing_column, retyped_column) to the raw columns; empty where all is accepted."""
+    lacking: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Missing column to the files that lack it, where the files of the batch differ."""
 
     @property
     def is_learned(self) -> bool:
@@ -24,8 +27,14 @@ class Outcome:
         return not {"new_column", "retyped_column"} & set(self.quarantine)
 
 
-def judge(stream: Stream, layout: Layout, drift: Drift) -> Outcome:
-    """Apply the stream's policies. Raises SourceError where one says stop."""
+def judge(
+    stream: Stream, layout: Layout, drift: Drift, lacking: Mapping[str, tuple[str, ...]] | None = None
+) -> Outcome:
+    """Apply the stream's policies. `lacking` says of a missing column which files lack it, where they differ.
+
+    Raises SourceError where one says stop.
+    """
+    lacking = lacking or {}
     policies = stream.policies
     missing = policies.missing_column or ("accept" if layout == "json" else "stop")
     may_lack = set(stream.may_lack)
@@ -40,12 +49,24 @@ def judge(stream: Stream, layout: Layout, drift: Drift) -> Outcome:
             continue
         if outcome == "stop":
             raise SourceError(
-                f"the source changed: {says}: {', '.join(columns)}",
+                f"the source changed: {says}: {', '.join(columns)}{_beside(rule, columns, drift, lacking)}",
                 value=columns[0],
-                fix=f'mend the source or the mapping; or say policies.{rule} = "accept"',
+                fix="mend the source or the mapping; or say "
+                + ("may_lack, or " if rule == "missing_column" else "")
+                + f'policies.{rule} = "accept"',
             )
         quarantine[rule] = columns
-    return Outcome(quarantine)
+    return Outcome(quarantine, lacking)
+
+
+def _beside(rule: str, columns: tuple[str, ...], drift: Drift, lacking: Mapping[str, tuple[str, ...]]) -> str:
+    """What helps to understand a missing column: the files that lack it, and what may be its new name."""
+    if rule != "missing_column":
+        return ""
+    files = sorted({file for column in columns for file in lacking.get(column, ())})
+    more = f" and {len(files) - 3} more" if len(files) > 3 else ""
+    where = f" (from {', '.join(files[:3])}{more})" if files else ""
+    return where + (f"; new: {', '.join(drift.new)}" if drift.new else "")
 
 
 def present(column: str, raw: Shape, holder: str = "", depth: int = 0) -> str:

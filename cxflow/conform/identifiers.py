@@ -9,7 +9,7 @@ import pyarrow as pa
 from cxflow.errors import ConfigError
 from cxflow.model.sql import identifier, literal, literals
 from cxflow.model.stream import Stream
-from cxflow.settings import Settings
+from cxflow.settings import Connection, Settings, nearest
 
 _EMAIL = r"[^@\s,;]+@[^@\s,;]+\.[^@\s.,;]+"
 
@@ -28,17 +28,16 @@ def collect(
     `country`), anything else as it is. A value that is no address or no possible number names nobody: the
     record loads without it, and it is counted. Values that `identity.ignore` lists name nobody either.
     """
-    salt = settings.identity.salt.reveal().get_secret_value() if settings.identity.salt else ""
+    secret = salt(settings)
     unusable: dict[str, int] = {}
     for name in stream.identifiers:
         namespace = qualified(name, system)
-        _check_system(settings, namespace)
         column = identifier(f"identifiers.{name}")
         met = f"(SELECT _row, nullif(trim({column}::VARCHAR), '') AS raw_value FROM sheet)"
         _normalise(database, namespace, country, met)
         ignored = _ignored(database, settings.identity.ignore.get(namespace, ()), namespace, country)
         kept = "identity_value" if settings.identity.store_values == "clear" else "NULL"
-        prefix = literal(f"{salt}\x1f{namespace}\x1f")
+        prefix = literal(f"{secret}\x1f{namespace}\x1f")
         database.execute(
             f"INSERT INTO identifier_met SELECT DISTINCT _row, {literal(namespace)}, "
             f"sha256({prefix} || identity_value), {kept} "
@@ -58,13 +57,29 @@ def qualified(name: str, system: str) -> str:
     return name if name in ("email", "phone") or "." in name else f"{system}.{name}"
 
 
-def _check_system(settings: Settings, namespace: str) -> None:
-    system = namespace.partition(".")[0]
-    if "." in namespace and system not in settings.connections:
+def check(settings: Settings, connection: Connection, stream: Stream) -> None:
+    """Whether a stream's identifiers belong to connections that are there, and its telephone numbers to a
+    country. Raises ConfigError."""
+    for name in stream.identifiers:
+        system, dot, _ = qualified(name, connection.name).partition(".")
+        if dot and system not in settings.connections:
+            raise ConfigError(
+                f"the identifier {name!r} belongs to a connection {system!r}, which is not configured"
+                f"{nearest(system, settings.connections)}",
+                value=name,
+            )
+    country = connection.country or settings.project.country
+    if "phone" in stream.identifiers and country not in phonenumbers.SUPPORTED_REGIONS:
         raise ConfigError(
-            f"the identifier {namespace!r} belongs to a connection {system!r}, which is not configured",
-            value=namespace,
+            f"no telephone numbers are known of the country {country!r}",
+            value=country,
+            fix="say country as two letters of ISO 3166-1, of the connection or of the project",
         )
+
+
+def salt(settings: Settings) -> str:
+    """What is keyed into the hashes of identifiers. Raises ConfigError where it is said but not there."""
+    return settings.identity.salt.reveal("identity.salt").get_secret_value() if settings.identity.salt else ""
 
 
 def _ignored(

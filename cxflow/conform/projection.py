@@ -68,6 +68,18 @@ def check_references(stream: Stream, systems: Iterable[str]) -> None:
                     )
 
 
+def check_tags(stream: Stream, raw: shape.Shape) -> None:
+    """Whether the raw columns that are tagged as personal are there. Raises ConfigError with the nearest name."""
+    known = shape.names(raw)
+    for name in stream.pii:
+        if name.lower() not in map(str.lower, known):
+            raise ConfigError(
+                f"pii names the raw column {name!r}, which is not there{nearest(name, known)}",
+                value=name,
+                fix=f"raw columns: {', '.join(known[:40])}; one that may be absent belongs in may_lack",
+            )
+
+
 def _require_mapped(name: str, projection: Projection, stream: Stream) -> None:
     """What a row cannot do without is mapped, unless cxflow fills it."""
     table = tables.CANONICAL[name]
@@ -89,7 +101,25 @@ def record_expressions(stream: Stream) -> dict[str, str]:
     return found | {f"identifiers.{name}": sql for name, sql in stream.identifiers.items()}
 
 
+def is_word_of_sql(database: duckdb.DuckDBPyConnection, name: str) -> bool:
+    """Whether a bare name is taken for a word of SQL and not for a column: `order`, `end`, `desc`."""
+    return bool(
+        database.execute(
+            "SELECT 1 FROM duckdb_keywords() WHERE keyword_name = lower($1) "
+            "AND keyword_category IN ('reserved', 'type_function')",
+            [name],
+        ).fetchall()
+    )
+
+
 def _parse(database: duckdb.DuckDBPyConnection, place: str, expression: str) -> None:
+    word = expression.strip()
+    if word.lower() not in ("null", "true", "false") and is_word_of_sql(database, word):
+        raise ConfigError(
+            f"{place}: {word!r} is a word of SQL",
+            value=place,
+            fix=f"a column of that name is quoted twice, for TOML and for SQL: '\"{word}\"'",
+        )
     row = database.execute("SELECT json_serialize_sql($1)", [f"SELECT ({expression}) FROM raw"]).fetchone()
     outcome = json.loads(row[0]) if row else {}
     if row and re.search(r'"class":\s*"WINDOW"', row[0]):

@@ -169,7 +169,9 @@ class Files(Connector):
         connection = self.connection
         assert isinstance(connection, FilesConnection)
         options = {
-            name: value.reveal().get_secret_value() if isinstance(value, Secret) else value
+            name: value.reveal(f"storage_options.{name}").get_secret_value()
+            if isinstance(value, Secret)
+            else value
             for name, value in connection.storage_options.items()
         }
         patterns = [_under(connection.root, path) for path in stream.paths]

@@ -225,7 +225,7 @@ def _parquet(
 ) -> None:
     sources = [plainly_named(file, folder) for file in files]
     zoned: dict[str, bool] = {}
-    names: dict[str, str] = {}
+    by_names: dict[frozenset[str], list[LocalFile]] = {}
     for file in sources:
         with reading(file):
             try:
@@ -234,8 +234,8 @@ def _parquet(
                 raise SourceError(
                     f"{file.origin} is not a readable Parquet file; is it cut off?", value=file.origin
                 ) from None
+        by_names.setdefault(frozenset(schema.names), []).append(file)
         for field in schema:
-            names.setdefault(field.name.lower(), field.name)
             has_zone = pa.types.is_timestamp(field.type) and field.type.tz is not None
             if pa.types.is_timestamp(field.type) and zoned.setdefault(field.name, has_zone) != has_zone:
                 # One relation holds them all, and would take the naive times for UTC.
@@ -244,13 +244,14 @@ def _parquet(
                     value=field.name,
                     fix="give each kind a stream of its own",
                 )
-    clashing = [names[name] for name in RESERVED if name in names]
-    renamed = ", ".join(f"{identifier(name)} AS {identifier(f'{name}_2')}" for name in clashing)
-    read = (
-        f"(SELECT *{f' RENAME ({renamed})' if renamed else ''}, filename AS {_PATH} "
-        f"FROM read_parquet({literals([str(file.path) for file in sources])}, union_by_name = true))"
-    )
-    sink.query(database, _with_origin(read, sources))
+    for names, group in by_names.items():
+        clashing = sorted(name for name in names if name.lower() in RESERVED)
+        renamed = ", ".join(f"{identifier(name)} AS {identifier(f'{name}_2')}" for name in clashing)
+        read = (
+            f"(SELECT *{f' RENAME ({renamed})' if renamed else ''}, filename AS {_PATH} "
+            f"FROM read_parquet({literals([str(file.path) for file in group])}, union_by_name = true))"
+        )
+        sink.query(database, _with_origin(read, group))
 
 
 def _fixed_width(

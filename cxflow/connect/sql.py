@@ -119,7 +119,7 @@ class Sql(Connector):
         connection = self.connection
         assert isinstance(connection, SqlConnection)
         try:
-            url = connection.url.reveal().get_secret_value()
+            url = connection.url.reveal("url").get_secret_value()
             with opened(url, self.settings.folder, connection.statement_timeout_seconds) as database:
                 yield database
         except CxflowError as problem:

@@ -1,5 +1,9 @@
 """The currency codes of ISO 4217 in use, funds and metals left out."""
 
+from __future__ import annotations
+
+from cxflow.model.names import nearest
+
 _CODES = """
 AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF
 CHF CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD
@@ -10,3 +14,10 @@ TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VED VES VND VUV WST XAF XCD XCG 
 """
 
 CURRENCIES = frozenset(_CODES.split())
+
+
+def known_currency(code: str | None) -> str | None:
+    """The code, if it is one in use. Raises ValueError with the nearest one."""
+    if code is not None and code not in CURRENCIES:
+        raise ValueError(f"unknown currency {code!r}{nearest(code, sorted(CURRENCIES))}")
+    return code

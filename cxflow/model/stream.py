@@ -60,8 +60,8 @@ class Policies(BaseModel):
     new_column: DriftOutcome = "accept"
     """A raw column not seen before: accept reports it and lands it."""
     missing_column: DriftOutcome | None = None
-    """A raw column seen before that no record of the batch has. Unset: accept for JSON, where a key without
-    value is often left out, else stop."""
+    """A raw column seen before that is gone from the batch, or from one of its files. Unset: accept for JSON,
+    where a key without value is often left out, else stop."""
     retyped_column: DriftOutcome = "stop"
     """A raw column that was a plain value and is now an object or a list, or the reverse."""
     duplicate_key: Literal["latest", "quarantine"] | None = None

@@ -53,7 +53,7 @@ def engine(settings: Settings) -> sa.Engine:
     if url.get_backend_name() == "duckdb":
         _check_file(url)
     if settings.warehouse.password:
-        url = url.set(password=settings.warehouse.password.reveal().get_secret_value())
+        url = url.set(password=settings.warehouse.password.reveal("warehouse.password").get_secret_value())
     try:
         # Parameters are data: no traceback may show them.
         return sa.create_engine(url, poolclass=NullPool, hide_parameters=True)

@@ -85,7 +85,9 @@ def storage(settings: Settings) -> tuple[fsspec.AbstractFileSystem, str]:
     if "://" not in url:
         return LocalFileSystem(auto_mkdir=True), str(settings.path(url))
     options = {
-        name: value.reveal().get_secret_value() if isinstance(value, Secret) else value
+        name: value.reveal(f"landing.storage_options.{name}").get_secret_value()
+        if isinstance(value, Secret)
+        else value
         for name, value in settings.landing.storage_options.items()
     }
     file_system, root = fsspec.core.url_to_fs(url, **options)
@@ -306,6 +308,36 @@ def records_in(folder: Path) -> str:
     return f"read_parquet({literal(str(folder / 'part-*.parquet'))}, union_by_name = true)"
 
 
+def lacking(folder: Path, known: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Where the origins of a batch differ: raw column to the origins that lack it.
+
+    They are looked at in the order of their delivery. A column is lacked by those that follow one which had it,
+    a `known` one by any: before it first appeared it was not missing.
+    """
+    # DuckDB unites columns whose names differ in case only.
+    had = {
+        path: {name.lower(): name for name in pq.read_schema(path).names}
+        for path in sorted(folder.glob("part-*.parquet"))
+    }
+    if len({frozenset(columns) for columns in had.values()}) < 2:
+        return {}
+    with duckdb.connect() as database:
+        origins = [
+            (received_at, origin, path)
+            for path in had
+            for origin, received_at in database.execute(
+                f"SELECT _origin, epoch_us(min(_received_at)) FROM read_parquet({literal(str(path))}) GROUP BY _origin"
+            ).fetchall()
+        ]
+    seen = {name.lower(): name for name in known}
+    found: dict[str, list[str]] = {}
+    for _, origin, path in sorted(origins):
+        for key in seen.keys() - had[path].keys():
+            found.setdefault(seen[key], []).append(origin)
+        seen = had[path] | seen
+    return {name: tuple(lack) for name, lack in sorted(found.items())}
+
+
 def batches(settings: Settings, connection: str, stream: str) -> list[str]:
     """The ids of a stream's landed batches, oldest first."""
     file_system, root = storage(settings)
@@ -327,11 +359,14 @@ def subset(settings: Settings, batch: BatchRef, rows: list[int]) -> BatchRef:
     now = datetime.now(UTC)
     with local_copy(settings, batch.path) as source, writing() as writer:
         with workbench() as database:
-            parts = records_in(source)
-            writer.query(
-                database,
-                f"SELECT * EXCLUDE (_row) FROM {parts} WHERE list_contains({rows}, _row) ORDER BY _row",
-            )
+            for part in sorted(
+                source.glob("part-*.parquet")
+            ):  # a part of its own: which columns it has is news
+                writer.query(
+                    database,
+                    f"SELECT * EXCLUDE (_row) FROM read_parquet({literal(str(part))}) "
+                    f"WHERE list_contains({rows}, _row) ORDER BY _row",
+                )
         again = replace(
             manifest,
             batch_id=new_batch_id(Window.from_json(manifest.window), now),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from airflow_process import Script
 
 PARSE = """
@@ -102,9 +103,19 @@ def test_a_start_without_zone_is_in_the_project_s(script: Script, project: Path)
     assert script(DESCRIBE, project)["acme__shop"]["start"] == "2026-03-24T23:00:00+00:00"
 
 
-def test_a_connection_called_kpis_is_refused(script: Script, project: Path) -> None:
+@pytest.mark.parametrize(
+    ("connection", "says"),
+    [
+        ("[connections.kpis]", "cannot be called kpis"),
+        ('[connections.desk]\nschedule = "0 3 * *"', "desk: schedule: '0 3 * *' is no cron expression"),
+        ("[connections.desk]\nschedule = 3", "desk: schedule: it is no text"),
+    ],
+)
+def test_a_connection_that_makes_no_dag_is_refused(
+    script: Script, project: Path, connection: str, says: str
+) -> None:
     with (project / "cxflow.toml").open("a") as file:
-        file.write('[connections.kpis]\nconnector = "files"\n')
+        file.write(f'{connection}\nconnector = "files"\n')
     code = """
 import json, sys
 from pathlib import Path
@@ -115,7 +126,7 @@ try:
 except ConfigError as problem:
     print(json.dumps(str(problem)))
 """
-    assert "cannot be called kpis" in script(code, project)
+    assert says in script(code, project)
 
 
 def test_the_shipped_dag_file_finds_the_project_in_the_environment(script: Script, project: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from cli_runner import cxflow
 
 from cxflow.cli import up
+from cxflow.cli.demo import widest
 from cxflow.demo.check import Fact
 
 HAS_AIRFLOW = importlib.util.find_spec("airflow") is not None
@@ -34,6 +35,23 @@ def test_a_suppressed_value_agrees_by_its_n() -> None:
     hidden = Fact("kpi", "nps all", expected=24.5, found=None, expected_n=9, found_n=9, is_suppressed=True)
     assert hidden.agrees
     assert not dataclasses.replace(hidden, found_n=8).agrees
+
+
+def test_the_table_shows_every_kpi_once_a_period_of_the_widest_kind_it_has() -> None:
+    places = [
+        "nps all",
+        "nps all web",
+        "nps 2026-03-01",
+        "retention_rate 2026-02-01",
+        "retention_rate 2026-03-01",
+    ]
+    found = [Fact("kpi", place, expected=1.0, found=1.0) for place in places]
+    others = [Fact("customers", "all", expected=2, found=2)]
+    assert [place for place, _ in widest([*found, *others])] == [
+        "nps",
+        "retention_rate 2026-02-01",
+        "retention_rate 2026-03-01",
+    ]
 
 
 @pytest.mark.parametrize("command", ["demo", "up"])

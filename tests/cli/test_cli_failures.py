@@ -122,6 +122,7 @@ FAULTS = {
     "unknown table": ("to.survey_response", "to.survey_respons", 78, "did you mean 'survey_response'?"),
     "unknown column": ("rating_value", "rating_valu", 78, "did you mean 'rating_value'?"),
     "no SQL": ('"score"', '"score +"', 78, "'score +' does not parse"),
+    "unknown owner of an identifier": ("{ email =", '{ "crm.id" =', 78, "a connection 'crm', which is not"),
     "missing file": ("exports/*.csv", "elsewhere/*.csv", 66, "no file matches"),
     "unset variable": ("exports/*.csv", "${CXFLOW_TEST_UNSET}/*.csv", 78, "CXFLOW_TEST_UNSET is not set"),
 }
@@ -148,6 +149,31 @@ def test_lint_tells_it_too(fresh: Path, fault: str) -> None:
     assert answer.code == code
     assert message in "".join(error["message"] for error in answer.errors)
     assert not (fresh / "warehouse.duckdb").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "setting"),
+    [
+        ("[connections.surveys]", "[identity]\nsalt = {}\n\n[connections.surveys]", "identity.salt"),
+        ('connector = "files"', 'connector = "files"\nstorage_options.key = {}', "storage_options.key"),
+        (
+            "[connections.surveys]",
+            '[landing]\nurl = "memory://x"\nstorage_options.key = {}\n\n[connections.surveys]',
+            "landing.storage_options.key",
+        ),
+    ],
+)
+def test_a_secret_that_is_not_set_is_told_with_its_setting_before_anything_is_read(
+    fresh: Path, old: str, new: str, setting: str
+) -> None:
+    edit(fresh, old, new.replace("{}", '{ env = "CXFLOW_TEST_UNSET" }'))
+    answer = cxflow("run", project=fresh)
+    assert answer.code == 78
+    assert (
+        f"error: surveys.answers: {setting}: the environment variable CXFLOW_TEST_UNSET is not set\nfix: "
+        in answer.err
+    )
+    assert not (fresh / "landing").exists()
 
 
 def test_lint_tells_every_fault_and_not_only_the_first(fresh: Path) -> None:

@@ -64,9 +64,7 @@ def test_init_leaves_a_gitignore_alone(tmp_path: Path) -> None:
     assert (tmp_path / ".gitignore").read_text() == "mine\n"
 
 
-OWN_CSV = (
-    'Response ID;E-Mail;Rating;When asked;Comment\n1;a@example.com;9;2026-01-01T10:00:00Z;"fine; thanks"\n'
-)
+OWN_CSV = 'Response ID;E-Mail;Rating;At;Comment\n1;a@example.com;9;2026-01-01T10:00:00Z;"fine; thanks"\n'
 
 
 @pytest.fixture

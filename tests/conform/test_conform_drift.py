@@ -82,6 +82,14 @@ def test_a_column_gone_from_a_csv_stops_by_default(conform: Any) -> None:
         pass
 
 
+def test_what_may_be_the_new_name_of_a_column_gone_is_said_beside_it(conform: Any) -> None:
+    with (
+        pytest.raises(SourceError, match="the source changed: gone: why; new: reason"),
+        conform(stream(), [{"id": "1", "reason": "late"}], known=KNOWN, as_columns=True),
+    ):
+        pass
+
+
 def test_a_column_gone_from_json_is_accepted_by_default_and_reads_as_null(conform: Any) -> None:
     with conform(stream(), GONE, known=KNOWN) as scratch:
         assert scratch.refused == []

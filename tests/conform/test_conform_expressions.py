@@ -155,6 +155,10 @@ FAULTS = {
     "one that cxflow fills": ({"support_case": {**CASE, "customer_id": "id"}}, "no column 'customer_id'"),
     "no SQL": ({"support_case": {**CASE, "reason": "CASE WHEN"}}, "support_case.reason: .* does not parse"),
     "no SQL in where": ({"support_case": {**CASE, "where": "id ="}}, "support_case.where: .* does not parse"),
+    "a column named by a word of SQL": (
+        {"support_case": {**CASE, "reason": "desc"}},
+        "support_case.reason: 'desc' is a word of SQL",
+    ),
     "a required column left out": ({"support_case": {"case_id": "id"}}, "without the column 'opened_at'"),
     "a key left out": ({"support_case": {"opened_at": AT}}, "without the column 'case_id'"),
     "nothing mapped": ({"touchpoint": {"where": "true"}}, "without the column 'activity'"),
@@ -193,6 +197,19 @@ def test_a_mapping_that_does_not_fit_the_raw_columns_is_named_with_the_nearest(
         conform(stream({"support_case": {**CASE, **columns}}), [record]),
     ):
         pass
+
+
+def test_a_personal_column_that_is_not_there_is_named_with_the_nearest(conform: Any) -> None:
+    declaration = stream({"support_case": CASE}, pii=["emial"])
+    with (
+        pytest.raises(ConfigError, match=r"pii names the raw column 'emial'.*did you mean 'email'"),
+        conform(declaration, [{"id": "1", "email": "x"}], as_columns=True),
+    ):
+        pass
+    with conform(
+        {**declaration, "may_lack": ["emial"]}, [{"id": "1", "email": "x"}], as_columns=True
+    ) as scratch:
+        assert scratch.refused == []
 
 
 def test_a_fault_says_its_connection_and_stream(tmp_path: Any) -> None:

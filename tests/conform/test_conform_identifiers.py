@@ -70,8 +70,15 @@ def test_other_identifiers_are_taken_as_they_are(tmp_path: Path) -> None:
 
 
 def test_a_namespace_of_an_unknown_connection_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"'crn.contact_id' belongs to a connection 'crn'"):
+    with pytest.raises(
+        ConfigError, match=r"'crn.contact_id' belongs to a connection 'crn'.*did you mean 'crm'"
+    ):
         found(tmp_path, "crn.contact_id", ["A1"])
+
+
+def test_a_country_without_telephone_numbers_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no telephone numbers are known of the country 'XQ'"):
+        found(tmp_path, "phone", ["600 111 222"], country="XQ")
 
 
 @pytest.mark.parametrize(

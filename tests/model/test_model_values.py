@@ -25,6 +25,7 @@ from cxflow.model.batch import BatchRef, Counts
 from cxflow.model.currencies import CURRENCIES
 from cxflow.model.expectation import Expectation
 from cxflow.model.names import known_zone, nearest
+from cxflow.model.schedule import known_schedule
 from cxflow.model.sql import identifier, literal, literals
 from cxflow.model.stream import Policies, Projection, Stream
 from cxflow.model.window import Window
@@ -230,3 +231,29 @@ def test_an_error_says_where_what_and_how_to_mend_it() -> None:
 def test_an_errors_class_says_what_to_do_next(kind: type[CxflowError], family: type, code: int) -> None:
     assert issubclass(kind, family)
     assert kind.exit_code == code
+
+
+@pytest.mark.parametrize(
+    "cron", ["0 3 * * *", "*/15 8-18 * * mon-fri", "0 0 1,15 jan *", "5 4 l * 5#2", "59 23 31 12 7", "@daily"]
+)
+def test_a_cron_expression_is_taken_as_it_is(cron: str) -> None:
+    assert known_schedule(cron) == cron
+
+
+@pytest.mark.parametrize(
+    ("cron", "says"),
+    [
+        ("", "five fields: minute hour day month weekday"),
+        ("0 3 * *", "five fields"),
+        ("0 0 3 * * *", "five fields"),
+        ("at 3 every day !", "is no cron expression"),
+        ("@sometimes", "is no cron expression"),
+        ("60 3 * * *", "the minute runs from 0 to 59, not 60"),
+        ("0 8-24 * * *", "the hour runs from 0 to 23, not 24"),
+        ("0 3 0 * *", "the day runs from 1 to 31, not 0"),
+        ("0 3 * 1,13 *", "the month runs from 1 to 12, not 13"),
+    ],
+)
+def test_what_is_no_cron_expression_is_refused(cron: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        known_schedule(cron)

@@ -89,6 +89,13 @@ def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
         ("[project]\ntimezone = 'CEST+1'", "project.timezone: unknown time zone 'CEST+1'"),
         ("[project]\ntimezone = 3", "project.timezone: Input should be a valid string"),
         ("[project]\ncurrency = 'euro'", "project.currency: String should match pattern"),
+        (
+            "[project]\ncurrency = 'EUO'",
+            "project.currency: unknown currency 'EUO'; did you mean 'EUR'?",
+        ),
+        ("[kpis.rates]\nUSX = 0.9", "kpis.rates: unknown currency 'USX'"),
+        ("[airflow]\nschedule = '0 3 * *'", "airflow.schedule: '0 3 * *' is no cron expression"),
+        ("[airflow]\nschedule = '0 25 * * *'", "the hour runs from 0 to 23, not 25"),
         ("[project]\nname = 'My Shop'", "project.name: String should match pattern"),
         (
             "[quality]\nmax_rejected_share = 5",
