@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from cli_runner import cxflow, edit
 
+pytestmark = pytest.mark.usefixtures("database")
+
 BROKEN = """
 [connections.surveys.streams.gone]
 path = "exports/gone-*.csv"
