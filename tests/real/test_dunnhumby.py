@@ -96,13 +96,6 @@ def test_average_order_value_and_repeat_purchases(dunnhumby: RealProject, basket
     assert dunnhumby.published("repeat_purchase_rate") == {"all": (pytest.approx(again.mean()), len(again))}
 
 
-def test_both_databases_hold_the_same_and_what_is_loaded_already_changes_nothing(
-    load: Callable[[RealSet, str], Loaded],
-) -> None:
-    loaded = [load(DUNNHUMBY, database) for database in ("duckdb", "postgresql")]
-    digest = loaded[0].project.digest()
-    for each in loaded:
-        assert each.project.digest() == digest, each.database
-        again = each.project.cxflow("backfill", "--from", "1970-01-01", "--to", "2100-01-01", "--no-kpis")
-        assert again["total"]["unchanged"] == again["total"]["extracted"] == each.outcome["total"]["inserted"]
-        assert each.project.digest() == digest, each.database
+def test_both_databases_hold_the_same(dunnhumby: RealProject, load: Callable[[RealSet, str], Loaded]) -> None:
+    # That a second load changes nothing, and halves make the whole, is tested on the first month of it.
+    assert load(DUNNHUMBY, "postgresql").project.digest() == dunnhumby.digest()
