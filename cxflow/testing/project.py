@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import sqlalchemy as sa
 
 from cxflow import flow
 from cxflow.load.batch import LoadReport
@@ -21,21 +23,27 @@ VOLATILE = ("run_id", "loaded_at", "received_at")
 
 
 class TestProject:
-    """A project with a migrated warehouse: DuckDB, unless its configuration says otherwise."""
+    """A project with a migrated warehouse: DuckDB, unless `warehouse` (its `[warehouse]`) says otherwise."""
 
     __test__ = False  # not a test itself, whatever its name
 
-    def __init__(self, folder: Path, configuration: Mapping[str, Any] | str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        configuration: Mapping[str, Any] | str,
+        *,
+        warehouse: Mapping[str, Any] | None = None,
+    ) -> None:
         self.folder = folder
-        text = configuration if isinstance(configuration, str) else as_toml(configuration)
-        (folder / FILE_NAME).write_text(text, encoding="utf-8")
-        self.settings: Settings = load(folder)
+        self._warehouse = f"\n[warehouse]\n{as_toml(warehouse)}" if warehouse else ""
+        self.settings: Settings
+        self.reconfigure(configuration)
         schema.ensure(self.settings)
 
     def reconfigure(self, configuration: Mapping[str, Any] | str) -> None:
         """Write another `cxflow.toml` over the same warehouse and landing zone."""
         text = configuration if isinstance(configuration, str) else as_toml(configuration)
-        (self.folder / FILE_NAME).write_text(text, encoding="utf-8")
+        (self.folder / FILE_NAME).write_text(text + self._warehouse, encoding="utf-8")
         self.settings = load(self.folder)
 
     def run(
@@ -66,26 +74,22 @@ class TestProject:
         flow.compute_kpis(self.settings)
         flow.publish(self.settings)
 
-    def query(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """Rows of a query on the warehouse, times in UTC; parameters as its driver writes them."""
+    def query(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        """Rows of a query on the warehouse, times in UTC; it writes a parameter as `:name`."""
         with engine.transaction(self.settings) as warehouse:
-            return [tuple(row) for row in warehouse.exec_driver_sql(sql, parameters or None)]
+            return _answer(warehouse, sql, parameters)
 
     def rows(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
-        """A table's rows in order; all columns but the volatile ones where none are named."""
-        chosen = columns or tuple(
-            column.name for column in tables.metadata.tables[table].columns if column.name not in VOLATILE
-        )
-        # Sorted here: databases disagree on the order of texts.
-        return sorted(self.query(f"SELECT {', '.join(chosen)} FROM {table}"), key=repr)
+        """A table's rows in order; all columns but the volatile ones where none are named. A column may be an
+        expression."""
+        with engine.transaction(self.settings) as warehouse:
+            return _sorted_rows(warehouse, table, columns or _lasting(table))
 
     def digest(self) -> dict[str, str]:
         """A hash of each canonical and identity table's content: equal for equal warehouses."""
         names = [*tables.CANONICAL, "customer", "customer_identity", "record_identity"]
-        return {
-            name: hashlib.sha256(json.dumps(self.rows(name), default=str).encode()).hexdigest()
-            for name in names
-        }
+        with engine.transaction(self.settings) as warehouse:
+            return {name: _hash(_sorted_rows(warehouse, name, _lasting(name))) for name in names}
 
     def books_balance(self) -> bool:
         """Whether every load of the ledger accounts for every record, the constraint aside."""
@@ -94,6 +98,24 @@ class TestProject:
             "inserted + updated + unchanged + deleted + deduplicated + quarantined"
         )
         return found == [(0,)]
+
+
+def _answer(warehouse: sa.Connection, sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in warehouse.execute(sa.text(sql), parameters)]
+
+
+def _sorted_rows(warehouse: sa.Connection, table: str, columns: Sequence[str]) -> list[tuple[Any, ...]]:
+    # Sorted here: databases disagree on the order of texts.
+    return sorted(_answer(warehouse, f"SELECT {', '.join(columns)} FROM {table}", {}), key=repr)
+
+
+def _lasting(table: str) -> tuple[str, ...]:
+    names = (column.name for column in tables.metadata.tables[table].columns)
+    return tuple(name for name in names if name not in VOLATILE)
+
+
+def _hash(rows: list[tuple[Any, ...]]) -> str:
+    return hashlib.sha256(json.dumps(rows, default=str).encode()).hexdigest()
 
 
 def as_toml(tree: Mapping[str, Any]) -> str:

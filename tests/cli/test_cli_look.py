@@ -13,6 +13,8 @@ from cxflow.cli.kpis import with_unit
 from cxflow.kpis import builtin
 from cxflow.kpis.cells import DIMENSIONS
 
+pytestmark = pytest.mark.usefixtures("database")
+
 KPIS = {kpi.name: kpi for kpi in builtin.KPIS}
 
 

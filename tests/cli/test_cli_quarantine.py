@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 from cli_runner import cxflow, edit
 
+pytestmark = pytest.mark.usefixtures("database")
+
 PERSONAL = ("olga@example.com", "A score that cannot be")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def entry(loaded: Path) -> str:
     """The id of the one refused record."""
     (found,) = cxflow("quarantine", "list", "--entries", "--json", project=loaded).json

@@ -8,6 +8,8 @@ import duckdb
 import pytest
 from cli_runner import cxflow, edit
 
+pytestmark = pytest.mark.usefixtures("database")
+
 BROKEN = """
 [connections.surveys.streams.gone]
 path = "exports/gone-*.csv"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from sql_source import KINDS, PLUGINS, Shop
+from trip_bench import NewWarehouse
 
 from cxflow.testing import TestProject, conformance
 
@@ -64,9 +65,17 @@ CONNECTION = {
     },
 }
 
-TestPostgresql = conformance(CONNECTION, sample("postgresql"), project={"plugins": PLUGINS})
+Postgresql = conformance(CONNECTION, sample("postgresql"), project={"plugins": PLUGINS})
 TestSqlite = conformance(CONNECTION, sample("sqlite"), project={"plugins": PLUGINS})
 TestDuckdb = conformance(CONNECTION, sample("duckdb"), project={"plugins": PLUGINS})
+
+
+class TestPostgresql(Postgresql):
+    """Into each warehouse: with PostgreSQL, from one database of a server into another."""
+
+    @pytest.fixture
+    def new_warehouse(self, new_warehouse: NewWarehouse) -> NewWarehouse:
+        return new_warehouse
 
 
 @pytest.mark.parametrize("kind", KINDS)

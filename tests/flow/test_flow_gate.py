@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 import pytest
-from trip_bench import Bench
+from trip_bench import Bench, NewWarehouse
 
 from cxflow import flow
 from cxflow.errors import GateClosedError
@@ -26,9 +26,9 @@ def review(id: int, score: Any = 5) -> dict[str, Any]:
 
 
 @pytest.fixture
-def bench(tmp_path: Any) -> Bench:
+def bench(tmp_path: Any, new_warehouse: NewWarehouse) -> Bench:
     quality = {"min_records": 10, "max_rejected_share": 0.2}
-    return Bench(tmp_path / "project", streams(), quality=quality)
+    return Bench(tmp_path / "project", streams(), quality=quality, warehouse=new_warehouse())
 
 
 def test_a_closed_gate_loads_nothing_says_why_and_what_was_mended_goes_through(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
-from trip_bench import Bench
+from trip_bench import Bench, NewWarehouse
 
 from cxflow import flow
 from cxflow.model.window import Window
@@ -25,14 +24,14 @@ def at(day: int, hour: int = 0, minute: int = 0) -> datetime:
 
 
 @pytest.fixture(scope="module")
-def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    return Bench(tmp_path_factory.mktemp("windows") / "project", STREAMS)
+def warehouse(tmp_path_factory: pytest.TempPathFactory, new_warehouse: NewWarehouse) -> Bench:
+    return Bench(tmp_path_factory.mktemp("windows") / "project", STREAMS, warehouse=new_warehouse())
 
 
 @pytest.fixture
 def bench(warehouse: Bench) -> Iterator[Bench]:
-    warehouse.reconfigure(Bench.tree(STREAMS))
     yield warehouse
+    begin_at(warehouse, None)
     warehouse.clear()
 
 
@@ -41,9 +40,10 @@ def window(bench: Bench, stream: str, end: datetime) -> tuple[datetime | None, d
     return found.start, found.end
 
 
-def begin_at(bench: Bench, start: Any) -> None:
+def begin_at(bench: Bench, start: str | None) -> None:
     tree = Bench.tree(STREAMS)
-    tree["connections"]["shop"]["start"] = start
+    if start is not None:
+        tree["connections"]["shop"]["start"] = start
     bench.reconfigure(tree)
 
 

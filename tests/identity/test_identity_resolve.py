@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from trip_bench import Bench
+from trip_bench import Bench, NewWarehouse
 
 from cxflow import flow
 from cxflow.validate import runner
@@ -41,9 +41,14 @@ STREAMS = {
 
 
 @pytest.fixture(scope="module")
-def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    identity = {"max_identifiers": 4, "ignore": {"email": ["noreply@example.org"]}}
-    return Bench(tmp_path_factory.mktemp("identity"), STREAMS, identity=identity, project={"country": "ES"})
+def warehouse(tmp_path_factory: pytest.TempPathFactory, new_warehouse: NewWarehouse) -> Bench:
+    return Bench(
+        tmp_path_factory.mktemp("identity"),
+        STREAMS,
+        identity={"max_identifiers": 4, "ignore": {"email": ["noreply@example.org"]}},
+        project={"country": "ES"},
+        warehouse=new_warehouse(),
+    )
 
 
 @pytest.fixture
@@ -67,15 +72,14 @@ def resolve(bench: Bench, records: list[dict[str, Any]], stream: str = "visits")
 
 def groups(bench: Bench) -> list[set[str]]:
     """The visits of each customer; those of nobody each on their own."""
-    rows = bench.query(
-        "SELECT coalesce(customer_id, 'nobody ' || source_record_id), list(source_record_id) "
-        "FROM touchpoint GROUP BY 1"
-    )
-    return sorted((set(visits) for _, visits in rows), key=sorted)
+    found: dict[str, set[str]] = {}
+    for customer, visit in bench.query("SELECT customer_id, source_record_id FROM touchpoint"):
+        found.setdefault(customer or f"nobody {visit}", set()).add(visit)
+    return sorted(found.values(), key=sorted)
 
 
 def customer_of(bench: Bench, id: int | str) -> Any:
-    ((found,),) = bench.query("SELECT customer_id FROM touchpoint WHERE source_record_id = ?", str(id))
+    ((found,),) = bench.query("SELECT customer_id FROM touchpoint WHERE source_record_id = :id", id=str(id))
     return found
 
 
@@ -84,15 +88,13 @@ def live(bench: Bench) -> set[str]:
 
 
 def days(bench: Bench, table: str) -> set[str]:
-    return {str(row[0]) for row in bench.query("SELECT day FROM pending_kpi WHERE table_name = ?", table)}
+    found = bench.query("SELECT day FROM pending_kpi WHERE table_name = :name", name=table)
+    return {str(day) for (day,) in found}
 
 
 def settle(bench: Bench) -> None:
     """As if the KPIs had been computed."""
-    import duckdb
-
-    with duckdb.connect(str(bench.folder / "warehouse.duckdb")) as database:
-        database.execute("DELETE FROM pending_kpi")
+    bench.execute("DELETE FROM pending_kpi")
 
 
 def test_everything_met_in_one_record_names_one_person_however_it_is_written(bench: Bench) -> None:
@@ -151,7 +153,7 @@ def test_an_earlier_identifier_that_turns_up_late_renames_the_customer_and_says_
     after = customer_of(bench, 1)
     assert after != before
     assert live(bench) == {after}
-    assert bench.query("SELECT merged_into_id FROM customer WHERE customer_id = ?", before) == [(after,)]
+    assert bench.query("SELECT merged_into_id FROM customer WHERE customer_id = :id", id=before) == [(after,)]
 
 
 def test_a_new_version_without_the_identifier_splits_the_customer_again(bench: Bench) -> None:
@@ -172,7 +174,9 @@ def test_a_customer_that_loses_its_name_is_known_by_the_next(bench: Bench) -> No
     resolve(bench, [visit(1, changed=2, ref="R1")])
     after = customer_of(bench, 2)
     if after != before:
-        assert bench.query("SELECT merged_into_id FROM customer WHERE customer_id = ?", before) == [(after,)]
+        assert bench.query("SELECT merged_into_id FROM customer WHERE customer_id = :id", id=before) == [
+            (after,)
+        ]
     assert live(bench) == {after}
     assert bench.query("SELECT identity_value FROM customer_identity WHERE valid_to IS NOT NULL") == [(None,)]
 
@@ -226,14 +230,13 @@ def test_an_identifier_becomes_shared_and_ceases_to_be(bench: Bench) -> None:
 def state(bench: Bench) -> tuple[list[Any], list[Any], list[Any]]:
     """Who every row and every identifier belongs to, and who there is."""
     return (
-        bench.query("SELECT source_record_id, customer_id FROM touchpoint ORDER BY ALL"),
-        bench.query(
-            "SELECT namespace, identity_hash, customer_id, match_rule, valid_from FROM customer_identity "
-            "WHERE valid_to IS NULL ORDER BY ALL"
+        bench.rows("touchpoint", "source_record_id", "customer_id"),
+        bench.rows(
+            "customer_identity WHERE valid_to IS NULL",
+            *("namespace", "identity_hash", "customer_id", "match_rule", "valid_from"),
         ),
-        bench.query(
-            "SELECT customer_id, first_seen_at, last_seen_at, segment FROM customer WHERE merged_into_id IS NULL "
-            "ORDER BY ALL"
+        bench.rows(
+            "customer WHERE merged_into_id IS NULL", "customer_id", "first_seen_at", "last_seen_at", "segment"
         ),
     )
 
@@ -312,9 +315,12 @@ def test_a_hashed_identifier_is_nowhere_in_the_warehouse_but_where_it_was_mapped
     assert bench.query("SELECT DISTINCT identity_value FROM customer_identity") == [(None,)]
 
 
-def test_identifiers_may_be_kept_clear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_identifiers_may_be_kept_clear(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new_warehouse: NewWarehouse
+) -> None:
     monkeypatch.setattr(runner, "run", lambda *_: [])
-    bench = Bench(tmp_path / "clear", STREAMS, identity={"store_values": "clear"})
+    identity = {"store_values": "clear"}
+    bench = Bench(tmp_path / "clear", STREAMS, identity=identity, warehouse=new_warehouse())
     resolve(bench, [visit(1, mail=CANARY)])
     assert bench.query("SELECT namespace, identity_value FROM customer_identity") == [
         ("email", CANARY.lower())

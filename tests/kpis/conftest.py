@@ -11,9 +11,9 @@ from sqlalchemy import Connection, StaticPool, create_engine
 from cxflow.store.tables import metadata
 
 
-@pytest.fixture(scope="session", params=["duckdb", "postgresql"])
-def warehouse(request: pytest.FixtureRequest, postgresql: Callable[[], str]) -> Iterator[Connection]:
-    url = "duckdb:///:memory:" if request.param == "duckdb" else postgresql()
+@pytest.fixture(scope="session")
+def warehouse(database: str, postgresql: Callable[[], str]) -> Iterator[Connection]:
+    url = "duckdb:///:memory:" if database == "duckdb" else postgresql()
     engine = create_engine(url, poolclass=StaticPool)
     with engine.connect() as connection:
         metadata.create_all(connection)

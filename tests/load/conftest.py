@@ -1,11 +1,11 @@
-"""One warehouse for the tests of the load, emptied between them. Expectations have tests of their own."""
+"""One warehouse on each database for the tests of the load, emptied between them; expectations have their own."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
-from trip_bench import Bench
+from trip_bench import Bench, NewWarehouse
 
 from cxflow.validate import runner
 
@@ -29,15 +29,15 @@ COMMON = {
 }
 
 
-@pytest.fixture(scope="session")
-def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory: pytest.TempPathFactory, new_warehouse: NewWarehouse) -> Bench:
     streams = {
         "things": {**COMMON, "version": "changed"},
         "dumps": COMMON,
         "lasts": {**COMMON, "policies": {"duplicate_key": "latest"}},
         "stricts": {**COMMON, "version": "changed", "policies": {"duplicate_key": "quarantine"}},
     }
-    return Bench(tmp_path_factory.mktemp("load"), streams)
+    return Bench(tmp_path_factory.mktemp("load"), streams, warehouse=new_warehouse())
 
 
 @pytest.fixture

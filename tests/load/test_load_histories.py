@@ -106,10 +106,11 @@ def expected(states: list[State], *, versioned: bool) -> tuple[list[Any], list[A
 
 
 def found(bench: Bench) -> tuple[list[Any], list[Any], list[Any]]:
-    orders = "SELECT source_record_id, price_total::INTEGER, is_deleted FROM order_header ORDER BY ALL"
-    lines = "SELECT source_record_id, line_no, quantity FROM order_line ORDER BY ALL"
-    edges = "SELECT source_record_id FROM record_identity ORDER BY ALL"
-    return bench.query(orders), bench.query(lines), [row[0] for row in bench.query(edges)]
+    return (
+        bench.rows("order_header", "source_record_id", "price_total::INTEGER", "is_deleted"),
+        bench.rows("order_line", "source_record_id", "line_no", "quantity"),
+        [record for (record,) in bench.rows("record_identity", "source_record_id")],
+    )
 
 
 def statuses(bench: Bench) -> list[tuple[Any, ...]]:

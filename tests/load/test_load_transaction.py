@@ -144,7 +144,7 @@ def test_of_several_processes_that_load_one_batch_one_wins(bench: Bench) -> None
 
 
 def _is_loaded_once(bench: Bench) -> None:
-    assert bench.query("SELECT source_record_id, price_total::INTEGER FROM order_header ORDER BY ALL") == [
+    assert bench.rows("order_header", "source_record_id", "price_total::INTEGER") == [
         ("1", 20),
         ("2", 10),
         ("3", 10),

@@ -6,9 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
-from trip_bench import Bench
+from trip_bench import Bench, NewWarehouse
 
 from cxflow import flow
 from cxflow.store import schema
@@ -51,8 +50,8 @@ STREAMS = {
 
 
 @pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    bench = Bench(tmp_path_factory.mktemp("publish") / "project", STREAMS)
+def published(tmp_path_factory: pytest.TempPathFactory, new_warehouse: NewWarehouse) -> Bench:
+    bench = Bench(tmp_path_factory.mktemp("publish") / "project", STREAMS, warehouse=new_warehouse())
     day = "2026-03-{:02d}T00:00:00Z"
     mail = "ada@example.org"
     bench.load(
@@ -99,7 +98,7 @@ def test_no_mart_divides(path: Path) -> None:
 
 
 def test_a_review_dated_before_its_order_is_flagged_and_kept(published: Bench) -> None:
-    assert published.query("SELECT review_id, is_before_purchase FROM mart_review ORDER BY ALL") == [
+    assert published.rows("mart_review", "review_id", "is_before_purchase") == [
         ("shop:a", True),
         ("shop:b", False),
         ("shop:c", False),
@@ -127,14 +126,13 @@ def test_a_masked_view_hides_what_is_personal_and_leaves_deleted_rows_out(publis
 
 
 def test_publishing_again_changes_nothing(published: Bench) -> None:
-    before = published.query("SELECT * FROM mart_touchpoint ORDER BY ALL")
+    before = published.rows("mart_touchpoint", "*")
     names = flow.publish(published.settings)
     assert len(names) == len(set(names))
-    assert published.query("SELECT * FROM mart_touchpoint ORDER BY ALL") == before
+    assert published.rows("mart_touchpoint", "*") == before
 
 
 def test_a_view_that_was_changed_by_hand_is_brought_back(published: Bench) -> None:
-    with duckdb.connect(str(published.folder / "warehouse.duckdb")) as database:
-        database.execute("CREATE OR REPLACE VIEW mart_order AS SELECT 1 AS nothing")
+    published.execute("DROP VIEW mart_order", "CREATE VIEW mart_order AS SELECT 1 AS nothing")
     flow.publish(published.settings)
     assert published.query("SELECT order_id FROM mart_order") == [("shop:1",)]

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from real_project import VARIABLE, RealProject
-from real_sets import BPI13, CDNOW, COMCAST, OLIST, PWC, RESTMEX, SFO, SKYTRAX, Loaded, RealSet
+from real_sets import (
+    BPI13,
+    CDNOW,
+    COMCAST,
+    DUNNHUMBY,
+    OLIST,
+    PWC,
+    RESTMEX,
+    SETS,
+    SFO,
+    SKYTRAX,
+    WAZO,
+    Loaded,
+    RealSet,
+    begin,
+)
 
 ROOT = Path(__file__).parents[2]
+
+Home = Callable[[RealSet, str], RealProject]
+Load = Callable[[RealSet, str], Loaded]
 
 
 @pytest.fixture(scope="session")
@@ -23,111 +42,98 @@ def real_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def home(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[RealSet], RealProject]:
-    """Makes a project of a set, with a copy of its data that a test may touch."""
+def home(real_data: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Home:
+    """Makes a project of a set on a database, with a copy of its data that a test may touch."""
 
-    def make(of: RealSet) -> RealProject:
+    def make(of: RealSet, database: str) -> RealProject:
         absent = [file for file in of.files.values() if not (real_data / file).is_file()]
         if absent:
             pytest.skip(f"{real_data} has no {absent[0]}")
-        return RealProject.create(of.name, tmp_path_factory.mktemp(of.name), real_data, of.files.values())
+        url = "duckdb:///warehouse.duckdb"
+        if database == "postgresql":
+            server = request.getfixturevalue("postgresql")
+            url = server.copy(server.migrated)
+        folder = tmp_path_factory.mktemp(of.name)
+        project = RealProject.create(of.name, folder, real_data, of.files.values(), url)
+        for file, rows in of.first_rows.items():
+            begin(project.data / file, rows)
+        return project
 
     return make
 
 
 @pytest.fixture(scope="session")
-def loaded_olist(home: Callable[[RealSet], RealProject]) -> Loaded:
-    project = home(OLIST)
-    return Loaded(OLIST, project, project.cxflow("run"))
+def load(home: Home) -> Load:
+    """Loads a set into a database, once."""
+
+    @functools.cache
+    def once(of: RealSet, database: str) -> Loaded:
+        project = home(of, database)
+        # The smallest set is loaded as people do it: by the installed command, in a process of its own.
+        run = project.cxflow_in_a_process if of is PWC else project.cxflow
+        return Loaded(of, database, project, run("run"))
+
+    return once
 
 
 @pytest.fixture(scope="session")
-def loaded_sfo(home: Callable[[RealSet], RealProject]) -> Loaded:
-    project = home(SFO)
-    return Loaded(SFO, project, project.cxflow("run"))
+def olist(load: Load) -> RealProject:
+    return load(OLIST, "duckdb").project
 
 
 @pytest.fixture(scope="session")
-def loaded_pwc(home: Callable[[RealSet], RealProject]) -> Loaded:
-    """The smallest set is loaded as people do it: by the installed command, in a process of its own."""
-    project = home(PWC)
-    return Loaded(PWC, project, project.cxflow_in_a_process("run"))
+def sfo(load: Load) -> RealProject:
+    return load(SFO, "duckdb").project
 
 
 @pytest.fixture(scope="session")
-def loaded_cdnow(home: Callable[[RealSet], RealProject]) -> Loaded:
-    project = home(CDNOW)
-    return Loaded(CDNOW, project, project.cxflow("run"))
+def pwc(load: Load) -> RealProject:
+    return load(PWC, "duckdb").project
 
 
 @pytest.fixture(scope="session")
-def loaded_comcast(home: Callable[[RealSet], RealProject]) -> Loaded:
-    project = home(COMCAST)
-    return Loaded(COMCAST, project, project.cxflow("run"))
+def cdnow(load: Load) -> RealProject:
+    return load(CDNOW, "duckdb").project
 
 
 @pytest.fixture(scope="session")
-def loaded_skytrax(home: Callable[[RealSet], RealProject]) -> Loaded:
-    project = home(SKYTRAX)
-    return Loaded(SKYTRAX, project, project.cxflow("run"))
+def comcast(load: Load) -> RealProject:
+    return load(COMCAST, "duckdb").project
 
 
 @pytest.fixture(scope="session")
-def loaded_restmex(home: Callable[[RealSet], RealProject]) -> Loaded:
-    project = home(RESTMEX)
-    return Loaded(RESTMEX, project, project.cxflow("run"))
+def skytrax(load: Load) -> RealProject:
+    return load(SKYTRAX, "duckdb").project
 
 
 @pytest.fixture(scope="session")
-def loaded_bpi13(home: Callable[[RealSet], RealProject]) -> Loaded:
-    project = home(BPI13)
-    return Loaded(BPI13, project, project.cxflow("run"))
+def restmex(load: Load) -> RealProject:
+    return load(RESTMEX, "duckdb").project
 
 
 @pytest.fixture(scope="session")
-def olist(loaded_olist: Loaded) -> RealProject:
-    return loaded_olist.project
+def bpi13(load: Load) -> RealProject:
+    return load(BPI13, "duckdb").project
 
 
 @pytest.fixture(scope="session")
-def sfo(loaded_sfo: Loaded) -> RealProject:
-    return loaded_sfo.project
+def wazo(load: Load) -> RealProject:
+    return load(WAZO, "duckdb").project
 
 
 @pytest.fixture(scope="session")
-def pwc(loaded_pwc: Loaded) -> RealProject:
-    return loaded_pwc.project
+def dunnhumby(load: Load) -> RealProject:
+    return load(DUNNHUMBY, "duckdb").project
 
 
-@pytest.fixture(scope="session")
-def cdnow(loaded_cdnow: Loaded) -> RealProject:
-    return loaded_cdnow.project
-
-
-@pytest.fixture(scope="session")
-def comcast(loaded_comcast: Loaded) -> RealProject:
-    return loaded_comcast.project
-
-
-@pytest.fixture(scope="session")
-def skytrax(loaded_skytrax: Loaded) -> RealProject:
-    return loaded_skytrax.project
-
-
-@pytest.fixture(scope="session")
-def restmex(loaded_restmex: Loaded) -> RealProject:
-    return loaded_restmex.project
-
-
-@pytest.fixture(scope="session")
-def bpi13(loaded_bpi13: Loaded) -> RealProject:
-    return loaded_bpi13.project
-
-
-@pytest.fixture(
-    scope="session", params=["olist", "sfo", "pwc", "cdnow", "comcast", "skytrax", "restmex", "bpi13"]
-)
-def loaded(request: pytest.FixtureRequest) -> Loaded:
+@pytest.fixture(scope="session", params=SETS.values(), ids=SETS)
+def real_set(request: pytest.FixtureRequest) -> RealSet:
     """Every set in turn."""
-    found: Loaded = request.getfixturevalue(f"loaded_{request.param}")
+    found: RealSet = request.param
     return found
+
+
+@pytest.fixture(scope="session")
+def loaded(load: Load, real_set: RealSet, database: str) -> Loaded:
+    """Every set on each database."""
+    return load(real_set, database)

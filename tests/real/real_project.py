@@ -7,16 +7,19 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import psycopg
+import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from cxflow.cli.app import app
-from cxflow.store.tables import CANONICAL
+from cxflow.store.tables import CANONICAL, metadata
 
 HERE = Path(__file__).parent
 VARIABLE = "CXFLOW_REAL_DATA"
@@ -34,17 +37,30 @@ class RealProject:
 
     folder: Path
 
+    warehouse: str
+    """The URL of its database, a file's from the project's folder."""
+
     @classmethod
-    def create(cls, name: str, folder: Path, source: Path, files: Iterable[str]) -> RealProject:
+    def create(
+        cls, name: str, folder: Path, source: Path, files: Iterable[str], warehouse: str
+    ) -> RealProject:
         """A project in `folder`; `files` are copied from `source`, each to its own place."""
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copy(HERE / name / "cxflow.toml", folder)
-        project = cls(folder)
-        for file in files:
+        text = (HERE / name / "cxflow.toml").read_text(encoding="utf-8")
+        (folder / "cxflow.toml").write_text(f'{text}\n[warehouse]\nurl = "{warehouse}"\n', encoding="utf-8")
+        project = cls(folder, warehouse)
+        for file in dict.fromkeys(files):
             copy = project.data / file
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source / file, copy)
+        # An empty database: DuckDB reads files, too, and its queries may group what they hold.
+        duckdb.connect(str(folder / "reader.duckdb")).close()
         return project
+
+    @property
+    def is_file(self) -> bool:
+        """Whether its warehouse is a file of DuckDB's."""
+        return self.warehouse.startswith("duckdb")
 
     @property
     def data(self) -> Path:
@@ -53,7 +69,7 @@ class RealProject:
 
     @property
     def _environment(self) -> dict[str, str]:
-        return {VARIABLE: str(self.data)}
+        return {VARIABLE: str(self.data), "CXFLOW_REAL_READER": "duckdb:///reader.duckdb"}
 
     def cxflow(self, *arguments: str) -> Any:
         """What a command answers with `--json`."""
@@ -79,7 +95,10 @@ class RealProject:
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """What the warehouse answers."""
-        with duckdb.connect(str(self.folder / "warehouse.duckdb")) as warehouse:
+        if self.is_file:
+            with duckdb.connect(str(self.folder / "warehouse.duckdb")) as warehouse:
+                return warehouse.execute(sql).fetchall()
+        with psycopg.connect(self.warehouse) as warehouse:
             return warehouse.execute(sql).fetchall()
 
     def row(self, sql: str) -> tuple[Any, ...]:
@@ -92,10 +111,43 @@ class RealProject:
         named = ", ".join(f"'{stream}'" for stream in streams)
         where = f"source_system || '.' || source_object IN ({named})" if named else "true"
         found = {}
-        for name, table in CANONICAL.items():
-            columns = ", ".join(column.name for column in table.columns if column.name not in OF_A_LOAD)
-            rows = f"SELECT {columns} FROM {name} WHERE {where}"
-            found[name] = self.row(
-                f"SELECT count(*), coalesce(sum(hash(each)::HUGEINT), 0) FROM ({rows}) AS each"
-            )
+        with self._in_duckdb() as warehouse:
+            for name, table in CANONICAL.items():
+                columns = ", ".join(column.name for column in table.columns if column.name not in OF_A_LOAD)
+                (found[name],) = warehouse.execute(
+                    "SELECT count(*), coalesce(sum(hash(each)::HUGEINT), 0) "
+                    f"FROM (SELECT {columns} FROM {name} WHERE {where}) AS each"
+                ).fetchall()
         return found
+
+    @contextmanager
+    def _in_duckdb(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The warehouse for DuckDB to read: its file, or a copy of the canonical tables of a server."""
+        if self.is_file:
+            with duckdb.connect(str(self.folder / "warehouse.duckdb")) as warehouse:
+                yield warehouse
+            return
+        copy = sa.create_engine("duckdb:///:memory:", poolclass=sa.StaticPool)
+        with copy.begin() as connection:
+            metadata.create_all(connection, tables=CANONICAL.values())
+            database: Any = connection.connection.driver_connection
+            with psycopg.connect(self.warehouse) as server:
+                server.execute("SET TIME ZONE 'UTC'")
+                for name in CANONICAL:
+                    self._copy(server, database, name)
+            yield database
+        copy.dispose()
+
+    def _copy(self, server: psycopg.Connection[Any], database: duckdb.DuckDBPyConnection, name: str) -> None:
+        rows = self.folder / f"{name}.csv"
+        columns = ", ".join(CANONICAL[name].columns.keys())
+        sql: Any = rf"COPY (SELECT {columns} FROM {name}) TO STDOUT (FORMAT csv, FORCE_QUOTE *, NULL '\N')"
+        with server.cursor().copy(sql) as blocks, rows.open("wb") as file:
+            for block in blocks:
+                file.write(block)
+        database.execute(
+            f"COPY {name} ({columns}) FROM '{rows}' "
+            """(FORMAT csv, HEADER false, DELIMITER ',', QUOTE '"', ESCAPE '"', NULLSTR '\\N', """
+            "AUTO_DETECT false, PARALLEL false)"
+        )
+        rows.unlink()

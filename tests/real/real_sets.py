@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import openpyxl
+import pandas as pd
+from pyarrow import parquet
 from real_project import RealProject
 
 _DELIVERED = datetime(2026, 1, 5, tzinfo=UTC)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RealSet:
     """A data set with a `cxflow.toml`."""
 
@@ -31,6 +33,10 @@ class RealSet:
     """Arguments of `cxflow kpis` that show what depends on these streams alone."""
     refused: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Streams of which records belong in quarantine: how many, by the rule that they break."""
+    grouped: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Streams that a query makes of a file's rows, one record of each group: by which columns."""
+    first_rows: Mapping[str, int] = field(default_factory=dict)
+    """Files of which only the beginning is taken: how much of it."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,7 @@ class Loaded:
     """A data set after its first run."""
 
     of: RealSet
+    database: str
     project: RealProject
     outcome: dict[str, Any]
     """What that run answered."""
@@ -118,6 +125,52 @@ RESTMEX = RealSet(
 
 BPI13 = RealSet("bpi13", {"problems.events": "bpi13/BPI13C.csv"}, halved=("problems.events",))
 
+WAZO = RealSet(
+    "wazo",
+    {"switchboard.calls": "wazo/cel_extracted.csv"},
+    halved=("switchboard.calls",),
+    shown=(("abandonment_rate",), ("average_handle_time", "--grain", "month")),
+    grouped={"switchboard.calls": ("scenario", "linkedid")},
+)
+
+DUNNHUMBY = RealSet(
+    "dunnhumby",
+    {
+        "tills.baskets": "dunnhumby/transactions.parquet",
+        "shop.lines": "dunnhumby/transactions.parquet",
+        "shop.products": "dunnhumby/products.parquet",
+    },
+    halved=("tills.baskets", "shop.lines"),
+    shown=(("repeat_purchase_rate",), ("average_order_value", "--grain", "month"), ("retention_rate",)),
+    grouped={"tills.baskets": ("basket_id",)},
+)
+
+A_MONTH_OF_DUNNHUMBY = replace(
+    DUNNHUMBY,
+    first_rows={"dunnhumby/transactions.parquet": 110_000, "dunnhumby/products.parquet": 10_000},
+)
+"""The whole is loaded in tests of its own: it would take the tests of all sets several minutes."""
+
+SETS = {
+    each.name: each
+    for each in (OLIST, SFO, PWC, CDNOW, COMCAST, SKYTRAX, RESTMEX, BPI13, WAZO, A_MONTH_OF_DUNNHUMBY)
+}
+
+
+def records_of(path: Path, groups: tuple[str, ...] = ()) -> int:
+    """How many records a file holds; or how many groups of them, by columns."""
+    if path.suffix == ".parquet":
+        return (
+            len(pd.read_parquet(path, columns=list(groups)).drop_duplicates())
+            if groups
+            else (parquet.read_metadata(path).num_rows)
+        )
+    return (
+        len(pd.read_csv(path, dtype=str)[list(groups)].drop_duplicates())
+        if groups
+        else len(rows_of(path)) - 1
+    )
+
 
 def rows_of(path: Path) -> list[tuple[object, ...]]:
     """The header and the records of a CSV file, a workbook or a file of fixed width, whose lines stay whole; a
@@ -133,14 +186,17 @@ def rows_of(path: Path) -> list[tuple[object, ...]]:
         return [tuple(row) for row in csv.reader(file)]
 
 
+def begin(path: Path, rows: int) -> None:
+    """Leave of a Parquet file its first rows."""
+    parquet.write_table(parquet.read_table(path).slice(0, rows), path)
+
+
 def cut(path: Path) -> tuple[Path, Path]:
     """Two files in its place with half of the records each, delivered a day after each other."""
-    header, *records = rows_of(path)
-    middle = len(records) // 2
     halves = []
-    for number, part in enumerate((records[:middle], records[middle:])):
+    for number, part in enumerate(_halves(path)):
         half = path.with_stem(f"{path.stem}.half-{number}")
-        _write(half, (header, *part))
+        _write(half, part)
         at = (_DELIVERED + timedelta(days=number)).timestamp()
         os.utime(half, (at, at))
         halves.append(half)
@@ -148,7 +204,20 @@ def cut(path: Path) -> tuple[Path, Path]:
     return halves[0], halves[1]
 
 
-def _write(path: Path, rows: Iterable[tuple[object, ...]]) -> None:
+def _halves(path: Path) -> tuple[Any, Any]:
+    """A table of Arrow's, or rows below a header."""
+    if path.suffix == ".parquet":
+        table = parquet.read_table(path)
+        return table.slice(0, len(table) // 2), table.slice(len(table) // 2)
+    header, *records = rows_of(path)
+    middle = len(records) // 2
+    return (header, *records[:middle]), (header, *records[middle:])
+
+
+def _write(path: Path, rows: Any) -> None:
+    if path.suffix == ".parquet":
+        parquet.write_table(rows, path)
+        return
     if path.suffix == ".xlsx":
         book = openpyxl.Workbook(write_only=True)
         sheet = book.create_sheet()

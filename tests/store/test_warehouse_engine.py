@@ -7,12 +7,15 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from postgresql_server import Postgresql
+from trip_bench import NewWarehouse
 
-from cxflow.errors import ConfigError, FatalError, SchemaError, WarehouseBusyError
+from cxflow.errors import ConfigError, FatalError, SchemaError, TransientError, WarehouseBusyError
 from cxflow.settings import Settings, load
 from cxflow.store import engine
 
@@ -68,8 +71,8 @@ def test_a_warehouse_that_is_let_go_in_time_is_opened(tmp_path: Path) -> None:
         assert connection.scalar(sa.text("SELECT 1")) == 1
 
 
-def test_a_transaction_is_kept_whole_or_not_at_all(tmp_path: Path) -> None:
-    settings = _settings(tmp_path)
+def test_a_transaction_is_kept_whole_or_not_at_all(tmp_path: Path, new_database: NewWarehouse) -> None:
+    settings = _settings(tmp_path, **new_database())
     with engine.transaction(settings) as connection:
         connection.execute(sa.text("CREATE TABLE kept (n INTEGER)"))
     with pytest.raises(SchemaError), engine.transaction(settings) as connection:  # noqa: PT012
@@ -81,9 +84,10 @@ def test_a_transaction_is_kept_whole_or_not_at_all(tmp_path: Path) -> None:
         assert connection.scalar(sa.text("SELECT count(*) FROM kept")) == 0
 
 
-def test_times_come_back_in_utc_wherever_the_machine_is(tmp_path: Path) -> None:
-    with engine.transaction(_settings(tmp_path)) as connection:
-        assert connection.scalar(sa.text("SELECT current_setting('TimeZone')")) == "UTC"
+def test_times_come_back_in_utc_wherever_the_machine_is(tmp_path: Path, new_database: NewWarehouse) -> None:
+    with engine.transaction(_settings(tmp_path, **new_database())) as connection:
+        found = connection.scalar(sa.text("SELECT TIMESTAMPTZ '2026-03-29 03:00:00+02'"))
+        assert (found.isoformat(), found.utcoffset()) == ("2026-03-29T01:00:00+00:00", timedelta(0))
 
 
 def test_the_file_is_free_again_after_a_transaction(tmp_path: Path) -> None:
@@ -135,3 +139,19 @@ def test_a_url_with_a_secret_in_it_is_not_quoted(tmp_path: Path) -> None:
     with refused as caught, engine.transaction(_settings(tmp_path, url="postgresql//hunter2@db")):
         pytest.fail("there is no such database")
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem", "says"),
+    [
+        (("postgresql://postgres@/", "postgresql://nobody@/"), ConfigError, "refuses the connection"),
+        (("?host=", "?host=/nowhere"), TransientError, "cannot be reached"),
+    ],
+)
+def test_a_server_that_does_not_let_in_says_so(
+    postgresql: Postgresql, tmp_path: Path, change: tuple[str, str], problem: type[Exception], says: str
+) -> None:
+    url = postgresql().replace("postgres:@", "postgres@")
+    refused = pytest.raises(problem, match=says)
+    with refused, engine.transaction(_settings(tmp_path, url=url.replace(*change))):
+        pytest.fail("it let us in")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-import duckdb
 import pytest
 import sqlalchemy as sa
+from trip_bench import NewWarehouse
 
 from cxflow.errors import SchemaError
 from cxflow.settings import Settings, load
@@ -14,10 +15,15 @@ from cxflow.store import engine, schema
 from cxflow.store.tables import metadata
 
 
+def _settings(folder: Path, warehouse: dict[str, Any]) -> Settings:
+    folder.mkdir(exist_ok=True)
+    (folder / "cxflow.toml").write_text(f'[warehouse]\nurl = "{warehouse["url"]}"\n')
+    return load(folder)
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    (tmp_path / "cxflow.toml").write_text("")
-    return load(tmp_path)
+def settings(tmp_path: Path, new_database: NewWarehouse) -> Settings:
+    return _settings(tmp_path, new_database())
 
 
 def _set_revision(settings: Settings, revision: str) -> None:
@@ -25,40 +31,59 @@ def _set_revision(settings: Settings, revision: str) -> None:
         connection.execute(sa.text(f"UPDATE {schema.VERSION_TABLE} SET version_num = '{revision}'"))
 
 
-def _structure(path: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Columns, types, nullability and constraints of every table in a DuckDB file."""
-    with duckdb.connect(str(path)) as database:
-        columns = database.execute(
-            "SELECT table_name, column_name, data_type, is_nullable, column_default FROM duckdb_columns() "
-            "WHERE NOT internal ORDER BY ALL"
-        ).fetchall()
-        constraints = database.execute(
-            "SELECT table_name, constraint_type, list_sort(constraint_column_names)::VARCHAR, expression "
-            "FROM duckdb_constraints() ORDER BY ALL"
-        ).fetchall()
-    return {"columns": columns, "constraints": constraints}
+STRUCTURE = {
+    "duckdb": {
+        "columns": "SELECT table_name, column_name, data_type, is_nullable, column_default "
+        "FROM duckdb_columns() WHERE NOT internal",
+        "constraints": "SELECT table_name, constraint_type, list_sort(constraint_column_names)::VARCHAR, "
+        "expression FROM duckdb_constraints()",
+    },
+    "postgresql": {
+        "columns": "SELECT table_name, column_name, data_type, numeric_precision, is_nullable, column_default "
+        "FROM information_schema.columns WHERE table_schema = 'public'",
+        "constraints": "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint "
+        "WHERE connamespace = 'public'::regnamespace",
+        "indexes": "SELECT tablename, indexdef FROM pg_indexes WHERE schemaname = 'public'",
+    },
+}
+"""What tells of every table's columns, types, nullability, constraints and indexes."""
 
 
-def test_a_migrated_warehouse_is_what_the_metadata_says(settings: Settings, tmp_path: Path) -> None:
+def _structure(settings: Settings) -> dict[str, list[tuple[Any, ...]]]:
+    with engine.transaction(settings) as connection:
+        return {
+            of: sorted((tuple(row) for row in connection.exec_driver_sql(sql)), key=repr)
+            for of, sql in STRUCTURE[connection.dialect.name].items()
+        }
+
+
+def test_a_migrated_warehouse_is_what_the_metadata_says(
+    settings: Settings, tmp_path: Path, new_database: NewWarehouse
+) -> None:
     schema.migrate(settings)
     with engine.transaction(settings) as connection:
         connection.execute(sa.text(f"DROP TABLE {schema.VERSION_TABLE}"))
-    other = sa.create_engine(f"duckdb:///{tmp_path}/declared.duckdb")
-    with other.begin() as connection:
+    other = _settings(tmp_path / "declared", new_database())
+    with engine.transaction(other) as connection:
         metadata.create_all(connection)
-    other.dispose()
-    migrated = _structure(tmp_path / "warehouse.duckdb")
-    declared = _structure(tmp_path / "declared.duckdb")
+    migrated, declared = _structure(settings), _structure(other)
     assert {row[0] for row in migrated["columns"]} == set(metadata.tables)
     assert migrated["columns"] == declared["columns"]
     assert migrated["constraints"] == declared["constraints"]
 
 
-def test_migrating_twice_changes_nothing(settings: Settings, tmp_path: Path) -> None:
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_on_postgresql_the_key_of_every_table_is_unique_by_index(settings: Settings) -> None:
+    schema.migrate(settings)
+    indexes = _structure(settings)["indexes"]
+    assert set(metadata.tables) <= {table for table, index in indexes if " UNIQUE " in index}
+
+
+def test_migrating_twice_changes_nothing(settings: Settings) -> None:
     assert schema.migrate(settings) == (None, schema.head())
-    first = _structure(tmp_path / "warehouse.duckdb")
+    first = _structure(settings)
     assert schema.migrate(settings) == (schema.head(), schema.head())
-    assert _structure(tmp_path / "warehouse.duckdb") == first
+    assert _structure(settings) == first
 
 
 def test_ensuring_makes_tables_once_and_leaves_an_old_warehouse_alone(settings: Settings) -> None:
@@ -101,14 +126,12 @@ def test_a_warehouse_of_another_version_names_both_revisions(settings: Settings,
     assert caught.value.value == revision
 
 
-def test_migrating_a_newer_warehouse_is_refused_and_changes_nothing(
-    settings: Settings, tmp_path: Path
-) -> None:
+def test_migrating_a_newer_warehouse_is_refused_and_changes_nothing(settings: Settings) -> None:
     schema.migrate(settings)
     _set_revision(settings, "9999")
-    before = _structure(tmp_path / "warehouse.duckdb")
+    before = _structure(settings)
     with pytest.raises(
         SchemaError, match=r"revision 9999 is unknown to this version of cxflow \(update cxflow\)"
     ):
         schema.migrate(settings)
-    assert _structure(tmp_path / "warehouse.duckdb") == before
+    assert _structure(settings) == before

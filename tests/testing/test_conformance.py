@@ -1,9 +1,12 @@
-"""The kit, on the built-in connector."""
+"""The kit, on the built-in connector, into each database."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+import pytest
+from trip_bench import NewWarehouse
 
 from cxflow.testing import conformance
 
@@ -22,7 +25,7 @@ def write_sample(folder: Path) -> None:
     os.utime(path, (1772409600, 1772409600))
 
 
-TestFiles = conformance(
+Files = conformance(
     connection={
         "connector": "files",
         "root": "exports",
@@ -51,3 +54,9 @@ TestFiles = conformance(
     },
     source=write_sample,
 )
+
+
+class TestFiles(Files):
+    @pytest.fixture
+    def new_warehouse(self, new_warehouse: NewWarehouse) -> NewWarehouse:
+        return new_warehouse

@@ -1,0 +1,95 @@
+"""The whole trip on both databases: the same rows, customers, KPIs and books."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from postgresql_server import Postgresql
+
+from cxflow import demo
+from cxflow.testing import TestProject
+
+MADRID = ZoneInfo("Europe/Madrid")
+HISTORY = datetime(2026, 3, 25, tzinfo=MADRID)
+
+
+@pytest.fixture(scope="module")
+def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("company")
+    demo.generate(folder, scale=0.05)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def both(
+    exports: Path, postgresql: Postgresql, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[TestProject, TestProject]:
+    """The history and the first two days, on DuckDB and on PostgreSQL."""
+    text = (Path(demo.__file__).parent / "cxflow.toml").read_text()
+    # So small a company has as many defects as a large one: the gate is not what is tested here.
+    text += "\n[quality]\nmax_rejected_share = 1.0\n"
+    found = []
+    for name, warehouse in (("duckdb", None), ("postgresql", {"url": postgresql.copy(postgresql.migrated)})):
+        folder = tmp_path_factory.mktemp(name)
+        shutil.copytree(exports / "exports", folder / "exports")
+        each = TestProject(folder, text, warehouse=warehouse)
+        each.run(mode="backfill", end=HISTORY)
+        each.settle()
+        for day in (1, 2):
+            each.run(end=HISTORY + timedelta(days=day))
+            each.settle()
+        found.append(each)
+    return found[0], found[1]
+
+
+def kpis(each: TestProject) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    rows = each.query(
+        "SELECT kpi, grain, period_start, dimension, dimension_value, n, value, ci_low, ci_high FROM mart_kpi"
+    )
+    return {
+        row[:5]: (row[5], *(pytest.approx(number) if number else number for number in row[6:]))
+        for row in rows
+    }
+
+
+def test_both_databases_come_to_the_same_rows_and_customers(both: tuple[TestProject, TestProject]) -> None:
+    duckdb, postgresql = both
+    assert postgresql.digest() == duckdb.digest()
+    assert len(postgresql.rows("touchpoint", "touchpoint_id")) > 500
+    assert postgresql.books_balance()
+
+
+def test_both_databases_come_to_the_same_kpis(both: tuple[TestProject, TestProject]) -> None:
+    duckdb, postgresql = both
+    assert kpis(postgresql) == kpis(duckdb)
+    assert len(kpis(postgresql)) > 1000
+
+
+def test_both_databases_keep_the_same_books_and_quarantine(both: tuple[TestProject, TestProject]) -> None:
+    duckdb, postgresql = both
+    books = (
+        "source_system",
+        "source_object",
+        "mode",
+        "extracted",
+        "inserted",
+        "updated",
+        "quarantined",
+        "report",
+    )
+    assert postgresql.rows("load_run", *books) == duckdb.rows("load_run", *books)
+    refused = (
+        "source_system",
+        "source_object",
+        "source_record_id",
+        "rule",
+        "column_name",
+        "raw_value",
+        "status",
+    )
+    assert postgresql.rows("quarantine", *refused) == duckdb.rows("quarantine", *refused)
