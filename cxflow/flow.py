@@ -19,6 +19,7 @@ import sqlalchemy.exc
 import structlog
 
 from cxflow import extract as extraction
+from cxflow import scratch
 from cxflow.conform import batch as conforming
 from cxflow.conform.projection import check as check_mapping
 from cxflow.conform.projection import check_references
@@ -150,8 +151,8 @@ def prepare(settings: Settings, batch: BatchRef) -> BatchRef:
         connector = open_connection(settings, batch.connection)
         stream = connector.stream(batch.stream)
         known = ledger.raw_columns(settings, batch.connection, batch.stream)
-        with prepared.scratch(batch) as scratch:
-            conformed = conforming.conform(settings, connector.connection, stream, batch, known, scratch)
+        with scratch.folder(batch.stream) as folder:
+            conformed = conforming.conform(settings, connector.connection, stream, batch, known, folder)
             verdict = gate.validate(settings, stream, conformed)
             prepared.commit(settings, batch, conformed, verdict)
         log.info("prepared", connection=batch.connection, stream=batch.stream, batch=batch.batch_id)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import duckdb
 import sqlalchemy as sa
 
+from cxflow import scratch
 from cxflow.model.sql import identifier, literal
 
 SUPPORTED = ("duckdb", "postgresql")
@@ -41,8 +41,8 @@ def _copy(connection: sa.Connection, name: str, parquet: Path) -> None:
     A connection of its own to the server (as ADBC has) would be a second transaction, and could leave its
     tables behind.
     """
-    with duckdb.connect() as database, tempfile.TemporaryDirectory(prefix="cxflow-copy-") as folder:
-        rows = Path(folder) / "rows.csv"
+    with duckdb.connect() as database, scratch.folder("copy") as folder:
+        rows = folder / "rows.csv"
         database.execute("SET TimeZone = 'UTC'")
         source = f"read_parquet({literal(str(parquet))})"
         columns = database.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()

@@ -1,6 +1,6 @@
 """A prepared batch: what conforming and validating made of a landed one, ready to load.
 
-The stages share a scratch DuckDB file while they work (`scratch`); `commit` writes the outcome beside the raw
+The stages share a scratch DuckDB file while they work; `commit` writes the outcome beside the raw
 batch, as Parquet: the rows to load by canonical table, one line per record, the identifiers, and what was
 refused. `load` reads it, on whatever machine it runs.
 
@@ -13,10 +13,6 @@ raw_value`), and `all_records`: `record` as it was before any was refused.
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,16 +66,6 @@ class Verdict:
     """Rule to number of records refused by it."""
     report: dict[str, Any] = field(default_factory=dict)
     raw_columns: dict[str, Any] = field(default_factory=dict)
-
-
-@contextmanager
-def scratch(batch: BatchRef) -> Iterator[Path]:
-    """A folder of this machine for the scratch file; it goes away with the block."""
-    folder = Path(tempfile.mkdtemp(prefix=f"cxflow-{batch.stream}-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def commit(settings: Settings, batch: BatchRef, conformed: Conformed, verdict: Verdict) -> None:
