@@ -59,17 +59,22 @@ def _at(connection: str | None = None, stream: str | None = None) -> Iterator[No
     except CxflowError as problem:
         problem.at(connection, stream)
         raise
-    except (duckdb.Error, sqlalchemy.exc.DBAPIError) as problem:
-        cause = problem.orig if isinstance(problem, sqlalchemy.exc.DBAPIError) else problem
-        if isinstance(cause, duckdb.TransactionException):
+    except Exception as problem:
+        if reason := dialect.passing(problem):
             raise TransientError(
-                "another load changed the same rows", connection=connection, stream=stream
+                reason,
+                connection=connection,
+                stream=stream,
+                fix="nothing is half done; run again once that is over",
             ) from None
+        if not isinstance(problem, duckdb.Error | sqlalchemy.exc.DBAPIError):
+            raise
+        cause = problem.orig if isinstance(problem, sqlalchemy.exc.DBAPIError) else problem
         raise FatalError(
             f"the database could not do it ({type(cause).__name__})",
             connection=connection,
             stream=stream,
-            fix="this is a defect of cxflow, or a full disk; --verbose shows what the database says",
+            fix="this is a defect of cxflow; --verbose shows what the database says",
         ) from problem
 
 
@@ -89,7 +94,8 @@ def scheduled_window(settings: Settings, connection: str, stream: str, end: date
     lag. Without a cursor it begins at the connection's `start`, or at the source's beginning."""
     connector = open_connection(settings, connection)
     declared = connector.stream(stream)
-    position = ledger.position(settings, connection, stream)
+    with _at(connection, stream):
+        position = ledger.position(settings, connection, stream)
     end = end - declared.lag
     if position is None:
         start = connector.connection.start

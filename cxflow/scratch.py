@@ -16,6 +16,12 @@ from pathlib import Path
 
 _MARK = ".scratch"
 """Ends the names of folders that may be removed: somebody's own `cxflow-something` is not ours."""
+_FULL = ("No space left on device", "quota exceeded")
+
+
+def is_full(problem: BaseException) -> bool:
+    """Whether something failed for want of room on a disk of this machine."""
+    return any(text in str(problem) for text in _FULL)
 
 
 @contextmanager

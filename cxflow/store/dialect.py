@@ -75,3 +75,19 @@ def alone(connection: sa.Connection, what: str, *, with_others: bool = False) ->
     if connection.dialect.name == "postgresql":
         lock = sa.func.pg_advisory_xact_lock_shared if with_others else sa.func.pg_advisory_xact_lock
         connection.execute(sa.select(lock(sa.func.hashtextextended(what, 0))))
+
+
+def passing(problem: BaseException) -> str | None:
+    """Why something failed that may succeed later, in words without values; None where it will not.
+
+    A conflict of two loads, a server that went away in the midst, a full disk.
+    """
+    cause = problem.orig if isinstance(problem, sa.exc.DBAPIError) else problem
+    state = str(getattr(cause, "sqlstate", None) or "")
+    if state == "53100" or scratch.is_full(cause or problem):
+        return "the disk is full"
+    if isinstance(cause, duckdb.TransactionException):
+        return "another load changed the same rows"
+    # 57P: the server is told to stop. A connection that broke has no state, only its class.
+    broken = state == "" and type(cause).__name__ == "OperationalError" and hasattr(cause, "sqlstate")
+    return "the warehouse's server went away" if broken or state.startswith(("57P", "08")) else None
