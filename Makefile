@@ -9,11 +9,12 @@ EDITABLES := $(foreach folder,$(PLUGIN_FOLDERS),--editable $(folder))
 # Compiled at installation: Airflow and Great Expectations import in half the time.
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --compile-bytecode
 
-.PHONY: help demo test lint types contracts units docs clean
+.PHONY: help demo test lint types contracts units faults docs clean
 
 help:
 	@echo "make demo   the whole trip on a small invented company, under Airflow, checked against the truth"
 	@echo "make test   everything that CI runs"
+	@echo "make faults kills a thousand runs per engine; its table goes into docs/reliability.md"
 
 $(BIN)/uv:
 	@echo "making $(VENV)"
@@ -51,6 +52,10 @@ units: $(VENV)/.development
 	@for folder in $(PLUGIN_FOLDERS); do \
 		echo "testing $$folder"; $(BIN)/pytest -n 2 --dist loadfile -c $$folder/pyproject.toml --rootdir $$folder $$folder || exit 1; \
 	done
+
+KILLS ?= 1000
+faults: $(VENV)/.development
+	$(BIN)/python tests/faults/fault_table.py --kills $(KILLS)
 
 docs: $(VENV)/.development
 	$(BIN)/python -m cxflow.cli.reference docs

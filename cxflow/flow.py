@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from cxflow import extract as extraction
+from cxflow import scratch
 from cxflow.conform import batch as conforming
 from cxflow.conform import identifiers
 from cxflow.conform.projection import check as check_mapping
@@ -76,7 +77,8 @@ def scheduled_window(settings: Settings, connection: str, stream: str, end: date
     lag. Without a cursor it begins at the connection's `start`, or at the source's beginning."""
     connector = open_connection(settings, connection)
     declared = connector.stream(stream)
-    position = ledger.position(settings, connection, stream)
+    with _at(connection, stream):
+        position = ledger.position(settings, connection, stream)
     end = end - declared.lag
     if position is None:
         start = connector.connection.start
@@ -141,8 +143,8 @@ def prepare(settings: Settings, batch: BatchRef) -> BatchRef:
         connector = open_connection(settings, batch.connection)
         stream = connector.stream(batch.stream)
         known = ledger.raw_columns(settings, batch.connection, batch.stream)
-        with prepared.scratch(batch) as scratch:
-            conformed = conforming.conform(settings, connector.connection, stream, batch, known, scratch)
+        with scratch.folder(batch.stream) as folder:
+            conformed = conforming.conform(settings, connector.connection, stream, batch, known, folder)
             verdict = gate.validate(settings, stream, conformed)
             prepared.commit(settings, batch, conformed, verdict)
         log.info("prepared", connection=batch.connection, stream=batch.stream, batch=batch.batch_id)

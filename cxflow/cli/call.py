@@ -43,6 +43,18 @@ SHARED = {
 """The options that all commands share, with their defaults."""
 
 
+_STOPPED = "{}: nothing is half done; run it again to finish"
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: a machine that shuts down, a container that is stopped."""
+
+
+def on_terminate(*_: object) -> None:
+    """Raises Terminated: a handler of signals."""
+    raise Terminated
+
+
 class Shared(TypedDict):
     """Their values."""
 
@@ -108,8 +120,11 @@ def command(
                 asked(call, **values)
             except (typer.Exit, typer.Abort, typer.TyperException, BrokenPipeError):
                 raise
+            except Terminated:
+                call.out.note(_STOPPED.format("terminated"))
+                raise typer.Exit(failures.TERMINATED) from None
             except KeyboardInterrupt:
-                call.out.note("interrupted")
+                call.out.note(_STOPPED.format("interrupted"))
                 raise typer.Exit(failures.INTERRUPTED) from None
             except Exception as problem:
                 call.fail(problem)

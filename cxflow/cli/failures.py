@@ -11,6 +11,8 @@ from cxflow.errors import CxflowError
 
 INTERRUPTED = 130
 """128 and SIGINT, as shells have it."""
+TERMINATED = 143
+"""128 and SIGTERM."""
 UNKNOWN = 70
 """An exception that cxflow did not raise on purpose: a defect."""
 

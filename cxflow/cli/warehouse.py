@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cxflow import scratch
 from cxflow.errors import SchemaError
 from cxflow.settings import Settings
 from cxflow.store import engine, schema
@@ -36,7 +36,7 @@ def or_empty(settings: Settings) -> Iterator[Settings]:
     if is_there(settings):
         yield settings
         return
-    with tempfile.TemporaryDirectory(prefix="cxflow-empty-") as folder:
+    with scratch.folder("empty") as folder:
         url = f"duckdb:///{folder}/empty.duckdb"
         other = settings.warehouse.model_copy(update={"url": url, "bi_role": None})
         empty = settings.model_copy(update={"warehouse": other})

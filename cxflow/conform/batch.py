@@ -90,7 +90,7 @@ def conform(
     changed = shape.differences(known, manifest.raw_columns) if readable else shape.Drift()
     merged = shape.merge(known, manifest.raw_columns)
     path = scratch / "scratch.duckdb"
-    with landing.local_copy(settings, batch.path) as folder, connect(str(path)) as database:
+    with landing.local_copy(settings, batch.path) as folder, connect(path) as database:
         # A backfill meets files that are older than what is known.
         before = {} if manifest.mode == "backfill" else known
         lacking = landing.lacking(folder, before) if readable else {}

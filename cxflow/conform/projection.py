@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import duckdb
 from sqlalchemy import Table
@@ -19,15 +21,18 @@ from cxflow.settings import nearest
 from cxflow.store import shape, tables
 
 
-def connect(path: str = ":memory:") -> duckdb.DuckDBPyConnection:
-    """A DuckDB connection in UTC with the mapping macros. What it writes is read once or twice and thrown away:
-    to compress it would take longer than all the casts. Rows
-    carry their number, so that they need no order."""
-    database = workbench(path)
-    database.execute("PRAGMA force_compression = 'uncompressed'; SET preserve_insertion_order = false")
-    for name, (definition, _) in MACROS.items():
-        database.execute(f"CREATE OR REPLACE TEMP MACRO {name}{definition}")
-    return database
+@contextmanager
+def connect(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A scratch file with the mapping macros, open for the block.
+
+    What is written to it is read once or twice and thrown away: to compress it would take longer than all the
+    casts. Rows carry their number, so that they need no order.
+    """
+    with workbench(path) as database:
+        database.execute("PRAGMA force_compression = 'uncompressed'; SET preserve_insertion_order = false")
+        for name, (definition, _) in MACROS.items():
+            database.execute(f"CREATE OR REPLACE TEMP MACRO {name}{definition}")
+        yield database
 
 
 def check(stream: Stream) -> None:

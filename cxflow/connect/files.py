@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from cxflow import scratch
 from cxflow.connect import file_set, formats, text
 from cxflow.connect.connector import Connector, Cursor, Sink
 from cxflow.connect.hookspecs import hookimpl
@@ -155,8 +155,7 @@ class Files(Connector):
         stream = _file_stream(stream)
         files = self._files(stream)
         found = file_set.changes(files, self._settled(stream, window), cursor)
-        with tempfile.TemporaryDirectory(prefix="cxflow-files-") as name:
-            folder = Path(name)
+        with scratch.folder("files") as folder:
             by_format: dict[str, list[text.LocalFile]] = {}
             for number, file in enumerate(found.files):
                 local = text.LocalFile(files.fetch(file, folder, number), file.path, file.delivered_at)

@@ -20,6 +20,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cxflow import scratch
 from cxflow.connect.connector import Sink
 from cxflow.connect.text import LocalFile, open_text, plainly_named, readable, reading
 from cxflow.errors import ConfigError, SourceError
@@ -41,17 +42,17 @@ def land(stream: FileStream, files: list[LocalFile], sink: Sink, folder: Path) -
 
     Raises SourceError that names the file where one cannot be read as what it is declared to be.
     """
-    database = workbench()
     try:
-        _FORMATS[stream.file_format(files[0].origin)](stream, files, sink, database, folder)
+        with workbench() as database:
+            _FORMATS[stream.file_format(files[0].origin)](stream, files, sink, database, folder)
     except duckdb.Error as problem:
+        if scratch.is_full(problem):
+            raise  # not the file's fault
         text = str(problem)
         culprit = next((file.origin for file in files if str(file.path) in text), files[0].origin)
         # What follows these words is a piece of the file, and may be personal: not for a message or a chain.
         why = re.split(r" with value | Input: |\n", text)[0]
         raise SourceError(f"{culprit} cannot be read: {why}", value=culprit) from None
-    finally:
-        database.close()
 
 
 def _csv(

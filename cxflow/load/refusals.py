@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import sqlalchemy as sa
 
+from cxflow import scratch
 from cxflow.load.merge import LONG_AGO
 from cxflow.load.staged import OUTCOME, REFUSED, ROWS, Loading
 from cxflow.store import dialect, prepared
@@ -48,8 +48,8 @@ def refuse_taken_keys(loading: Loading, landed: Path) -> tuple[int, dict[str, li
 
 def _stage_taken(loading: Loading, landed: Path, rows: list[int]) -> None:
     taken = sa.table("stage_taken", sa.column("_row"), sa.column("payload"))
-    with tempfile.TemporaryDirectory(prefix="cxflow-load-") as scratch:
-        target = prepared.payloads_of(landed, loading.manifest, rows, Path(scratch) / "taken.duckdb")
+    with scratch.folder("load") as folder:
+        target = prepared.payloads_of(landed, loading.manifest, rows, folder / "taken.duckdb")
         dialect.stage(loading.warehouse, taken.name, target, "taken")
     loading.execute(
         sa.insert(REFUSED).from_select(

@@ -7,11 +7,13 @@ How much memory there is belongs to the machine, not to the project: the environ
 from __future__ import annotations
 
 import os
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 
+from cxflow import scratch
 from cxflow.model.sql import literal
 
 MEMORY_VARIABLE = "CXFLOW_MEMORY_LIMIT"
@@ -19,14 +21,17 @@ DEFAULT_MEMORY = "400MB"
 """Of DuckDB alone. Python, Great Expectations and the drivers take about as much: together they stay under 1 GB."""
 
 
-def workbench(path: Path | str = ":memory:", *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
-    """A connection to a DuckDB file, or to one in memory that spills into the machine's temporary folder."""
-    database = duckdb.connect(str(path), read_only=read_only)
-    database.execute(settings_sql())
-    if str(path) == ":memory:":
-        spill = Path(tempfile.gettempdir()) / f"cxflow-spill-{os.getpid()}"
-        database.execute(f"SET temp_directory = {literal(str(spill))}")
-    return database
+@contextmanager
+def workbench(path: Path | None = None, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB file, open for the block, or a database in memory, which spills into a folder of its own."""
+    if path is None:
+        with scratch.folder("spill") as spill, duckdb.connect() as database:
+            database.execute(f"{settings_sql()}; SET temp_directory = {literal(str(spill))}")
+            yield database
+        return
+    with duckdb.connect(str(path), read_only=read_only) as database:
+        database.execute(settings_sql())
+        yield database
 
 
 def settings_sql() -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from cxflow import scratch
 from cxflow.model.sql import identifier, literal
 from cxflow.model.workbench import settings_sql, workbench
 
@@ -54,11 +54,8 @@ def _copy(connection: sa.Connection, name: str, source: Path, relation: str) -> 
     A connection of its own to the server (as ADBC has) would be a second transaction, and could leave its
     tables behind.
     """
-    with (
-        workbench(source, read_only=True) as database,
-        tempfile.TemporaryDirectory(prefix="cxflow-copy-") as folder,
-    ):
-        rows = Path(folder) / "rows.csv"
+    with workbench(source, read_only=True) as database, scratch.folder("copy") as folder:
+        rows = folder / "rows.csv"
         columns = database.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
         declared = ", ".join(
             f"{identifier(row[0])} {_POSTGRESQL_TYPES.get(row[1], row[1])}" for row in columns

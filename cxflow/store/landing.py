@@ -14,9 +14,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import secrets
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -31,6 +31,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
+from cxflow import scratch
 from cxflow.errors import FatalError, SourceError
 from cxflow.model.batch import BatchRef, Mode
 from cxflow.model.sql import literal
@@ -39,6 +40,8 @@ from cxflow.model.workbench import workbench
 from cxflow.settings import Secret, Settings
 
 MANIFEST = "manifest.json"
+UNFINISHED = ".tmp"
+"""Ends the names of folders that are being written."""
 CHUNK_RECORDS = 20_000
 """Records held in memory at a time while Python-made records land."""
 
@@ -215,11 +218,8 @@ def new_batch_id(window: Window, extracted_at: datetime) -> str:
 @contextmanager
 def writing() -> Iterator[BatchWriter]:
     """A writer on a scratch folder that goes away with the block; `commit` makes the batch before that."""
-    folder = Path(tempfile.mkdtemp(prefix="cxflow-landing-"))
-    try:
+    with scratch.folder("landing") as folder:
         yield BatchWriter(folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def commit(settings: Settings, writer: BatchWriter, manifest: Manifest) -> BatchRef:
@@ -237,16 +237,8 @@ def put_folder(settings: Settings, folder: Path, path: str, *, last: str) -> Non
     file_system, root = storage(settings)
     target = f"{root}/{path}"
     if isinstance(file_system, LocalFileSystem):
-        aside = Path(f"{target}.{secrets.token_hex(4)}.tmp")
-        try:
-            aside.mkdir(parents=True)
-            for item in folder.iterdir():
-                shutil.move(item, aside / item.name)
-            if Path(target).exists():
-                shutil.rmtree(target)
-            aside.rename(target)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
+        connection, stream, *inside = path.split("/")
+        _put_local(folder, Path(root, connection, stream), Path(*inside))
         return
     for item in sorted(folder.iterdir(), key=lambda item: (item.name == last, item.name)):
         file_system.put_file(str(item), f"{target}/{item.name}")
@@ -257,6 +249,28 @@ def remove_folder(settings: Settings, path: str) -> None:
     file_system, root = storage(settings)
     with suppress(FileNotFoundError):
         file_system.rm(f"{root}/{path}", recursive=True)
+
+
+def _put_local(folder: Path, stream: Path, inside: Path) -> None:
+    """Beside the stream's batches first: there the next run finds what was left by one that died."""
+    stream.mkdir(parents=True, exist_ok=True)
+    with scratch.unfinished(stream, f"{'.'.join(inside.parts)}.", UNFINISHED) as aside:
+        for item in folder.iterdir():
+            shutil.move(item, aside / item.name)
+        # A name must not reach the disk before the content does.
+        for path in (*aside.iterdir(), aside):
+            _sync(path)
+        shutil.rmtree(stream / inside, ignore_errors=True)
+        aside.rename(stream / inside)
+        _sync((stream / inside).parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def checksums(folder: Path) -> dict[str, str]:
@@ -293,14 +307,14 @@ def local_copy(settings: Settings, path: str) -> Iterator[Path]:
     if is_local and not any(mark in source for mark in "*?["):
         yield Path(source)
         return
-    with tempfile.TemporaryDirectory(prefix="cxflow-landing-") as folder:
+    with scratch.folder("landing") as folder:
         if is_local:
-            link = Path(folder) / "batch"
+            link = folder / "batch"
             link.symlink_to(source, target_is_directory=True)
             yield link
             return
-        file_system.get(f"{source}/", folder, recursive=True)
-        yield Path(folder)
+        file_system.get(f"{source}/", str(folder), recursive=True)
+        yield folder
 
 
 def records_in(folder: Path) -> str:
@@ -321,7 +335,7 @@ def lacking(folder: Path, known: Iterable[str]) -> dict[str, tuple[str, ...]]:
     }
     if len({frozenset(columns) for columns in had.values()}) < 2:
         return {}
-    with duckdb.connect() as database:
+    with workbench() as database:
         origins = [
             (received_at, origin, path)
             for path in had
@@ -349,7 +363,7 @@ def batches(settings: Settings, connection: str, stream: str) -> list[str]:
     return sorted(
         name
         for name in names
-        if not name.endswith(".tmp") and file_system.exists(f"{folder}/{name}/{MANIFEST}")
+        if not name.endswith(UNFINISHED) and file_system.exists(f"{folder}/{name}/{MANIFEST}")
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,9 +24,29 @@ def cursor(settings: Settings, connection: str, stream: str) -> dict[str, Any]:
 
 
 def position(settings: Settings, connection: str, stream: str) -> datetime | None:
-    """The instant before which everything known is loaded; None before the first scheduled run."""
-    row = _state(settings, connection, stream)
-    return row.position if row else None
+    """The instant before which everything known is loaded; None before the first scheduled run.
+
+    One that lies in the future was set by a clock that ran ahead. What has changed since then would lie before
+    it and never be read: then it is the start of the first window that reached into the future.
+    """
+    row, now = _state(settings, connection, stream), datetime.now(UTC)
+    if row is None or row.position is None or row.position <= now:
+        return row.position if row else None
+    ran_ahead = (
+        sa.select(load_run.c.window_start)
+        .where(
+            load_run.c.source_system == connection,
+            load_run.c.source_object == stream,
+            load_run.c.status == "loaded",
+            load_run.c.mode == "scheduled",
+            load_run.c.window_end > now,
+        )
+        .order_by(load_run.c.window_end)
+        .limit(1)
+    )
+    with engine.transaction(settings) as warehouse:
+        start: datetime | None = warehouse.scalar(ran_ahead)
+        return start
 
 
 def raw_columns(settings: Settings, connection: str, stream: str) -> shape.Shape:
@@ -85,7 +105,10 @@ def keep_state(
     here = (stream_state.c.source_system == batch.connection) & (stream_state.c.source_object == batch.stream)
     known = warehouse.execute(sa.select(stream_state).where(here)).first()
     scheduled = batch.mode == "scheduled"
-    moves = scheduled and (known is None or known.position is None or known.position <= window.end)
+    # A position in the future was set by a clock that ran ahead.
+    moves = scheduled and (
+        known is None or known.position is None or known.position <= window.end or known.position > now
+    )
     if known is None:
         state = {
             "cursor": json.dumps(next_cursor if moves else {}),

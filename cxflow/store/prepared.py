@@ -13,10 +13,6 @@ version and raw text; `kept`, the `_row` of each record that is to load; and the
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,16 +70,6 @@ class Verdict:
     """Rule to number of records refused by it."""
     report: dict[str, Any] = field(default_factory=dict)
     raw_columns: dict[str, Any] = field(default_factory=dict)
-
-
-@contextmanager
-def scratch(batch: BatchRef) -> Iterator[Path]:
-    """A folder of this machine for the scratch file; it goes away with the block."""
-    folder = Path(tempfile.mkdtemp(prefix=f"cxflow-{batch.stream}-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def commit(settings: Settings, batch: BatchRef, conformed: Conformed, verdict: Verdict) -> None:

@@ -31,8 +31,7 @@ def describe(folder: Path, layout: str | None) -> Shape:
         return {}
     # The folder's own name may hold what a glob would take for a pattern; its parts' names do not.
     parts = f"read_parquet({literal(f'{glob.escape(str(folder))}/part-*.parquet')}, union_by_name = true)"
-    database = workbench()
-    try:
+    with workbench() as database:
         if layout == "columns":
             rows = database.execute(f"DESCRIBE SELECT * FROM {parts}").fetchall()
             return {row[0]: row[1] for row in rows if row[0] not in OWN}
@@ -53,8 +52,6 @@ def describe(folder: Path, layout: str | None) -> Shape:
             return "NULL" if value == "NULL" else "VARCHAR"
 
         found = plain(structure, "$")
-    finally:
-        database.close()
     return found if isinstance(found, dict) else {}
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -130,7 +132,7 @@ def test_no_scratch_folder_outlives_an_extraction(
 ) -> None:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    monkeypatch.setattr(landing.tempfile, "tempdir", str(scratch))
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
     _land(settings, {"id": 1})
     with pytest.raises(ZeroDivisionError):
         _land(settings, {"id": 1}, ZeroDivisionError())
@@ -158,7 +160,7 @@ def test_a_copy_that_fails_on_the_way_leaves_no_batch(
         monkeypatch.setattr(
             shutil,
             "copytree",
-            lambda a, b: real(a, b, copy_function=copied_once),  # type: ignore[arg-type]
+            lambda a, b, **rest: real(a, b, copy_function=copied_once, **rest),  # type: ignore[arg-type]
         )
     else:
         monkeypatch.setattr(owner, name, lambda _, source, target, **__: copied_once(source, target))
@@ -196,6 +198,45 @@ def test_unfinished_batches_are_none(settings: Settings) -> None:
         file_system.pipe(f"{folder}/{name}/part-0000.parquet", b"half")
     file_system.pipe(f"{folder}/20260302T080000000000Z-abd.1234.tmp/manifest.json", b"{}")
     assert landing.batches(settings, "desk", "tickets") == [batch.batch_id]
+
+
+def test_what_a_killed_run_was_writing_is_removed_by_the_next(settings: Settings) -> None:
+    if settings.landing.url != "landing":
+        pytest.skip("on an object store nobody can tell whether a writer lives")
+    batch = _land(settings, {"id": 1})
+    _, root = landing.storage(settings)
+    left = Path(root, "desk", "tickets", f"{batch.batch_id}.prepared.1234.tmp")
+    left.mkdir()
+    (left / "touchpoint.parquet").write_bytes(b"half")
+    again = _land(settings, {"id": 1})
+    assert not left.exists()
+    assert landing.batches(settings, "desk", "tickets") == [batch.batch_id, again.batch_id]
+
+
+def test_a_batch_has_its_name_only_once_its_content_is_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Power may fail: a manifest must not outlast the records it speaks of."""
+    (tmp_path / "cxflow.toml").write_text("")
+    steps: list[str] = []
+    sync, rename = os.fsync, Path.rename
+
+    def synced(descriptor: int) -> None:
+        steps.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+        sync(descriptor)
+
+    def renamed(path: Path, target: Path) -> Path:
+        steps.append("rename")
+        return rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "rename", renamed)
+    batch = _land(load(tmp_path), {"id": 1})
+    moved = steps.index("rename")
+    before, after = steps[:moved], steps[moved + 1 :]
+    assert sorted(before[:2]) == ["manifest.json", "part-0000.parquet"]
+    assert before[2].startswith(batch.batch_id)
+    assert after == ["tickets"]
 
 
 def test_batches_are_listed_oldest_first_and_by_stream(settings: Settings) -> None:
