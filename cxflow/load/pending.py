@@ -39,6 +39,8 @@ def pend_kpis(loading: Loading, table: sa.Table, rows: sa.Select[Any]) -> None:
 def _pend_days(
     loading: Loading, table_name: str, moments: list[sa.ColumnElement[Any]], rows: sa.Select[Any]
 ) -> None:
+    if not moments:  # no event, no period
+        return
     # All times of a row at once: the rows are read once.
     days = sa.func.unnest(array([sa.cast(moment, sa.Date) for moment in moments]))
     met = rows.with_only_columns(days.label("day")).distinct().subquery()

@@ -153,17 +153,14 @@ def test_a_copy_that_fails_on_the_way_leaves_no_batch(
     done: list[str] = []
     file_system, _ = landing.storage(settings)
     is_local = settings.landing.url == "landing"
-    owner, name = (shutil, "copy2") if is_local else (type(file_system), "put_file")
-    copy = getattr(owner, name) if is_local else file_system.put_file
     if is_local:
-        real = shutil.copytree
-        monkeypatch.setattr(
-            shutil,
-            "copytree",
-            lambda a, b, **rest: real(a, b, copy_function=copied_once, **rest),  # type: ignore[arg-type]
-        )
+        copy = shutil.move
+        monkeypatch.setattr(shutil, "move", copied_once)
     else:
-        monkeypatch.setattr(owner, name, lambda _, source, target, **__: copied_once(source, target))
+        copy = file_system.put_file
+        monkeypatch.setattr(
+            type(file_system), "put_file", lambda _, source, target, **__: copied_once(source, target)
+        )
     with pytest.raises(OSError, match="No space left"):
         _land(settings, {"id": 1})
     assert done
