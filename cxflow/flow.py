@@ -34,7 +34,7 @@ from cxflow.model.window import Window
 from cxflow.publish import grants, views
 from cxflow.settings import Settings
 from cxflow.store import database_errors, dialect, engine, landing, ledger, prepared, schema
-from cxflow.validate import gate, quarantine
+from cxflow.validate import gate, quarantine, runner
 
 _SHORTEST = timedelta(microseconds=1)
 """A run up to an instant that is loaded already still asks for something."""
@@ -160,6 +160,11 @@ def load(settings: Settings, batch: BatchRef) -> loading.LoadReport:
         report = loading.load(settings, batch)
         log.info("loaded", connection=batch.connection, stream=batch.stream, batch=batch.batch_id)
         return report
+
+
+def make_ready() -> None:
+    """Begin with what takes seconds and needs nobody: for a process that will run a whole trip."""
+    runner.import_aside()
 
 
 def run_stream(

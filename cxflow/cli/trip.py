@@ -126,6 +126,8 @@ def _load(
     """Load each stream on its own: one that fails stops no other. Then customers, KPIs and views."""
     from cxflow import flow
 
+    if streams:
+        flow.make_ready()
     made = outcome.Outcome(mode)
     with call.out.progress(len(streams) + (3 if with_kpis else 0)) as step:
         for connection, stream in streams:

@@ -7,7 +7,6 @@ raw row is in `record` or, where it could not be read at all, in `refused`.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import reduce
 from pathlib import Path
 
 import duckdb
@@ -15,7 +14,16 @@ import duckdb
 from cxflow.conform import drift, identifiers, sheets
 from cxflow.conform.expressions import Notation, duckdb_type
 from cxflow.conform.guard import Evaluation
-from cxflow.conform.parts import FIRST_TOUCHPOINT, Origin, Part, Rows, first_touchpoint, rows_of, view
+from cxflow.conform.parts import (
+    FIRST_TOUCHPOINT,
+    Origin,
+    Part,
+    Rows,
+    first_touchpoint,
+    rows_of,
+    summary,
+    view,
+)
 from cxflow.conform.projection import (
     bind,
     check,
@@ -189,8 +197,8 @@ def _sheets(work: _Work) -> list[Rows]:
         for name, projections in stream.to.items()
         for number, projection in enumerate(projections)
     ]
-    sheets.make(work.database, record, parts)
     rows = rows_of(parts)
+    sheets.make(work.database, record, parts, summary([each for each in rows if not each.is_joined]))
     if first := first_touchpoint(rows):
         work.database.execute(f"CREATE TABLE {FIRST_TOUCHPOINT} AS {first}")
     for name in stream.to:
@@ -222,41 +230,29 @@ def _require(work: _Work, rows: list[Rows]) -> None:
 
 
 def _complete(work: _Work, rows: list[Rows]) -> None:
-    """`record`: each record with its content hash, and when the first of its events happened.
-
-    Order within a record means nothing, so its rows' hashes (64 bits: it is only ever compared with the record's
-    other versions) are folded, with their number beside.
-    """
-    beside = [each for each in rows if each.part.sheet == "sheet" and "JOIN" not in each.source]
+    """`record`: each record with its content hash, and when the first of its events happened. What its own line of
+    the sheet does not tell is looked up: items, identifiers, rows whose touchpoint is elsewhere."""
     apart = [
         f"SELECT s._row, {each.content} AS h, {each.event_at or 'NULL::TIMESTAMPTZ'} AS event_at "
         f"FROM {each.source} WHERE {each.part.is_row}"
         for each in rows
-        if each not in beside
+        if each.is_joined
     ]
     if work.stream.identifiers:
         identity = "md5_number_lower(concat_ws(chr(31), namespace, identity_hash))"
         apart.append(f"SELECT _row, {identity} AS h, NULL::TIMESTAMPTZ AS event_at FROM identifier_met")
-    hashes = [each.content for each in beside]
-    events = [each.event_at for each in beside if each.event_at]
-    joined = ""
+    folded, parts, event_at, joined = "s._folded", "s._parts", "s._event_at", ""
     if apart:
         joined = (
             " LEFT JOIN (SELECT _row, bit_xor(h) AS h, count(h) AS parts, min(event_at) AS event_at "
             f"FROM ({' UNION ALL '.join(apart)}) GROUP BY _row) a ON a._row = s._row"
         )
-        hashes.append("a.h")
-        events.append("a.event_at")
-    folded = reduce(
-        lambda one, other: f"xor({one}, {other})", (f"coalesce({sql}, 0::UBIGINT)" for sql in hashes)
-    )
-    parts = " + ".join(
-        [*(f"({each.exists})::INTEGER" for each in beside), *(["coalesce(a.parts, 0)"] if apart else [])]
-    )
+        folded = f"xor({folded}, coalesce(a.h, 0::UBIGINT))"
+        parts, event_at = f"{parts} + coalesce(a.parts, 0)", f"least({event_at}, a.event_at)"
     work.database.execute(
-        "CREATE TABLE record AS SELECT s._row, s.record_id, s.version_at, s._received_at AS received_at, s.is_deleted, "
-        f"concat_ws('.', to_hex({folded}), {parts}, CASE WHEN s.is_deleted THEN 'deleted' END) AS content_hash, "
-        f"least({', '.join(events) or 'NULL::TIMESTAMPTZ'}) AS event_at FROM sheet s{joined}"
+        f"CREATE {'TABLE' if apart else 'VIEW'} record AS SELECT s._row, s.record_id, s.version_at, "
+        f"s._received_at AS received_at, s.is_deleted, concat_ws('.', to_hex({folded}), {parts}, "
+        f"CASE WHEN s.is_deleted THEN 'deleted' END) AS content_hash, {event_at} AS event_at FROM sheet s{joined}"
     )
 
 

@@ -129,6 +129,11 @@ class Rows:
     """Canonical column to SQL."""
 
     @property
+    def is_joined(self) -> bool:
+        """Whether it takes more than the record's own line of the sheet."""
+        return self.source != "sheet s"
+
+    @property
     def missing(self) -> dict[str, str]:
         """Column that a row cannot do without to the condition that it is not there."""
         return {name: f"({self.outputs[name]}) IS NULL" for name in required(self.part.table)}
@@ -162,6 +167,20 @@ class Rows:
 def _text(column: Column[object], sql: str) -> str:
     # A time as a number: to write it as a text, DuckDB asks ICU, which takes five times as long.
     return f"epoch_us({sql})::VARCHAR" if column.type is tables.TIME else f"({sql})::VARCHAR"
+
+
+def summary(rows: Sequence[Rows]) -> str:
+    """What the rows of a record come to, as columns of its line `s`: `_folded`, the hash of their content, `_parts`,
+    their number, and `_event_at`, the first of their events.
+
+    Order within a record means nothing, so that hashes are folded. They have 64 bits: one is only ever compared with
+    those of the same record's other versions.
+    """
+    folded, events = "0::UBIGINT", [each.event_at for each in rows if each.event_at]
+    for each in rows:
+        folded = f"xor({folded}, coalesce({each.content}, 0::UBIGINT))"
+    parts = " + ".join([f"({each.exists})::INTEGER" for each in rows]) or "0"
+    return f"{folded} AS _folded, {parts} AS _parts, least({', '.join(events) or 'NULL::TIMESTAMPTZ'}) AS _event_at"
 
 
 def rows_of(parts: Sequence[Part]) -> list[Rows]:

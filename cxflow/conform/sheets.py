@@ -37,6 +37,19 @@ class _Cell:
 
 
 @dataclass(frozen=True, slots=True)
+class _Sheet:
+    """A sheet to write."""
+
+    name: str
+    head: str
+    """Its first columns, as SQL over the evaluated and cast values."""
+    parts: Sequence[Part]
+    cells: Sequence[_Cell]
+    summary: str = ""
+    """Its last columns, as SQL over the others."""
+
+
+@dataclass(frozen=True, slots=True)
 class RecordPart:
     """What speaks of a record as a whole: key, version, deletion, identifiers."""
 
@@ -86,39 +99,35 @@ class RecordPart:
         return ", ".join(["record_id", f"{version_at} AS version_at", f"{is_deleted} AS is_deleted", *values])
 
 
-def make(database: duckdb.DuckDBPyConnection, record: RecordPart, parts: Sequence[Part]) -> None:
-    """Make the sheets, and refuse the records with a value that does not fit.
+def make(
+    database: duckdb.DuckDBPyConnection, record: RecordPart, parts: Sequence[Part], summary: str
+) -> None:
+    """Make the sheets, and refuse the records with a value that does not fit. `summary` are further columns of the
+    records' sheet, over its others.
 
     The plain query is tried first. Where an expression fails on some record, each is evaluated on its own and
     caught (`guard`).
     """
     flat = [part for part in parts if part.sheet == "sheet"]
     cells = [*record.cells(), *(cell for part in flat for cell in _cells(part))]
-    head = f"_row, _received_at, _item, {record.outputs}"
+    key = f", {record.key} AS record_id"
+    sheet = _Sheet("sheet", f"_row, _received_at, _item, {record.outputs}", flat, cells, summary)
     try:
-        _write(
-            database,
-            "sheet",
-            _typed(_evaluated(record, flat), cells, f", {record.key} AS record_id"),
-            head,
-            flat,
-            cells,
-        )
+        _write(database, sheet, _typed(_evaluated(record, flat), cells, key))
     except DATA_ERRORS:
-        caught = _typed(_caught(database, record, flat), cells, f", {record.key} AS record_id")
-        _write(database, "sheet", caught, head, flat, cells)
+        _write(database, sheet, _typed(_caught(database, record, flat), cells, key))
     for part in parts:
         if part.sheet == "sheet":
             continue
         cells = _cells(part)
-        head = "_row, _received_at, _item, is_deleted"
+        sheet = _Sheet(part.sheet, "_row, _received_at, _item, is_deleted", [part], cells)
         try:
-            _write(database, part.sheet, _of_record(_typed(_items(part), cells)), head, [part], cells)
+            _write(database, sheet, _of_record(_typed(_items(part), cells)))
         except DATA_ERRORS:
             evaluate(database, part.evaluation, f"evaluated_{part.place}")
             names = _renamed(part, "e")
             caught = f"SELECT e._row, e._item, true AS {identifier(part.place)}{names} FROM evaluated_{part.place} e"
-            _write(database, part.sheet, _of_record(_typed(caught, cells)), head, [part], cells)
+            _write(database, sheet, _of_record(_typed(caught, cells)))
 
 
 def _cells(part: Part) -> list[_Cell]:
@@ -180,30 +189,23 @@ def _of_record(typed: str) -> str:
     return f"SELECT t.*, k.record_id, k._received_at, k.is_deleted FROM ({typed}) t JOIN sheet k ON k._row = t._row"
 
 
-def _write(
-    database: duckdb.DuckDBPyConnection,
-    name: str,
-    typed: str,
-    head: str,
-    parts: Sequence[Part],
-    cells: Sequence[_Cell],
-) -> None:
+def _write(database: duckdb.DuckDBPyConnection, sheet: _Sheet, typed: str) -> None:
     """Write a sheet, and `refused` from its misfits."""
-    outputs = [head]
-    for part in parts:
+    outputs = [sheet.head]
+    for part in sheet.parts:
         derived = part.derived()
         outputs.append(identifier(part.place))
         outputs += [
             f"{derived.get(column, part.cell(column))} AS {part.cell(column)}"
             for column in {**part.kinds, **derived}
         ]
-    database.execute(
-        f"CREATE OR REPLACE TABLE {name} AS SELECT {', '.join([*outputs, _misfits(cells)])} FROM ({typed})"
-    )
-    if cells:
+    lines = f"SELECT {', '.join([*outputs, _misfits(sheet.cells)])} FROM ({typed})"
+    summary = f", {sheet.summary}" if sheet.summary else ""
+    database.execute(f"CREATE OR REPLACE TABLE {sheet.name} AS SELECT *{summary} FROM ({lines}) s")
+    if sheet.cells:
         database.execute(
             "INSERT INTO refused SELECT _row, 'conform', m.rule, m.column_name, m.raw_value FROM "
-            f"(SELECT _row, unnest(_misfits) AS m FROM {name} WHERE _misfits IS NOT NULL)"
+            f"(SELECT _row, unnest(_misfits) AS m FROM {sheet.name} WHERE _misfits IS NOT NULL)"
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -25,8 +26,10 @@ def resources() -> Path:
     return shipped if shipped.is_dir() else package.parent / "warehouse"
 
 
+@cache
 def head() -> str:
-    """The revision that this version of cxflow works with."""
+    """The revision that this version of cxflow works with. Asked for once: every transaction wants to know, and
+    Alembic compiles all migrations to tell."""
     from alembic.script import ScriptDirectory
 
     return str(ScriptDirectory(str(resources() / "migrations")).get_current_head())

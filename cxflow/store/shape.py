@@ -8,16 +8,23 @@ from __future__ import annotations
 
 import glob
 import json
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from cxflow.model.sql import literal
+from cxflow.model.sql import literal, literals
 from cxflow.model.workbench import workbench
 
 Shape = dict[str, Any]
+
+_FIRST_RECORDS = 2_000
+"""How many records make the first guess at a shape."""
+_PATH = re.compile(r"\$(\.[A-Za-z_][A-Za-z0-9_]*)*")
+"""Paths that need no quoting."""
 
 OWN = ("_payload", "_row", "_origin", "_received_at")
 """The columns that landing adds."""
@@ -35,24 +42,68 @@ def describe(folder: Path, layout: str | None) -> Shape:
         if layout == "columns":
             rows = database.execute(f"DESCRIBE SELECT * FROM {parts}").fetchall()
             return {row[0]: row[1] for row in rows if row[0] not in OWN}
-        # Of the records that are built alike, one stands for all: folding structures takes DuckDB longer than
-        # telling them apart.
-        alike = f"SELECT any_value(_payload) AS record FROM {parts} GROUP BY json_structure(_payload)"
-        row = database.execute(f"SELECT json_group_structure(record::JSON) FROM ({alike})").fetchone()
-        structure = json.loads(row[0]) if row and row[0] else {}
+        first = f"SELECT _payload AS record FROM {parts} LIMIT {_FIRST_RECORDS}"
+        found = _structure_of(database, parts, first)
+        if not _holds_for_all(database, parts, found):
+            # Of the records that are built alike, one stands for all: folding structures takes DuckDB longer
+            # than telling them apart.
+            alike = f"SELECT any_value(_payload) AS record FROM {parts} GROUP BY json_structure(_payload)"
+            found = _structure_of(database, parts, alike)
+        return found
 
-        def plain(value: Any, path: str, in_list: bool = False) -> Any:
-            """All scalars alike: numbers, texts and booleans of JSON are kept as they are written."""
-            if isinstance(value, dict):
-                return {key: plain(item, f'{path}."{key}"', in_list) for key, item in value.items()}
-            if isinstance(value, list):
-                return [plain(value[0], f"{path}[*]", True) if value else "NULL"]
-            if value == "JSON" and _only_objects(database, parts, path, in_list):
-                return {}
-            return "NULL" if value == "NULL" else "VARCHAR"
 
-        found = plain(structure, "$")
+def _structure_of(database: duckdb.DuckDBPyConnection, parts: str, records: str) -> Shape:
+    """The shape that some records (`record`) have between them."""
+    row = database.execute(f"SELECT json_group_structure(record::JSON) FROM ({records})").fetchone()
+    structure = json.loads(row[0]) if row and row[0] else {}
+
+    def plain(value: Any, path: str, in_list: bool = False) -> Any:
+        """All scalars alike: numbers, texts and booleans of JSON are kept as they are written."""
+        if isinstance(value, dict):
+            return {key: plain(item, f'{path}."{key}"', in_list) for key, item in value.items()}
+        if isinstance(value, list):
+            return [plain(value[0], f"{path}[*]", True) if value else "NULL"]
+        if value == "JSON" and _only_objects(database, parts, path, in_list):
+            return {}
+        return "NULL" if value == "NULL" else "VARCHAR"
+
+    found = plain(structure, "$")
     return found if isinstance(found, dict) else {}
+
+
+def _holds_for_all(database: duckdb.DuckDBPyConnection, parts: str, found: Shape) -> bool:
+    """Whether no record has a key, or a kind of value, that the shape does not know. Every record is looked at, in
+    half the time that it takes to describe them. Where there are lists it cannot be told."""
+    places = dict(_places(found, "$"))
+    if any(isinstance(value, list) or not _PATH.fullmatch(path) for path, value in places.items()):
+        return False
+    objects = {path: value for path, value in places.items() if isinstance(value, dict)}
+    keys = ", ".join(f"json_keys(_payload, {literal(path)})" for path in objects)
+    kinds = f"json_type(_payload, {literals(list(places))})"
+    for *names, types in database.execute(f"SELECT DISTINCT {keys}, {kinds} FROM {parts}").fetchall():
+        known_keys = all(
+            set(met or ()) <= set(shape) for met, shape in zip(names, objects.values(), strict=True)
+        )
+        if not known_keys or not all(map(_is_of, types, places.values())):
+            return False
+    return True
+
+
+def _places(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Every path in a shape, itself included, with the shape there."""
+    yield path, value
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _places(inner, f"{path}.{name}")
+
+
+def _is_of(kind: str | None, value: Any) -> bool:
+    """Whether a kind of JSON value is one that a shape says."""
+    if kind in (None, "NULL"):
+        return True
+    if isinstance(value, dict):
+        return kind == "OBJECT"
+    return value == "VARCHAR" and kind not in ("OBJECT", "ARRAY")
 
 
 def _only_objects(database: duckdb.DuckDBPyConnection, parts: str, path: str, in_list: bool) -> bool:

@@ -6,6 +6,8 @@ Its results hold raw values: nothing of them leaves this module but rule names, 
 from __future__ import annotations
 
 import re
+import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,6 +66,12 @@ def great_expectations() -> Any:
         import great_expectations
         import great_expectations.expectations
     return great_expectations
+
+
+def import_aside() -> None:
+    """Begin to import the library on a thread of its own: a source is read meanwhile, mostly without Python."""
+    if "great_expectations" not in sys.modules:
+        threading.Thread(target=great_expectations, daemon=True).start()
 
 
 @contextmanager
