@@ -7,14 +7,18 @@ configuration, the source or the code. The command line turns a class into an ex
 
 from __future__ import annotations
 
+import traceback
+from pathlib import PurePath
 from typing import ClassVar
+
+from cxflow.revealed import masked
 
 
 class CxflowError(Exception):
     """An error with its place: which connection, which stream, which value, and how to mend it.
 
-    The message never holds personal data or a secret: `value` is a name from the configuration (a column, a
-    path, a rule), not a value from a record.
+    The message never holds personal data: `value` is a name from the configuration (a column, a path, a rule),
+    not a value from a record. A secret that this process knows is masked in it.
     """
 
     exit_code: ClassVar[int] = 70
@@ -28,12 +32,12 @@ class CxflowError(Exception):
         value: str | None = None,
         fix: str | None = None,
     ) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = masked(message)
+        super().__init__(self.message)
         self.connection = connection
         self.stream = stream
         self.value = value
-        self.fix = fix
+        self.fix = fix and masked(fix)
 
     @property
     def place(self) -> str:
@@ -100,3 +104,21 @@ class SchemaError(FatalError):
     """The warehouse's tables are not those of this version."""
 
     exit_code = 78
+
+
+class UnexpectedError(CxflowError):
+    """Nobody foresaw it: a defect of cxflow or of a plugin, or a fault of a source that its connector does not
+    know. Another try may help."""
+
+    @classmethod
+    def of(cls, problem: Exception) -> UnexpectedError:
+        """What may be said of any exception: its class and where in the code. Its own words may quote a record."""
+        frames = traceback.extract_tb(problem.__traceback__)
+        where = f" at {PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+        # The system's words are about a file or a network, and the same for everybody.
+        system = getattr(problem, "strerror", None) if isinstance(problem, OSError) else None
+        said = f": {system}" if isinstance(system, str) else ""
+        return cls(
+            f"{type(problem).__name__}{where}{said}",
+            fix="a defect of cxflow or of a plugin: please report it; --verbose shows all of it, data included",
+        )

@@ -24,7 +24,7 @@ from cxflow.conform.projection import check as check_mapping
 from cxflow.conform.projection import check_references
 from cxflow.connect import registry
 from cxflow.connect.connector import Connector
-from cxflow.errors import CxflowError
+from cxflow.errors import CxflowError, UnexpectedError
 from cxflow.identity import resolve
 from cxflow.kpis import calculator
 from cxflow.kpis.kpi import Kpi, checked
@@ -51,14 +51,17 @@ def _silent(connection: str, stream: str, step: str) -> None:
 
 @contextmanager
 def _at(connection: str | None = None, stream: str | None = None) -> Iterator[None]:
-    """Errors raised in the block say where they happened. What a database says is not passed on: it quotes the
-    values it stumbles over, and those may be personal."""
+    """Errors raised in the block say where they happened. What a database or an unknown exception says is not passed
+    on: it quotes the values it stumbles over, and those may be personal."""
     try:
         with database_errors.explained(scratch=True):  # the warehouse's own are sorted by `engine`
             yield
     except CxflowError as problem:
         problem.at(connection, stream)
         raise
+    except Exception as problem:
+        found = UnexpectedError.of(problem).at(connection, stream)
+        raise found.with_traceback(problem.__traceback__) from problem
 
 
 def open_connection(settings: Settings, connection: str) -> Connector:

@@ -26,6 +26,7 @@ from pydantic import (
     model_validator,
 )
 
+from cxflow import revealed
 from cxflow.errors import ConfigError
 from cxflow.model.currencies import known_currency
 from cxflow.model.names import known_zone
@@ -75,7 +76,7 @@ class Secret(_Frozen):
                     value=self.env,
                     fix="set it where cxflow runs",
                 )
-            return SecretStr(os.environ[self.env])
+            return _kept(os.environ[self.env])
         assert self.file is not None
         if not self.file.is_file():
             raise ConfigError(
@@ -83,7 +84,12 @@ class Secret(_Frozen):
                 value=str(self.file),
                 fix="put the secret there, and nothing else",
             )
-        return SecretStr(self.file.read_text(encoding="utf-8").strip())
+        return _kept(self.file.read_text(encoding="utf-8").strip())
+
+
+def _kept(secret: str) -> SecretStr:
+    revealed.remember(secret)
+    return SecretStr(secret)
 
 
 class Project(_Frozen):

@@ -7,22 +7,25 @@ from contextlib import contextmanager
 
 from airflow.sdk.exceptions import AirflowFailException
 
-from cxflow.errors import CxflowError, TransientError
+from cxflow.errors import CxflowError, TransientError, UnexpectedError
 
 
 @contextmanager
 def final_if_fatal() -> Iterator[None]:
     """Fail the task for good on an error that another try cannot mend.
 
-    A TransientError goes through as it is, and so does any exception that cxflow does not know: Airflow tries
-    the task again as often as the project's `airflow.retries` says. All other errors of cxflow become
+    A TransientError goes through, and so does what cxflow does not know, as UnexpectedError: Airflow tries the
+    task again as often as the project's `airflow.retries` says. All other errors of cxflow become
     AirflowFailException with their message: connection, stream, reason and how to mend it.
 
-    The cause is left out: a database names the offending value in its message, and no log may hold one.
+    Causes are left out: Airflow logs them with what they say, a database or a source quotes the offending value
+    or the URL with its token, and no log may hold one.
     """
     try:
         yield
-    except TransientError:
-        raise
+    except (TransientError, UnexpectedError) as problem:
+        raise problem from None
     except CxflowError as problem:
         raise AirflowFailException(f"{type(problem).__name__}: {problem}") from None
+    except Exception as problem:
+        raise UnexpectedError.of(problem).with_traceback(problem.__traceback__) from None

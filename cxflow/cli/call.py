@@ -72,7 +72,7 @@ class Call:
     """The folder that `--project` names."""
     out: Output
     verbose: bool = False
-    failed: list[BaseException] = field(default_factory=list)
+    failed: list[Exception] = field(default_factory=list)
     """What went wrong so far."""
 
     @property
@@ -90,7 +90,7 @@ class Call:
 
         return configuration.load(project.find(self.project))
 
-    def fail(self, problem: BaseException) -> None:
+    def fail(self, problem: Exception) -> None:
         """Report a failure and go on; the command then ends with the exit code of the worst one."""
         self.failed.append(problem)
         failures.report(self.out, problem, self.verbose)

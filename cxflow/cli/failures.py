@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from cxflow.cli.output import Output
-from cxflow.errors import CxflowError
+from cxflow.errors import CxflowError, UnexpectedError
+from cxflow.revealed import masked
 
 INTERRUPTED = 130
 """128 and SIGINT, as shells have it."""
 TERMINATED = 143
 """128 and SIGTERM."""
-UNKNOWN = 70
+UNKNOWN = UnexpectedError.exit_code
 """An exception that cxflow did not raise on purpose: a defect."""
 
 _WORST_FIRST = (UNKNOWN, 78, 66, 65, 75)
@@ -27,34 +28,39 @@ def exit_code(failed: Sequence[BaseException]) -> int:
     return min(codes, key=lambda code: _WORST_FIRST.index(code) if code in _WORST_FIRST else -1)
 
 
-def as_json(problem: BaseException) -> dict[str, Any]:
+def as_json(problem: Exception) -> dict[str, Any]:
     """An error as scripts read it."""
-    known = problem if isinstance(problem, CxflowError) else CxflowError(str(problem))
+    known = _known(problem)
     return {
-        "error": type(problem).__name__,
+        "error": type(known).__name__,
         "connection": known.connection,
         "stream": known.stream,
         "message": known.message,
         "value": known.value,
         "fix": known.fix,
-        "exit_code": exit_code([problem]),
+        "exit_code": exit_code([known]),
     }
 
 
-def report(out: Output, problem: BaseException, verbose: bool) -> None:
+def report(out: Output, problem: Exception, verbose: bool) -> None:
     """Write an error on stderr: one block, or one line of JSON."""
-    known = problem if isinstance(problem, CxflowError) else None
-    trace = "".join(traceback.format_exception(problem)) if verbose or not known else ""
+    known = _known(problem)
+    trace = _trace(problem, verbose) if verbose or isinstance(known, UnexpectedError) else ""
     if out.json:
         out.error_line(as_json(problem) | ({"traceback": trace} if trace else {}))
         return
-    if known is not None:
-        place = f"{known.place}: " if known.place else ""
-        out.error(place + known.message, known.fix)
-    else:
-        out.error(
-            f"{type(problem).__name__}: {problem}",
-            "a defect of cxflow or of a plugin: please report it",
-        )
+    place = f"{known.place}: " if known.place else ""
+    out.error(place + known.message, known.fix)
     if trace:
         out.note(trace.rstrip())
+
+
+def _known(problem: Exception) -> CxflowError:
+    return problem if isinstance(problem, CxflowError) else UnexpectedError.of(problem)
+
+
+def _trace(problem: Exception, verbose: bool) -> str:
+    """Where it happened; what exceptions say, which may be data, only in a verbose one. Never a secret."""
+    if verbose:
+        return masked("".join(traceback.format_exception(problem)))
+    return "Traceback (most recent call last):\n" + "".join(traceback.format_tb(problem.__traceback__))

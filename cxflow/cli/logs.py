@@ -6,6 +6,8 @@ import logging
 import sys
 from typing import Any
 
+from cxflow.revealed import masked
+
 
 def configure(*, verbose: bool, as_json: bool) -> None:
     """Point structlog at stderr, as lines for people or for machines."""
@@ -18,10 +20,15 @@ def configure(*, verbose: bool, as_json: bool) -> None:
             structlog.processors.JSONRenderer()
             if as_json
             else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+            _without_secrets,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO if verbose else logging.WARNING),
         logger_factory=_to_stderr,
     )
+
+
+def _without_secrets(_logger: Any, _method: str, line: Any) -> Any:
+    return masked(line)
 
 
 def _to_stderr(*_: Any) -> Any:

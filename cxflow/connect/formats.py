@@ -31,7 +31,8 @@ from cxflow.model.workbench import workbench
 if TYPE_CHECKING:
     from cxflow.connect.files import FileStream
 
-_MAX_LINE_BYTES = 64 * 1024 * 1024
+_LINES = "max_line_size = 67108864, buffer_size = 67108865"
+"""In bytes. Left alone, DuckDB takes a buffer sixteen times as long as a line may be: more than it may have."""
 _PATH = "_cxflow_path"
 RESERVED = ("_payload", "_row", "_origin", "_received_at", _PATH)
 """Column names that landing gives a meaning."""
@@ -71,7 +72,7 @@ def _csv(
             f"quote = {literal(stream.quote)}, escape = {literal(stream.quote)}, "
             f"header = {'false' if stream.columns else 'true'}, skip = {skip}, "
             f"columns = {{{columns}}}, auto_detect = false, nullstr = {literals(stream.null_values)}, "
-            f"max_line_size = {_MAX_LINE_BYTES}, store_rejects = true, filename = {literal(_PATH)})"
+            f"{_LINES}, store_rejects = true, filename = {literal(_PATH)})"
         )
         if len(names) == 1:  # of one column, a blank line reads as a record without a value
             read += f" WHERE {identifier(names[0])} IS NOT NULL"
@@ -153,7 +154,7 @@ def _lines(stream: FileStream, files: list[LocalFile], folder: Path) -> tuple[st
         f"read_csv({literals([str(file.path) for file in sources])}, "
         "delim = chr(31) || chr(30) || chr(29) || chr(28), quote = '', escape = '', "
         f"header = false, skip = {stream.skip_rows}, columns = {{'_line': 'VARCHAR'}}, auto_detect = false, "
-        f"max_line_size = {_MAX_LINE_BYTES}, store_rejects = true, filename = {literal(_PATH)})"
+        f"{_LINES}, store_rejects = true, filename = {literal(_PATH)})"
     )
     return f"(SELECT * FROM ({_with_origin(read, sources)}) WHERE trim(_line) <> '')", sources
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+import structlog
 import typer
 from cli_runner import cxflow, edit
 from typer.testing import CliRunner
@@ -13,6 +16,7 @@ from typer.testing import CliRunner
 from cxflow import errors
 from cxflow.cli import failures
 from cxflow.cli.call import Call, command
+from cxflow.settings import Secret
 
 CODES = [
     (errors.TransientError, 75),
@@ -24,6 +28,7 @@ CODES = [
     (errors.GateClosedError, 65),
     (errors.AccountingError, 70),
     (errors.SchemaError, 78),
+    (errors.UnexpectedError, 70),
 ]
 
 
@@ -46,7 +51,8 @@ def test_each_class_has_its_exit_code(kind: type[errors.CxflowError], code: int)
     result = CliRunner().invoke(app_that_raises(problem))
     assert result.exit_code == code
     assert result.stdout == ""
-    assert result.stderr == "error: shop.reviews: it broke\nfix: mend it\n"
+    assert result.stderr.startswith("error: shop.reviews: it broke\nfix: mend it\n")
+    assert ("Traceback" in result.stderr) == (kind is errors.UnexpectedError)
 
 
 def test_every_class_is_tested() -> None:
@@ -73,11 +79,36 @@ def test_the_worst_of_several_gives_the_code(kinds: tuple[type[errors.CxflowErro
     assert result.stderr.count("error: it broke") == len(kinds)
 
 
-def test_an_unknown_exception_gives_a_traceback_and_70() -> None:
-    result = CliRunner().invoke(app_that_raises(ValueError("oops")))
+def test_an_unknown_exception_gives_a_traceback_and_70_and_its_words_only_when_asked() -> None:
+    app = app_that_raises(ValueError("of maria@example.org"))
+    result = CliRunner().invoke(app)
     assert result.exit_code == failures.UNKNOWN == 70
-    assert "error: ValueError: oops" in result.stderr
+    assert "error: ValueError at test_cli_failures.py:" in result.stderr
     assert "Traceback" in result.stderr
+    assert "maria" not in result.stderr
+    assert "maria" in CliRunner().invoke(app, ["--verbose"]).stderr
+
+
+@pytest.mark.parametrize("option", ["--quiet", "--json", "--verbose"])
+def test_no_error_and_no_log_says_a_secret(option: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXFLOW_TEST_TOKEN", "canary /token")
+    app = typer.Typer()
+
+    @command(app)
+    def act(call: Call) -> None:
+        secret = Secret(env="CXFLOW_TEST_TOKEN").reveal().get_secret_value()
+        url = f"https://desk.test/?token={quote(secret, safe='')}"
+        logging.getLogger("urllib3").warning("retrying %s after %s", url, ValueError(secret))
+        structlog.get_logger("desk").warning("asking", url=url)
+        try:
+            raise OSError(f"no answer from {url}")
+        except OSError as problem:
+            raise errors.SourceError(f"away: {problem}", fix=f"try {url}") from problem
+
+    result = CliRunner().invoke(app, [option])
+    assert "away: no answer from https://desk.test/?token=***" in result.stderr
+    assert "asking" in result.stderr
+    assert "canary" not in result.stderr
 
 
 def test_a_known_error_gives_a_traceback_only_when_asked() -> None:
@@ -104,7 +135,7 @@ def test_errors_are_json_on_request() -> None:
         "fix": "mend it",
         "exit_code": 66,
     }
-    assert (second["error"], second["exit_code"]) == ("ValueError", 70)
+    assert (second["error"], second["exit_code"]) == ("UnexpectedError", 70)
     assert "Traceback" in second["traceback"]
 
 
