@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from cxflow import scratch
 from cxflow.model.sql import identifier, literal
 from cxflow.model.workbench import settings_sql, workbench
 
 SUPPORTED = ("duckdb", "postgresql")
 """Databases that a warehouse may be, by SQLAlchemy's names."""
 
-_BLOCK_BYTES = 1 << 20
+_BATCH_ROWS = 65_536
+"""Rows that are on their way to PostgreSQL at a time."""
 _OTHER_COLUMNS = "42P16"
 
 _POSTGRESQL_TYPES = {
@@ -49,27 +49,27 @@ def _attach(connection: sa.Connection, source: Path) -> str:
 
 
 def _copy(connection: sa.Connection, name: str, source: Path, relation: str) -> None:
-    """PostgreSQL: DuckDB writes the rows as CSV, COPY reads them; no row passes through Python.
+    """PostgreSQL: DuckDB gives Arrow, pgpq makes it binary, COPY takes it: no row passes through Python.
 
-    A connection of its own to the server (as ADBC has) would be a second transaction, and could leave its
-    tables behind.
+    ADBC would do the same over a connection of its own, which is a second transaction: what it stages would
+    have to be committed, found and cleared away. This is as fast, and goes with the load.
     """
-    with workbench(source, read_only=True) as database, scratch.folder("copy") as folder:
-        rows = folder / "rows.csv"
+    import pgpq
+
+    with workbench(source, read_only=True) as database:
         columns = database.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
         declared = ", ".join(
             f"{identifier(row[0])} {_POSTGRESQL_TYPES.get(row[1], row[1])}" for row in columns
         )
-        database.execute(
-            f"COPY (SELECT * FROM {relation}) TO {literal(str(rows))} "
-            r"(FORMAT csv, HEADER false, FORCE_QUOTE *, NULLSTR '\N')"
-        )
         connection.exec_driver_sql(f"CREATE TEMP TABLE {identifier(name)} ({declared}) ON COMMIT DROP")
+        batches = database.execute(f"SELECT * FROM {relation}").to_arrow_reader(_BATCH_ROWS)
+        encoder = pgpq.ArrowToPostgresBinaryEncoder(batches.schema)
         cursor = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]
-        copying = cursor.copy(rf"COPY {identifier(name)} FROM STDIN (FORMAT csv, NULL '\N')")
-        with rows.open("rb") as file, copying as copy:
-            while block := file.read(_BLOCK_BYTES):
-                copy.write(block)
+        with cursor.copy(f"COPY {identifier(name)} FROM STDIN (FORMAT binary)") as copy:
+            copy.write(encoder.write_header())
+            for batch in batches:
+                copy.write(encoder.write_batch(batch))
+            copy.write(encoder.finish())
     connection.exec_driver_sql(f"ANALYZE {identifier(name)}")
 
 

@@ -12,6 +12,7 @@ import pytest
 from trip_bench import Bench
 
 from cxflow import flow
+from cxflow.errors import UnexpectedError
 from cxflow.load import batch as loading
 from cxflow.load import merge, pending, refusals
 from cxflow.model.batch import BatchRef
@@ -84,7 +85,7 @@ def test_a_load_that_fails_at_any_step_changes_nothing_and_can_be_repeated(
 
             with monkeypatch.context() as patched:
                 patched.setattr(module, name, broken)
-                with pytest.raises(BrokenError):
+                with pytest.raises(UnexpectedError, match="BrokenError"):
                     flow.load(bench.settings, batch)
             assert calls, f"{name} is a step of this load"
             assert bench.everything() == before, f"{moment} {name}"
@@ -125,6 +126,7 @@ def test_of_several_threads_that_load_one_batch_one_wins(bench: Bench) -> None:
 _LOAD = """
 import json, pathlib, sys
 from cxflow import flow
+from cxflow.errors import UnexpectedError
 from cxflow.model.batch import BatchRef
 from cxflow.settings import load
 report = flow.load(load(pathlib.Path(sys.argv[1])), BatchRef.from_json(json.loads(sys.argv[2])))
