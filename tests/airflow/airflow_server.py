@@ -1,0 +1,139 @@
+"""A real Airflow over a project: started by `up`, asked over its REST API, its tasks killed, stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import psutil
+from airflow_process import clean_environment
+
+_UP = """
+import sys
+from pathlib import Path
+from cxflow.airflow.standalone import up
+sys.exit(up(Path(sys.argv[1]), int(sys.argv[2]), lambda line: print(line, flush=True)))
+"""
+
+
+def wait(what: str, look: Any, patience_seconds: float) -> Any:
+    """What `look` finds, as soon as it finds something."""
+    deadline = time.monotonic() + patience_seconds
+    while time.monotonic() < deadline:
+        with suppress(OSError):  # a busy machine may be late with an answer
+            if found := look():
+                return found
+        time.sleep(0.3)
+    raise AssertionError(f"no {what} within {patience_seconds:g} s")
+
+
+class Server:
+    """The Airflow of a project. As a context manager it starts and stops."""
+
+    def __init__(self, project: Path, **environment: str) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        self.logs = project / ".cxflow" / "airflow" / "logs"
+        self.said = ""
+        """What `up` wrote for people."""
+        self.returncode: int | None = None
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        self._up = subprocess.Popen(
+            [sys.executable, "-c", _UP, str(project), str(self.port)],
+            env={**clean_environment(project / "unused"), **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._sessions: set[int] = set()
+
+    def __enter__(self) -> Self:
+        assert self._up.stdout is not None
+        self.said = self._up.stdout.readline() + self._up.stdout.readline()
+        self._sessions = {os.getsid(process.pid) for process in self.family()} - {os.getsid(0)}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._up.send_signal(signal.SIGTERM)
+        try:
+            rest, _ = self._up.communicate(timeout=90)
+        except subprocess.TimeoutExpired:
+            self._up.kill()
+            rest, _ = self._up.communicate()
+        self.said += rest
+        self.returncode = self._up.returncode
+
+    def family(self) -> list[psutil.Process]:
+        """Every process below `up`."""
+        return psutil.Process(self._up.pid).children(recursive=True)
+
+    def left(self) -> list[int]:
+        """What still runs of the sessions that it opened."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if os.getsid(process.pid) in self._sessions and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process.pid)
+            except (OSError, psutil.Error):
+                continue
+        return found
+
+    def ask(self, path: str, body: dict[str, Any] | None = None, method: str | None = None) -> Any:
+        """An answer of Airflow's REST API v2."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/api/v2{path}",
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+            method=method,
+        )
+        with self._opener.open(request, timeout=60) as answer:
+            return json.load(answer)
+
+    def first_run(self, dag: str) -> str:
+        """The id of the run that its schedule makes at once."""
+        look = wait(f"scheduled run of {dag}", lambda: self.ask(f"/dags/{dag}/dagRuns")["dag_runs"], 120)
+        return str(look[-1]["dag_run_id"])
+
+    def run(self, dag: str, run_id: str, about: str = "") -> Any:
+        """What there is to know about a run."""
+        return self.ask(f"/dags/{dag}/dagRuns/{quote(run_id)}{about}")
+
+    def end(self, dag: str, run_id: str) -> Any:
+        """A run, once it has ended."""
+        return wait(f"end of {dag}", lambda: (found := self.run(dag, run_id))["end_date"] and found, 300)
+
+    def tasks(self, dag: str, run_id: str) -> dict[str, dict[str, Any]]:
+        """The task instances of a run, by step and stream."""
+        found = self.run(dag, run_id, "/taskInstances?limit=100")["task_instances"]
+        return {
+            f"{task['task_id'].rsplit('.', 1)[-1]} {task['rendered_map_index'] or ''}".strip(): task
+            for task in found
+        }
+
+    def process(self, task: dict[str, Any]) -> psutil.Process | None:
+        """The process in which a task instance runs, below the one that supervises it: one of ours, by its title."""
+        for process in self.family():
+            with suppress(psutil.Error):
+                if f"airflow worker -- {task['id']}" in " ".join(process.cmdline()):
+                    return process
+        return None
+
+    def log(self, task: dict[str, Any], attempt: int) -> str:
+        """What Airflow has written of one try of a task instance."""
+        place = f"dag_id={task['dag_id']}/run_id={task['dag_run_id']}/task_id={task['task_id']}"
+        mapped = f"/map_index={task['map_index']}" if task["map_index"] >= 0 else ""
+        return (self.logs / f"{place}{mapped}/attempt={attempt}.log").read_text()
