@@ -9,11 +9,12 @@ EDITABLES := $(foreach folder,$(PLUGIN_FOLDERS),--editable $(folder))
 # Compiled at installation: Airflow and Great Expectations import in half the time.
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --compile-bytecode
 
-.PHONY: help demo test lint types contracts units faults docs clean
+.PHONY: help demo test lint types contracts units faults bench docs clean
 
 help:
 	@echo "make demo   the whole trip on a small invented company, under Airflow, checked against the truth"
 	@echo "make test   everything that CI runs"
+	@echo "make bench  measures cxflow against its peers; its tables go into docs/benchmarks.md"
 	@echo "make faults kills a thousand runs per engine; its table goes into docs/reliability.md"
 
 $(BIN)/uv:
@@ -56,6 +57,9 @@ units: $(VENV)/.development
 KILLS ?= 1000
 faults: $(VENV)/.development
 	$(BIN)/python tests/faults/fault_table.py --kills $(KILLS)
+
+bench: $(VENV)/.development
+	$(BIN)/python tests/bench/bench_table.py
 
 docs: $(VENV)/.development
 	$(BIN)/python -m cxflow.cli.reference docs

@@ -55,7 +55,8 @@ FROM (
     SELECT _row, r.id AS id, r.occurred_at AS occurred_text, r.ended_at AS ended_text, r.updated_at AS updated_text,
         r.revenue AS revenue_text, r.score AS score_text, TRY_CAST(r.occurred_at AS TIMESTAMPTZ) AS occurred_at,
         TRY_CAST(r.ended_at AS TIMESTAMPTZ) AS ended_at, TRY_CAST(r.updated_at AS TIMESTAMPTZ) AS version_at,
-        'desk:' || r.agent_id AS agent_id, r.activity AS activity, r.channel AS channel, 'desk:' || r.order_id AS order_id,
+        'desk:' || r.agent_id AS agent_id, r.activity AS activity, r.channel AS channel,
+        'desk:' || r.order_id AS order_id,
         r.reason AS reason, TRY_CAST(r.revenue AS DECIMAL(18, 4)) AS revenue_impact, r.currency AS currency_code,
         r.customer.id AS anonymous_id, TRY_CAST(r.score AS DOUBLE) AS rating_value
     FROM (SELECT _row, from_json(_payload, $structure) AS r FROM read_parquet($landed))
@@ -90,7 +91,8 @@ FROM (
         SELECT CASE WHEN grouping(day) = 0 THEN 'day' WHEN grouping(week) = 0 THEN 'week'
                 WHEN grouping(month) = 0 THEN 'month' ELSE 'all' END AS grain,
             coalesce(day, week, month, DATE '0001-01-01') AS period_start,
-            CASE WHEN grouping(channel) = 0 THEN 'channel' WHEN grouping(source) = 0 THEN 'source' ELSE '' END AS dimension,
+            CASE WHEN grouping(channel) = 0 THEN 'channel' WHEN grouping(source) = 0 THEN 'source' ELSE '' END
+                AS dimension,
             coalesce(channel, source, '') AS dimension_value, count(*) AS n,
             count(*) FILTER (rating_value >= 9)::DOUBLE AS plus, count(*) FILTER (rating_value <= 6)::DOUBLE AS minus
         FROM (
@@ -133,15 +135,16 @@ def run(warehouse: Path, landing: Path, file: Path) -> None:
                 )
         changed = "JOIN outcome o ON o._row = c._row WHERE o.outcome <> 'unchanged'"
         database.execute(
-            "INSERT INTO touchpoint SELECT touchpoint_id, occurred_at, ended_at, now(), anonymous_id, agent_id, activity, "
-            "channel, 'inbound', CASE activity WHEN 'visited_page' THEN 'before' ELSE 'after' END, 'owned', order_id, "
+            "INSERT INTO touchpoint SELECT touchpoint_id, occurred_at, ended_at, now(), anonymous_id, agent_id, "
+            "activity, channel, 'inbound', CASE activity WHEN 'visited_page' THEN 'before' ELSE 'after' END, 'owned', order_id, "
             "reason, revenue_impact, currency_code, 'desk', 'touchpoints', c.id, version_at, $run, now() "
             f"FROM conformed c {changed}",
             {"run": run_id},
         )
         database.execute(
-            "INSERT INTO survey_response SELECT 'desk:' || c.id, 'recommend', touchpoint_id, 'nps', rating_value, 0, 10, "
-            f"ended_at, 'desk', 'touchpoints', c.id, $run, now() FROM conformed c {changed} AND rating_value IS NOT NULL",
+            "INSERT INTO survey_response SELECT 'desk:' || c.id, 'recommend', touchpoint_id, 'nps', rating_value, "
+            "0, 10, ended_at, 'desk', 'touchpoints', c.id, $run, now() "
+            f"FROM conformed c {changed} AND rating_value IS NOT NULL",
             {"run": run_id},
         )
         database.execute(

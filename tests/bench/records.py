@@ -22,11 +22,13 @@ def _record(number: str, *, changed: str = "0", day: str = "NULL") -> str:
     hashed = f"(({number}) * {_SPREAD}) % 4294967296"
     second = f"coalesce(({day}) * 86400 + {hashed} % 86400, {hashed} % {HISTORY_DAYS * 86400})"
     occurred = f"TIMESTAMP '{FIRST_DAY}' + to_seconds({second}::BIGINT)"
-    activity = f"list_extract(['called_support', 'contacted_support', 'visited_page', 'answered_survey'], 1 + ({number}) % 4)"
+    activities = "['called_support', 'contacted_support', 'visited_page', 'answered_survey']"
+    activity = f"list_extract({activities}, 1 + ({number}) % 4)"
     return f"""
         printf('T%09d', {number}) AS id,
         strftime({occurred} + to_hours(1 + 24 * {changed}), '%Y-%m-%dT%H:%M:%SZ') AS updated_at,
-        CASE WHEN ({number}) % 1000 = 17 THEN 'yesterday' ELSE strftime({occurred}, '%Y-%m-%dT%H:%M:%SZ') END AS occurred_at,
+        CASE WHEN ({number}) % 1000 = 17 THEN 'yesterday' ELSE strftime({occurred}, '%Y-%m-%dT%H:%M:%SZ') END
+            AS occurred_at,
         strftime({occurred} + to_seconds({hashed} % 900), '%Y-%m-%dT%H:%M:%SZ') AS ended_at,
         {activity} AS activity,
         list_extract(['phone', 'email', 'chat', 'web', 'app'], 1 + {hashed} % 5) AS channel,

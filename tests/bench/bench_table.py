@@ -1,0 +1,250 @@
+"""Measures cxflow against its peers, and writes `docs/benchmarks.md`.
+
+    python bench_table.py [--only PART…] [--folder FOLDER]
+
+Every figure stands beside that of a peer, or a limit, measured in the same run. What was measured is kept in the
+folder, so that one part can be measured again; the page is made of what is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import shutil
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import measure
+import records
+from history import multiply
+from page import write
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+MILLION = 1_000_000
+PEERS = "dlt[duckdb]==1.31.*"
+Parts = dict[str, Callable[["Bench"], Any]]
+
+
+class Bench:
+    """The folder that a run works in."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def history(self, count: int) -> Path:
+        """The first delivery, made once."""
+        path = self.folder / f"history-{count}.jsonl"
+        if not path.exists():
+            records.history(path, count)
+        return path
+
+    def project(self, name: str, *files: Path, url: str = "", extra: str = "") -> Path:
+        """An empty project that reads some files."""
+        folder = self.folder / name
+        shutil.rmtree(folder, ignore_errors=True)
+        (folder / "exports").mkdir(parents=True)
+        text = (
+            (HERE / "cxflow.toml")
+            .read_text(encoding="utf-8")
+            .replace("# identifiers", extra or "# identifiers")
+        )
+        text += f'\n[warehouse]\nurl = "{url}"\n' if url else ""
+        (folder / "cxflow.toml").write_text(text, encoding="utf-8")
+        for file in files:
+            (folder / "exports" / file.name).symlink_to(file.resolve())
+        return folder
+
+    def cxflow(self, project: Path) -> measure.Measure:
+        """`cxflow run`, as a user runs it."""
+        return measure.run([Path(sys.executable).with_name("cxflow"), "run"], project)
+
+    def by_hand(self, name: str, file: Path) -> measure.Measure:
+        """The same trip by hand, into the same folder each time it is called by one name."""
+        folder = self.folder / name
+        (folder / "landing").mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, HERE / "by_hand.py", folder / "warehouse.duckdb", folder / "landing", file]
+        return measure.run(command, folder)
+
+    def steps(self, project: Path, *steps: str) -> dict[str, float]:
+        """Seconds of single steps, imports left out."""
+        measure.run([sys.executable, HERE / "steps.py", project, *steps], project)
+        return dict(json.loads((project / "output.log").read_text().splitlines()[-1]))
+
+
+def trip(bench: Bench) -> dict[str, Any]:
+    """The whole trip of 1 and 10 million records, alternating with the one by hand."""
+    found = {}
+    for count, repeats in ((MILLION, 3), (10 * MILLION, 1)):
+        file = bench.history(count)
+        ours, theirs = [], []
+        for _ in range(repeats):
+            shutil.rmtree(bench.folder / f"hand-{count}", ignore_errors=True)
+            theirs.append(bench.by_hand(f"hand-{count}", file))
+            project = bench.project(f"trip-{count}", file)
+            ours.append(bench.cxflow(project))
+        _agree(bench.folder / f"hand-{count}", bench.folder / f"trip-{count}")
+        found[str(count)] = {
+            "cxflow": measure.best(ours).as_json(),
+            "by_hand": measure.best(theirs).as_json(),
+            "ratios": [
+                one.wall_seconds / other.wall_seconds for one, other in zip(ours, theirs, strict=True)
+            ],
+        }
+    return found
+
+
+def _agree(hand: Path, project: Path) -> None:
+    """The trip by hand is the same trip: the same touchpoints, refusals and NPS. Raises SystemExit otherwise."""
+    answers = []
+    for folder, current in ((hand, ""), (project, "AND as_of = (SELECT max(as_of) FROM kpi_value)")):
+        with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as database:
+            database.execute("SET TimeZone = 'UTC'")
+            answers.append(
+                [
+                    database.execute(
+                        "SELECT count(*), max(occurred_at), sum(revenue_impact) FROM touchpoint"
+                    ).fetchall(),
+                    database.execute("SELECT count(*) FROM quarantine").fetchall(),
+                    database.execute(
+                        "SELECT grain, period_start, dimension, dimension_value, n, "
+                        "round(CASE WHEN n >= 10 THEN value END, 6) "
+                        f"FROM kpi_value WHERE kpi = 'nps' {current} ORDER BY ALL"
+                    ).fetchall(),
+                ]
+            )
+    if answers[0] != answers[1]:
+        raise SystemExit("the trip by hand comes to other answers")
+
+
+def days(bench: Bench) -> dict[str, Any]:
+    """The second day on 1, 10 and 50 million records of history."""
+    found = {}
+    for count, base, times in (
+        (MILLION, MILLION, 1),
+        (10 * MILLION, MILLION, 10),
+        (50 * MILLION, MILLION, 50),
+    ):
+        project = bench.project(f"days-{count}", bench.history(base))
+        bench.cxflow(project)
+        if times > 1:
+            multiply(project, base, times)
+        warehouse = project / "warehouse.duckdb"
+        measures = []
+        # The last hundred thousand of the history are those of the copy made last.
+        file = bench.folder / f"second-day-{count}.jsonl"
+        records.second_day(file, count)
+        (project / "exports" / "second-day.jsonl").symlink_to(file.resolve())
+        size = warehouse.stat().st_size
+        measures.append(bench.cxflow(project))
+        found[str(count)] = {**measure.best(measures).as_json(), "warehouse_bytes": size}
+        shutil.rmtree(project)
+    return found
+
+
+def dlt(bench: Bench) -> dict[str, Any]:
+    """Loading alone with dlt, by records (of a tenth) and by Arrow, against the whole trip of the same million."""
+    python = bench.folder / "peers" / "bin" / "python"
+    if not python.exists():
+        measure.run([sys.executable, "-m", "venv", bench.folder / "peers"], bench.folder)
+        constraints = HERE.parents[1] / "constraints.txt"
+        install = ["-m", "pip", "install", "--quiet", "--constraint", constraints, PEERS]
+        measure.run([python, *install], bench.folder)
+    tenth = bench.history(MILLION // 10)
+    found: dict[str, Any] = {}
+    for how, file in (("records", tenth), ("arrow", bench.history(MILLION))):
+        folder = bench.folder / f"dlt-{how}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        found[how] = measure.run([python, HERE / "peer_dlt.py", how, file, folder], folder).as_json()
+    found["cxflow"] = bench.cxflow(bench.project("dlt-cxflow", bench.history(MILLION))).as_json()
+    return found
+
+
+def postgresql(bench: Bench) -> dict[str, Any]:
+    """A prepared million into PostgreSQL, against Arrow into a staging table and one MERGE of the touchpoints."""
+    from postgresql_server import server
+
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-", dir=bench.folder) as data,
+        server(Path(data) / "data") as started,
+    ):
+        for name in ("ours", "theirs"):
+            with _postgres(started.get_uri()) as connection:
+                connection.execute(f"CREATE DATABASE {name}")
+        project = bench.project("postgresql", bench.history(MILLION), url=started.get_uri(database="ours"))
+        bench.steps(project, "extract", "prepare")
+        (prepared,) = project.glob("landing/*/*/*/prepared/batch.duckdb")
+        batch = shutil.copy(prepared, bench.folder / "batch.duckdb")
+        ours = measure.run([sys.executable, HERE / "steps.py", project, "load"], project)
+        url = started.get_uri(database="theirs")
+        theirs = measure.run([sys.executable, HERE / "by_hand_postgresql.py", url, batch], bench.folder)
+        return {"cxflow": ours.as_json(), "by_hand": theirs.as_json()}
+
+
+def _postgres(url: str) -> Any:
+    import psycopg
+
+    return psycopg.connect(url, autocommit=True)
+
+
+def warehouse(bench: Bench) -> dict[str, Any]:
+    """Identity over a million identifiers, and all KPIs over ten million touchpoints, on both databases."""
+    from postgresql_server import server
+
+    found: dict[str, Any] = {}
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-", dir=bench.folder) as data,
+        server(Path(data) / "data") as started,
+    ):
+        for engine, url in (("duckdb", ""), ("postgresql", started.get_uri())):
+            declared = 'identifiers = { customer = "customer.id", record = "id" }'
+            project = bench.project(
+                f"warehouse-{engine}", bench.history(MILLION // 2), url=url, extra=declared
+            )
+            taken = bench.steps(project, "extract", "prepare", "load", "identity")
+            multiply(project, MILLION // 2, 20)
+            found[engine] = {**taken, **bench.steps(project, "all_kpis")}
+    return found
+
+
+def profile(bench: Bench) -> dict[str, Any]:
+    """Where the time of a million records goes, step by step."""
+    project = bench.project("profile", bench.history(MILLION))
+    runs = []
+    for _ in range(3):
+        project = bench.project("profile", bench.history(MILLION))
+        runs.append(bench.steps(project, "extract", "expectations", "prepare", "load", "identity", "kpis"))
+    return {step: statistics.median(run[step] for run in runs) for step in runs[0]}
+
+
+PARTS: Parts = {part.__name__: part for part in (trip, profile, days, dlt, postgresql, warehouse)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", nargs="*", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "cxflow-bench")
+    asked = parser.parse_args()
+    bench = Bench(asked.folder)
+    kept = bench.folder / "measured.json"
+    found = json.loads(kept.read_text()) if kept.exists() else {}
+    names = ("cxflow-framework", "duckdb", "great-expectations", "sqlalchemy", "pyarrow", "psycopg", "pgpq")
+    found["machine"] = measure.machine({name: importlib.metadata.version(name) for name in names})
+    for name in asked.only:
+        print(f"measuring {name}: {(PARTS[name].__doc__ or '').splitlines()[0]}", flush=True)
+        found[name] = PARTS[name](bench)
+        kept.write_text(json.dumps(found, indent=1))
+        print(json.dumps(found[name]), flush=True)
+    write(found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""A long history without the hours of loading it: what is loaded already, again under further numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from cxflow.settings import load
+from cxflow.store import engine, tables
+
+_NEW_ID = "'T' || lpad(CAST(CAST(substr({0}, 2) AS BIGINT) + n * {1} AS VARCHAR), 9, '0')"
+
+
+def multiply(folder: Path, known: int, times: int) -> None:
+    """Bring a warehouse with `known` records (numbered from 0) to `times` as many. Every copy has a number, a key and
+    a touchpoint of its own; the rest is the original's."""
+    with engine.transaction(load(folder)) as warehouse:
+        series = "generate_series" if warehouse.dialect.name == "postgresql" else "range"
+        last = times - 1 if warehouse.dialect.name == "postgresql" else times
+        numbers = f"{series}(1, {last}) AS copies(n)"
+        record = _NEW_ID.format("t.source_record_id", known)
+        for name in ("touchpoint", "survey_response", "source_record"):
+            table = tables.metadata.tables[name]
+            replaced = {
+                "source_record_id": record,
+                "touchpoint_id": "md5(t.touchpoint_id || '/' || n)",
+                "response_id": f"'desk:' || {record}",
+            }
+            columns = [column.name for column in table.columns]
+            values = ", ".join(replaced.get(column, f"t.{column}") for column in columns)
+            warehouse.execute(
+                sa.text(f"INSERT INTO {name} ({', '.join(columns)}) SELECT {values} FROM {name} t, {numbers}")
+            )

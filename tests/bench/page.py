@@ -1,0 +1,147 @@
+"""Writes what was measured into `docs/benchmarks.md`, between the marks that it has for each part."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
+MILLION = 1_000_000
+Found = dict[str, Any]
+
+
+def write(found: Found) -> None:
+    """Replace the tables of the parts that were measured."""
+    text = PAGE.read_text(encoding="utf-8")
+    for name, table in TABLES.items():
+        if name in found:
+            mark = f"<!-- {name} -->"
+            text = re.sub(
+                f"{mark}.*?<!-- /{name} -->",
+                lambda _, mark=mark, table=table, name=name: (
+                    f"{mark}\n\n{table(found[name])}\n\n<!-- /{name} -->"
+                ),
+                text,
+                flags=re.DOTALL,
+            )
+    PAGE.write_text(text, encoding="utf-8")
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _machine(found: Found) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
+    return f"Measured on {found['date']}: {found['cores']} cores, {found['memory_gigabytes']} GB, {versions}."
+
+
+def _cells(found: Found) -> list[str]:
+    return [
+        f"{found['wall_seconds']:.1f} s",
+        f"{found['cpu_seconds']:.1f} s",
+        f"{found['peak_megabytes']:,.0f} MB",
+    ]
+
+
+def _ratio(ours: Found, theirs: Found) -> float:
+    return float(ours["wall_seconds"] / theirs["wall_seconds"])
+
+
+def _trip(found: Found) -> str:
+    rows = []
+    for count, limit in (("1000000", 2.5), ("10000000", 1.6)):
+        if count in found:
+            one = found[count]
+            ratios = " ".join(f"{ratio:.2f}" for ratio in sorted(one["ratios"]))
+            rows += [
+                [f"{int(count):,}", "by hand", *_cells(one["by_hand"]), "", ""],
+                [f"{int(count):,}", "cxflow", *_cells(one["cxflow"]), f"{ratios}", f"{limit}"],
+            ]
+    return _table(["records", "", "wall", "processor", "peak memory", "ratios", "limit"], rows)
+
+
+def _days(found: Found) -> str:
+    first = found["1000000"]
+    rows = [
+        [
+            f"{int(count):,}",
+            *_cells(one),
+            f"{one['warehouse_bytes'] / 1e9:.1f} GB",
+            f"{_ratio(one, first):.2f}",
+        ]
+        for count, one in found.items()
+    ]
+    return _table(["history", "wall", "processor", "peak memory", "warehouse", "ratio to 1 million"], rows)
+
+
+def _dlt(found: Found) -> str:
+    ours = found["cxflow"]["wall_seconds"] / MILLION
+    rows = []
+    for how, count, limit in (("records", MILLION // 10, "at least 50"), ("arrow", MILLION, "at least 1")):
+        one = found[how]
+        faster = one["wall_seconds"] / count / ours
+        rows.append([f"dlt, {how}", f"{count:,}", *_cells(one), f"{faster:.1f}", limit])
+    rows.append(["cxflow, the whole trip", f"{MILLION:,}", *_cells(found["cxflow"]), "1", ""])
+    head = ["", "records", "wall", "processor", "peak memory", "times cxflow's time a record", "limit"]
+    return _table(head, rows)
+
+
+def _postgresql(found: Found) -> str:
+    ratio = f"{_ratio(found['cxflow'], found['by_hand']):.2f}"
+    return _table(
+        ["", "wall", "processor", "peak memory", "ratio", "limit"],
+        [
+            ["ADBC into staging, one MERGE", *_cells(found["by_hand"]), "", ""],
+            ["cxflow's load", *_cells(found["cxflow"]), ratio, "1.5"],
+        ],
+    )
+
+
+def _warehouse(found: Found) -> str:
+    rows = [
+        [
+            {"duckdb": "DuckDB", "postgresql": "PostgreSQL"}[engine],
+            f"{one['load']:.1f} s",
+            f"{one['identity']:.1f} s",
+            f"{one['all_kpis']:.1f} s",
+        ]
+        for engine, one in found.items()
+    ]
+    head = [
+        "",
+        "load of 500,000 records",
+        "identity, 1,000,000 identifiers",
+        "all KPIs, 10,000,000 touchpoints",
+    ]
+    return _table(head, rows)
+
+
+def _profile(found: Found) -> str:
+    says = {
+        "extract": "read the lines, land them as Parquet, look at the shape of every record, checksums",
+        "expectations": "import Great Expectations; `cxflow run` does it while the source is read",
+        "prepare": "cast and hash in one pass, expectations, one version of each record",
+        "load": "registry, rows, quarantine, days to recompute, ledger, commit",
+        "identity": "nothing to resolve here",
+        "kpis": "all KPIs, by day, week, month and whole period",
+    }
+    total = sum(found.values())
+    rows = [
+        [step, f"{seconds:.1f} s", f"{seconds / total:.0%}", says[step]] for step, seconds in found.items()
+    ]
+    return _table(["step", "wall", "share", ""], rows)
+
+
+TABLES: dict[str, Callable[[Found], str]] = {
+    "machine": _machine,
+    "trip": _trip,
+    "profile": _profile,
+    "days": _days,
+    "dlt": _dlt,
+    "postgresql": _postgresql,
+    "warehouse": _warehouse,
+}

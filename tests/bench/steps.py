@@ -1,0 +1,59 @@
+"""Single steps of a project's trip, in a process of their own.
+
+    python steps.py FOLDER STEP…        extract, expectations, prepare, load, identity, kpis, all_kpis
+
+Prints a JSON object: step to wall seconds. `extract` keeps the reference of its batch for `prepare` and `load`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+
+from cxflow import flow
+from cxflow.model.batch import BatchRef
+from cxflow.settings import Settings, load
+from cxflow.store import schema
+
+CONNECTION, STREAM = "desk", "touchpoints"
+
+
+def main(folder: Path, steps: list[str]) -> dict[str, float]:
+    """Run them in the order asked for."""
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    settings = load(folder)
+    schema.ensure(settings)
+    taken = {}
+    for step in steps:
+        began = time.perf_counter()
+        _run(settings, step)
+        taken[step] = round(time.perf_counter() - began, 2)
+    return taken
+
+
+def _run(settings: Settings, step: str) -> None:
+    kept = settings.folder / "batch.json"
+    if step == "extract":
+        window = flow.scheduled_window(settings, CONNECTION, STREAM, datetime.now(UTC))
+        batch = flow.extract(settings, CONNECTION, STREAM, window, "scheduled")
+        kept.write_text(json.dumps(batch.as_json()), encoding="utf-8")
+    elif step == "expectations":
+        from cxflow.validate import runner
+
+        runner.great_expectations()
+    elif step in ("prepare", "load"):
+        batch = BatchRef.from_json(json.loads(kept.read_text(encoding="utf-8")))
+        (flow.prepare if step == "prepare" else flow.load)(settings, batch)
+    elif step == "identity":
+        flow.resolve_identity(settings)
+    else:
+        flow.compute_kpis(settings, everything=step == "all_kpis")
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(Path(sys.argv[1]).resolve(), sys.argv[2:])))
