@@ -136,8 +136,8 @@ def run(warehouse: Path, landing: Path, file: Path) -> None:
         changed = "JOIN outcome o ON o._row = c._row WHERE o.outcome <> 'unchanged'"
         database.execute(
             "INSERT INTO touchpoint SELECT touchpoint_id, occurred_at, ended_at, now(), anonymous_id, agent_id, "
-            "activity, channel, 'inbound', CASE activity WHEN 'visited_page' THEN 'before' ELSE 'after' END, 'owned', order_id, "
-            "reason, revenue_impact, currency_code, 'desk', 'touchpoints', c.id, version_at, $run, now() "
+            "activity, channel, 'inbound', CASE activity WHEN 'visited_page' THEN 'before' ELSE 'after' END, 'owned', "
+            "order_id, reason, revenue_impact, currency_code, 'desk', 'touchpoints', c.id, version_at, $run, now() "
             f"FROM conformed c {changed}",
             {"run": run_id},
         )

@@ -32,8 +32,9 @@ def load(url: str, batch: str) -> None:
             cursor.execute("ANALYZE staged")
             cursor.execute(
                 "CREATE TABLE touchpoint (touchpoint_id text PRIMARY KEY, occurred_at timestamptz, "
-                "ended_at timestamptz, received_at timestamptz, anonymous_id text, agent_id text, activity text, channel text, "
-                "direction text, journey_stage text, control text, order_id text, reason text, revenue_impact numeric(18, 4), "
+                "ended_at timestamptz, received_at timestamptz, anonymous_id text, agent_id text, activity text, "
+                "channel text, direction text, journey_stage text, control text, order_id text, reason text, "
+                "revenue_impact numeric(18, 4), "
                 "currency_code text)"
             )
             values = COLUMNS.replace("revenue_impact", "revenue_impact::numeric")
