@@ -106,7 +106,7 @@ class Desk(BaseHTTPRequestHandler):
         else:
             host = f"http://{self.headers['Host']}"
             page = {"tickets": [ticket], "next": f"{host}/tickets/second"}
-        assert self.headers["Authorization"] == "Bearer invented"
+        assert self.headers["Authorization"] == "Bearer an-invented-token"
         body = json.dumps(page).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
@@ -132,7 +132,7 @@ def test_the_plugin_of_the_connectors_page_runs(
     desk: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "docs_desk.py").write_text(snippets("connectors.md", "python")[0])
-    monkeypatch.setenv("DESK_TOKEN", "invented")
+    monkeypatch.setenv("DESK_TOKEN", "an-invented-token")
     connection = {"connector": "desk", "url": desk, "token": {"env": "DESK_TOKEN"}}
     project = TestProject(tmp_path, {"plugins": ["docs_desk"], "connections": {"help": connection}})
 
