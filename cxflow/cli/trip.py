@@ -46,6 +46,8 @@ def run(
     from cxflow.cli import faults, plan, project
     from cxflow.store import schema
 
+    if not dry_run:
+        flow.make_ready()
     settings = call.settings
     now = datetime.now(UTC)
     end = project.instant(settings, until, "--until") if until else now
@@ -78,10 +80,12 @@ def backfill(
     no_kpis: NoKpis = False,
 ) -> None:
     """Read a window of the past again; cursors stay where they are."""
+    from cxflow import flow
     from cxflow.cli import faults, project
     from cxflow.model.window import Window
     from cxflow.store import schema
 
+    flow.make_ready()
     settings = call.settings
     window = Window(project.instant(settings, since, "--from"), project.instant(settings, until, "--to"))
     chosen = faults.ready(call, project.chosen(settings, streams or ()))
@@ -126,8 +130,6 @@ def _load(
     """Load each stream on its own: one that fails stops no other. Then customers, KPIs and views."""
     from cxflow import flow
 
-    if streams:
-        flow.make_ready()
     made = outcome.Outcome(mode)
     with call.out.progress(len(streams) + (3 if with_kpis else 0)) as step:
         for connection, stream in streams:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -106,20 +107,23 @@ def record_expressions(stream: Stream) -> dict[str, str]:
     return found | {f"identifiers.{name}": sql for name, sql in stream.identifiers.items()}
 
 
-def is_word_of_sql(database: duckdb.DuckDBPyConnection, name: str) -> bool:
-    """Whether a bare name is taken for a word of SQL and not for a column: `order`, `end`, `desc`."""
-    return bool(
-        database.execute(
-            "SELECT 1 FROM duckdb_keywords() WHERE keyword_name = lower($1) "
-            "AND keyword_category IN ('reserved', 'type_function')",
-            [name],
+@cache
+def _words_of_sql() -> frozenset[str]:
+    with duckdb.connect() as database:
+        rows = database.execute(
+            "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category IN ('reserved', 'type_function')"
         ).fetchall()
-    )
+    return frozenset(row[0] for row in rows)
+
+
+def is_word_of_sql(name: str) -> bool:
+    """Whether a bare name is taken for a word of SQL and not for a column: `order`, `end`, `desc`."""
+    return name.lower() in _words_of_sql()
 
 
 def _parse(database: duckdb.DuckDBPyConnection, place: str, expression: str) -> None:
     word = expression.strip()
-    if word.lower() not in ("null", "true", "false") and is_word_of_sql(database, word):
+    if word.lower() not in ("null", "true", "false") and is_word_of_sql(word):
         raise ConfigError(
             f"{place}: {word!r} is a word of SQL",
             value=place,

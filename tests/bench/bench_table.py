@@ -28,7 +28,7 @@ from page import write
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 MILLION = 1_000_000
-PEERS = "dlt[duckdb]==1.31.*"
+PEERS = ("dlt[duckdb]==1.31.*", "pyarrow")
 Parts = dict[str, Callable[["Bench"], Any]]
 
 
@@ -39,11 +39,11 @@ class Bench:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
-    def history(self, count: int) -> Path:
+    def history(self, count: int, first: int = 0) -> Path:
         """The first delivery, made once."""
-        path = self.folder / f"history-{count}.jsonl"
+        path = self.folder / f"history-{count}-{first}.jsonl"
         if not path.exists():
-            records.history(path, count)
+            records.history(path, count, first)
         return path
 
     def project(self, name: str, *files: Path, url: str = "", extra: str = "") -> Path:
@@ -127,24 +127,17 @@ def _agree(hand: Path, project: Path) -> None:
 def days(bench: Bench) -> dict[str, Any]:
     """The second day on 1, 10 and 50 million records of history."""
     found = {}
-    for count, base, times in (
-        (MILLION, MILLION, 1),
-        (10 * MILLION, MILLION, 10),
-        (50 * MILLION, MILLION, 50),
-    ):
-        project = bench.project(f"days-{count}", bench.history(base))
+    first = 50 * MILLION
+    file = bench.folder / "second-day.jsonl"
+    records.second_day(file, MILLION, first)
+    for times in (1, 10, 50):
+        project = bench.project(f"days-{times}", bench.history(MILLION, first))
         bench.cxflow(project)
         if times > 1:
-            multiply(project, base, times)
-        warehouse = project / "warehouse.duckdb"
-        measures = []
-        # The last hundred thousand of the history are those of the copy made last.
-        file = bench.folder / f"second-day-{count}.jsonl"
-        records.second_day(file, count)
-        (project / "exports" / "second-day.jsonl").symlink_to(file.resolve())
-        size = warehouse.stat().st_size
-        measures.append(bench.cxflow(project))
-        found[str(count)] = {**measure.best(measures).as_json(), "warehouse_bytes": size}
+            multiply(project, MILLION, times)
+        (project / "exports" / file.name).symlink_to(file.resolve())
+        size = (project / "warehouse.duckdb").stat().st_size
+        found[str(times * MILLION)] = {**bench.cxflow(project).as_json(), "warehouse_bytes": size}
         shutil.rmtree(project)
     return found
 
@@ -155,7 +148,7 @@ def dlt(bench: Bench) -> dict[str, Any]:
     if not python.exists():
         measure.run([sys.executable, "-m", "venv", bench.folder / "peers"], bench.folder)
         constraints = HERE.parents[1] / "constraints.txt"
-        install = ["-m", "pip", "install", "--quiet", "--constraint", constraints, PEERS]
+        install = ["-m", "pip", "install", "--quiet", "--constraint", constraints, *PEERS]
         measure.run([python, *install], bench.folder)
     tenth = bench.history(MILLION // 10)
     found: dict[str, Any] = {}
@@ -163,7 +156,8 @@ def dlt(bench: Bench) -> dict[str, Any]:
         folder = bench.folder / f"dlt-{how}"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        found[how] = measure.run([python, HERE / "peer_dlt.py", how, file, folder], folder).as_json()
+        command = [python, HERE / "peer_dlt.py", how, file, folder]
+        found[how] = measure.run(command, folder, RUNTIME__DLTHUB_TELEMETRY="false").as_json()
     found["cxflow"] = bench.cxflow(bench.project("dlt-cxflow", bench.history(MILLION))).as_json()
     return found
 
@@ -207,7 +201,7 @@ def warehouse(bench: Bench) -> dict[str, Any]:
         for engine, url in (("duckdb", ""), ("postgresql", started.get_uri())):
             declared = 'identifiers = { customer = "customer.id", record = "id" }'
             project = bench.project(
-                f"warehouse-{engine}", bench.history(MILLION // 2), url=url, extra=declared
+                f"warehouse-{engine}", bench.history(MILLION // 2, 10 * MILLION), url=url, extra=declared
             )
             taken = bench.steps(project, "extract", "prepare", "load", "identity")
             multiply(project, MILLION // 2, 20)

@@ -1,20 +1,21 @@
-"""A long history without the hours of loading it: what is loaded already, again under further numbers."""
+"""A long history without the hours of loading it: what is loaded already, again under earlier numbers and times."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import sqlalchemy as sa
+from records import HISTORY_DAYS
 
 from cxflow.settings import load
 from cxflow.store import engine, tables
 
-_NEW_ID = "'T' || lpad(CAST(CAST(substr({0}, 2) AS BIGINT) + n * {1} AS VARCHAR), 9, '0')"
+_NEW_ID = "'T' || lpad(CAST(CAST(substr({0}, 2) AS BIGINT) - n * {1} AS VARCHAR), 9, '0')"
 
 
 def multiply(folder: Path, known: int, times: int) -> None:
-    """Bring a warehouse with `known` records (numbered from 0) to `times` as many. Every copy has a number, a key and
-    a touchpoint of its own; the rest is the original's."""
+    """Bring a warehouse with `known` records to `times` as many. Every copy has a number, a key, a touchpoint and times
+    of its own, the length of the history before; the rest is the original's."""
     with engine.transaction(load(folder)) as warehouse:
         series = "generate_series" if warehouse.dialect.name == "postgresql" else "range"
         last = times - 1 if warehouse.dialect.name == "postgresql" else times
@@ -28,6 +29,11 @@ def multiply(folder: Path, known: int, times: int) -> None:
                 "response_id": f"'desk:' || {record}",
             }
             columns = [column.name for column in table.columns]
+            replaced |= {
+                column.name: f"t.{column.name} - n * INTERVAL '{HISTORY_DAYS} days'"
+                for column in table.columns
+                if column.type is tables.TIME and column.name != "loaded_at"
+            }
             values = ", ".join(replaced.get(column, f"t.{column}") for column in columns)
             warehouse.execute(
                 sa.text(f"INSERT INTO {name} ({', '.join(columns)}) SELECT {values} FROM {name} t, {numbers}")
