@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import duckdb
 import pytest
 from cli_runner import cxflow, edit
+
+from cxflow.settings import load
+from cxflow.store import engine
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -140,14 +142,14 @@ def test_migrate_says_from_where_to_where(fresh: Path) -> None:
 
 
 def test_publish_makes_the_views_anew(own: Path) -> None:
-    with duckdb.connect(str(own / "warehouse.duckdb")) as database:
-        database.execute("DROP VIEW mart_kpi")
+    with engine.transaction(load(own)) as warehouse:
+        warehouse.exec_driver_sql("DROP VIEW mart_kpi")
     answer = cxflow("publish", "--json", project=own)
     assert answer.code == 0
     assert answer.json["bi_role"] is None
     assert {"mart_kpi", "masked_survey_response"} <= set(answer.json["views"])
-    with duckdb.connect(str(own / "warehouse.duckdb")) as database:
-        assert database.execute("SELECT count(*) > 0 FROM mart_kpi").fetchall() == [(True,)]
+    with engine.transaction(load(own)) as warehouse:
+        assert warehouse.exec_driver_sql("SELECT count(*) > 0 FROM mart_kpi").scalar() is True
 
 
 def test_publish_shows_its_sql_and_then_changes_nothing(own: Path) -> None:
@@ -155,10 +157,12 @@ def test_publish_shows_its_sql_and_then_changes_nothing(own: Path) -> None:
     answer = cxflow("publish", "--sql", project=own)
     assert answer.code == 0
     assert files_of(own) == before
-    with duckdb.connect(str(own / "warehouse.duckdb")) as database:
-        database.execute("DROP VIEW mart_kpi")
-        database.execute(answer.out)
-        assert database.execute("SELECT count(*) > 0 FROM mart_kpi").fetchall() == [(True,)]
+    with engine.transaction(load(own)) as warehouse:
+        warehouse.exec_driver_sql("DROP VIEW mart_kpi")
+        for statement in answer.out.split(";\n"):
+            if statement.strip():
+                warehouse.exec_driver_sql(statement)
+        assert warehouse.exec_driver_sql("SELECT count(*) > 0 FROM mart_kpi").scalar() is True
 
 
 def test_there_is_nothing_to_publish_before_the_first_run(fresh: Path) -> None:
