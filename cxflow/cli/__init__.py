@@ -6,9 +6,14 @@ from __future__ import annotations
 def main() -> None:
     """The entry point of `cxflow`."""
     import signal
+    import sys
 
     from cxflow.cli.app import app
     from cxflow.cli.call import on_terminate
 
     signal.signal(signal.SIGTERM, on_terminate)
+    if {"run", "backfill"} & {*sys.argv[1:]}:
+        from cxflow import flow
+
+        flow.make_ready()
     app()

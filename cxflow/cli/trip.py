@@ -46,8 +46,6 @@ def run(
     from cxflow.cli import faults, plan, project
     from cxflow.store import schema
 
-    if not dry_run:
-        flow.make_ready()
     settings = call.settings
     now = datetime.now(UTC)
     end = project.instant(settings, until, "--until") if until else now
@@ -80,12 +78,10 @@ def backfill(
     no_kpis: NoKpis = False,
 ) -> None:
     """Read a window of the past again; cursors stay where they are."""
-    from cxflow import flow
     from cxflow.cli import faults, project
     from cxflow.model.window import Window
     from cxflow.store import schema
 
-    flow.make_ready()
     settings = call.settings
     window = Window(project.instant(settings, since, "--from"), project.instant(settings, until, "--to"))
     chosen = faults.ready(call, project.chosen(settings, streams or ()))

@@ -54,6 +54,7 @@ def resolve(connection: sa.Connection, settings: Settings) -> IdentityReport:
     dialect.alone(connection, "settling")  # what a load notes meanwhile would be taken for done
     if not connection.scalar(sa.text("SELECT count(*) FROM pending_identity")):
         return IdentityReport(0, 0, 0, 0)
+    dialect.analyze(connection, "pending_identity", "record_identity", "customer_identity")
     _collect(connection, settings.identity.max_identifiers)
     shared = _set_shared_apart(connection, settings.identity.max_identifiers)
     components.label(connection, "edge", "component")
@@ -98,31 +99,35 @@ def _collect(connection: sa.Connection, limit: int) -> None:
 
     A pending identifier that is shared reaches nobody: those beside it are customers of their own.
     """
-    _run(
+    _make(
         connection,
-        "CREATE TEMP TABLE reached AS SELECT namespace, identity_hash FROM pending_identity UNION "
+        "reached",
+        "SELECT namespace, identity_hash FROM pending_identity UNION "
         "SELECT o.namespace, o.identity_hash FROM pending_identity p JOIN record_identity m "
         "ON m.namespace = p.namespace AND m.identity_hash = p.identity_hash "
         "JOIN record_identity o ON o.source_system = m.source_system AND o.source_object = m.source_object "
         f"AND o.source_record_id = m.source_record_id LEFT JOIN ({_shared('pending_identity', limit)}) s "
         "ON s.namespace = p.namespace AND s.identity_hash = p.identity_hash WHERE s.identity_hash IS NULL",
     )
-    _run(
+    _make(
         connection,
-        "CREATE TEMP TABLE affected AS SELECT namespace, identity_hash FROM reached UNION "
+        "affected",
+        "SELECT namespace, identity_hash FROM reached UNION "
         "SELECT i.namespace, i.identity_hash FROM customer_identity i WHERE i.valid_to IS NULL "
         "AND i.customer_id <> '' AND i.customer_id IN (SELECT k.customer_id FROM customer_identity k "
         "JOIN reached r ON r.namespace = k.namespace AND r.identity_hash = k.identity_hash)",
     )
-    _run(
+    _make(
         connection,
-        "CREATE TEMP TABLE met AS SELECT r.*, dense_rank() OVER (ORDER BY r.source_system, r.source_object, "
+        "met",
+        "SELECT r.*, dense_rank() OVER (ORDER BY r.source_system, r.source_object, "
         "r.source_record_id) AS record FROM record_identity r JOIN affected a "
         "ON a.namespace = r.namespace AND a.identity_hash = r.identity_hash",
     )
-    _run(
+    _make(
         connection,
-        "CREATE TEMP TABLE node AS SELECT namespace, identity_hash, min(identity_value) AS identity_value, "
+        "node",
+        "SELECT namespace, identity_hash, min(identity_value) AS identity_value, "
         "min(seen_at) AS first_seen_at, max(seen_at) AS last_seen_at, "
         "row_number() OVER (ORDER BY namespace, identity_hash) AS node FROM met GROUP BY namespace, identity_hash",
     )
@@ -130,14 +135,16 @@ def _collect(connection: sa.Connection, limit: int) -> None:
 
 def _set_shared_apart(connection: sa.Connection, limit: int) -> int:
     """`edge`: record to node, without the identifiers that too many others are met beside."""
-    _run(
+    _make(
         connection,
-        f"CREATE TEMP TABLE shared_node AS SELECT n.node FROM ({_shared('affected', limit)}) s "
+        "shared_node",
+        f"SELECT n.node FROM ({_shared('affected', limit)}) s "
         "JOIN node n ON n.namespace = s.namespace AND n.identity_hash = s.identity_hash",
     )
-    _run(
+    _make(
         connection,
-        "CREATE TEMP TABLE edge AS SELECT m.record, n.node FROM met m "
+        "edge",
+        "SELECT m.record, n.node FROM met m "
         "JOIN node n ON n.namespace = m.namespace AND n.identity_hash = m.identity_hash "
         "WHERE n.node NOT IN (SELECT node FROM shared_node)",
     )
@@ -147,9 +154,10 @@ def _set_shared_apart(connection: sa.Connection, limit: int) -> int:
 def _name(connection: sa.Connection) -> None:
     """`assigned`: each identifier with its customer, named after the component's first identifier; null where
     it is shared."""
-    _run(
+    _make(
         connection,
-        "CREATE TEMP TABLE assigned AS SELECT n.*, c.label, "
+        "assigned",
+        "SELECT n.*, c.label, "
         "first_value(md5(n.namespace || '|' || n.identity_hash)) OVER (PARTITION BY c.label "
         "ORDER BY n.first_seen_at, n.namespace, n.identity_hash) AS customer_id "
         "FROM node n JOIN component c ON c.node = n.node UNION ALL "
@@ -160,9 +168,10 @@ def _name(connection: sa.Connection) -> None:
 def _keep_identities(connection: sa.Connection) -> int:
     """Write `customer_identity`; identifiers that no record holds any more are closed. Returns the number of
     customers merged into another."""
-    _run(
+    _make(
         connection,
-        "CREATE TEMP TABLE former AS SELECT i.* FROM customer_identity i JOIN affected a "
+        "former",
+        "SELECT i.* FROM customer_identity i JOIN affected a "
         "ON a.namespace = i.namespace AND a.identity_hash = i.identity_hash",
     )
     _run(
@@ -187,9 +196,10 @@ def _keep_identities(connection: sa.Connection) -> int:
         "AND n.identity_hash = f.identity_hash)",
     )
     # A customer is named after an identifier: whoever that identifier names now is who they turned out to be.
-    _run(
+    _make(
         connection,
-        "CREATE TEMP TABLE owner AS SELECT md5(namespace || '|' || identity_hash) AS named_after, customer_id "
+        "owner",
+        "SELECT md5(namespace || '|' || identity_hash) AS named_after, customer_id "
         "FROM assigned WHERE customer_id IS NOT NULL",
     )
     _run(
@@ -207,9 +217,10 @@ def _keep_identities(connection: sa.Connection) -> int:
 def _retire(connection: sa.Connection) -> None:
     """Customers who have lost all their identifiers: they are whoever has these now or, where that is nobody or
     several, no longer there."""
-    _run(
+    _make(
         connection,
-        "CREATE TEMP TABLE retired AS SELECT f.customer_id, "
+        "retired",
+        "SELECT f.customer_id, "
         "CASE WHEN count(DISTINCT a.customer_id) = 1 THEN min(a.customer_id) END AS successor "
         "FROM former f LEFT JOIN assigned a ON a.namespace = f.namespace AND a.identity_hash = f.identity_hash "
         "WHERE f.customer_id <> '' AND f.valid_to IS NULL "
@@ -228,9 +239,10 @@ def _retire(connection: sa.Connection) -> None:
 def _assign_rows(connection: sa.Connection) -> None:
     """Set `customer_id` on the canonical rows of the met records, where it is another one than before, and note
     the days that this changes for the KPIs."""
-    _run(
+    _make(
         connection,
-        "CREATE TEMP TABLE owned AS SELECT r.source_system, r.source_object, r.source_record_id, "
+        "owned",
+        "SELECT r.source_system, r.source_object, r.source_record_id, "
         "max(nullif(i.customer_id, '')) AS customer_id FROM (SELECT DISTINCT source_system, source_object, "
         "source_record_id FROM met) k JOIN record_identity r ON r.source_system = k.source_system "
         "AND r.source_object = k.source_object AND r.source_record_id = k.source_record_id "
@@ -286,9 +298,10 @@ def _pend(connection: sa.Connection, table: sa.Table, rows: str) -> None:
 
 def _keep_customers(connection: sa.Connection) -> None:
     """Write `customer`: who is known now, when they were seen, and what their latest profile says."""
-    _run(
+    _make(
         connection,
-        "CREATE TEMP TABLE profile AS SELECT * FROM (SELECT p.customer_id, p.segment, p.consent, "
+        "profile",
+        "SELECT * FROM (SELECT p.customer_id, p.segment, p.consent, "
         "row_number() OVER (PARTITION BY p.customer_id ORDER BY coalesce(r.version_at, r.received_at) DESC, "
         "p.profile_id) AS rank FROM customer_profile p JOIN source_record r "
         "ON r.source_system = p.source_system AND r.source_object = p.source_object "
@@ -327,6 +340,12 @@ def _keep_customers(connection: sa.Connection) -> None:
         f"SELECT s.customer_id, NULL, s.first_seen_at, s.last_seen_at, s.segment, s.consent FROM {seen} "
         "WHERE NOT EXISTS (SELECT 1 FROM customer c WHERE c.customer_id = s.customer_id)",
     )
+
+
+def _make(connection: sa.Connection, name: str, sql: str) -> None:
+    """Fill a temporary table."""
+    _run(connection, f"CREATE TEMP TABLE {name} AS {sql}")
+    dialect.analyze(connection, name)
 
 
 def _run(connection: sa.Connection, sql: str) -> None:

@@ -18,11 +18,15 @@ from cxflow.model.batch import BatchRef, Counts
 from cxflow.model.window import Window
 from cxflow.settings import Settings
 from cxflow.store import dialect, engine, landing, ledger, prepared, schema
-from cxflow.store.tables import load_run
+from cxflow.store.tables import load_run, source_record
 
 _ALONE = threading.Lock()
 """DuckDB shuts other processes out of its file, but not other threads of this one; and inserts of the same rows
 are no conflict to it."""
+
+
+_MANY_RECORDS = 10_000
+"""A load of more is worth a look of the database at what it holds now, before identity and KPIs ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,8 @@ def _merge(loading: Loading, landed: Path) -> Counts:
         merge.confirm_identifiers(loading)
     merge.register(loading)
     refusals.keep(loading)
+    if counts.inserted + counts.updated > _MANY_RECORDS:
+        dialect.analyze(loading.warehouse, *loading.verdict.tables, source_record.name)
     return counts
 
 

@@ -120,6 +120,14 @@ def _spelt(kind: str) -> str:
     return _SPELLINGS.get(name, name) + bracket + rest.replace(" ", "")
 
 
+def analyze(connection: sa.Connection, *names: str) -> None:
+    """Let PostgreSQL look at tables that were just filled: what it does not know it takes for small, and plans to go
+    through row by row. DuckDB counts as it writes."""
+    if connection.dialect.name == "postgresql":
+        for name in names:
+            connection.exec_driver_sql(f"ANALYZE {identifier(name)}")
+
+
 def prepare(connection: sa.Connection) -> None:
     """What every transaction begins with: times in UTC."""
     connection.exec_driver_sql(

@@ -26,6 +26,7 @@ class TestProject:
     """A project with a migrated warehouse: DuckDB, unless `warehouse` (its `[warehouse]`) says otherwise."""
 
     __test__ = False  # not a test itself, whatever its name
+    _warehouse = ""
 
     def __init__(
         self,
@@ -35,13 +36,16 @@ class TestProject:
         warehouse: Mapping[str, Any] | None = None,
     ) -> None:
         self.folder = folder
-        self._warehouse = f"\n[warehouse]\n{as_toml(warehouse)}" if warehouse else ""
         self.settings: Settings
-        self.reconfigure(configuration)
+        self.reconfigure(configuration, warehouse=warehouse)
         schema.ensure(self.settings)
 
-    def reconfigure(self, configuration: Mapping[str, Any] | str) -> None:
-        """Write another `cxflow.toml` over the same warehouse and landing zone."""
+    def reconfigure(
+        self, configuration: Mapping[str, Any] | str, *, warehouse: Mapping[str, Any] | None = None
+    ) -> None:
+        """Write another `cxflow.toml` over the same landing zone, and the same warehouse unless another is named."""
+        if warehouse is not None:
+            self._warehouse = f"\n[warehouse]\n{as_toml(warehouse)}"
         text = configuration if isinstance(configuration, str) else as_toml(configuration)
         (self.folder / FILE_NAME).write_text(text + self._warehouse, encoding="utf-8")
         self.settings = load(self.folder)

@@ -308,9 +308,7 @@ def test_a_role_that_can_do_more_is_refused_and_nothing_is_changed(published: Be
     run(published, *made)
     try:
         published.reconfigure(
-            Bench.tree(
-                STREAMS, settings={"warehouse": {"url": published.settings.warehouse.url, "bi_role": role}}
-            )
+            Bench.tree(STREAMS), warehouse={"url": published.settings.warehouse.url, "bi_role": role}
         )
         given = rights(published)
         with pytest.raises(ConfigError) as caught:
@@ -320,9 +318,7 @@ def test_a_role_that_can_do_more_is_refused_and_nothing_is_changed(published: Be
         assert rights(published) == given
     finally:
         published.reconfigure(
-            Bench.tree(
-                STREAMS, settings={"warehouse": {"url": published.settings.warehouse.url, "bi_role": ROLE}}
-            )
+            Bench.tree(STREAMS), warehouse={"url": published.settings.warehouse.url, "bi_role": ROLE}
         )
         if "writer" in str(made):
             run(published, "DROP OWNED BY writer", "DROP ROLE strange", "DROP ROLE writer")
@@ -377,7 +373,7 @@ def test_a_user_who_may_not_pass_a_right_on_is_told_what_the_role_cannot_read(
         "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO helper",
     )
     helper = {"url": url.replace("//postgres:@", "//helper@"), "bi_role": "cx_lookers"}
-    bench.reconfigure(Bench.tree(STREAMS, settings={"warehouse": helper}))
+    bench.reconfigure(Bench.tree(STREAMS), warehouse=helper)
     with pytest.raises(ConfigError, match="the role cx_lookers cannot read customer") as caught:
         flow.publish(bench.settings)
     assert "cxflow publish --sql" in str(caught.value.fix)

@@ -97,7 +97,7 @@ def as_user(bench: Bench, folder: Path, user: str) -> Bench:
     other = Bench.__new__(Bench)
     other.folder = folder
     shutil.copytree(bench.folder, folder, dirs_exist_ok=True)
-    other.reconfigure(Bench.tree(STREAMS, settings={"warehouse": {"url": url}}))
+    other.reconfigure(Bench.tree(STREAMS), warehouse={"url": url})
     return other
 
 
