@@ -1,7 +1,7 @@
 """Names the moments before and after each durable step of a process, so that it can be made to die there.
 
 The steps are found, not listed: SQLAlchemy tells of each statement and commit on the warehouse, and the functions
-that write, copy, rename, sync and remove files are wrapped, in this process alone. A point is called
+that write, move, rename, sync and remove files are wrapped, in this process alone. A point is called
 `task.step.number.moment`, such as `load.statement.17.after`: the number counts the task's steps of that kind.
 """
 
@@ -104,7 +104,7 @@ class Points:
         """Wrap everything that makes a step durable. For a process that ends soon: nothing is put back."""
         self._watch_statements()
         shutil.copyfile = self._copyfile(shutil.copyfile)
-        shutil.copytree = self._on_file(shutil.copytree, "copy")
+        shutil.move = self._on_file(shutil.move, "move")
         shutil.rmtree = self._on_file(shutil.rmtree, "cleanup")
         os.rename = self._on_file(os.rename, "rename")
         os.fsync = self._on_file(os.fsync, "sync")

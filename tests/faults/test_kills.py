@@ -48,12 +48,12 @@ def test_the_points_are_found_before_and_after_every_durable_step(
     steps = (
         "landing.write",
         "landing.manifest",
-        "landing.copy",
+        "landing.move",
         "landing.sync",
         "landing.rename",
         "landing.cleanup",
     )
-    steps += ("prepared.verdict", "prepared.copy", "prepared.sync", "prepared.rename", "prepared.cleanup")
+    steps += ("prepared.verdict", "prepared.move", "prepared.sync", "prepared.rename", "prepared.cleanup")
     steps += ("load.stage",)
     for task in ("migrate", "load", "identity", "kpis", "publish"):
         steps += (f"{task}.statement", f"{task}.commit")
