@@ -70,7 +70,7 @@ def _copy(connection: sa.Connection, name: str, source: Path, relation: str) -> 
             for batch in batches:
                 copy.write(encoder.write_batch(batch))
             copy.write(encoder.finish())
-    connection.exec_driver_sql(f"ANALYZE {identifier(name)}")
+    analyze(connection, name)
 
 
 class Live(NamedTuple):

@@ -211,7 +211,6 @@ def warehouse(bench: Bench) -> dict[str, Any]:
 
 def profile(bench: Bench) -> dict[str, Any]:
     """Where the time of a million records goes, step by step."""
-    project = bench.project("profile", bench.history(MILLION))
     runs = []
     for _ in range(3):
         project = bench.project("profile", bench.history(MILLION))
