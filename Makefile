@@ -15,7 +15,7 @@ help:
 	@echo "make demo   the whole trip on a small invented company, under Airflow, checked against the truth"
 	@echo "make test   everything that CI runs"
 	@echo "make bench  measures cxflow against its peers; its tables go into docs/benchmarks.md"
-	@echo "make faults kills a thousand runs per engine; its table goes into docs/reliability.md"
+	@echo "make faults races two workers, kills a thousand runs per engine; its table goes into docs/reliability.md"
 
 $(BIN)/uv:
 	@echo "making $(VENV)"
@@ -49,13 +49,15 @@ contracts: $(VENV)/.development
 	$(BIN)/lint-imports
 
 units: $(VENV)/.development
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist worksteal
 	@for folder in $(PLUGIN_FOLDERS); do \
 		echo "testing $$folder"; $(BIN)/pytest -n 2 --dist loadfile -c $$folder/pyproject.toml --rootdir $$folder $$folder || exit 1; \
 	done
 
 KILLS ?= 1000
+RACES ?= 250
 faults: $(VENV)/.development
+	CXFLOW_RACES=$(RACES) $(BIN)/pytest tests/faults/test_races.py
 	$(BIN)/python tests/faults/fault_table.py --kills $(KILLS)
 
 bench: $(VENV)/.development

@@ -16,6 +16,7 @@ import duckdb
 import sqlalchemy as sa
 
 from cxflow.errors import ConfigError, CxflowError, FatalError, SchemaError, TransientError
+from cxflow.scratch import is_full
 
 
 class _Meaning(NamedTuple):
@@ -131,11 +132,21 @@ _CROWDED = ("too many connections", "too many clients", "remaining connection sl
 def explained(*drivers: type[Exception], scratch: bool = False) -> Iterator[None]:
     """Errors that a database raises in the block, as cxflow's; `drivers` are further classes to watch for.
 
-    In a `scratch` database only the machine can be at fault, or cxflow.
+    In a `scratch` database only the machine can be at fault, or cxflow. A disk that fills up beside a database, under
+    the files that it is made of, is said in the same words.
     """
     watched: tuple[type[Exception], ...] = (duckdb.Error, sa.exc.DBAPIError, *drivers)
     try:
         yield
+    except RuntimeError as problem:
+        # What a signal raises while DuckDB works comes out as an error of DuckDB's.
+        if problem.__cause__ is None or isinstance(problem.__cause__, Exception):
+            raise
+        raise problem.__cause__ from None
+    except OSError as problem:
+        if not is_full(problem):
+            raise
+        raise _sorted(problem, scratch=True) from None
     except watched as problem:
         found = _sorted(problem, scratch)
         # Airflow logs the traceback of what it retries, with every cause.
@@ -159,7 +170,7 @@ def _sorted(problem: Exception, scratch: bool) -> CxflowError:
 
 def _code(problem: Exception, cause: Any) -> str:
     """The SQLSTATE of an error, or the one that stands for it; empty where there is none."""
-    if isinstance(cause, duckdb.Error):
+    if isinstance(cause, duckdb.Error | OSError):
         said = str(cause)
         by_words = (code for words, code in _DUCKDB_CODES if words in said)
         by_class = (code for kind, code in _DUCKDB_CLASSES if isinstance(cause, kind))

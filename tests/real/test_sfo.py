@@ -103,8 +103,8 @@ def test_every_answer_stands_on_its_own_day(sfo: RealProject, surveys: dict[int,
     assert sorted(found) == sorted(expected)
 
 
-def test_a_code_of_no_book_is_refused(home: Callable[[RealSet], RealProject]) -> None:
-    project = home(SFO)
+def test_a_code_of_no_book_is_refused(home: Callable[[RealSet, str], RealProject]) -> None:
+    project = home(SFO, "duckdb")
     file = project.data / SFO.files["sfo.survey_2017"]
     header = [str(name) for name in rows_of(file)[0]]
     invented = dict.fromkeys(header, "") | {"RESPNUM": "9001", "INTDATE": "13", "METHOD": "1", "NETPRO": "10"}
