@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from cxflow.load import pending
 from cxflow.load.staged import IDENTIFIER, OUTCOME, RECORD, ROWS, Loading
+from cxflow.store import dialect
 from cxflow.store.tables import CANONICAL, TIME, mappable, record_identity, source_record
 
 LONG_AGO = sa.literal(datetime(1, 1, 1, tzinfo=UTC), TIME)
@@ -43,7 +44,8 @@ def decide(loading: Loading) -> None:
     query = sa.select(RECORD, outcome.label("outcome"), sa.not_(is_older).label("is_newer")).select_from(
         RECORD.outerjoin(known, loading.of_stream(known) & (known.c.source_record_id == RECORD.c.record_id))
     )
-    loading.execute(query.into("stage_outcome", temporary=True))
+    loading.execute(query.into(OUTCOME.name, temporary=True))
+    dialect.analyze(loading.warehouse, OUTCOME.name)
 
 
 def outcomes(loading: Loading) -> dict[str, int]:
