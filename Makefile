@@ -9,11 +9,12 @@ EDITABLES := $(foreach folder,$(PLUGIN_FOLDERS),--editable $(folder))
 # Compiled at installation: Airflow and Great Expectations import in half the time.
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --compile-bytecode
 
-.PHONY: help demo test lint types contracts units faults bench docs clean
+.PHONY: help demo test test-long lint types contracts units faults bench docs clean
 
 help:
 	@echo "make demo   the whole trip on a small invented company, under Airflow, checked against the truth"
 	@echo "make test   everything that CI runs"
+	@echo "make test-long  what takes longer: every real set on the server in every order"
 	@echo "make bench  measures cxflow against its peers; its tables go into docs/benchmarks.md"
 	@echo "make faults races two workers, kills a thousand runs per engine; its table goes into docs/reliability.md"
 
@@ -49,10 +50,13 @@ contracts: $(VENV)/.development
 	$(BIN)/lint-imports
 
 units: $(VENV)/.development
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n 3 --dist loadgroup --no-loadscope-reorder
 	@for folder in $(PLUGIN_FOLDERS); do \
 		echo "testing $$folder"; $(BIN)/pytest -n 2 --dist loadfile -c $$folder/pyproject.toml --rootdir $$folder $$folder || exit 1; \
 	done
+
+test-long: $(VENV)/.development
+	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder -m long
 
 KILLS ?= 1000
 RACES ?= 250

@@ -21,6 +21,35 @@ DATABASES = ("duckdb", "postgresql")
 NewWarehouse = Callable[[], dict[str, Any]]
 """Makes one, and gives a project's `[warehouse]`."""
 
+_LONGEST = (
+    "real dunnhumby",
+    "test_cli_demo",
+    "test_kills duckdb",
+    "test_kills postgresql",
+    "test_airflow_standalone",
+    "real olist",
+    "real cdnow",
+    "test_flow_databases",
+)
+"""Groups of tests that begin first: whoever gets one of them last is waited for by all."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Which tests stay together where several workers share them out: those that use the same costly things."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    first = {name: place for place, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: first.get(_group(item), len(first)))
+
+
+def _group(item: pytest.Item) -> str:
+    """The file of a test; of real data the set, and of what is done on each database the database."""
+    values = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    if item.path.parent.name == "real":
+        of = values.get("real_set")
+        return f"real {of.name if of else item.path.stem.removeprefix('test_')}"
+    return " ".join([item.path.stem, *([values["campaign"]] if "campaign" in values else [])])
+
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Postgresql]:

@@ -57,7 +57,7 @@ def raw_columns(settings: Settings, connection: str, stream: str) -> shape.Shape
 
 def _state(settings: Settings, connection: str, stream: str) -> sa.Row[Any] | None:
     with engine.transaction(settings) as warehouse:
-        schema.require(warehouse)
+        schema.require_revision(warehouse)
         return warehouse.execute(
             sa.select(stream_state).where(
                 stream_state.c.source_system == connection, stream_state.c.source_object == stream

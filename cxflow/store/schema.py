@@ -45,6 +45,12 @@ def current(connection: sa.Connection) -> str | None:
 
 def require(connection: sa.Connection) -> None:
     """Raises SchemaError, saying what to do, where the warehouse is not of this version or was altered by hand."""
+    require_revision(connection)
+    _require_unaltered(connection)
+
+
+def require_revision(connection: sa.Connection) -> None:
+    """The half of `require` that takes no time: for who only looks something up on the way to a load."""
     found = current(connection)
     if found is None:
         raise SchemaError("the warehouse has no tables yet", fix="run `cxflow migrate`")
@@ -54,7 +60,6 @@ def require(connection: sa.Connection) -> None:
             value=found,
             fix="run `cxflow migrate`; where the warehouse is newer, update cxflow",
         )
-    _require_unaltered(connection)
 
 
 def _require_unaltered(connection: sa.Connection) -> None:
@@ -113,9 +118,12 @@ def _operations(context: object) -> Iterator[None]:
 
 
 def ensure(settings: Settings) -> bool:
-    """Create the tables of an empty warehouse; True where it did. An old one is not touched: `require` says so."""
+    """Create the tables of an empty warehouse; True where it did. An old one is not touched: `require` says so.
+    Raises SchemaError for tables that somebody altered by hand."""
     with engine.transaction(settings) as connection:
         found = current(connection)
+        if found == head():
+            _require_unaltered(connection)
     if found is None:
         migrate(settings)
     return found is None

@@ -127,7 +127,7 @@ def load(bench: Bench, stream: str, states: list[State]) -> None:
     flow.load(bench.settings, batch)
 
 
-@pytest.mark.parametrize(("seed", "versioned"), [(1, True), (2, True), (3, False)])
+@pytest.mark.parametrize(("seed", "versioned"), [(1, True), (3, False)])
 def test_any_split_in_any_order_ends_in_the_same_rows(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, seed: int, versioned: bool
 ) -> None:

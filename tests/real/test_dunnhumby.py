@@ -96,6 +96,7 @@ def test_average_order_value_and_repeat_purchases(dunnhumby: RealProject, basket
     assert dunnhumby.published("repeat_purchase_rate") == {"all": (pytest.approx(again.mean()), len(again))}
 
 
+@pytest.mark.long
 def test_both_databases_hold_the_same(dunnhumby: RealProject, load: Callable[[RealSet, str], Loaded]) -> None:
     # That a second load changes nothing, and halves make the whole, is tested on the first month of it.
     assert load(DUNNHUMBY, "postgresql").project.digest() == dunnhumby.digest()

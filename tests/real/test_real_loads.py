@@ -94,9 +94,23 @@ def test_both_databases_hold_the_same_and_publish_the_same(
 
 
 @pytest.mark.parametrize("late", [1, 0], ids=["in order", "reversed"])
+@pytest.mark.parametrize("database", ["duckdb"], indirect=True)
 def test_two_halves_in_either_order_make_the_whole(
     loaded: Loaded, home: Callable[[RealSet, str], RealProject], late: int
 ) -> None:
+    halves_make_the_whole(loaded, home, late)
+
+
+@pytest.mark.parametrize("late", [pytest.param(1, marks=pytest.mark.long), 0], ids=["in order", "reversed"])
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_two_halves_make_the_whole_on_a_server(
+    loaded: Loaded, home: Callable[[RealSet, str], RealProject], late: int
+) -> None:
+    halves_make_the_whole(loaded, home, late)
+
+
+def halves_make_the_whole(loaded: Loaded, home: Callable[[RealSet, str], RealProject], late: int) -> None:
+    """What was loaded at once is what two runs make of its halves, the one that is `late` last."""
     of = loaded.of
     project = home(of, loaded.database)
     toml = project.folder / "cxflow.toml"
