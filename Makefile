@@ -14,7 +14,7 @@ INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint con
 help:
 	@echo "make demo   the whole trip on a small invented company, under Airflow, checked against the truth"
 	@echo "make test   everything that CI runs"
-	@echo "make test-long  what takes longer: every real set on the server in every order"
+	@echo "make test-long  what takes longer: the demo, every real set on the server in every order"
 	@echo "make bench  measures cxflow against its peers; its tables go into docs/benchmarks.md"
 	@echo "make faults races two workers, kills a thousand runs per engine; its table goes into docs/reliability.md"
 

@@ -23,7 +23,6 @@ NewWarehouse = Callable[[], dict[str, Any]]
 
 _LONGEST = (
     "real dunnhumby",
-    "test_cli_demo",
     "test_kills duckdb",
     "test_kills postgresql",
     "test_airflow_standalone",

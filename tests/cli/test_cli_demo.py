@@ -100,7 +100,7 @@ def test_up_hands_over_the_project_and_ends_as_airflow_does(
 
 
 @needs_airflow
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_demo_agrees_with_the_truth(tmp_path: Path) -> None:
     # A process of its own: Airflow reads its configuration when it is imported.
     script = "from cxflow.cli import main; main()"

@@ -8,7 +8,11 @@ from typing import Any
 
 import pytest
 from real_project import Published, RealProject
-from real_sets import Loaded, RealSet, cut, records_of
+from real_sets import SETS, Loaded, RealSet, cut, records_of
+
+OFTEN = ("olist", "wazo", "dunnhumby")
+"""Sets whose halves every run of the tests loads on a server: of many streams, of a query, of changed rows. The others
+are in `make test-long`."""
 
 OUTCOMES = ("inserted", "updated", "unchanged", "deleted", "deduplicated", "quarantined")
 
@@ -101,12 +105,26 @@ def test_two_halves_in_either_order_make_the_whole(
     halves_make_the_whole(loaded, home, late)
 
 
-@pytest.mark.parametrize("late", [pytest.param(1, marks=pytest.mark.long), 0], ids=["in order", "reversed"])
-@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+ON_A_SERVER = [
+    pytest.param(
+        each,
+        late,
+        id=f"{each.name}-{order}",
+        marks=[] if each.name in OFTEN and late == 0 else pytest.mark.long,
+    )
+    for each in SETS.values()
+    for late, order in ((1, "in order"), (0, "reversed"))
+]
+
+
+@pytest.mark.parametrize(("real_set", "late"), ON_A_SERVER)
 def test_two_halves_make_the_whole_on_a_server(
-    loaded: Loaded, home: Callable[[RealSet, str], RealProject], late: int
+    load: Callable[[RealSet, str], Loaded],
+    home: Callable[[RealSet, str], RealProject],
+    real_set: RealSet,
+    late: int,
 ) -> None:
-    halves_make_the_whole(loaded, home, late)
+    halves_make_the_whole(load(real_set, "postgresql"), home, late)
 
 
 def halves_make_the_whole(loaded: Loaded, home: Callable[[RealSet, str], RealProject], late: int) -> None:
