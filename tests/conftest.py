@@ -33,6 +33,7 @@ _LONGEST = (
 """Groups of tests that begin first: whoever gets one of them last is waited for by all."""
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Which tests stay together where several workers share them out: those that use the same costly things."""
     for item in items:
