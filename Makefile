@@ -50,13 +50,13 @@ contracts: $(VENV)/.development
 	$(BIN)/lint-imports
 
 units: $(VENV)/.development
-	$(BIN)/pytest -n 3 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder
 	@for folder in $(PLUGIN_FOLDERS); do \
 		echo "testing $$folder"; $(BIN)/pytest -n 2 --dist loadfile -c $$folder/pyproject.toml --rootdir $$folder $$folder || exit 1; \
 	done
 
 test-long: $(VENV)/.development
-	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder -m long
+	$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder -m long
 
 KILLS ?= 1000
 RACES ?= 250

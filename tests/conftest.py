@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -21,34 +22,47 @@ DATABASES = ("duckdb", "postgresql")
 NewWarehouse = Callable[[], dict[str, Any]]
 """Makes one, and gives a project's `[warehouse]`."""
 
+_REAL_SETS = ("olist", "sfo", "pwc", "cdnow", "comcast", "skytrax", "restmex", "bpi13", "wazo", "dunnhumby")
 _LONGEST = (
-    "real dunnhumby",
+    "dunnhumby",
     "test_kills duckdb",
     "test_kills postgresql",
     "test_airflow_standalone",
-    "real olist",
-    "real cdnow",
+    "olist",
+    "cdnow",
     "test_flow_databases",
 )
 """Groups of tests that begin first: whoever gets one of them last is waited for by all."""
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own
+class _Groups(LoadScopeScheduling):
+    """Tests that use the same costly things stay with one worker."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _group(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Groups:
+    """How tests are shared out among several workers."""
+    return _Groups(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Which tests stay together where several workers share them out: those that use the same costly things."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    """The longest first."""
     first = {name: place for place, name in enumerate(_LONGEST)}
-    items.sort(key=lambda item: first.get(_group(item), len(first)))
+    items.sort(key=lambda item: first.get(_group(item.nodeid), len(first)))
 
 
-def _group(item: pytest.Item) -> str:
-    """The file of a test; of real data the set, and of what is done on each database the database."""
-    values = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    if item.path.parent.name == "real":
-        of = values.get("real_set")
-        return f"real {of.name if of else item.path.stem.removeprefix('test_')}"
-    return " ".join([item.path.stem, *([values["campaign"]] if "campaign" in values else [])])
+def _group(nodeid: str) -> str:
+    """The file of a test; of real data the set, and of the kills the database."""
+    file, _, test = nodeid.partition("::")
+    name, values = Path(file).stem, test.partition("[")[2].rstrip("]").split("-")
+    if name == "test_real_loads":
+        return next(each for each in _REAL_SETS if each in values)
+    if name.removeprefix("test_") in _REAL_SETS:
+        return name.removeprefix("test_")
+    return f"{name} {values[0]}" if name == "test_kills" and values[0] in DATABASES else name
 
 
 @pytest.fixture(scope="session")
