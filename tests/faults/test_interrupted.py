@@ -15,6 +15,8 @@ from fault_checker import check
 from cxflow.settings import Settings, load
 
 RUNS = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background may have been told to ignore it
 from {module} import {name}
 real = {name}
 def told(*arguments, **options):
