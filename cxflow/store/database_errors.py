@@ -97,8 +97,6 @@ _IN_WAREHOUSE = (
 )
 
 _DUCKDB_CODES: tuple[tuple[str, str], ...] = (
-    ("No space left on device", "53100"),
-    ("Disk quota exceeded", "53100"),
     ("failed to offload data block", "53100"),  # to the temporary directory, up to its size limit
     ("Permission denied", "25006"),
     ("Read-only file system", "25006"),
@@ -171,6 +169,8 @@ def _sorted(problem: Exception, scratch: bool) -> CxflowError:
 def _code(problem: Exception, cause: Any) -> str:
     """The SQLSTATE of an error, or the one that stands for it; empty where there is none."""
     if isinstance(cause, duckdb.Error | OSError):
+        if is_full(cause):
+            return "53100"
         said = str(cause)
         by_words = (code for words, code in _DUCKDB_CODES if words in said)
         by_class = (code for kind, code in _DUCKDB_CLASSES if isinstance(cause, kind))

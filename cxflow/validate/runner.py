@@ -73,7 +73,6 @@ def great_expectations() -> Any:
             import great_expectations.expectations
     finally:
         gc.enable()
-    gc.freeze()
     return great_expectations
 
 
