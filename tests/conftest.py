@@ -22,7 +22,7 @@ DATABASES = ("duckdb", "postgresql")
 NewWarehouse = Callable[[], dict[str, Any]]
 """Makes one, and gives a project's `[warehouse]`."""
 
-_REAL_SETS = ("olist", "sfo", "pwc", "cdnow", "comcast", "skytrax", "restmex", "bpi13", "wazo", "dunnhumby")
+_REAL_SETS = {path.parent.name for path in Path(__file__).parent.glob("real/*/cxflow.toml")}
 _LONGEST = (
     "dunnhumby",
     "test_kills duckdb",

@@ -127,7 +127,9 @@ def load(bench: Bench, stream: str, states: list[State]) -> None:
     flow.load(bench.settings, batch)
 
 
-@pytest.mark.parametrize(("seed", "versioned"), [(1, True), (3, False)])
+@pytest.mark.parametrize(
+    ("seed", "versioned"), [(1, True), pytest.param(2, True, marks=pytest.mark.long), (3, False)]
+)
 def test_any_split_in_any_order_ends_in_the_same_rows(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, seed: int, versioned: bool
 ) -> None:

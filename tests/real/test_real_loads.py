@@ -97,38 +97,24 @@ def test_both_databases_hold_the_same_and_publish_the_same(
             assert postgresql.published(*asked) == close_to(duckdb.published(*asked))
 
 
-@pytest.mark.parametrize("late", [1, 0], ids=["in order", "reversed"])
-@pytest.mark.parametrize("database", ["duckdb"], indirect=True)
-def test_two_halves_in_either_order_make_the_whole(
-    loaded: Loaded, home: Callable[[RealSet, str], RealProject], late: int
-) -> None:
-    halves_make_the_whole(loaded, home, late)
-
-
-ON_A_SERVER = [
+HALVES = [
     pytest.param(
         each,
+        database,
         late,
-        id=f"{each.name}-{order}",
-        marks=[] if each.name in OFTEN and late == 0 else pytest.mark.long,
+        id=f"{each.name}-{database}-{order}",
+        marks=[] if database == "duckdb" or (each.name in OFTEN and late == 0) else pytest.mark.long,
     )
     for each in SETS.values()
+    for database in ("duckdb", "postgresql")
     for late, order in ((1, "in order"), (0, "reversed"))
 ]
 
 
-@pytest.mark.parametrize(("real_set", "late"), ON_A_SERVER)
-def test_two_halves_make_the_whole_on_a_server(
-    load: Callable[[RealSet, str], Loaded],
-    home: Callable[[RealSet, str], RealProject],
-    real_set: RealSet,
-    late: int,
+@pytest.mark.parametrize(("real_set", "database", "late"), HALVES, scope="session")
+def test_two_halves_in_either_order_make_the_whole(
+    loaded: Loaded, home: Callable[[RealSet, str], RealProject], late: int
 ) -> None:
-    halves_make_the_whole(load(real_set, "postgresql"), home, late)
-
-
-def halves_make_the_whole(loaded: Loaded, home: Callable[[RealSet, str], RealProject], late: int) -> None:
-    """What was loaded at once is what two runs make of its halves, the one that is `late` last."""
     of = loaded.of
     project = home(of, loaded.database)
     toml = project.folder / "cxflow.toml"
@@ -139,7 +125,7 @@ def halves_make_the_whole(loaded: Loaded, home: Callable[[RealSet, str], RealPro
         arrivals.append((half.rename(half.with_suffix(".part")), half))
         toml.write_text(toml.read_text().replace(f'"{whole.name}"', f'"{whole.stem}.half-*"'))
 
-    first = counts(project.cxflow("run", *of.halved, *of.beside, "--no-kpis"))
+    first = counts(project.cxflow("run", *of.halved, *of.beside))
     for unfinished, half in arrivals:
         unfinished.rename(half)
     second = counts(project.cxflow("run", *of.halved))
