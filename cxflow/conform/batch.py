@@ -54,7 +54,7 @@ CREATE TABLE record (
 """
 
 _IDENTIFIER = """
-CREATE VIEW identifier AS SELECT i.*, coalesce(r.event_at, r.version_at, r.received_at) AS seen_at
+CREATE VIEW identifier AS SELECT i.*, r.record_id, coalesce(r.event_at, r.version_at, r.received_at) AS seen_at
 FROM identifier_met i JOIN record r ON r._row = i._row
 """
 """An identifier was seen when the first of its record's events happened."""
@@ -157,7 +157,7 @@ def _refuse_unreadable(work: _Work, folder: Path, manifest: landing.Manifest) ->
     if manifest.malformed:
         work.database.execute(
             "INSERT INTO refused SELECT _row, 'landing', 'malformed', NULL, reason "
-            f"FROM read_parquet({literal(str(folder / 'malformed-*.parquet'))})"
+            f"FROM {landing.malformed_in(folder)}"
         )
 
 
@@ -276,7 +276,8 @@ def _leave_empty(work: _Work) -> None:
             for column in tables.mappable(tables.CANONICAL[name]).values()
         )
         work.database.execute(
-            f"CREATE TABLE {name} (row_id BIGINT, _row BIGINT, _received_at TIMESTAMPTZ{columns})"
+            f"CREATE TABLE {name} (row_id BIGINT, _row BIGINT, _received_at TIMESTAMPTZ, record_id VARCHAR, "
+            f"is_deleted BOOLEAN{columns})"
         )
 
 

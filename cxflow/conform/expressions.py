@@ -59,11 +59,8 @@ class Cast:
     """The name of the rule that a misfit breaks, as SQL."""
     present: str
     """Whether there is a raw value at all, as SQL."""
-
-    @property
-    def misfit(self) -> str:
-        """Whether there is a raw value and it does not fit, as SQL."""
-        return f"({self.present} AND ({self.value}) IS NULL)"
+    always_fits: bool = False
+    """Whether there is no value that could be a misfit: text stays text."""
 
 
 def duckdb_type(kind: types.TypeEngine[Any]) -> str:
@@ -110,7 +107,7 @@ def cast(raw: str, source: str, target: str, notation: Notation) -> Cast:
             fits += f" AND {double} = floor({double})"
         return Cast(f"CASE WHEN {fits} THEN TRY_CAST({number} AS {target}) END", "'cast'", present)
     if target == "VARCHAR":
-        return Cast(raw if text else f"CAST({raw} AS VARCHAR)", "'cast'", present)
+        return Cast(raw if text else f"CAST({raw} AS VARCHAR)", "'cast'", present, always_fits=True)
     return Cast(f"TRY_CAST({f'trim({raw})' if text else raw} AS {target})", "'cast'", present)
 
 
@@ -119,7 +116,7 @@ def cast_id(raw: str, source: str, system: str) -> Cast:
     own = source.startswith("STRUCT(") and "system" in source
     prefix, identity = (f"{raw}.system || ':'", f"{raw}.id") if own else (literal(f"{system}:"), raw)
     text = f"nullif(trim({identity}::VARCHAR), '')"
-    return Cast(f"{prefix} || {text}", "'cast'", f"{text} IS NOT NULL")
+    return Cast(f"{prefix} || {text}", "'cast'", f"{text} IS NOT NULL", always_fits=not own)
 
 
 def _cast_time(raw: str, source: str, notation: Notation) -> tuple[str, str]:

@@ -239,12 +239,14 @@ def _own(part: Part) -> Rows:
 
 
 def view(rows: Sequence[Rows]) -> str:
-    """The SELECT of a canonical table's rows, numbered by `row_id`, from all its parts."""
+    """The SELECT of a canonical table's rows, numbered by `row_id`, from all its parts. What the load asks of their
+    record stands beside them: to join it again would take longer than all the rest of a long load."""
     selects = []
     for number, each in enumerate(rows):
         outputs = ", ".join(f"{sql} AS {identifier(name)}" for name, sql in each.outputs.items())
         selects.append(
-            f"SELECT s.rowid * {len(rows)} + {number} AS row_id, s._row, s._received_at, {outputs} "
+            f"SELECT s.rowid * {len(rows)} + {number} AS row_id, s._row, s._received_at, s.record_id, s.is_deleted, "
+            f"{outputs} "
             f"FROM {each.source} WHERE {each.exists}"
         )
     return " UNION ALL ".join(selects)

@@ -120,7 +120,7 @@ def make(
         if part.sheet == "sheet":
             continue
         cells = _cells(part)
-        sheet = _Sheet(part.sheet, "_row, _received_at, _item, is_deleted", [part], cells)
+        sheet = _Sheet(part.sheet, "_row, _received_at, _item, record_id, is_deleted", [part], cells)
         try:
             _write(database, sheet, _of_record(_typed(_items(part), cells)))
         except DATA_ERRORS:
@@ -199,10 +199,11 @@ def _write(database: duckdb.DuckDBPyConnection, sheet: _Sheet, typed: str) -> No
             f"{derived.get(column, part.cell(column))} AS {part.cell(column)}"
             for column in {**part.kinds, **derived}
         ]
-    lines = f"SELECT {', '.join([*outputs, _misfits(sheet.cells)])} FROM ({typed})"
+    doubtful = [cell for cell in sheet.cells if not cell.cast.always_fits]
+    lines = f"SELECT {', '.join([*outputs, _misfits(doubtful)])} FROM ({typed})"
     summary = f", {sheet.summary}" if sheet.summary else ""
     database.execute(f"CREATE OR REPLACE TABLE {sheet.name} AS SELECT *{summary} FROM ({lines}) s")
-    if sheet.cells:
+    if doubtful:
         database.execute(
             "INSERT INTO refused SELECT _row, 'conform', m.rule, m.column_name, m.raw_value FROM "
             f"(SELECT _row, unnest(_misfits) AS m FROM {sheet.name} WHERE _misfits IS NOT NULL)"

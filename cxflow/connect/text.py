@@ -138,6 +138,8 @@ def _decoded(file: LocalFile, encoding: str, folder: Path) -> LocalFile:
 
 def _mixes_line_ends(path: Path) -> bool:
     """Whether some lines end in CR LF and some in LF, those within quotes among them."""
+    if not any(b"\r" in block for block in _blocks(path)):  # looked for in a tenth of the time of counting
+        return False
     both = any_kind = 0
     last = b""
     for block in _blocks(path):

@@ -28,6 +28,7 @@ from sqlalchemy import (
 
 from cxflow.kpis.facts import Fact, Rows
 from cxflow.kpis.periods import BEGINNING, Grain
+from cxflow.store.dialect import utc
 
 Dimension = Literal["channel", "source", "segment"]
 
@@ -50,7 +51,12 @@ class Cut:
 
 def local_day(at: ColumnElement[Any], zone: str) -> ColumnElement[Any]:
     """The date of an instant in a zone."""
-    return cast(func.timezone(zone, at), Date)
+    return cast(_local(at, zone), Date)
+
+
+def _local(at: ColumnElement[Any], zone: str) -> ColumnElement[datetime]:
+    """The wall clock of a zone at an instant."""
+    return utc(at) if zone == "UTC" else func.timezone(zone, at, type_=DateTime)
 
 
 def cells(fact: Fact, cut: Cut, per_customer: bool = False, **aggregates: ColumnElement[Any]) -> Rows:
@@ -60,7 +66,7 @@ def cells(fact: Fact, cut: Cut, per_customer: bool = False, **aggregates: Column
     out.
     """
     inner = fact.rows.subquery()
-    timed = select(inner, func.timezone(cut.zone, inner.c.at, type_=DateTime).label("local"))
+    timed = select(inner, _local(inner.c.at, cut.zone).label("local"))
     if cut.spans is not None:
         timed = timed.where(or_(*(and_(inner.c.at >= start, inner.c.at < end) for start, end in cut.spans)))
     if per_customer:

@@ -94,10 +94,10 @@ def _merge(loading: Loading, landed: Path) -> Counts:
     if counts.updated + counts.deleted:
         merge.remove_old_rows(loading)
     if counts.inserted + counts.updated + counts.deleted:
-        merge.insert_rows(loading, lost)
+        merge.insert_rows(loading, found, lost)
     if counts.unchanged:
         merge.confirm_identifiers(loading)
-    merge.register(loading)
+    merge.register(loading, found)
     refusals.keep(loading)
     if counts.inserted + counts.updated > _MANY_RECORDS:
         dialect.analyze(loading.warehouse, *loading.verdict.tables, source_record.name)

@@ -21,7 +21,8 @@ from cxflow.store.tables import CANONICAL, TIME, mappable, record_identity, sour
 LONG_AGO = sa.literal(datetime(1, 1, 1, tzinfo=UTC), TIME)
 """Stands for the version of a record that declares none."""
 
-CHANGED = OUTCOME.c.outcome.in_(("inserted", "updated", "deleted"))
+_CHANGED = ("inserted", "updated", "deleted")
+CHANGED = OUTCOME.c.outcome.in_(_CHANGED)
 
 
 def decide(loading: Loading) -> None:
@@ -41,7 +42,9 @@ def decide(loading: Loading) -> None:
         (RECORD.c.is_deleted, "deleted"),
         else_="updated",
     )
-    query = sa.select(RECORD, outcome.label("outcome"), sa.not_(is_older).label("is_newer")).select_from(
+    query = sa.select(
+        RECORD.c._row, RECORD.c.record_id, outcome.label("outcome"), sa.not_(is_older).label("is_newer")
+    ).select_from(
         RECORD.outerjoin(known, loading.of_stream(known) & (known.c.source_record_id == RECORD.c.record_id))
     )
     loading.execute(query.into(OUTCOME.name, temporary=True))
@@ -52,6 +55,10 @@ def outcomes(loading: Loading) -> dict[str, int]:
     """How many records have each outcome."""
     query = sa.select(OUTCOME.c.outcome, sa.func.count().label("n")).group_by(OUTCOME.c.outcome)
     return {row.outcome: int(row.n) for row in loading.execute(query)}
+
+
+def _number(found: Mapping[str, int], *outcomes: str) -> int:
+    return sum(found.get(outcome, 0) for outcome in outcomes)
 
 
 def remove_old_rows(loading: Loading) -> None:
@@ -68,44 +75,60 @@ def remove_old_rows(loading: Loading) -> None:
     loading.execute(sa.delete(record_identity).where(old))
 
 
-def insert_rows(loading: Loading, lost: Mapping[str, Sequence[int]]) -> None:
-    """Insert the rows and identifiers of records that changed, but for the rows that deleted ones have `lost`."""
+def insert_rows(loading: Loading, found: Mapping[str, int], lost: Mapping[str, Sequence[int]]) -> None:
+    """Insert the rows and identifiers of records that changed, but for the rows that deleted ones have `lost`.
+
+    `found` are the outcomes and their numbers.
+    """
     system, stream, run_id = loading.batch.connection, loading.batch.stream, loading.batch.batch_id
+    changed = _number(found, *_CHANGED)
     for name in loading.verdict.tables:
         table, staged = CANONICAL[name], ROWS[name]
-        rows = (
-            sa.select(
-                *(staged.c[column] for column in mappable(table)),
-                sa.literal(system).label("source_system"),
-                sa.literal(stream).label("source_object"),
-                OUTCOME.c.record_id.label("source_record_id"),
-                OUTCOME.c.is_deleted.label("is_deleted"),
-                sa.literal(run_id).label("run_id"),
-                sa.literal(loading.now, TIME).label("loaded_at"),
-            )
-            .join_from(staged, OUTCOME, OUTCOME.c._row == staged.c._row)
-            .where(CHANGED)
+        every = sa.select(
+            *(staged.c[column] for column in mappable(table)),
+            sa.literal(system).label("source_system"),
+            sa.literal(stream).label("source_object"),
+            staged.c.record_id.label("source_record_id"),
+            staged.c.is_deleted,
+            sa.literal(run_id).label("run_id"),
+            sa.literal(loading.now, TIME).label("loaded_at"),
         )
+        rows = _of(every, staged, CHANGED, changed, found)
         if name in lost:
             rows = rows.where(staged.c._row.not_in(lost[name]))
         _insert(loading, table, rows)
         pending.pend_kpis(loading, table, rows)
-    met = (
-        sa.select(
-            sa.literal(system).label("source_system"),
-            sa.literal(stream).label("source_object"),
-            OUTCOME.c.record_id.label("source_record_id"),
-            IDENTIFIER.c.namespace,
-            IDENTIFIER.c.identity_hash,
-            IDENTIFIER.c.identity_value,
-            IDENTIFIER.c.seen_at,
-        )
-        .join_from(IDENTIFIER, OUTCOME, OUTCOME.c._row == IDENTIFIER.c._row)
-        .where(CHANGED)
+    identifiers = sa.select(
+        sa.literal(system).label("source_system"),
+        sa.literal(stream).label("source_object"),
+        IDENTIFIER.c.record_id.label("source_record_id"),
+        IDENTIFIER.c.namespace,
+        IDENTIFIER.c.identity_hash,
+        IDENTIFIER.c.identity_value,
+        IDENTIFIER.c.seen_at,
     )
+    met = _of(identifiers, IDENTIFIER, CHANGED, changed, found)
     _insert(loading, record_identity, met)
     edges = met.subquery()
     pending.pend_identity(loading, sa.select(edges.c.namespace, edges.c.identity_hash))
+
+
+def _of(
+    rows: sa.Select[Any],
+    staged: sa.TableClause,
+    condition: sa.ColumnElement[bool],
+    most: int,
+    found: Mapping[str, int],
+) -> sa.Select[Any]:
+    """The staged rows of records whose outcome meets a condition, as at most so many do.
+
+    The database keeps the smaller kind of records in memory: those that do, or those that do not. As a join: of an
+    EXISTS, DuckDB first copies all the rows.
+    """
+    is_small = 2 * most < sum(found.values())
+    some = sa.select(OUTCOME.c._row).where(condition if is_small else sa.not_(condition)).subquery("some")
+    joined = rows.join_from(staged, some, some.c._row == staged.c._row, isouter=not is_small)
+    return joined if is_small else joined.where(some.c._row.is_(None))
 
 
 def confirm_identifiers(loading: Loading) -> None:
@@ -135,8 +158,11 @@ def confirm_identifiers(loading: Loading) -> None:
     loading.execute(sa.update(record_identity).where(moved).values(seen_at=confirmed.c.seen_at))
 
 
-def register(loading: Loading) -> None:
-    """Bring the registry to the versions now loaded, and note when unchanged ones were last confirmed."""
+def register(loading: Loading, found: Mapping[str, int]) -> None:
+    """Bring the registry to the versions now loaded, and note when unchanged ones were last confirmed.
+
+    `found` are the outcomes and their numbers.
+    """
     kept = CHANGED | ((OUTCOME.c.outcome == "unchanged") & OUTCOME.c.is_newer)
     loading.execute(
         sa.delete(source_record).where(
@@ -144,17 +170,18 @@ def register(loading: Loading) -> None:
             source_record.c.source_record_id.in_(sa.select(OUTCOME.c.record_id).where(kept)),
         )
     )
-    rows = sa.select(
+    records = sa.select(
         sa.literal(loading.batch.connection).label("source_system"),
         sa.literal(loading.batch.stream).label("source_object"),
-        OUTCOME.c.record_id.label("source_record_id"),
-        OUTCOME.c.version_at,
-        OUTCOME.c.received_at,
-        OUTCOME.c.content_hash,
-        OUTCOME.c.is_deleted,
+        RECORD.c.record_id.label("source_record_id"),
+        RECORD.c.version_at,
+        RECORD.c.received_at,
+        RECORD.c.content_hash,
+        RECORD.c.is_deleted,
         sa.literal(loading.batch.batch_id).label("run_id"),
-    ).where(kept)
-    _insert(loading, source_record, rows)
+    )
+    most = _number(found, *_CHANGED, "unchanged")
+    _insert(loading, source_record, _of(records, RECORD, kept, most, found))
 
 
 def _insert(loading: Loading, table: sa.Table, rows: sa.Select[Any]) -> None:

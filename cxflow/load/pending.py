@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import array
 
 from cxflow.load.staged import Loading
+from cxflow.store import dialect
 from cxflow.store.tables import CANONICAL, pending_identity, pending_kpi, times
 
 
@@ -42,7 +43,7 @@ def _pend_days(
     if not moments:  # no event, no period
         return
     # All times of a row at once: the rows are read once.
-    days = sa.func.unnest(array([sa.cast(moment, sa.Date) for moment in moments]))
+    days = sa.func.unnest(array([sa.cast(dialect.utc(moment), sa.Date) for moment in moments]))
     met = rows.with_only_columns(days.label("day")).distinct().subquery()
     known = sa.exists().where(pending_kpi.c.table_name == table_name, pending_kpi.c.day == met.c.day)
     loading.execute(

@@ -7,8 +7,8 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from cxflow import scratch
-from cxflow.load.merge import LONG_AGO
-from cxflow.load.staged import OUTCOME, REFUSED, ROWS, Loading
+from cxflow.load.merge import CHANGED, LONG_AGO
+from cxflow.load.staged import OUTCOME, RECORD, REFUSED, ROWS, Loading
 from cxflow.store import dialect, prepared
 from cxflow.store.tables import CANONICAL, KEYS, TIME, quarantine, source_record
 
@@ -25,15 +25,15 @@ def refuse_taken_keys(loading: Loading, landed: Path) -> tuple[int, dict[str, li
             continue
         table, staged = CANONICAL[name], ROWS[name]
         same_key = sa.and_(*(table.c[column] == staged.c[column] for column in KEYS[name]))
-        same_record = loading.of_stream(table) & (table.c.source_record_id == OUTCOME.c.record_id)
+        same_record = loading.of_stream(table) & (table.c.source_record_id == staged.c.record_id)
+        of_changed = staged.c._row.in_(sa.select(OUTCOME.c._row).where(CHANGED))
         taken = (
-            sa.select(staged.c._row)
-            .join_from(staged, OUTCOME, OUTCOME.c._row == staged.c._row)
-            .join(table, same_key)
-            .where(OUTCOME.c.outcome.in_(("inserted", "updated", "deleted")), sa.not_(same_record))
+            sa.select(staged.c._row, staged.c.is_deleted)
+            .join_from(staged, table, same_key)
+            .where(sa.not_(same_record), of_changed)
         )
         # Materialised first: a table that is being updated is not to be read by the same statement.
-        found = loading.execute(taken.add_columns(OUTCOME.c.is_deleted).distinct()).all()
+        found = loading.execute(taken.distinct()).all()
         if deleted := [row._row for row in found if row.is_deleted]:
             lost[name] = deleted
         if rows := [row._row for row in found if not row.is_deleted]:
@@ -55,16 +55,18 @@ def _stage_taken(loading: Loading, landed: Path, rows: list[int]) -> None:
         sa.insert(REFUSED).from_select(
             [column.name for column in REFUSED.columns],
             sa.select(
-                OUTCOME.c._row,
+                RECORD.c._row,
                 sa.literal("load"),
                 sa.literal("duplicate_key"),
                 sa.func.replace(OUTCOME.c.outcome, "taken ", ""),
                 sa.null(),
-                OUTCOME.c.record_id,
-                OUTCOME.c.version_at,
-                OUTCOME.c.received_at,
+                RECORD.c.record_id,
+                RECORD.c.version_at,
+                RECORD.c.received_at,
                 taken.c.payload,
-            ).join_from(OUTCOME, taken, taken.c._row == OUTCOME.c._row),
+            )
+            .join_from(RECORD, taken, taken.c._row == RECORD.c._row)
+            .join(OUTCOME, OUTCOME.c._row == RECORD.c._row),
         )
     )
 

@@ -20,20 +20,12 @@ def _stage(name: str, *columns: str) -> sa.TableClause:
 RECORD = _stage("record", "_row", "record_id", "version_at", "received_at", "content_hash", "is_deleted")
 """The records that passed."""
 
-OUTCOME = _stage(
-    "outcome",
-    "_row",
-    "record_id",
-    "version_at",
-    "received_at",
-    "content_hash",
-    "is_deleted",
-    "outcome",
-    "is_newer",
-)
-"""Those records with what becomes of each, decided by `merge.decide`."""
+OUTCOME = _stage("outcome", "_row", "record_id", "outcome", "is_newer")
+"""What becomes of each, decided by `merge.decide`; and whether it is as new as what is loaded."""
 
-IDENTIFIER = _stage("identifier", "_row", "namespace", "identity_hash", "identity_value", "seen_at")
+IDENTIFIER = _stage(
+    "identifier", "_row", "record_id", "namespace", "identity_hash", "identity_value", "seen_at"
+)
 
 REFUSED = _stage(
     "refused",
@@ -49,7 +41,8 @@ REFUSED = _stage(
 )
 
 ROWS: dict[str, sa.TableClause] = {
-    name: _stage(name, "_row", *mappable(table)) for name, table in CANONICAL.items()
+    name: _stage(name, "_row", "record_id", "is_deleted", *mappable(table))
+    for name, table in CANONICAL.items()
 }
 """Canonical rows by table."""
 

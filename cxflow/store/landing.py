@@ -6,7 +6,9 @@ renamed into place; on an object store the parts go up first and the manifest la
 manifest does not exist.
 
 A raw batch has one of two layouts: `json`, one text column `_payload` with each record as it came; or
-`columns`, the source's own columns. Both carry `_row` (from 1, over the batch), `_origin` and `_received_at`.
+`columns`, the source's own columns. Both carry `_origin` and `_received_at`. A record's place gives it its number
+`_row`: from 1, first the parts in their order, then what could not be read. It is not written, so that several
+threads can write a part.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,7 +36,7 @@ from fsspec.implementations.local import LocalFileSystem
 from cxflow import scratch
 from cxflow.errors import FatalError, SourceError
 from cxflow.model.batch import BatchRef, Mode
-from cxflow.model.sql import literal
+from cxflow.model.sql import literal, literals
 from cxflow.model.window import Window
 from cxflow.model.workbench import workbench
 from cxflow.settings import Secret, Settings
@@ -44,13 +46,15 @@ UNFINISHED = ".tmp"
 """Ends the names of folders that are being written."""
 CHUNK_RECORDS = 20_000
 """Records held in memory at a time while Python-made records land."""
+_GROUP_RECORDS = 40_960
+"""Records that a thread of DuckDB compresses at a time: a third of its default, of which the threads of a small machine
+wait for each other."""
 
 Layout = Literal["json", "columns"]
 
 _JSON_SCHEMA = pa.schema(
     [
         ("_payload", pa.string()),
-        ("_row", pa.int64()),
         ("_origin", pa.string()),
         ("_received_at", pa.timestamp("us", tz="UTC")),
     ]
@@ -128,7 +132,6 @@ class BatchWriter:
                 table = pa.table(
                     {
                         "_payload": [_as_json(item) for item in chunk],
-                        "_row": pa.array(range(self._rows + 1, self._rows + count + 1), pa.int64()),
                         "_origin": [origin] * count,
                         "_received_at": pa.array([received_at] * count, pa.timestamp("us", tz="UTC")),
                     },
@@ -145,19 +148,12 @@ class BatchWriter:
         """Land what a DuckDB query yields; DuckDB itself writes the Parquet file."""
         columns = [row[0] for row in database.execute(f"DESCRIBE {sql}").fetchall()]
         self._keep_layout("json" if "_payload" in columns else "columns")
-        self._rows += self._copy(
-            database, f"SELECT *, {self._rows} + row_number() OVER () AS _row FROM ({sql})", self._next_part()
-        )
+        self._rows += self._copy(database, sql, self._next_part())
 
     def malformed(self, database: duckdb.DuckDBPyConnection, sql: str) -> None:
         """Land what could not be read as a record."""
         path = self.folder / f"malformed-{len(list(self.folder.iterdir())):04d}.parquet"
-        count = self._copy(
-            database,
-            f"SELECT _origin, _received_at, reason, payload, {self._rows} + row_number() OVER () AS _row "
-            f"FROM ({sql})",
-            path,
-        )
+        count = self._copy(database, f"SELECT _origin, _received_at, reason, payload FROM ({sql})", path)
         if count == 0:
             path.unlink()
         self._rows += count
@@ -166,7 +162,8 @@ class BatchWriter:
     def _copy(self, database: duckdb.DuckDBPyConnection, sql: str, path: Path) -> int:
         try:
             row = database.execute(
-                f"COPY ({sql}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
+                f"COPY ({sql}) TO {literal(str(path))} "
+                f"(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE {_GROUP_RECORDS})"
             ).fetchone()
         except duckdb.Error:
             path.unlink(missing_ok=True)  # what was written of it is no part of the batch
@@ -319,7 +316,28 @@ def local_copy(settings: Settings, path: str) -> Iterator[Path]:
 
 def records_in(folder: Path) -> str:
     """The DuckDB relation of a landed batch's records, from the folder of its local copy."""
-    return f"read_parquet({literal(str(folder / 'part-*.parquet'))}, union_by_name = true)"
+    return _numbered(_parts(folder), 0)
+
+
+def malformed_in(folder: Path) -> str:
+    """Likewise of what could not be read as a record."""
+    return _numbered(sorted(folder.glob("malformed-*.parquet")), sum(map(_count, _parts(folder))))
+
+
+def _parts(folder: Path) -> list[Path]:
+    return sorted(folder.glob("part-*.parquet"))
+
+
+def _count(part: Path) -> int:
+    return int(pq.read_metadata(part).num_rows)
+
+
+def _numbered(parts: list[Path], before: int) -> str:
+    """The relation of some parts in their order, with `_row`; `before` is the number of records before them."""
+    counts = [before, *map(_count, parts[:-1])]
+    row = f"({list(accumulate(counts))}[file_index::BIGINT + 1] + file_row_number + 1)::BIGINT AS _row"
+    files = literals([str(part) for part in parts])
+    return f"(SELECT *, {row} FROM read_parquet({files}, union_by_name = true))"
 
 
 def lacking(folder: Path, known: Iterable[str]) -> dict[str, tuple[str, ...]]:
@@ -329,10 +347,7 @@ def lacking(folder: Path, known: Iterable[str]) -> dict[str, tuple[str, ...]]:
     a `known` one by any: before it first appeared it was not missing.
     """
     # DuckDB unites columns whose names differ in case only.
-    had = {
-        path: {name.lower(): name for name in pq.read_schema(path).names}
-        for path in sorted(folder.glob("part-*.parquet"))
-    }
+    had = {path: {name.lower(): name for name in pq.read_schema(path).names} for path in _parts(folder)}
     if len({frozenset(columns) for columns in had.values()}) < 2:
         return {}
     with workbench() as database:
@@ -372,15 +387,15 @@ def subset(settings: Settings, batch: BatchRef, rows: list[int]) -> BatchRef:
     manifest = read_manifest(settings, batch)
     now = datetime.now(UTC)
     with local_copy(settings, batch.path) as source, writing() as writer:
+        before = 0
         with workbench() as database:
-            for part in sorted(
-                source.glob("part-*.parquet")
-            ):  # a part of its own: which columns it has is news
+            for part in _parts(source):  # a part of its own: which columns it has is news
                 writer.query(
                     database,
-                    f"SELECT * EXCLUDE (_row) FROM read_parquet({literal(str(part))}) "
+                    f"SELECT * EXCLUDE (_row) FROM {_numbered([part], before)} "
                     f"WHERE list_contains({rows}, _row) ORDER BY _row",
                 )
+                before += _count(part)
         again = replace(
             manifest,
             batch_id=new_batch_id(Window.from_json(manifest.window), now),

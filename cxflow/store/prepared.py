@@ -4,10 +4,11 @@ The stages share a scratch DuckDB file while they work (`scratch`); `commit` mov
 `load` reads it, on whatever machine it runs.
 
 In the file: one view per canonical table (`_row` is the record's row in the batch, `row_id` the row's own number,
-`_received_at` when the record was delivered) over the sheets of `conform`; `record` (`_row, record_id, version_at,
-received_at, is_deleted, content_hash, event_at`); `identifier` (`_row, namespace, identity_hash, identity_value,
-seen_at`); `refused` (`_row, stage, rule, column_name, raw_value`) and `refusal`, the same with the record's key,
-version and raw text; `kept`, the `_row` of each record that is to load; and the schema `OUTPUT`.
+`_received_at` when the record was delivered, `record_id` and `is_deleted` the record's) over the sheets of `conform`;
+`record` (`_row, record_id, version_at, received_at, is_deleted, content_hash, event_at`); `identifier` (`_row,
+namespace, identity_hash, identity_value, record_id, seen_at`); `refused` (`_row, stage, rule, column_name,
+raw_value`) and `refusal`, the same with the record's key, version and raw text; `left_out`, the `_row` of each record
+that is not to load; and the schema `OUTPUT`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 
 from cxflow.errors import SourceError
 from cxflow.model.batch import BatchRef
-from cxflow.model.sql import identifier, literal
+from cxflow.model.sql import identifier
 from cxflow.model.workbench import workbench
 from cxflow.settings import Settings
 from cxflow.store import landing
@@ -29,7 +30,7 @@ DATABASE = "batch.duckdb"
 VERDICT = "verdict.json"
 
 OUTPUT = "to_load"
-"""The schema of the file with what `load` reads: the kept rows of each canonical table, `record`, `identifier`,
+"""The schema of the file with what `load` reads: of each canonical table, `record` and `identifier` what is to load;
 `refused`."""
 
 
@@ -84,14 +85,15 @@ def commit(settings: Settings, batch: BatchRef, conformed: Conformed, verdict: V
         database.execute(
             "CREATE TABLE refusal AS SELECT DISTINCT f.*, a.record_id, a.version_at, l.received_at, l.payload "
             "FROM refused f LEFT JOIN record a USING (_row) "
-            f"LEFT JOIN ({payloads(landed, manifest)}) l USING (_row) ORDER BY f._row"
+            f"LEFT JOIN (SELECT * FROM ({payloads(landed, manifest)}) SEMI JOIN refused USING (_row)) l USING (_row) "
+            "ORDER BY f._row"
         )
         database.execute(
             f"CREATE SCHEMA {OUTPUT}; CREATE VIEW {OUTPUT}.refused AS SELECT * FROM main.refusal"
         )
         for name in (*conformed.tables, "record", "identifier"):
             database.execute(
-                f"CREATE VIEW {OUTPUT}.{name} AS SELECT * FROM main.{name} SEMI JOIN main.kept USING (_row)"
+                f"CREATE VIEW {OUTPUT}.{name} AS SELECT * FROM main.{name} ANTI JOIN main.left_out USING (_row)"
             )
     conformed.database.rename(folder / DATABASE)
     (folder / VERDICT).write_text(json.dumps(asdict(verdict), indent=1, sort_keys=True), encoding="utf-8")
@@ -114,8 +116,8 @@ def payloads(folder: Path, manifest: landing.Manifest) -> str:
             text = f"to_json(struct_pack({fields}))::VARCHAR"
         parts.append(f"SELECT _row, _received_at AS received_at, {text} AS payload FROM {landed}")
     if manifest.malformed:
-        files = literal(str(folder / "malformed-*.parquet"))
-        parts.append(f"SELECT _row, _received_at AS received_at, payload FROM read_parquet({files})")
+        malformed = landing.malformed_in(folder)
+        parts.append(f"SELECT _row, _received_at AS received_at, payload FROM {malformed}")
     nothing = (
         "SELECT NULL::BIGINT AS _row, NULL::TIMESTAMPTZ AS received_at, NULL::VARCHAR AS payload WHERE false"
     )

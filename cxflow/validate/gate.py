@@ -41,9 +41,9 @@ def check(stream: Stream) -> None:
 def validate(settings: Settings, stream: Stream, conformed: Conformed) -> Verdict:
     """Run the expectations, refuse the records that break one, and decide on the batch.
 
-    Afterwards the scratch table `kept` names the records that are to load: one version of each, none that was
-    refused. The records of a replay are no batch of their source, so no gate closes on them: each stands for
-    itself.
+    Afterwards the scratch table `left_out` names the records that are not to load: those that were refused, and all
+    versions but the newest. They are few, and so are quickly told from the others. The records of a replay are no
+    batch of their source, so no gate closes on them: each stands for itself.
     """
     check(stream)
     broken = (
@@ -54,11 +54,13 @@ def validate(settings: Settings, stream: Stream, conformed: Conformed) -> Verdic
             if item.rows_sql is not None:
                 _refuse(database, item)
         _refuse_conflicts(database, stream)
-        _keep_one_version(database)
+        _leave_out_older_versions(database)
         _refuse_shared_keys(database, stream)
-        database.execute("DELETE FROM kept WHERE _row IN (SELECT _row FROM refused)")
+        database.execute(
+            "INSERT INTO left_out SELECT DISTINCT _row FROM refused ANTI JOIN left_out USING (_row)"
+        )
         refused = _count(database, "SELECT count(DISTINCT _row) FROM refused")
-        loadable = _count(database, "SELECT count(*) FROM kept")
+        loadable = _count(database, "SELECT count(*) FROM record ANTI JOIN left_out USING (_row)")
         rules = database.execute(
             "SELECT rule, count(DISTINCT _row) FROM refused GROUP BY rule ORDER BY rule"
         ).fetchall()
@@ -111,14 +113,13 @@ def _refuse_conflicts(database: duckdb.DuckDBPyConnection, stream: Stream) -> No
     )
 
 
-def _keep_one_version(database: duckdb.DuckDBPyConnection) -> None:
-    """`kept`: the newest version of each record that was not refused; the last delivered of equal ones. Only keys
-    that are repeated need the sorting."""
+def _leave_out_older_versions(database: duckdb.DuckDBPyConnection) -> None:
+    """`left_out`: the records refused so far, and of the others all versions but the newest; of equal ones, all but
+    the last delivered. Only keys that are repeated need the sorting."""
     database.execute(
-        f"CREATE TABLE kept AS SELECT _row FROM {_GOOD} WHERE record_id NOT IN (SELECT record_id FROM repeated) "
-        f"UNION ALL (SELECT _row FROM {_GOOD} WHERE record_id IN (SELECT record_id FROM repeated) "
-        "QUALIFY row_number() OVER "
-        "(PARTITION BY record_id ORDER BY version_at DESC NULLS LAST, received_at DESC, _row DESC) = 1)"
+        "CREATE TABLE left_out AS SELECT DISTINCT _row FROM refused UNION ALL "
+        f"(SELECT _row FROM {_GOOD} WHERE record_id IN (SELECT record_id FROM repeated) QUALIFY row_number() OVER "
+        "(PARTITION BY record_id ORDER BY version_at DESC NULLS LAST, received_at DESC, _row DESC) > 1)"
     )
 
 
@@ -128,7 +129,7 @@ def _refuse_shared_keys(database: duckdb.DuckDBPyConnection, stream: Stream) -> 
         if name == tables.touchpoint.name and len(projections) == 1:
             continue  # its key is a hash of the record's own
         key = ", ".join(identifier(column) for column in tables.KEYS[name])
-        mine = f"(SELECT _row, {key} FROM {name} SEMI JOIN kept USING (_row))"
+        mine = f"(SELECT _row, {key} FROM {name} ANTI JOIN left_out USING (_row))"
         database.execute(
             f"INSERT INTO refused SELECT DISTINCT r._row, 'validate', 'duplicate_key', {literal(name)}, NULL "
             f"FROM {mine} r JOIN (SELECT {key} FROM {mine} GROUP BY {key} HAVING count(*) > 1) USING ({key})"

@@ -104,8 +104,8 @@ def landed(settings: Settings, batch: landing.BatchRef) -> Landed:
     manifest = landing.read_manifest(settings, batch)
     with landing.local_copy(settings, batch.path) as folder, duckdb.connect() as database:
         database.execute("SET TimeZone = 'UTC'")
-        rows = _rows(database, folder, "part")
-        bad = _rows(database, folder, "malformed")
+        rows = _rows(database, landing.records_in(folder)) if manifest.records > manifest.malformed else []
+        bad = _rows(database, landing.malformed_in(folder)) if manifest.malformed else []
     assert sorted(row["_row"] for row in rows + bad) == list(range(1, manifest.records + 1))
     assert len(bad) == manifest.malformed
     return Landed(
@@ -118,11 +118,7 @@ def landed(settings: Settings, batch: landing.BatchRef) -> Landed:
     )
 
 
-def _rows(database: duckdb.DuckDBPyConnection, folder: Path, kind: str) -> list[dict[str, Any]]:
-    if not list(folder.glob(f"{kind}-*.parquet")):
-        return []
-    found = database.execute(
-        f"SELECT * FROM read_parquet('{folder}/{kind}-*.parquet', union_by_name = true) ORDER BY _row"
-    )
+def _rows(database: duckdb.DuckDBPyConnection, relation: str) -> list[dict[str, Any]]:
+    found = database.execute(f"SELECT * FROM {relation} ORDER BY _row")
     names = [column[0] for column in found.description or []]
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]

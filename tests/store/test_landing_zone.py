@@ -89,9 +89,8 @@ def _files(settings: Settings) -> list[str]:
 
 def _records(settings: Settings, batch: BatchRef) -> list[Any]:
     with landing.local_copy(settings, batch.path) as folder, duckdb.connect() as database:
-        rows = database.execute(
-            "SELECT _payload FROM read_parquet($1) ORDER BY _row", [f"{folder}/part-*.parquet"]
-        ).fetchall()
+        relation = landing.records_in(folder)
+        rows = database.execute(f"SELECT _payload FROM {relation} ORDER BY _row").fetchall()
     return [json.loads(row[0]) for row in rows]
 
 
@@ -315,18 +314,33 @@ def test_records_and_columns_do_not_land_in_one_batch() -> None:
             writer.query(database, "SELECT 1 AS id, 'f' AS _origin, now() AS _received_at")
 
 
-def test_rows_are_numbered_over_records_and_malformed_alike() -> None:
+def test_rows_are_numbered_first_the_records_then_what_is_malformed() -> None:
     with landing.writing() as writer, duckdb.connect() as database:
         own = "'f' AS _origin, now() AS _received_at"
-        for _ in range(2):
-            writer.query(database, f"SELECT i AS id, {own} FROM range(3) t(i)")
-            writer.malformed(database, f"SELECT {own}, 'why' AS reason, 'raw' AS payload FROM range(2)")
+        for first in (0, 3):
+            writer.query(database, f"SELECT {first} + i AS id, {own} FROM range(3) t(i)")
+            malformed = f"SELECT {own}, 'why' AS reason, 'raw ' || {first} + i AS payload FROM range(2) t(i)"
+            writer.malformed(database, malformed)
         writer.malformed(database, f"SELECT {own}, 'why' AS reason, 'raw' AS payload WHERE false")
         assert (writer.rows, writer.malformed_rows) == (10, 4)
-        numbers = database.execute(
-            f"SELECT _row FROM read_parquet('{writer.folder}/*.parquet', union_by_name = true) ORDER BY 1"
-        ).fetchall()
-    assert [row[0] for row in numbers] == list(range(1, 11))
+        records = f"SELECT _row, id FROM {landing.records_in(writer.folder)}"
+        malformed = f"SELECT _row, payload FROM {landing.malformed_in(writer.folder)}"
+        assert sorted(database.execute(records).fetchall()) == [(row, row - 1) for row in range(1, 7)]
+        assert sorted(database.execute(malformed).fetchall()) == [
+            (7, "raw 0"),
+            (8, "raw 1"),
+            (9, "raw 3"),
+            (10, "raw 4"),
+        ]
+
+
+def test_a_long_part_keeps_the_order_of_its_records() -> None:
+    with landing.writing() as writer, duckdb.connect() as database:
+        own = "'f' AS _origin, now() AS _received_at"
+        writer.query(database, f"SELECT i AS id, {own} FROM range(300000) t(i)")
+        relation = landing.records_in(writer.folder)
+        moved = database.execute(f"SELECT count(*) FROM {relation} WHERE _row <> id + 1").fetchone()
+    assert moved == (0,)
 
 
 def test_some_records_of_a_batch_land_again_for_a_replay(settings: Settings) -> None:

@@ -45,7 +45,7 @@ def _outcome(made: Any) -> tuple[dict[str, set[str]], dict[str, int]]:
             broken.setdefault(record, set()).add(f"{table}.{rule}")
         left = {}
         for name in made.tables:
-            row = database.execute(f"SELECT count(*) FROM {name} SEMI JOIN kept USING (_row)").fetchone()
+            row = database.execute(f"SELECT count(*) FROM {name} ANTI JOIN left_out USING (_row)").fetchone()
             left[name] = row[0] if row else 0
     return broken, left
 
