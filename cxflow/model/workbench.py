@@ -36,5 +36,9 @@ def workbench(path: Path | None = None, *, read_only: bool = False) -> Iterator[
 
 def settings_sql() -> str:
     """What every DuckDB connection of cxflow begins with."""
-    memory = os.environ.get(MEMORY_VARIABLE, DEFAULT_MEMORY)
-    return f"SET TimeZone = 'UTC'; SET memory_limit = {literal(memory)}"
+    return f"SET TimeZone = 'UTC'; SET memory_limit = {literal(memory_limit())}"
+
+
+def memory_limit() -> str:
+    """How much memory DuckDB may take, as it writes it."""
+    return os.environ.get(MEMORY_VARIABLE, DEFAULT_MEMORY)

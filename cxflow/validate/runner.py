@@ -19,6 +19,7 @@ from typing import Any
 
 from cxflow.errors import ConfigError, FatalError
 from cxflow.model.expectation import Expectation
+from cxflow.model.workbench import memory_limit
 from cxflow.settings import nearest
 
 # Great Expectations asks SQLAlchemy for things that DuckDB's driver cannot do unless it is told not to.
@@ -90,7 +91,9 @@ def _source(database: Path) -> Iterator[Any]:
 
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     source = context.data_sources.add_sql(
-        "scratch", connection_string=f"duckdb:///{database}", kwargs=_ENGINE
+        "scratch",
+        connection_string=f"duckdb:///{database}",
+        kwargs={**_ENGINE, "connect_args": {"config": {"memory_limit": memory_limit()}}},
     )
     try:
         yield source
