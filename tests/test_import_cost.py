@@ -58,3 +58,11 @@ def test_importing_the_registry_loads_no_plugin() -> None:
     )
     assert "pluggy" in loaded
     assert not loaded & {"great_expectations", "airflow"}
+
+
+def test_great_expectations_comes_without_what_two_of_its_expectations_need_and_they_still_have_it() -> None:
+    _loaded_by(
+        "import sys\nfrom cxflow.validate import runner\nrunner.great_expectations()\n"
+        "assert 'scipy.linalg' not in sys.modules\n"
+        "from scipy import stats\nassert stats.norm.cdf(0) == 0.5 and 'scipy.linalg' in sys.modules"
+    )
