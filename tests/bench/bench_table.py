@@ -170,7 +170,7 @@ def postgresql(bench: Bench) -> dict[str, Any]:
         tempfile.TemporaryDirectory(prefix="bench-", dir=bench.folder) as data,
         server(Path(data) / "data") as started,
     ):
-        for name in ("ours", "theirs"):
+        for name in ("ours", "theirs", "profiled"):
             with _postgres(started.get_uri()) as connection:
                 connection.execute(f"CREATE DATABASE {name}")
         project = bench.project("postgresql", bench.history(MILLION), url=started.get_uri(database="ours"))
@@ -180,7 +180,12 @@ def postgresql(bench: Bench) -> dict[str, Any]:
         ours = measure.run([sys.executable, HERE / "steps.py", project, "load"], project)
         url = started.get_uri(database="theirs")
         theirs = measure.run([sys.executable, HERE / "by_hand_postgresql.py", url, batch], bench.folder)
-        return {"cxflow": ours.as_json(), "by_hand": theirs.as_json()}
+        project = bench.project(
+            "postgresql", bench.history(MILLION), url=started.get_uri(database="profiled")
+        )
+        bench.steps(project, "extract", "prepare")
+        profiled = bench.steps(project, "statements", "load")
+        return {"cxflow": ours.as_json(), "by_hand": theirs.as_json(), "statements": profiled}
 
 
 def _postgres(url: str) -> Any:

@@ -9,6 +9,8 @@ from typing import Any
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 MILLION = 1_000_000
+_LONGEST = 6
+"""Statements that a profile names."""
 Found = dict[str, Any]
 
 
@@ -92,13 +94,22 @@ def _dlt(found: Found) -> str:
 
 def _postgresql(found: Found) -> str:
     ratio = f"{_ratio(found['cxflow'], found['by_hand']):.2f}"
-    return _table(
+    compared = _table(
         ["", "wall", "processor", "peak memory", "ratio", "limit"],
         [
             ["ADBC into staging, one MERGE", *_cells(found["by_hand"]), "", ""],
             ["cxflow's load", *_cells(found["cxflow"]), ratio, "1.5"],
         ],
     )
+    statements = dict(found["statements"])
+    whole = statements.pop("load")
+    longest = sorted(statements.items(), key=lambda item: -item[1])[:_LONGEST]
+    rest = whole - sum(seconds for _, seconds in longest)
+    rows = [[f"`{name}`", f"{seconds:.1f} s", f"{seconds / whole:.0%}"] for name, seconds in longest]
+    rows.append(
+        ["`COPY` into the temporary tables, commit, the rest", f"{rest:.1f} s", f"{rest / whole:.0%}"]
+    )
+    return f"{compared}\n\nAnother such load, by statement:\n\n{_table(['', 'wall', 'share'], rows)}"
 
 
 def _warehouse(found: Found) -> str:

@@ -1,19 +1,24 @@
 """Single steps of a project's trip, in a process of their own.
 
-    python steps.py FOLDER STEP…        extract, expectations, prepare, load, identity, kpis, all_kpis
+    python steps.py FOLDER STEP…        extract, expectations, prepare, load, identity, kpis, all_kpis, statements
 
 Prints a JSON object: step to wall seconds. `extract` keeps the reference of its batch for `prepare` and `load`.
+After `statements`, the object has an entry for each kind of statement on the warehouse, too: a verb and a table.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import structlog
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from cxflow import flow
 from cxflow.model.batch import BatchRef
@@ -28,12 +33,31 @@ def main(folder: Path, steps: list[str]) -> dict[str, float]:
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     settings = load(folder)
     schema.ensure(settings)
-    taken = {}
+    taken: dict[str, float] = {}
     for step in steps:
+        if step == "statements":
+            _time_statements(taken)
+            continue
         began = time.perf_counter()
         _run(settings, step)
         taken[step] = round(time.perf_counter() - began, 2)
     return taken
+
+
+def _time_statements(taken: dict[str, float]) -> None:
+    """From here on, add up the seconds of statements by what they do to which table."""
+
+    def begin(*_: Any) -> None:
+        begun.append(time.perf_counter())
+
+    def end(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        what = re.match(r"(INSERT INTO|CREATE TEMPORARY TABLE|DELETE FROM|[A-Z]+) ?(\w*)", statement)
+        name = " ".join(part for part in (what.groups() if what else ("other",)) if part)
+        taken[name] = round(taken.get(name, 0) + time.perf_counter() - begun.pop(), 2)
+
+    begun: list[float] = []
+    event.listen(Engine, "before_cursor_execute", begin)
+    event.listen(Engine, "after_cursor_execute", end)
 
 
 def _run(settings: Settings, step: str) -> None:
