@@ -9,7 +9,7 @@ from cxflow.model.batch import BatchRef, Mode
 from cxflow.model.stream import Stream
 from cxflow.model.window import Window
 from cxflow.settings import Settings
-from cxflow.store import landing, shape
+from cxflow.store import batch_files, landing, shape
 
 
 def extract(
@@ -41,7 +41,7 @@ def extract(
             layout=writer.layout or "columns",
             records=writer.rows,
             malformed=writer.malformed_rows,
-            parts=landing.checksums(writer.folder),
+            parts=batch_files.checksums(writer.folder),
             cursor=next_cursor if mode == "scheduled" else {},
             raw_columns=shape.describe(writer.folder, writer.layout),
         )

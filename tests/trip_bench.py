@@ -19,7 +19,7 @@ from cxflow.model.batch import BatchRef, Mode
 from cxflow.model.stream import Stream
 from cxflow.model.window import Window
 from cxflow.settings import Connection, Settings
-from cxflow.store import engine, landing, shape, tables
+from cxflow.store import batch_files, engine, landing, shape, tables
 from cxflow.store.prepared import Conformed
 from cxflow.testing import TestProject
 
@@ -82,7 +82,7 @@ def land(
             layout=writer.layout or "columns",
             records=writer.rows,
             malformed=writer.malformed_rows,
-            parts=landing.checksums(writer.folder),
+            parts=batch_files.checksums(writer.folder),
             cursor=(cursor or {"seen": 1}) if mode == "scheduled" else {},
             raw_columns=shape.describe(writer.folder, writer.layout),
         )

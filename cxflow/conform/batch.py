@@ -38,7 +38,7 @@ from cxflow.model.batch import BatchRef
 from cxflow.model.sql import identifier, literal, literals
 from cxflow.model.stream import Stream
 from cxflow.settings import Connection, Settings
-from cxflow.store import landing, shape, tables
+from cxflow.store import batch_files, landing, shape, tables
 from cxflow.store.prepared import Conformed
 
 _BOOKS = """
@@ -101,7 +101,7 @@ def conform(
     with landing.local_copy(settings, batch.path) as folder, connect(path) as database:
         # A backfill meets files that are older than what is known.
         before = {} if manifest.mode == "backfill" else known
-        lacking = landing.lacking(folder, before) if readable else {}
+        lacking = batch_files.lacking(folder, before) if readable else {}
         changed = replace(changed, missing=tuple(dict.fromkeys((*changed.missing, *lacking))))
         outcome = drift.judge(stream, manifest.layout, changed, lacking)
         # A form that is refused is read as the one that is known: the mapping speaks of that.
@@ -144,12 +144,12 @@ def _view_raw(work: _Work, folder: Path, manifest: landing.Manifest) -> None:
     structure = literal(shape.as_structure(work.raw))
     own = "_row, _origin, _received_at"
     if manifest.layout == "json":
-        parts = landing.records_in(folder)
+        parts = batch_files.records_in(folder)
         select = f"SELECT record.*, {own} FROM (SELECT from_json(_payload, {structure}) AS record, {own} FROM {parts})"
     else:
         absent = [name for name in work.raw if name not in manifest.raw_columns]
         nulls = "".join(f", NULL::VARCHAR AS {identifier(name)}" for name in absent)
-        select = f"SELECT *{nulls} FROM {landing.records_in(folder)}"
+        select = f"SELECT *{nulls} FROM {batch_files.records_in(folder)}"
     work.database.execute(f"CREATE TEMP VIEW raw AS {select}")
 
 
@@ -157,7 +157,7 @@ def _refuse_unreadable(work: _Work, folder: Path, manifest: landing.Manifest) ->
     if manifest.malformed:
         work.database.execute(
             "INSERT INTO refused SELECT _row, 'landing', 'malformed', NULL, reason "
-            f"FROM {landing.malformed_in(folder)}"
+            f"FROM {batch_files.malformed_in(folder)}"
         )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from cxflow.errors import SourceError
 from cxflow.model.sql import identifier
 from cxflow.model.stream import Stream
-from cxflow.store.landing import Layout
+from cxflow.store.batch_files import Layout
 from cxflow.store.shape import Drift, Shape
 
 

@@ -246,7 +246,6 @@ def view(rows: Sequence[Rows]) -> str:
         outputs = ", ".join(f"{sql} AS {identifier(name)}" for name, sql in each.outputs.items())
         selects.append(
             f"SELECT s.rowid * {len(rows)} + {number} AS row_id, s._row, s._received_at, s.record_id, s.is_deleted, "
-            f"{outputs} "
-            f"FROM {each.source} WHERE {each.exists}"
+            f"{outputs} FROM {each.source} WHERE {each.exists}"
         )
     return " UNION ALL ".join(selects)

@@ -23,7 +23,7 @@ from cxflow.model.batch import BatchRef
 from cxflow.model.sql import identifier
 from cxflow.model.workbench import workbench
 from cxflow.settings import Settings
-from cxflow.store import landing
+from cxflow.store import batch_files, landing
 
 FOLDER = "prepared"
 DATABASE = "batch.duckdb"
@@ -109,14 +109,14 @@ def payloads(folder: Path, manifest: landing.Manifest) -> str:
     """SQL for every record of a landed batch as text: `_row`, `received_at`, `payload` (JSON, or the raw line)."""
     parts = []
     if manifest.records > manifest.malformed:
-        landed = landing.records_in(folder)
+        landed = batch_files.records_in(folder)
         text = "_payload"
         if manifest.layout == "columns":
             fields = ", ".join(f"{identifier(name)} := {identifier(name)}" for name in manifest.raw_columns)
             text = f"to_json(struct_pack({fields}))::VARCHAR"
         parts.append(f"SELECT _row, _received_at AS received_at, {text} AS payload FROM {landed}")
     if manifest.malformed:
-        malformed = landing.malformed_in(folder)
+        malformed = batch_files.malformed_in(folder)
         parts.append(f"SELECT _row, _received_at AS received_at, payload FROM {malformed}")
     nothing = (
         "SELECT NULL::BIGINT AS _row, NULL::TIMESTAMPTZ AS received_at, NULL::VARCHAR AS payload WHERE false"

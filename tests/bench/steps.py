@@ -53,7 +53,7 @@ def _time_statements(taken: dict[str, float]) -> None:
     def end(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         what = re.match(r"(INSERT INTO|CREATE TEMPORARY TABLE|DELETE FROM|[A-Z]+) ?(\w*)", statement)
         name = " ".join(part for part in (what.groups() if what else ("other",)) if part)
-        taken[name] = round(taken.get(name, 0) + time.perf_counter() - begun.pop(), 2)
+        taken[name] = taken.get(name, 0) + time.perf_counter() - begun.pop()
 
     begun: list[float] = []
     event.listen(Engine, "before_cursor_execute", begin)

@@ -15,7 +15,7 @@ from cxflow.connect.connector import Connector, Cursor
 from cxflow.extract import extract
 from cxflow.model.window import Window
 from cxflow.settings import Settings, load
-from cxflow.store import landing
+from cxflow.store import batch_files, landing
 from cxflow.testing.project import as_toml
 
 DAY = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -104,8 +104,10 @@ def landed(settings: Settings, batch: landing.BatchRef) -> Landed:
     manifest = landing.read_manifest(settings, batch)
     with landing.local_copy(settings, batch.path) as folder, duckdb.connect() as database:
         database.execute("SET TimeZone = 'UTC'")
-        rows = _rows(database, landing.records_in(folder)) if manifest.records > manifest.malformed else []
-        bad = _rows(database, landing.malformed_in(folder)) if manifest.malformed else []
+        rows = (
+            _rows(database, batch_files.records_in(folder)) if manifest.records > manifest.malformed else []
+        )
+        bad = _rows(database, batch_files.malformed_in(folder)) if manifest.malformed else []
     assert sorted(row["_row"] for row in rows + bad) == list(range(1, manifest.records + 1))
     assert len(bad) == manifest.malformed
     return Landed(

@@ -22,7 +22,7 @@ import sqlalchemy as sa
 
 from cxflow import flow
 from cxflow.settings import Settings
-from cxflow.store import dialect, engine, landing
+from cxflow.store import batch_files, dialect, engine
 
 FILES = {"manifest.json": "manifest", "verdict.json": "verdict"}
 """Files that make a batch, or a prepared one, exist."""
@@ -112,14 +112,14 @@ class Points:
         fault_shop.Bucket.put_file = self.around(fault_shop.Bucket.put_file, "put")
         psycopg.Copy.write = self.around(psycopg.Copy.write, "copy_in")  # type: ignore[method-assign]
         for owner, name in (
-            (landing.BatchWriter, "records"),
-            (landing.BatchWriter, "query"),
-            (landing.BatchWriter, "malformed"),
+            (batch_files.BatchWriter, "records"),
+            (batch_files.BatchWriter, "query"),
+            (batch_files.BatchWriter, "malformed"),
             (flow.conforming, "conform"),
             (flow.gate, "validate"),
             (dialect, "stage"),
         ):
-            step = "write" if owner is landing.BatchWriter else name
+            step = "write" if owner is batch_files.BatchWriter else name
             setattr(owner, name, self.around(getattr(owner, name), step))
 
     def _watch_statements(self) -> None:

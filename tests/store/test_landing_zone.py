@@ -25,7 +25,7 @@ from cxflow.model.batch import BatchRef
 from cxflow.model.stream import Stream
 from cxflow.model.window import Window
 from cxflow.settings import Connection, Settings, load
-from cxflow.store import landing
+from cxflow.store import batch_files, landing
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 WINDOW = Window(NOW - timedelta(days=1), NOW)
@@ -89,7 +89,7 @@ def _files(settings: Settings) -> list[str]:
 
 def _records(settings: Settings, batch: BatchRef) -> list[Any]:
     with landing.local_copy(settings, batch.path) as folder, duckdb.connect() as database:
-        relation = landing.records_in(folder)
+        relation = batch_files.records_in(folder)
         rows = database.execute(f"SELECT _payload FROM {relation} ORDER BY _row").fetchall()
     return [json.loads(row[0]) for row in rows]
 
@@ -282,7 +282,7 @@ def test_a_connector_that_has_no_record_lands_an_empty_batch(settings: Settings)
 
 
 def test_records_land_in_chunks_and_in_order(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(landing, "CHUNK_RECORDS", 7)
+    monkeypatch.setattr(batch_files, "CHUNK_RECORDS", 7)
     records = [{"id": number} for number in range(50)]
     assert _records(settings, _land(settings, *records)) == records
 
@@ -323,8 +323,8 @@ def test_rows_are_numbered_first_the_records_then_what_is_malformed() -> None:
             writer.malformed(database, malformed)
         writer.malformed(database, f"SELECT {own}, 'why' AS reason, 'raw' AS payload WHERE false")
         assert (writer.rows, writer.malformed_rows) == (10, 4)
-        records = f"SELECT _row, id FROM {landing.records_in(writer.folder)}"
-        malformed = f"SELECT _row, payload FROM {landing.malformed_in(writer.folder)}"
+        records = f"SELECT _row, id FROM {batch_files.records_in(writer.folder)}"
+        malformed = f"SELECT _row, payload FROM {batch_files.malformed_in(writer.folder)}"
         assert sorted(database.execute(records).fetchall()) == [(row, row - 1) for row in range(1, 7)]
         assert sorted(database.execute(malformed).fetchall()) == [
             (7, "raw 0"),
@@ -338,7 +338,7 @@ def test_a_long_part_keeps_the_order_of_its_records() -> None:
     with landing.writing() as writer, duckdb.connect() as database:
         own = "'f' AS _origin, now() AS _received_at"
         writer.query(database, f"SELECT i AS id, {own} FROM range(300000) t(i)")
-        relation = landing.records_in(writer.folder)
+        relation = batch_files.records_in(writer.folder)
         moved = database.execute(f"SELECT count(*) FROM {relation} WHERE _row <> id + 1").fetchone()
     assert moved == (0,)
 
