@@ -31,6 +31,7 @@ from cxflow.kpis.kpi import Kpi, checked
 from cxflow.load import batch as loading
 from cxflow.model.batch import BatchRef, Mode
 from cxflow.model.window import Window
+from cxflow.model.workbench import workbench
 from cxflow.publish import grants, views
 from cxflow.settings import Settings
 from cxflow.store import database_errors, dialect, engine, landing, ledger, prepared, schema
@@ -101,13 +102,14 @@ def lint(settings: Settings, connection: str) -> list[str]:
     """
     checked = []
     connector = open_connection(settings, connection)
-    for name, stream in connector.streams.items():
-        with _at(connection, name):
-            check_mapping(stream)
-            check_references(stream, settings.connections)
-            identifiers.check(settings, connector.connection, stream)
-            gate.check(stream)
-        checked.append(f"{connection}.{name}")
+    with workbench() as database:
+        for name, stream in connector.streams.items():
+            with _at(connection, name):
+                check_mapping(stream, database)
+                check_references(stream, settings.connections)
+                identifiers.check(settings, connector.connection, stream)
+                gate.check(stream)
+            checked.append(f"{connection}.{name}")
     return checked
 
 

@@ -90,7 +90,6 @@ def conform(
     `known` is the stream's raw shape so far. Raises ConfigError where the mapping does not fit the raw columns,
     SourceError where the raw shape changed and a policy says stop.
     """
-    check(stream)
     check_references(stream, settings.connections)
     identifiers.check(settings, connection, stream)
     manifest = landing.read_manifest(settings, batch)
@@ -99,6 +98,7 @@ def conform(
     merged = shape.merge(known, manifest.raw_columns)
     path = scratch / "scratch.duckdb"
     with landing.local_copy(settings, batch.path) as folder, connect(path) as database:
+        check(stream, database)
         # A backfill meets files that are older than what is known.
         before = {} if manifest.mode == "backfill" else known
         lacking = batch_files.lacking(folder, before) if readable else {}

@@ -36,28 +36,28 @@ def connect(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         yield database
 
 
-def check(stream: Stream) -> None:
-    """Whether a mapping's tables and columns exist and its SQL parses. Raises ConfigError at the first fault."""
-    with duckdb.connect() as database:
-        for name, projections in stream.to.items():
-            if name not in tables.CANONICAL:
-                raise ConfigError(
-                    f"there is no canonical table {name!r}{nearest(name, tables.CANONICAL)}", value=name
-                )
-            allowed = tables.mappable(tables.CANONICAL[name])
-            for projection in projections:
-                for column, expression in projection.columns.items():
-                    if column not in allowed:
-                        raise ConfigError(
-                            f"{name} has no column {column!r} to map{nearest(column, allowed)}", value=column
-                        )
-                    _parse(database, f"{name}.{column}", expression)
-                _require_mapped(name, projection, stream)
-                for part in ("where", "for_each"):
-                    if expression := getattr(projection, part):
-                        _parse(database, f"{name}.{part}", expression)
-        for place, expression in record_expressions(stream).items():
-            _parse(database, place, expression)
+def check(stream: Stream, database: duckdb.DuckDBPyConnection) -> None:
+    """Whether a mapping's tables and columns exist and its SQL parses, which any database tells. Raises ConfigError at
+    the first fault."""
+    for name, projections in stream.to.items():
+        if name not in tables.CANONICAL:
+            raise ConfigError(
+                f"there is no canonical table {name!r}{nearest(name, tables.CANONICAL)}", value=name
+            )
+        allowed = tables.mappable(tables.CANONICAL[name])
+        for projection in projections:
+            for column, expression in projection.columns.items():
+                if column not in allowed:
+                    raise ConfigError(
+                        f"{name} has no column {column!r} to map{nearest(column, allowed)}", value=column
+                    )
+                _parse(database, f"{name}.{column}", expression)
+            _require_mapped(name, projection, stream)
+            for part in ("where", "for_each"):
+                if expression := getattr(projection, part):
+                    _parse(database, f"{name}.{part}", expression)
+    for place, expression in record_expressions(stream).items():
+        _parse(database, place, expression)
 
 
 def check_references(stream: Stream, systems: Iterable[str]) -> None:

@@ -6,6 +6,7 @@ tasks apart; the bounded retry here is the second layer, for people who look in 
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,9 @@ from sqlalchemy.pool import NullPool
 from cxflow.errors import ConfigError, WarehouseBusyError
 from cxflow.settings import Settings
 from cxflow.store import database_errors, dialect
+
+STATEMENTS = 2_000
+"""More than one trip through many streams has."""
 
 
 def warehouse_url(settings: Settings) -> sa.URL:
@@ -39,7 +43,7 @@ def warehouse_url(settings: Settings) -> sa.URL:
 
 
 def engine(settings: Settings) -> sa.Engine:
-    """An engine without a pool: a DuckDB file is free again as soon as its connection closes.
+    """The engine of the warehouse.
 
     Raises ConfigError for a database that a warehouse cannot be, and for a file that cannot be there.
     """
@@ -55,14 +59,21 @@ def engine(settings: Settings) -> sa.Engine:
     if settings.warehouse.password:
         url = url.set(password=settings.warehouse.password.reveal("warehouse.password").get_secret_value())
     try:
-        # Parameters are data: no traceback may show them.
-        return sa.create_engine(url, poolclass=NullPool, hide_parameters=True)
+        return _engine(url)
     except ModuleNotFoundError as problem:
         raise ConfigError(
             f"the driver of {url.drivername} is not installed",
             value="warehouse.url",
             fix="cxflow-framework[postgres] brings PostgreSQL's",
         ) from problem
+
+
+@functools.lru_cache(maxsize=4)
+def _engine(url: sa.URL) -> sa.Engine:
+    """One engine for the process, which remembers how statements are written; without a pool, so that a DuckDB file
+    is free again as soon as its connection closes."""
+    # Parameters are data: no traceback may show them.
+    return sa.create_engine(url, poolclass=NullPool, hide_parameters=True, query_cache_size=STATEMENTS)
 
 
 def _check_file(url: sa.URL) -> None:
@@ -83,16 +94,13 @@ def transaction(settings: Settings) -> Iterator[sa.Connection]:
     WarehouseBusyError. Whatever else the database refuses is raised as `database_errors` sorts it.
     """
     warehouse = engine(settings)
-    try:
-        with (
-            database_errors.explained(warehouse.dialect.loaded_dbapi.Error),
-            _connect(warehouse, settings.warehouse.busy_timeout_seconds) as connection,
-            connection.begin(),
-        ):
-            dialect.prepare(connection)
-            yield connection
-    finally:
-        warehouse.dispose()
+    with (
+        database_errors.explained(warehouse.dialect.loaded_dbapi.Error),
+        _connect(warehouse, settings.warehouse.busy_timeout_seconds) as connection,
+        connection.begin(),
+    ):
+        dialect.prepare(connection)
+        yield connection
 
 
 def _connect(warehouse: sa.Engine, patience_seconds: float) -> sa.Connection:

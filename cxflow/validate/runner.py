@@ -12,7 +12,7 @@ import re
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,8 @@ from cxflow.settings import nearest
 
 # Great Expectations asks SQLAlchemy for things that DuckDB's driver cannot do unless it is told not to.
 _ENGINE = {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None, "skip_autocommit_rollback": True}
+_WHOLE = "all"
+"""The batch that is a table's every row."""
 _RESULT = {"result_format": "COMPLETE", "unexpected_index_column_names": ["row_id"]}
 
 
@@ -45,13 +47,9 @@ def run(database: Path, suites: dict[str, list[Expectation]]) -> list[Broken]:
     Raises FatalError where an expectation could not be evaluated: a crash is never taken for a pass or a miss.
     """
     broken: list[Broken] = []
-    with _source(database) as source:
+    with _source(database, suites) as source:
         for table, expectations in suites.items():
-            batch = (
-                source.add_table_asset(table, table_name=table)
-                .add_batch_definition_whole_table("all")
-                .get_batch()
-            )
+            batch = source.get_asset(table).get_batch_definition(_WHOLE).get_batch()
             outcome = batch.validate(_suite(table, expectations), result_format=_RESULT)
             by_rule = {expectation.rule: expectation for expectation in expectations}
             for result in outcome.results:
@@ -97,17 +95,30 @@ def import_aside() -> None:
         threading.Thread(target=great_expectations, daemon=True).start()
 
 
-@contextmanager
-def _source(database: Path) -> Iterator[Any]:
-    """The scratch file as a data source of a context that lives in memory and shows no progress bars."""
+@functools.cache
+def _context() -> Any:
+    """A context that lives in memory and shows no progress bars."""
     context = great_expectations().get_context(mode="ephemeral")
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    source = context.data_sources.add_sql(
-        "scratch",
+    return context
+
+
+@contextmanager
+def _source(database: Path, tables: Iterable[str]) -> Iterator[Any]:
+    """The scratch file as a data source, with its tables. Declared at once: a context writes itself down as YAML
+    whenever something is added to it."""
+    name = str(database)
+    whole = [{"name": _WHOLE, "partitioner": None}]
+    source = _context().data_sources.add_sql(
+        name,
         connection_string=f"duckdb:///{database}",
         kwargs={**_ENGINE, "connect_args": {"config": {"memory_limit": memory_limit()}}},
+        assets=[
+            {"type": "table", "name": table, "table_name": table, "batch_definitions": whole}
+            for table in tables
+        ],
     )
     try:
         yield source
@@ -117,6 +128,7 @@ def _source(database: Path) -> Iterator[Any]:
         execution.close()
         execution.engine.dispose()
         source.get_engine().dispose()
+        _context().data_sources.delete(name)
 
 
 def _suite(table: str, expectations: list[Expectation]) -> Any:

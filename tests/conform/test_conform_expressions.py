@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import duckdb
 import pytest
 from trip_bench import Bench
 
@@ -169,7 +170,7 @@ FAULTS = {
 def test_a_mapping_that_cannot_work_is_named_before_anything_is_read(fault: str) -> None:
     to, says = FAULTS[fault]
     with pytest.raises(ConfigError, match=says):
-        check(Stream.model_validate(stream(to)))
+        check(Stream.model_validate(stream(to)), duckdb.connect())
 
 
 BOUND = {
@@ -222,4 +223,4 @@ def test_a_fault_says_its_connection_and_stream(tmp_path: Any) -> None:
 def test_an_expression_over_other_records_is_refused_before_anything_is_read() -> None:
     to = {"support_case": {**CASE, "reason": "lead(x) OVER (ORDER BY id)"}}
     with pytest.raises(ConfigError, match=r"support_case\.reason: .*is a window function"):
-        check(Stream.model_validate(stream(to)))
+        check(Stream.model_validate(stream(to)), duckdb.connect())
