@@ -11,7 +11,7 @@ from cxflow.model.sql import identifier, literal, literals
 from cxflow.model.stream import Stream
 from cxflow.settings import Connection, Settings, nearest
 
-_EMAIL = r"[^@\s,;]+@[^@\s,;]+\.[^@\s.,;]+"
+_EMAIL = r"[^@\s,;\x00]+@[^@\s,;\x00]+\.[^@\s.,;\x00]+"
 
 
 def collect(
@@ -25,8 +25,8 @@ def collect(
     """Fill `identifier_met` from the sheet; returns how many values of each namespace could not be used.
 
     An e-mail address is compared in lower case, a telephone number in E.164 (national ones belong to
-    `country`), anything else as it is. A value that is no address or no possible number names nobody: the
-    record loads without it, and it is counted. Values that `identity.ignore` lists name nobody either.
+    `country`), anything else as it is. A value that is no address, no possible number or no text (U+0000 in it) names
+    nobody: the record loads without it, and it is counted. Values that `identity.ignore` lists name nobody either.
     """
     secret = salt(settings)
     unusable: dict[str, int] = {}
@@ -111,7 +111,7 @@ def _normalise(database: duckdb.DuckDBPyConnection, namespace: str, country: str
         database.execute("CREATE OR REPLACE TEMP TABLE normal AS SELECT * FROM numbers")
         database.unregister("numbers")
         return
-    value = "raw_value"
+    value = "CASE WHEN NOT contains(raw_value, chr(0)) THEN raw_value END"
     if namespace == "email":
         value = f"CASE WHEN regexp_full_match(email(raw_value), {literal(_EMAIL)}) THEN email(raw_value) END"
     database.execute(

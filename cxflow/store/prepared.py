@@ -82,8 +82,11 @@ def commit(settings: Settings, batch: BatchRef, conformed: Conformed, verdict: V
         workbench(conformed.database) as database,
         landing.local_copy(settings, batch.path) as landed,
     ):
+        # What is only shown may be shown without NUL, which PostgreSQL does not keep: the record itself is landed.
+        raw_value, payload = (f"replace({text}, chr(0), '\\0')" for text in ("f.raw_value", "l.payload"))
         database.execute(
-            "CREATE TABLE refusal AS SELECT DISTINCT f.*, a.record_id, a.version_at, l.received_at, l.payload "
+            f"CREATE TABLE refusal AS SELECT DISTINCT f.* REPLACE ({raw_value} AS raw_value), "
+            f"replace(a.record_id, chr(0), '\\0') AS record_id, a.version_at, l.received_at, {payload} AS payload "
             "FROM refused f LEFT JOIN record a USING (_row) "
             f"LEFT JOIN (SELECT * FROM ({payloads(landed, manifest)}) SEMI JOIN refused USING (_row)) l USING (_row) "
             "ORDER BY f._row"

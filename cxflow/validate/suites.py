@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Table
+from sqlalchemy import String, Table
 
 from cxflow.model.currencies import CURRENCIES
 from cxflow.model.expectation import Expectation
@@ -61,6 +61,11 @@ def of_table(quality: Quality, table: Table) -> list[Expectation]:
             ("journey_stage_known", _one_of("journey_stage", "before", "during", "after"), ""),
             ("control_known", _one_of("control", "owned", "external"), ""),
         ]
+    texts = [f"t.{name}" for name, column in columns.items() if isinstance(column.type, String)]
+    no_nul = f"NOT contains(concat(t.record_id, {', '.join(texts)}), chr(0))"
+    found.append(
+        ("text_without_nul", no_nul, "U+0000 means nothing in a text, and not every database keeps it")
+    )
     return [Expectation(table=table.name, rule=rule, sql=sql, says=says) for rule, sql, says in found]
 
 

@@ -104,3 +104,32 @@ def test_a_replay_of_an_older_version_does_not_replace_what_has_come_since(bench
     assert bench.query("SELECT status FROM quarantine") == [("superseded",)]
     assert flow.replay(bench.settings, Filter(status=None)) == [], "nothing is open"
     assert bench.query("SELECT rating_value FROM review") == [(4.0,)]
+
+
+def test_a_character_that_no_text_has_stops_no_load_on_either_database(bench: Bench) -> None:
+    loose = {"min_records": 10, "max_rejected_share": 1.0}
+    bench.reconfigure({"quality": loose, **Bench.tree(streams(identifiers={"device": "who"}))})
+    records = [
+        review(1) | {"who": "a"},
+        review(2) | {"who": "b", "text": "cut\x00off"},
+        review(3, "five\x00") | {"who": "c"},
+        review(4) | {"id": "4\x00", "who": "d"},
+        review(5) | {"who": "e\x00"},
+    ]
+    report = bench.load(records)
+    assert (report.counts.inserted, report.counts.quarantined) == (2, 3)
+    assert report.rules == {"cast": 1, "text_without_nul": 2}
+    assert report.notes == {"unusable_identifiers": {"shop.device": 1}}
+    assert bench.query("SELECT source_record_id, review_body FROM review ORDER BY 1") == [
+        ("1", CANARY),
+        ("5", CANARY),
+    ]
+    assert bench.query("SELECT rule, source_record_id, raw_value FROM quarantine ORDER BY 2") == [
+        ("text_without_nul", "2", None),
+        ("cast", "3", r"five\0"),
+        ("text_without_nul", r"4\0", None),
+    ]
+    bench.reconfigure({"quality": loose, **Bench.tree(streams("replace(score, 'five' || chr(0), '5')"))})
+    (mended,) = flow.replay(bench.settings, Filter(rule="cast"))
+    assert mended.counts.inserted == 1, "what is landed is as it was delivered"
+    assert bench.books_balance()

@@ -123,6 +123,12 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "order_header.time_plausible": ("order_header", {"promised_at": "1970-01-01T00:00:00Z"}),
     "order_header.time_not_in_future": ("order_header", {"delivered_at": "2026-03-04T00:00:00Z"}),
     "order_header.end_not_before_start": ("order_header", {"delivered_at": "2026-02-28T00:00:00Z"}),
+    "touchpoint.text_without_nul": ("touchpoint", {"reason": "late\x00"}),
+    "survey_response.text_without_nul": ("survey_response", {"question_id": "q\x001"}),
+    "review.text_without_nul": ("review", {"review_body": "\x00"}),
+    "interaction.text_without_nul": ("interaction", {"outcome": "sold\x00"}),
+    "support_case.text_without_nul": ("support_case", {"reason": "\x00\x00"}),
+    "order_header.text_without_nul": ("order_header", {"status": "placed\x00"}),
 }
 """`table.rule` to the record that breaks it: a table, and what differs from the good one."""
 
