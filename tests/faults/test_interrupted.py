@@ -11,7 +11,9 @@ from pathlib import Path
 import fault_shop
 import pytest
 from fault_checker import check
+from typer.testing import CliRunner
 
+from cxflow.cli.app import app
 from cxflow.settings import Settings, load
 
 RUNS = """
@@ -42,19 +44,21 @@ def project(tmp_path: Path) -> tuple[Settings, Path]:
     return load(tmp_path), source
 
 
-def run(folder: Path, place: tuple[str, str], sent: signal.Signals | None) -> tuple[int, str]:
+def line(folder: Path) -> list[str]:
+    return ["--project", str(folder), "run", "--until", fault_shop.end(0).isoformat()]
+
+
+def interrupt(folder: Path, place: tuple[str, str], sent: signal.Signals) -> tuple[int, str]:
     """`cxflow run` in a process of its own, with a signal once it comes to a place; exit code and stderr."""
     module, name = place
-    command = [sys.executable, "-c", RUNS.format(module=module, name=name)]
-    command += ["--project", str(folder), "run", "--until", fault_shop.end(0).isoformat()]
+    command = [sys.executable, "-c", RUNS.format(module=module, name=name), *line(folder)]
     environment = {**os.environ, "TMPDIR": str(folder / "tmp")}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
         assert process.stdout is not None
-        if sent:
-            assert process.stdout.readline() == "reached\n"
-            process.send_signal(sent)
+        assert process.stdout.readline() == "reached\n"
+        process.send_signal(sent)
         _, said = process.communicate(timeout=120)
         return process.returncode, said
 
@@ -65,13 +69,13 @@ def test_an_interrupted_run_says_so_and_the_next_one_finishes(
 ) -> None:
     settings, source = project
     for sent, code, word in ((signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")):
-        ended, said = run(settings.folder, place, sent)
+        ended, said = interrupt(settings.folder, place, sent)
         assert ended == code, said
         assert f"{word}: nothing is half done" in said
         assert "Traceback" not in said
         assert list((settings.folder / "tmp").iterdir()) == []
         assert list((settings.folder / "landing").rglob("*.tmp")) == []
-    ended, said = run(settings.folder, place, None)
-    assert ended == 0, said
+    finished = CliRunner().invoke(app, line(settings.folder))
+    assert finished.exit_code == 0, finished.stderr
     found = check(settings, source, 0)
     assert (found.lost, found.duplicated, found.unbalanced) == ([], [], [])
