@@ -41,7 +41,8 @@ def kpis(
     as_of: Annotated[str | None, typer.Option(metavar="ISO", help="As published at that moment.")] = None,
     listed: Annotated[bool, typer.Option("--list", help="Which KPIs there are, and their formulas.")] = False,
     recompute: Annotated[
-        bool, typer.Option("--recompute", help="Compute all periods anew first: after settings changed.")
+        bool,
+        typer.Option("--recompute", help="Compute all periods anew first: after rows were changed by hand."),
     ] = False,
 ) -> None:
     """Show KPIs: value, 95 % interval, observations."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Mapping, Set
-from datetime import date, timedelta
+from collections.abc import Mapping, Sequence, Set
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, select
@@ -27,9 +27,7 @@ def affected(connection: Connection, estimator: Estimator, touched: Touched, zon
         if changed and (None in changed or not reach.is_bounded):
             return EVERY_PERIOD
         known = [day for day in changed if day is not None]
-        eventful = (
-            _eventful_days(connection, reach.since_last) if known and reach.since_last is not None else []
-        )
+        eventful = _eventful_days(connection, reach.since_last, known)
         for day in known:
             earlier = bisect_left(eventful, day)
             first = eventful[earlier - 1] if earlier else day
@@ -38,7 +36,12 @@ def affected(connection: Connection, estimator: Estimator, touched: Touched, zon
     return Periods.holding(days, and_next=estimator.looks_back)
 
 
-def _eventful_days(connection: Connection, rows: Rows) -> list[date]:
-    """The UTC days that have events, in order."""
-    events = rows.subquery()
-    return sorted(connection.scalars(select(local_day(events.c.at, "UTC")).distinct()))
+def _eventful_days(connection: Connection, rows: Rows | None, known: Sequence[date]) -> list[date]:
+    """The UTC days that have events, in order: those since the first of the known days, and the last before it."""
+    if rows is None or not known:
+        return []
+    at = rows.subquery().c.at
+    midnight = datetime.combine(min(known), time.min, UTC)
+    before = select(local_day(at, "UTC")).where(at < midnight).order_by(at.desc()).limit(1)
+    since = select(local_day(at, "UTC")).where(at >= midnight).distinct()
+    return [*connection.scalars(before), *sorted(connection.scalars(since))]

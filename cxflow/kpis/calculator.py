@@ -1,23 +1,25 @@
 """Recomputes what loads have changed and publishes what came out different, in the flow's transaction.
 
-The database aggregates, one statement per KPI (two where the grain `all`, which needs all events, goes with
-others, which do not); Python only turns components into values and intervals.
+The database aggregates; Python only turns components into values and intervals. Where a KPI is a sum over events, those
+of the touched days are counted, and its weeks, months and whole period are summed from days: a day's load costs a day,
+however long the history. Other KPIs (quantiles, customers) count the events of each period, for the whole all of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from sqlalchemy import Connection, delete
 
+from cxflow.kpis import days
 from cxflow.kpis.affected import affected
 from cxflow.kpis.cells import KEY, Cut
-from cxflow.kpis.estimators import Estimate, Estimator
+from cxflow.kpis.estimators import Additive, Estimate, Estimator
+from cxflow.kpis.facts import Rows
 from cxflow.kpis.intervals import Array
 from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.periods import EVERY_PERIOD, Grain, Periods
@@ -27,10 +29,10 @@ from cxflow.kpis.publication import (
     after_the_last,
     define,
     insert_values,
-    is_published,
     news,
     published,
     rows_of,
+    versions,
 )
 from cxflow.settings import Settings
 from cxflow.store.tables import pending_kpi
@@ -66,8 +68,9 @@ def compute(
     """Recompute the periods touched since the last time, and publish the values that are new or different.
 
     Works in the caller's transaction and commits nothing. A KPI, or a version of one, that is new to the
-    warehouse is computed for all periods. `everything` recomputes all periods of all KPIs: for when the
-    settings that values depend on (time zone, minimum n, thresholds, rates) change, which touches no day.
+    warehouse is computed for all periods, and so is every one when the settings that values depend on (time zone,
+    currency, `[kpis]`) are other ones. `everything` recomputes all periods of all KPIs anyway: for rows that somebody
+    changed by hand.
 
     Raises ConfigError, before anything is written, where the settings do not fit the data.
     """
@@ -80,33 +83,33 @@ def compute(
     new = define(connection, kpis.values(), settings)
     zone = ZoneInfo(settings.project.timezone)
 
-    rows: list[dict[str, Any]] = []
-    recomputed, cells, suppressed, emptied = [], 0, 0, 0
+    known = versions(connection)
+    computation = _Computation(connection, settings, as_of)
     for name, kpi in kpis.items():
         if kpi.needs is not None and connection.execute(kpi.needs.limit(1)).first() is None:
             continue
         estimator = kpi.estimator(settings)
-        all_of_it = everything or name in new or (kpi.needs is not None and not is_published(connection, kpi))
+        was_published = (name, kpi.version) in known
+        all_of_it = everything or name in new or (kpi.needs is not None and not was_published)
         periods = EVERY_PERIOD if all_of_it else affected(connection, estimator, touched, zone)
         if not periods:
             continue
-        computed = _computed(connection, settings, kpi, estimator, periods)
-        changed = news(computed, published(connection, kpi, periods))
-        rows += rows_of(kpi, changed, as_of)
-        recomputed.append(name)
-        cells += len(computed)
-        suppressed += sum(figures.is_suppressed for figures in computed.values())
-        emptied += sum(key not in computed for key in changed)
-    insert_values(connection, rows)
-    return KpiReport(
-        as_of=as_of,
-        kpis=tuple(recomputed),
-        computed=cells,
-        published=len(rows),
-        emptied=emptied,
-        unchanged=cells - (len(rows) - emptied),
-        suppressed=suppressed,
-    )
+        computation.kpis.append(name)
+        of_events, of_days = _ways(kpi, estimator)
+        counted = computation.counted(kpi, estimator, of_events, periods)
+        if not counted and not was_published:
+            continue
+        computation.publish(kpi, of_events, periods, counted)
+        if of_days:
+            computation.publish(kpi, of_days, periods, computation.summed(kpi, estimator, of_days, periods))
+    return computation.report()
+
+
+def _ways(kpi: Kpi, estimator: Estimator) -> tuple[tuple[Grain, ...], tuple[Grain, ...]]:
+    """The grains that are counted from events, and those that are summed from days."""
+    if not isinstance(estimator, Additive) or "day" not in kpi.grains:
+        return kpi.grains, ()
+    return ("day",), tuple(grain for grain in kpi.grains if grain != "day")
 
 
 def _take_pending(connection: Connection) -> dict[str, set[date | None]]:
@@ -118,30 +121,71 @@ def _take_pending(connection: Connection) -> dict[str, set[date | None]]:
     return touched
 
 
-def _computed(
-    connection: Connection, settings: Settings, kpi: Kpi, estimator: Estimator, periods: Periods
-) -> dict[Key, Figures]:
-    """The figures of a KPI in these periods."""
-    zone = settings.project.timezone
-    cells: list[Any] = []
-    names: tuple[str, ...] = ()
-    for grains in _queries(kpi.grains, periods):
-        spans = periods.spans(grains, ZoneInfo(zone), estimator.looks_back)
-        result = connection.execute(estimator.cells(Cut(grains, kpi.dimensions, zone, spans)))
+class _Computation:
+    """One computation: what it counts and publishes, and how much that was."""
+
+    def __init__(self, connection: Connection, settings: Settings, as_of: datetime) -> None:
+        self._connection, self._settings, self._as_of = connection, settings, as_of
+        self.kpis: list[str] = []
+        self._computed = self._published = self._emptied = self._suppressed = 0
+
+    def counted(
+        self, kpi: Kpi, estimator: Estimator, grains: Sequence[Grain], periods: Periods
+    ) -> dict[Key, Figures]:
+        """The figures of a KPI in these periods, from events."""
+        zone = self._settings.project.timezone
+        found: dict[Key, Figures] = {}
+        for group in _queries(grains, periods):
+            spans = periods.spans(group, ZoneInfo(zone), estimator.looks_back)
+            cells = estimator.cells(Cut(group, kpi.dimensions, zone, spans))
+            found |= self._figures(kpi, estimator, cells, periods)
+        return found
+
+    def summed(
+        self, kpi: Kpi, estimator: Estimator, grains: Sequence[Grain], periods: Periods
+    ) -> dict[Key, Figures]:
+        """The same from the days, which must be published."""
+        return self._figures(kpi, estimator, days.summed(kpi, grains, periods), periods)
+
+    def _figures(self, kpi: Kpi, estimator: Estimator, cells: Rows, periods: Periods) -> dict[Key, Figures]:
+        result = self._connection.execute(cells)
         names = tuple(result.keys())
-        cells += (cell for cell in result.all() if (cell[0], cell[1]) in periods)
-    if not cells:
-        return {}
-    columns = dict(zip(names, zip(*cells, strict=True), strict=True))
-    keys = zip(*(columns.pop(name) for name in KEY), strict=True)
-    estimate = estimator.estimate({name: np.array(found, dtype=float) for name, found in columns.items()})
-    return dict(zip(keys, _figures(kpi, estimate, settings.kpis.min_n), strict=True))
+        rows = [row for row in result.all() if (row[0], row[1]) in periods]
+        if not rows:
+            return {}
+        columns = dict(zip(names, zip(*rows, strict=True), strict=True))
+        keys = zip(*(columns.pop(name) for name in KEY), strict=True)
+        estimate = estimator.estimate({name: np.array(found, dtype=float) for name, found in columns.items()})
+        return dict(zip(keys, _figures(kpi, estimate, self._settings.kpis.min_n), strict=True))
+
+    def publish(
+        self, kpi: Kpi, grains: Sequence[Grain], periods: Periods, computed: Mapping[Key, Figures]
+    ) -> None:
+        """What is new or different in these periods, cells that have no events any more among it."""
+        changed = news(computed, published(self._connection, kpi, grains, periods))
+        insert_values(self._connection, rows_of(kpi, changed, self._as_of))
+        self._computed += len(computed)
+        self._published += len(changed)
+        self._emptied += sum(key not in computed for key in changed)
+        self._suppressed += sum(figures.is_suppressed for figures in computed.values())
+
+    def report(self) -> KpiReport:
+        """What it did."""
+        return KpiReport(
+            as_of=self._as_of,
+            kpis=tuple(self.kpis),
+            computed=self._computed,
+            published=self._published,
+            emptied=self._emptied,
+            unchanged=self._computed - (self._published - self._emptied),
+            suppressed=self._suppressed,
+        )
 
 
-def _queries(grains: tuple[Grain, ...], periods: Periods) -> tuple[tuple[Grain, ...], ...]:
+def _queries(grains: Sequence[Grain], periods: Periods) -> tuple[tuple[Grain, ...], ...]:
     """Which grains one statement computes: `all` needs all events, the others only those of their periods."""
     if periods == EVERY_PERIOD:
-        return (grains,)
+        return (tuple(grains),)
     dated = tuple(grain for grain in grains if grain != "all")
     return tuple(group for group in (dated, ("all",) if "all" in grains else ()) if group)
 
@@ -162,6 +206,7 @@ def _figures(kpi: Kpi, estimate: Estimate, min_n: int) -> Iterator[Figures]:
         shown(np.clip(estimate.low, kpi.lowest, kpi.highest)),
         shown(np.clip(estimate.high, kpi.lowest, kpi.highest)),
         is_suppressed.tolist(),
+        _nullable(estimate.squared_deviation),
     )
 
 

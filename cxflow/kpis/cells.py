@@ -65,6 +65,8 @@ def cells(fact: Fact, cut: Cut, per_customer: bool = False, **aggregates: Column
     With `per_customer`, a row per cell and customer, `customer_id` after the KEY; events without one are left
     out.
     """
+    if cut.spans is not None:
+        fact = fact.between(cut.spans[0][0], cut.spans[-1][1])
     inner = fact.rows.subquery()
     timed = select(inner, _local(inner.c.at, cut.zone).label("local"))
     if cut.spans is not None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from sqlalchemy import Boolean, String, and_, column, exists, func, select
 
 from cxflow.kpis.estimators import Rate, Share
-from cxflow.kpis.facts import Fact, Reach, fact, seconds_between
+from cxflow.kpis.facts import Fact, Reach, Rows, fact, newest, seconds_between
 from cxflow.kpis.kpi import Kpi
 from cxflow.model.activities import SUPPORT_ACTIVITIES
 from cxflow.settings import Settings
@@ -31,23 +33,30 @@ def judged_contacts(settings: Settings) -> Fact:
     A contact repeats an earlier one when it is of the same customer, on the same reason (none counts as one
     reason) and strictly later. The days are over when the newest support contact is that much later.
     """
-    wait_seconds = settings.kpis.repeat_contact_days * 86_400
-    of_customers = support_contacts.where(column("customer_id").is_not(None)).rows.subquery()
-    about = (of_customers.c.customer_id, func.coalesce(of_customers.c.reason, ""))
-    following = func.lead(of_customers.c.at).over(partition_by=about, order_by=of_customers.c.at)
-    in_order = select(of_customers, following.label("following")).subquery()
+    wait = timedelta(days=settings.kpis.repeat_contact_days)
+    of_customers = support_contacts.where(column("customer_id").is_not(None))
+
+    def until_repeated(start: datetime, end: datetime) -> Rows:
+        return _judged(of_customers.between(start, end + wait).rows, wait)
+
+    reach = Reach(before=settings.kpis.repeat_contact_days, since_last=support_contacts.rows)
+    return Fact(_judged(of_customers.rows, wait), {touchpoint.name: reach}, until_repeated)
+
+
+def _judged(contacts: Rows, wait: timedelta) -> Rows:
+    contact = contacts.subquery()
+    about = (contact.c.customer_id, func.coalesce(contact.c.reason, ""))
+    following = func.lead(contact.c.at).over(partition_by=about, order_by=contact.c.at)
+    in_order = select(contact, following.label("following")).subquery()
     # Contacts of one instant follow each other in that order; only what follows the last of them is later.
     instant = (in_order.c.customer_id, func.coalesce(in_order.c.reason, ""), in_order.c.at)
     later = func.max(in_order.c.following).over(partition_by=instant)
     rows = select(in_order, later.label("later")).subquery()
-    everyone = support_contacts.rows.subquery()
-    newest = select(func.max(everyone.c.at)).scalar_subquery()
-    is_repeated = and_(rows.c.later > rows.c.at, seconds_between(rows.c.at, rows.c.later) <= wait_seconds)
-    judged = select(rows, func.coalesce(is_repeated, False).label("is_repeated")).where(
-        seconds_between(rows.c.at, newest) >= wait_seconds
+    seconds = wait.total_seconds()
+    is_repeated = and_(rows.c.later > rows.c.at, seconds_between(rows.c.at, rows.c.later) <= seconds)
+    return select(rows, func.coalesce(is_repeated, False).label("is_repeated")).where(
+        seconds_between(rows.c.at, newest(support_contacts.rows)) >= seconds
     )
-    reach = Reach(before=settings.kpis.repeat_contact_days, since_last=support_contacts.rows)
-    return Fact(judged, {touchpoint.name: reach})
 
 
 contact_rate = Kpi(

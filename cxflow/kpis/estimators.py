@@ -31,7 +31,7 @@ from sqlalchemy import (
 
 from cxflow.kpis import intervals
 from cxflow.kpis.cells import KEY, Cut, cells, cells_of_customers, local_day
-from cxflow.kpis.facts import Fact, Reach, Rows
+from cxflow.kpis.facts import Fact, Reach, Rows, newest
 from cxflow.kpis.intervals import Array
 
 Components = Mapping[str, Array]
@@ -47,6 +47,8 @@ class Estimate:
     numerator: Array
     denominator: Array
     """Additive components: summed over cells, they give the value of the whole. NaN for quantiles."""
+    squared_deviation: Array
+    """Squared distances of the observations from their mean, summed. NaN where the interval needs none."""
     value: Array
     low: Array
     high: Array
@@ -75,6 +77,14 @@ class Estimator(ABC):
         """Values and intervals from the components."""
 
 
+class Additive(Estimator):
+    """Measured by sums over events, so that what holds for some days follows from each of them.
+
+    Its components are `n`, `numerator` (a sum over the events) and, where the interval needs it,
+    `squared_deviation`; they are what is published, and what `days.summed` adds up.
+    """
+
+
 @dataclass(frozen=True)
 class _OfFact(Estimator):
     of: Fact
@@ -85,21 +95,21 @@ class _OfFact(Estimator):
 
 
 @dataclass(frozen=True)
-class Share(_OfFact):
+class Share(_OfFact, Additive):
     """Events for which `where` holds ÷ events: 0 to 1."""
 
     where: ColumnElement[bool]
     method = "Wilson score"
 
     def cells(self, cut: Cut) -> Rows:
-        return cells(self.of, cut, n=func.count(), hits=func.count().filter(self.where))
+        return cells(self.of, cut, n=func.count(), numerator=func.count().filter(self.where))
 
     def estimate(self, components: Components) -> Estimate:
         return _share(components)
 
 
 @dataclass(frozen=True)
-class Net(_OfFact):
+class Net(_OfFact, Additive):
     """100 × (share of `plus` − share of `minus`): −100 to 100."""
 
     plus: ColumnElement[bool]
@@ -107,17 +117,19 @@ class Net(_OfFact):
     method = "normal, with the variance of a ternary variable; percentile bootstrap under n = 30"
 
     def cells(self, cut: Cut) -> Rows:
-        plus, minus = func.count().filter(self.plus), func.count().filter(self.minus)
-        return cells(self.of, cut, n=func.count(), plus=plus, minus=minus)
+        sign = cast(case((self.plus, 1), (self.minus, -1), else_=0), Double)
+        return cells(self.of, cut, n=func.count(), numerator=func.sum(sign), squared_deviation=_spread(sign))
 
     def estimate(self, components: Components) -> Estimate:
-        n, plus, minus = (components[name] for name in ("n", "plus", "minus"))
-        low, high = intervals.net(plus, minus, n)
-        return Estimate(n, plus - minus, n, 100 * (plus - minus) / n, 100 * low, 100 * high)
+        n, net, spread = (components[name] for name in ("n", "numerator", "squared_deviation"))
+        # Of −1, 0 and 1, the squares count those that are not 0.
+        either = np.rint(spread + net * net / n)
+        low, high = intervals.net((either + net) / 2, (either - net) / 2, n)
+        return Estimate(n, net, n, spread, 100 * net / n, 100 * low, 100 * high)
 
 
 @dataclass(frozen=True)
-class Mean(_OfFact):
+class Mean(_OfFact, Additive):
     """The mean of a measure, in its own unit; events without it do not count."""
 
     measure: ColumnElement[Any]
@@ -126,17 +138,18 @@ class Mean(_OfFact):
     def cells(self, cut: Cut) -> Rows:
         measure = cast(self.measure, Double)
         known = self.of.where(self.measure.is_not(None))
-        # The database's variance, not a sum of squares: that would lose large means with small spread.
-        return cells(known, cut, n=func.count(), total=func.sum(measure), variance=func.var_samp(measure))
+        total, spread = func.sum(measure), _spread(measure)
+        return cells(known, cut, n=func.count(), numerator=total, squared_deviation=spread)
 
     def estimate(self, components: Components) -> Estimate:
-        n, total = components["n"], components["total"]
-        low, high = intervals.student(total / n, components["variance"], n)
-        return Estimate(n, total, n, total / n, low, high)
+        n, total, spread = (components[name] for name in ("n", "numerator", "squared_deviation"))
+        variance = spread / np.where(n > 1, n - 1, np.nan)
+        low, high = intervals.student(total / n, variance, n)
+        return Estimate(n, total, n, spread, total / n, low, high)
 
 
 @dataclass(frozen=True)
-class Rate(Estimator):
+class Rate(Additive):
     """`times` × events ÷ events of another fact, `per`, of which n counts; none where `per` has none."""
 
     of: Fact
@@ -150,13 +163,13 @@ class Rate(Estimator):
 
     def cells(self, cut: Cut) -> Rows:
         hits, n = func.sum(column("hit", Integer)), func.sum(column("base", Integer))
-        return cells(self.of.against(self.per), cut, n=n, hits=hits)
+        return cells(self.of.against(self.per), cut, n=n, numerator=hits)
 
     def estimate(self, components: Components) -> Estimate:
-        hits, n = components["hits"], components["n"]
+        hits, n = components["numerator"], components["n"]
         scale = self.times / np.where(n > 0, n, np.nan)
         low, high = intervals.garwood(hits)
-        return Estimate(n, hits, n, hits * scale, low * scale, high * scale)
+        return Estimate(n, hits, n, _none(n), hits * scale, low * scale, high * scale)
 
 
 @dataclass(frozen=True)
@@ -198,9 +211,9 @@ class Quantile(_OfFact):
         ).join_from(cell, ranks, literal(True))
 
     def estimate(self, components: Components) -> Estimate:
-        none = np.full_like(components["n"], np.nan)
+        none = _none(components["n"])
         low, high = components["low"], components["high"]
-        return Estimate(components["n"], none, none, components["value"], low, high)
+        return Estimate(components["n"], none, none, none, components["value"], low, high)
 
 
 @dataclass(frozen=True)
@@ -213,7 +226,7 @@ class RepeatShare(_OfFact):
     def cells(self, cut: Cut) -> Rows:
         customers = cells(self.of, cut, per_customer=True, events=func.count())
         often = func.count().filter(column("events") >= self.times)
-        return cells_of_customers(customers, n=func.count(), hits=often)
+        return cells_of_customers(customers, n=func.count(), numerator=often)
 
     def estimate(self, components: Components) -> Estimate:
         return _share(components)
@@ -244,8 +257,7 @@ class Retained(_OfFact):
             active, again.label("again"), _next_period(active.c.grain, active.c.period_start).label("next")
         )
         customer = before.subquery()
-        newest = self.of.where(column("customer_id").is_not(None)).rows.subquery()
-        horizon = select(func.max(local_day(newest.c.at, cut.zone))).scalar_subquery()
+        horizon = local_day(newest(self.of.where(column("customer_id").is_not(None)).rows), cut.zone)
         judged = select(
             customer.c.grain,
             customer.c.next.label("period_start"),
@@ -254,7 +266,7 @@ class Retained(_OfFact):
             func.coalesce(customer.c.again == customer.c.next, False).label("returned"),
         ).where(customer.c.next <= horizon)
         return cells_of_customers(
-            judged, n=func.count(), hits=func.count().filter(column("returned", Boolean))
+            judged, n=func.count(), numerator=func.count().filter(column("returned", Boolean))
         )
 
     def estimate(self, components: Components) -> Estimate:
@@ -262,9 +274,19 @@ class Retained(_OfFact):
 
 
 def _share(components: Components) -> Estimate:
-    n, hits = components["n"], components["hits"]
+    n, hits = components["n"], components["numerator"]
     low, high = intervals.wilson(hits, n)
-    return Estimate(n, hits, n, hits / n, low, high)
+    return Estimate(n, hits, n, _none(n), hits / n, low, high)
+
+
+def _spread(measure: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The sum of the squared distances from the mean. From the database's variance: the difference of a sum of squares
+    and a square would lose large means with a small spread."""
+    return func.var_pop(measure) * func.count()
+
+
+def _none(like: Array) -> Array:
+    return np.full_like(like, np.nan)
 
 
 def _next_period(grain: ColumnElement[Any], start: ColumnElement[Any]) -> ColumnElement[Any]:

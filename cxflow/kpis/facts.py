@@ -8,8 +8,9 @@ name a fact's columns with bare `column("…")`, so that one condition fits any 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -62,14 +63,27 @@ class Fact:
     rows: Rows
     reach: Mapping[str, Reach]
     """Canonical table to the reach of a change in it."""
+    narrowed: Callable[[datetime, datetime], Rows] | None = None
+    """The same events, right at least for those of a stretch of time. For rows that come from windows over others:
+    there, the database cannot see by itself which of them a stretch needs."""
+
+    def between(self, start: datetime, end: datetime) -> Fact:
+        """Only the events of a half-open stretch of time."""
+        rows = (self.narrowed(start, end) if self.narrowed else self.rows).subquery()
+        return Fact(select(rows).where(rows.c.at >= start, rows.c.at < end), self.reach)
 
     def where(self, *conditions: ColumnElement[bool]) -> Fact:
         """Only the events for which the conditions hold."""
-        return Fact(select(self.rows.subquery()).where(*conditions), self.reach)
+
+        def of(rows: Rows) -> Rows:
+            return select(rows.subquery()).where(*conditions)
+
+        narrowed = self.narrowed
+        return Fact(of(self.rows), self.reach, narrowed and (lambda start, end: of(narrowed(start, end))))
 
     def reaching(self, reach: Mapping[str, Reach]) -> Fact:
         """The same events, depending on further tables or with another reach."""
-        return Fact(self.rows, {**self.reach, **reach})
+        return replace(self, reach={**self.reach, **reach})
 
     def against(self, base: Fact) -> Fact:
         """These events and those of the base as one fact: `hit` is 1 for these, `base` is 1 for those."""
@@ -110,6 +124,13 @@ def fact(table: Table, at: ColumnElement[Any] | None = None, **measures: ColumnE
         .where(~table.c.is_deleted, at.is_not(None))
     )
     return Fact(rows, {table.name: SAME_DAY, touchpoint.name: SAME_DAY})
+
+
+def newest(rows: Rows) -> ColumnElement[Any]:
+    """When the newest of a fact's events was: a scalar. Not `max(at)`, which reads all of them: the first in reverse
+    order is found where the newest rows lie."""
+    events = rows.subquery()
+    return select(events.c.at).order_by(events.c.at.desc()).limit(1).scalar_subquery()
 
 
 def seconds_between(start: ColumnElement[Any], end: ColumnElement[Any]) -> ColumnElement[float]:

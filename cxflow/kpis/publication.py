@@ -5,6 +5,7 @@ A value is never changed: a different one is published beside it under a later `
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -15,7 +16,7 @@ from sqlalchemy import Connection, and_, delete, func, insert, or_, select
 from cxflow.kpis.cells import KEY
 from cxflow.kpis.facts import Rows
 from cxflow.kpis.kpi import Kpi
-from cxflow.kpis.periods import Periods
+from cxflow.kpis.periods import Grain, Periods
 from cxflow.settings import Settings
 from cxflow.store.tables import kpi_definition, kpi_value
 
@@ -33,9 +34,10 @@ class Figures(NamedTuple):
     ci_low: float | None
     ci_high: float | None
     is_suppressed: bool
+    squared_deviation: float | None
 
 
-NOTHING = Figures(None, None, 0, None, None, None, True)
+NOTHING = Figures(None, None, 0, None, None, None, True, None)
 """Published where there were events once and are none now."""
 
 
@@ -49,11 +51,13 @@ def latest(*conditions: Any) -> Rows:
     return select(*columns).where(ranked.c.newest == 1)
 
 
-def published(connection: Connection, kpi: Kpi, periods: Periods) -> dict[Key, Figures]:
-    """The current figures of a KPI in these periods."""
+def published(
+    connection: Connection, kpi: Kpi, grains: Sequence[Grain], periods: Periods
+) -> dict[Key, Figures]:
+    """The current figures of a KPI in these periods, of these grains."""
     t = kpi_value.c
     wanted = []
-    for grain in kpi.grains:
+    for grain in grains:
         edges = periods.between(grain)
         wanted.append(and_(t.grain == grain, t.period_start.between(*edges)) if edges else t.grain == grain)
     current = latest(t.kpi == kpi.name, t.version == kpi.version, or_(*wanted)).subquery()
@@ -62,11 +66,10 @@ def published(connection: Connection, kpi: Kpi, periods: Periods) -> dict[Key, F
     return {tuple(row[:size]): Figures(*row[size:]) for row in rows if (row[0], row[1]) in periods}
 
 
-def is_published(connection: Connection, kpi: Kpi) -> bool:
-    """Whether any value of this version of a KPI was ever published."""
+def versions(connection: Connection) -> set[tuple[str, int]]:
+    """The KPIs of which any value was ever published, with the version."""
     t = kpi_value.c
-    mine = select(t.n).where(t.kpi == kpi.name, t.version == kpi.version)
-    return connection.execute(mine.limit(1)).first() is not None
+    return {(row.kpi, row.version) for row in connection.execute(select(t.kpi, t.version).distinct())}
 
 
 def news(computed: Mapping[Key, Figures], current: Mapping[Key, Figures]) -> dict[Key, Figures]:
@@ -103,12 +106,14 @@ def after_the_last(connection: Connection, as_of: datetime) -> datetime:
 
 
 def define(connection: Connection, kpis: Iterable[Kpi], settings: Settings) -> set[str]:
-    """Writes the definitions down; returns the names of KPIs (or versions of them) not known before."""
+    """Writes the definitions down; returns the names of KPIs whose values may be other ones in every period: new ones,
+    new versions, and those computed with other settings."""
     t = kpi_definition.c
     known = {
         (row["kpi"], row["version"]): dict(row)
         for row in connection.execute(select(kpi_definition)).mappings()
     }
+    used = _used(settings)
     new = set()
     for kpi in kpis:
         row = {
@@ -121,15 +126,22 @@ def define(connection: Connection, kpis: Iterable[Kpi], settings: Settings) -> s
             "highest": kpi.highest,
             "formula": kpi.formula,
             "interval_method": kpi.estimator(settings).method,
+            "settings": used,
         }
         before = known.get((kpi.name, kpi.version))
-        if before is None:
+        if before is None or before["settings"] != used:
             new.add(kpi.name)
-        elif before != row:
+        if before is not None and before != row:
             connection.execute(delete(kpi_definition).where(t.kpi == kpi.name, t.version == kpi.version))
         if before != row:
             connection.execute(insert(kpi_definition), row)
     return new
+
+
+def _used(settings: Settings) -> str:
+    """The settings that values depend on, as JSON."""
+    project = {"timezone": settings.project.timezone, "currency": settings.project.currency}
+    return json.dumps({**project, "kpis": settings.kpis.model_dump(mode="json")}, sort_keys=True)
 
 
 def _differ(one: Figures, other: Figures) -> bool:

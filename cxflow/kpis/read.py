@@ -39,6 +39,8 @@ class KpiValue:
     ci_high: float | None
     """The 95 % interval."""
     is_suppressed: bool
+    squared_deviation: float | None
+    """Squared distances of the observations from their mean, summed; None where no interval needs it."""
 
 
 @dataclass(frozen=True, slots=True)

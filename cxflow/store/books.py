@@ -48,6 +48,7 @@ kpi_definition = book(
     column("highest", Double, "largest possible value"),
     column("formula", String, "in words", nullable=False),
     column("interval_method", String, "how ci_low and ci_high are computed", nullable=False),
+    column("settings", String, "time zone, currency and [kpis] that its values were computed with, as JSON"),
     kind="derived",
 )
 
@@ -69,6 +70,11 @@ kpi_value = book(
     column("ci_low", Double, "95 % interval, low end"),
     column("ci_high", Double, "95 % interval, high end"),
     column("is_suppressed", Boolean, "n is under the minimum", nullable=False),
+    column(
+        "squared_deviation",
+        Double,
+        "squared distances from the mean, summed; null where no interval needs it",
+    ),
     kind="derived",
 )
 

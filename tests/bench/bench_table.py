@@ -136,7 +136,7 @@ def _agree(hand: Path, project: Path) -> None:
 
 
 def days(bench: Bench) -> dict[str, Any]:
-    """The second day on 1, 10 and 50 million records of history."""
+    """The second day on 1, 10 and 50 million records of history, three times each."""
     found = {}
     first = 50 * MILLION
     file = bench.folder / "second-day.jsonl"
@@ -148,8 +148,15 @@ def days(bench: Bench) -> dict[str, Any]:
             _apart(multiply, project, MILLION, times)
         (project / "exports" / file.name).symlink_to(file.resolve())
         size = (project / "warehouse.duckdb").stat().st_size
-        found[str(times * MILLION)] = {**bench.cxflow(project).as_json(), "warehouse_bytes": size}
-        shutil.rmtree(project)
+        eve = shutil.copytree(project, bench.folder / "days-eve", symlinks=True)
+        runs = []
+        for _ in range(3):
+            runs.append(bench.cxflow(project))
+            shutil.rmtree(project)
+            shutil.copytree(eve, project, symlinks=True)
+        found[str(times * MILLION)] = {**measure.best(runs).as_json(), "warehouse_bytes": size}
+        for folder in (eve, project):
+            shutil.rmtree(folder)
     return found
 
 

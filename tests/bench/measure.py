@@ -26,8 +26,10 @@ class Measure:
 
 
 def run(command: Sequence[str | Path], folder: Path, **environment: str) -> Measure:
-    """Run a command to its end. Raises SystemExit with what it said where it failed."""
+    """Run a command to its end, once the disk has all that was written before: that is not to be its burden. Raises
+    SystemExit with what it said where it failed."""
     log = folder / "output.log"
+    os.sync()
     with log.open("w") as output:
         began = time.perf_counter()
         process = subprocess.Popen(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, date, timedelta
+from typing import Any
 
 import pytest
 from kpi_desk import BY_NAME, FIRST, Desk, at
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 
 from cxflow.kpis.builtin import KPIS
 from cxflow.settings import Settings
@@ -270,6 +272,90 @@ def test_the_sum_of_the_days_is_the_month(desk: Desk) -> None:
         days = desk.values(kpi, "day")
         assert month.numerator == pytest.approx(sum(day.numerator or 0 for day in days))
         assert month.denominator == sum(day.denominator or 0 for day in days)
+
+
+def test_a_month_summed_from_days_has_the_interval_of_its_events(desk: Desk) -> None:
+    """Large amounts with a small spread, in days of unlike sizes: nothing is lost on the way."""
+    amounts = {3: [1e9 + 1], 10: [1e9 + 2, 1e9 + 5, 1e9 + 2], 11: [1e9 - 4, 1e9 + 3], 28: [1e9 + 1]}
+    for day, prices in amounts.items():
+        for price in prices:
+            desk.order(at(f"2-{day}"), price_total=price)
+    desk.order(at("3-4"), price_total=5)
+    desk.compute("average_order_value")
+    february, march = desk.values("average_order_value")
+    # Of 1, 2, 5, 2, −4, 3, 1 the mean is 10/7 and the squared distances sum up to 60 − 100/7 = 320/7;
+    # Student's t for 6 degrees of freedom is 2.446912.
+    assert february.value == pytest.approx(1e9 + 10 / 7, abs=1e-6)
+    assert february.squared_deviation == pytest.approx(320 / 7, rel=1e-6)
+    half = 2.446912 * math.sqrt(320 / 7 / 6 / 7)
+    assert february.ci_low == pytest.approx(1e9 + 10 / 7 - half, abs=1e-3)
+    assert february.ci_high == pytest.approx(1e9 + 10 / 7 + half, abs=1e-3)
+    assert (march.n, march.squared_deviation, march.ci_low) == (1, 0, None)
+
+
+def test_a_net_score_summed_from_days_has_the_variance_of_its_answers(desk: Desk) -> None:
+    for day, ratings in {1: [10] * 12, 2: [0] * 7 + [8] * 9, 3: [9, 9, 3, 7]}.items():
+        for rating in ratings:
+            desk.answer("nps", rating, at(f"2-{day}"))
+    desk.compute("nps")
+    (nps,) = desk.values("nps", "all")
+    # 14 promoters and 8 detractors of 32: mean 6/32, variance 22/32 − (6/32)², and 1.959964 of its roots each way.
+    half = 100 * 1.959964 * math.sqrt((22 / 32 - (6 / 32) ** 2) / 32)
+    assert (nps.n, nps.numerator) == (32, 6)
+    assert nps.value == pytest.approx(18.75)
+    assert nps.squared_deviation == pytest.approx(22 - 36 / 32)
+    assert (nps.ci_low, nps.ci_high) == (pytest.approx(18.75 - half), pytest.approx(18.75 + half))
+
+
+def test_a_load_costs_the_days_it_touched_and_not_the_history(desk: Desk) -> None:
+    """The whole is summed from days as published: events of other days are not looked at."""
+    desk.answer("nps", 10, at("1-15"))
+    desk.compute("nps")
+    desk.connection.execute(delete(survey_response))
+    desk.answer("nps", 0, at("3-14"))
+    desk.compute("nps", as_of=LATER)
+    assert [(v.n, v.value) for v in desk.values("nps", "all")] == [(2, 0)]
+    desk.compute("nps", as_of=LAST, everything=True)
+    assert [(v.n, v.value) for v in desk.values("nps", "all")] == [(1, -100)]
+
+
+@pytest.mark.parametrize(
+    ("changed", "day", "order_value", "service_level"),
+    [
+        ({"project": {"timezone": "Asia/Tokyo"}}, 16, 5, 0),
+        ({"kpis": {"rates": {"USD": 0.5}, "service_level_seconds": 60}}, 15, 5, 1),
+        ({"kpis": {"rates": {"USD": 0.9}}}, 15, 9, 0),
+    ],
+    ids=["time zone", "threshold", "rate"],
+)
+def test_settings_that_values_depend_on_bring_all_periods_anew(
+    desk: Desk, changed: dict[str, dict[str, Any]], day: int, order_value: float, service_level: float
+) -> None:
+    before = {"kpis": {"rates": {"USD": 0.5}}}
+    desk.configure(**before)
+    desk.call(offered_at=at("1-15 23:00"), answered_at=at("1-15 23:01"), wait_seconds=40)
+    desk.order(at("1-15 23:00"), price_total=10, currency_code="USD")
+    names = ("service_level_80_20", "average_order_value")
+    desk.compute(*names)
+    assert desk.compute(*names, as_of=LATER).computed == 0
+    desk.configure(**{**before, **changed})
+    desk.compute(*names, as_of=LATER)
+    assert [(v.kpi, v.period_start.day, v.value) for v in desk.values(None, "day") if v.n] == [
+        ("average_order_value", day, order_value),
+        ("service_level_80_20", day, service_level),
+    ]
+    assert desk.compute(*names, as_of=LAST).computed == 0
+
+
+def test_values_of_a_version_that_knew_no_days_are_published_anew(desk: Desk) -> None:
+    for day in (14, 15):
+        desk.answer("nps", 10, at(f"3-{day}"))
+    desk.compute("nps")
+    desk.connection.execute(update(kpi_value).values(squared_deviation=None))
+    desk.connection.execute(update(kpi_definition).values(settings=None))
+    assert desk.compute("nps", as_of=LATER).published == 10
+    (nps,) = desk.values("nps", "all")
+    assert (nps.n, nps.value, nps.squared_deviation) == (2, 100, 0)
 
 
 def test_compute_leaves_commit_and_rollback_to_its_caller(desk: Desk) -> None:

@@ -28,6 +28,7 @@ def value(value: float | None, low: float | None, high: float | None) -> KpiValu
         ci_low=low,
         ci_high=high,
         is_suppressed=value is None,
+        squared_deviation=None,
     )
 
 

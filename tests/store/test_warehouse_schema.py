@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from trip_bench import NewWarehouse
 
 from cxflow.errors import SchemaError
@@ -84,6 +87,40 @@ def test_migrating_twice_changes_nothing(settings: Settings) -> None:
     first = _structure(settings)
     assert schema.migrate(settings) == (schema.head(), schema.head())
     assert _structure(settings) == first
+
+
+def _downgrade(settings: Settings, revision: str) -> None:
+    scripts = ScriptDirectory(str(schema.resources() / "migrations"))
+    with engine.transaction(settings) as connection:
+        opts = {
+            "version_table": schema.VERSION_TABLE,
+            "fn": lambda current, _: scripts._downgrade_revs(revision, current),
+        }
+        context = MigrationContext.configure(connection, opts=opts)
+        with Operations.context(context):
+            context.run_migrations()
+
+
+def test_a_warehouse_of_the_first_revision_keeps_its_rows_and_becomes_what_a_new_one_is(
+    settings: Settings,
+) -> None:
+    schema.migrate(settings)
+    whole = _structure(settings)
+    _downgrade(settings, "0001")
+    assert {row[:2] for row in whole["columns"]} - {row[:2] for row in _structure(settings)["columns"]} == {
+        ("kpi_definition", "settings"),
+        ("kpi_value", "squared_deviation"),
+    }
+    with engine.transaction(settings) as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO kpi_value (kpi, version, grain, period_start, dimension, dimension_value, as_of, n, "
+            "is_suppressed) VALUES ('nps', 1, 'day', '2025-03-01', '', '', '2025-03-02 00:00:00+00', 12, false)"
+        )
+    assert schema.migrate(settings) == ("0001", schema.head())
+    assert _structure(settings) == whole
+    with engine.transaction(settings) as connection:
+        schema.require(connection)
+        assert connection.exec_driver_sql("SELECT n, squared_deviation FROM kpi_value").all() == [(12, None)]
 
 
 def test_ensuring_makes_tables_once_and_leaves_an_old_warehouse_alone(settings: Settings) -> None:

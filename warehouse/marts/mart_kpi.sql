@@ -14,6 +14,7 @@ SELECT
     v.n,
     v.numerator,
     v.denominator,
+    v.squared_deviation,
     v.is_suppressed,
     v.as_of
 FROM kpi_value AS v
