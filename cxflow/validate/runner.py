@@ -72,6 +72,7 @@ def great_expectations() -> Any:
             _import_when_used("scipy", "stats")
             import great_expectations
             import great_expectations.expectations
+
             # They stay to the end: looking through them again, at the latest when the process ends, takes a second.
             gc.freeze()
     finally:

@@ -161,22 +161,23 @@ def days(bench: Bench) -> dict[str, Any]:
 
 
 def dlt(bench: Bench) -> dict[str, Any]:
-    """Loading alone with dlt, by records (of a tenth) and by Arrow, against the whole trip of the same million."""
+    """Loading alone with dlt, by records (a tenth of a million) and by Arrow, against the whole trip."""
     python = bench.folder / "peers" / "bin" / "python"
     if not python.exists():
         measure.run([sys.executable, "-m", "venv", bench.folder / "peers"], bench.folder)
         constraints = HERE.parents[1] / "constraints.txt"
         install = ["-m", "pip", "install", "--quiet", "--constraint", constraints, *PEERS]
         measure.run([python, *install], bench.folder)
-    tenth = bench.history(MILLION // 10)
-    found: dict[str, Any] = {}
-    for how, file in (("records", tenth), ("arrow", bench.history(MILLION))):
+    found: dict[str, Any] = {"records": {}, "arrow": {}, "cxflow": {}}
+    for how, count in (("records", MILLION // 10), ("arrow", MILLION), ("arrow", 10 * MILLION)):
         folder = bench.folder / f"dlt-{how}"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        command = [python, HERE / "peer_dlt.py", how, file, folder]
-        found[how] = measure.run(command, folder, RUNTIME__DLTHUB_TELEMETRY="false").as_json()
-    found["cxflow"] = bench.cxflow(bench.project("dlt-cxflow", bench.history(MILLION))).as_json()
+        command = [python, HERE / "peer_dlt.py", how, bench.history(count), folder]
+        found[how][count] = measure.run(command, folder, RUNTIME__DLTHUB_TELEMETRY="false").as_json()
+        shutil.rmtree(folder)
+    for count in (MILLION, 10 * MILLION):
+        found["cxflow"][count] = bench.cxflow(bench.project("dlt-cxflow", bench.history(count))).as_json()
     return found
 
 
@@ -256,7 +257,7 @@ def main() -> None:
     found["machine"] = measure.machine({name: importlib.metadata.version(name) for name in names})
     for name in asked.only:
         print(f"measuring {name}: {(PARTS[name].__doc__ or '').splitlines()[0]}", flush=True)
-        found[name] = PARTS[name](bench)
+        found[name] = json.loads(json.dumps(PARTS[name](bench)))
         kept.write_text(json.dumps(found, indent=1))
         print(json.dumps(found[name]), flush=True)
     write(found)
