@@ -7,6 +7,7 @@ Libraries quote URLs with their tokens, also where nobody expects it (a warning 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -15,6 +16,7 @@ SHORTEST = 4
 """Characters of the shortest secret that is masked: a shorter one would be found in innocent words."""
 
 _spellings: set[str] = set()
+_told: set[Callable[[str], None]] = set()
 
 
 def remember(secret: str) -> None:
@@ -23,7 +25,20 @@ def remember(secret: str) -> None:
         return
     if not _spellings:
         _watch_logs()
-    _spellings.update({secret, quote(secret, safe=""), quote_plus(secret)})
+    new = {secret, quote(secret, safe=""), quote_plus(secret)} - _spellings
+    _spellings.update(new)
+    for whom in _told:
+        for spelling in new:
+            whom(spelling)
+
+
+def tell(whom: Callable[[str], None]) -> None:
+    """Call somebody with every spelling of a secret, those known and those to come: who writes logs that do not pass
+    through here."""
+    if whom not in _told:
+        _told.add(whom)
+        for spelling in _spellings:
+            whom(spelling)
 
 
 def masked(text: str) -> str:

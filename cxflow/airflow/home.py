@@ -36,7 +36,17 @@ __all__ = ()
 if "scheduler" in sys.argv:
     # LocalExecutor forks its workers from the scheduler: they find loaded what each task would import.
     import cxflow.flow
-    import great_expectations
+    from cxflow.validate.runner import great_expectations
+
+    great_expectations()
+
+    # And it repeats what tasks say in the scheduler's log, where nothing is masked. Every task has a log of its own.
+    from airflow.executors.base_executor import BaseExecutor
+
+    run = BaseExecutor.run_workload
+    BaseExecutor.run_workload = staticmethod(
+        lambda workload, **options: run(workload, **{**options, "subprocess_logs_to_stdout": False})
+    )
 
 if {"scheduler", "triggerer"} & set(sys.argv):
     # Their log servers listen on all interfaces, on fixed ports. Here every log is a local file.

@@ -86,11 +86,13 @@ def compute(
     known = versions(connection)
     computation = _Computation(connection, settings, as_of)
     for name, kpi in kpis.items():
-        if kpi.needs is not None and connection.execute(kpi.needs.limit(1)).first() is None:
-            continue
-        estimator = kpi.estimator(settings)
         was_published = (name, kpi.version) in known
-        all_of_it = everything or name in new or (kpi.needs is not None and not was_published)
+        all_of_it = everything or name in new
+        if kpi.needs is not None and not was_published:
+            if connection.execute(kpi.needs.limit(1)).first() is None:
+                continue
+            all_of_it = True
+        estimator = kpi.estimator(settings)
         periods = EVERY_PERIOD if all_of_it else affected(connection, estimator, touched, zone)
         if not periods:
             continue

@@ -53,7 +53,7 @@ class Kpi:
     """What it may be sliced by."""
     needs: Rows | None = None
     """A SELECT without whose rows there is nothing to measure: no returns source, no return rate, not one of
-    0. From its first row on, all periods are computed."""
+    0. From its first row on, all periods are computed; and should all rows go again, 0 is what is true."""
     check: Callable[[Connection, Settings], None] | None = None
     """Called before anything is written; raises ConfigError where the settings do not fit the data."""
 

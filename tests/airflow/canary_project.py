@@ -90,6 +90,7 @@ import time
 from datetime import UTC, datetime
 from urllib.parse import quote
 
+import structlog
 from cxflow import Connection, Connector, Secret, SourceError, Stream, TransientError, hookimpl
 
 PERSON = {
@@ -142,6 +143,8 @@ class Desk(Connector):
         if not asked_before.exists():
             asked_before.touch()
             logging.getLogger("urllib3.connectionpool").warning("Retrying after 429: %s", self.url)
+            structlog.get_logger("desk").warning("asked to wait", url=self.url)
+            print("waiting for", self.url)
             try:
                 raise ConnectionError(f"{self.url}: {self.people_known[0]}")
             except ConnectionError as problem:

@@ -7,6 +7,7 @@ import json
 import signal
 import sqlite3
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -276,7 +277,7 @@ def test_a_failure_names_connection_stream_and_reason_and_only_a_fatal_one_is_fi
 
 def test_airflow_keeps_no_canary(days: Days) -> None:
     assert found_in(days.server.said) == []
-    with sqlite3.connect(days.project / ".cxflow" / "airflow" / "airflow.db") as database:
+    with closing(sqlite3.connect(days.project / ".cxflow" / "airflow" / "airflow.db")) as database:
         tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         rows = {table: str(database.execute(f'SELECT * FROM "{table}"').fetchall()) for table in tables}
     assert "batch_id" in rows["xcom"]

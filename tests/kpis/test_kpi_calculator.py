@@ -15,7 +15,9 @@ from cxflow.settings import Settings
 from cxflow.store.tables import (
     kpi_definition,
     kpi_value,
+    order_header,
     pending_kpi,
+    refund,
     survey_response,
     touchpoint,
 )
@@ -105,6 +107,18 @@ def test_the_first_source_of_a_numerator_brings_the_values_of_all_periods(desk: 
     desk.refund(order)
     desk.compute("return_rate", as_of=LATER)
     assert [(v.period_start.month, v.value) for v in desk.values("return_rate")] == [(1, 0), (3, 1)]
+
+
+def test_when_the_last_row_of_a_numerator_goes_what_is_left_is_zero(desk: Desk) -> None:
+    order = desk.order(at("1-15"))
+    desk.refund(order)
+    desk.compute("return_rate")
+    desk.connection.execute(update(refund).values(is_deleted=True))
+    desk.touch(order_header, at("1-15").date())
+    desk.order(at("3-15"))
+    desk.compute("return_rate", as_of=LATER)
+    assert [(v.period_start.month, v.value) for v in desk.values("return_rate")] == [(1, 0), (3, 0)]
+    assert [(v.n, v.value) for v in desk.values("return_rate", "all")] == [(2, 0)]
 
 
 def test_a_kpi_whose_tables_were_not_touched_is_not_recomputed(desk: Desk) -> None:
