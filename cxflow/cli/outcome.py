@@ -134,5 +134,5 @@ def _kpis(report: KpiReport) -> str:
         return "KPIs: nothing to compute"
     return (
         f"KPIs: {report.published:,} values new or different, {report.unchanged:,} as before "
-        f"({len(report.kpis)} KPIs recomputed, {report.suppressed:,} values under the minimum n)"
+        f"({len(report.kpis)} recomputed, {report.suppressed:,} values under the minimum n)"
     )

@@ -45,7 +45,7 @@ class KpiReport:
     as_of: datetime
     """Under which moment it published."""
     kpis: tuple[str, ...]
-    """The KPIs of which anything was recomputed."""
+    """The KPIs of which there was anything to recompute."""
     computed: int
     """Cells (KPI, period, slice) recomputed."""
     published: int
@@ -96,11 +96,11 @@ def compute(
         periods = EVERY_PERIOD if all_of_it else affected(connection, estimator, touched, zone)
         if not periods:
             continue
-        computation.kpis.append(name)
         of_events, of_days = _ways(kpi, estimator)
         counted = computation.counted(kpi, estimator, of_events, periods)
         if not counted and not was_published:
             continue
+        computation.kpis.append(name)
         computation.publish(kpi, of_events, periods, counted)
         if of_days:
             computation.publish(kpi, of_days, periods, computation.summed(kpi, estimator, of_days, periods))
