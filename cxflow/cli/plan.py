@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from cxflow.cli import warehouse
-from cxflow.cli.output import table
+from cxflow.cli.output import moment, table
 from cxflow.errors import CxflowError
 
 if TYPE_CHECKING:
@@ -22,16 +22,19 @@ def show(call: Call, streams: list[tuple[str, str]], end: datetime) -> None:
                 plans.append(_plan(settings, connection, stream, end))
             except CxflowError as problem:
                 call.fail(problem)
+    zone = call.settings.project.timezone
     rows = [
         (
             f"{each['connection']}.{each['stream']}",
-            each["window"]["start"] or "the beginning",
+            moment(datetime.fromisoformat(each["window"]["start"]), zone)
+            if each["window"]["start"]
+            else "the beginning",
             "\n".join(each["reads"]) or "nothing",
             ", ".join(each["fills"]),
         )
         for each in plans
     ]
-    title = f"Would read, up to {end.isoformat()}"
+    title = f"Would be read, up to {moment(end, zone)} ({zone})"
     call.out.answer(plans, table(title, ("stream", "from", "reads", "fills"), rows))
 
 

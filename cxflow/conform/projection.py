@@ -79,11 +79,7 @@ def check_tags(stream: Stream, raw: shape.Shape) -> None:
     known = shape.names(raw)
     for name in stream.pii:
         if name.lower() not in map(str.lower, known):
-            raise ConfigError(
-                f"pii names the raw column {name!r}, which is not there{nearest(name, known)}",
-                value=name,
-                fix=f"raw columns: {', '.join(known[:40])}; one that may be absent belongs in may_lack",
-            )
+            raise _not_there("pii", name, known)
 
 
 def _require_mapped(name: str, projection: Projection, stream: Stream) -> None:
@@ -169,15 +165,21 @@ def _explained(place: str, expression: str, raw: shape.Shape, problem: duckdb.Er
     known = shape.names(raw)
     missing = re.search(r'Referenced (?:column|table) "([^"]+)"|Could not find key "([^"]+)"', text)
     if missing:
-        name = missing[1] or missing[2]
-        return ConfigError(
-            f"{place}: {expression!r} names the raw column {name!r}, which is not there{nearest(name, known)}",
-            value=name,
-            fix=f"raw columns: {', '.join(known[:40])}; one that may be absent belongs in may_lack",
-        )
+        return _not_there(f"{place}: {expression!r}", missing[1] or missing[2], known)
     nearer = re.search(r'Did you mean "([^"]+)"', str(problem))
     hint = f"; did you mean {nearer[1]!r}?" if nearer else ""
     return ConfigError(f"{place}: {expression!r} cannot be computed: {text}{hint}", value=place)
+
+
+def _not_there(who: str, name: str, known: list[str]) -> ConfigError:
+    fix = f"raw columns: {', '.join(known[:40])}; one that may be absent belongs in may_lack"
+    if len(known) == 1 and (marks := [mark for mark in ";\t|," if mark in known[0]]):
+        # the whole header as one name: the commonest slip with exports from a spreadsheet
+        mark = max(marks, key=known[0].count)
+        fix = f"the only raw column is {known[0]!r}; should the stream say delimiter = {json.dumps(mark)}?"
+    return ConfigError(
+        f"{who} names the raw column {name!r}, which is not there{nearest(name, known)}", value=name, fix=fix
+    )
 
 
 def bind(

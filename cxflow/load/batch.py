@@ -68,7 +68,7 @@ def load(settings: Settings, batch: BatchRef) -> LoadReport:
     if not verdict.passed:
         raise GateClosedError(
             f"the gate stopped batch {batch.batch_id}: {verdict.why}",
-            fix="nothing of it was loaded; mend the mapping or the source, or raise the gate, and run again",
+            fix="nothing of it was loaded; mend the mapping or the source, or raise max_rejected_share, and run again",
         )
     prepared.discard(settings, batch)
     return LoadReport(batch, counts, rules, verdict.report)

@@ -64,11 +64,11 @@ def validate(settings: Settings, stream: Stream, conformed: Conformed) -> Verdic
         rules = database.execute(
             "SELECT rule, count(DISTINCT _row) FROM refused GROUP BY rule ORDER BY rule"
         ).fetchall()
-    why = (
-        ""
-        if conformed.is_replay
-        else _why(settings, stream, conformed.extracted, refused, dict(rules), broken)
-    )
+        reasons = database.execute(
+            "SELECT concat_ws(' of ', rule, column_name), count(DISTINCT _row) AS records FROM refused "
+            "GROUP BY ALL ORDER BY records DESC, 1"
+        ).fetchall()
+    why = "" if conformed.is_replay else _why(settings, stream, conformed.extracted, refused, reasons, broken)
     return Verdict(
         passed=not why,
         why=why,
@@ -141,7 +141,7 @@ def _why(
     stream: Stream,
     extracted: int,
     refused: int,
-    rules: dict[str, int],
+    reasons: list[tuple[str, int]],
     broken: list[runner.Broken],
 ) -> str:
     """Why the batch may not load; empty where it may.
@@ -157,7 +157,7 @@ def _why(
         else stream.max_rejected_share
     )
     if refused > limit * max(extracted, settings.quality.min_records):
-        said = ", ".join(f"{rule} {count:,}" for rule, count in rules.items())
+        said = ", ".join(f"{reason} {count:,}" for reason, count in reasons)
         return (
             f"{refused:,} of {extracted:,} records were rejected, more than the {limit:.1%} allowed ({said})"
         )

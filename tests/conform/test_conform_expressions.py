@@ -213,6 +213,18 @@ def test_a_personal_column_that_is_not_there_is_named_with_the_nearest(conform: 
         assert scratch.refused == []
 
 
+def test_a_header_that_was_not_cut_into_columns_is_told_with_what_separates_them(conform: Any) -> None:
+    record = {"id;opened;reason": "1;2024-05-01;late, very"}
+    with (
+        pytest.raises(
+            ConfigError,
+            match=r"the raw column 'id', which is not there.*\n?.*should the stream say delimiter = \";\"\?",
+        ),
+        conform({"primary_key": ["id"], "to": {"support_case": CASE}}, [record], as_columns=True),
+    ):
+        pass
+
+
 def test_a_fault_says_its_connection_and_stream(tmp_path: Any) -> None:
     bench = Bench(tmp_path / "project", {"things": stream({"support_case": {**CASE, "reason": "reasn"}})})
     batch = bench.land([{"id": 1, "reason": "late"}])

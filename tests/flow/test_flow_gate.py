@@ -48,8 +48,8 @@ def test_a_closed_gate_loads_nothing_says_why_and_what_was_mended_goes_through(
     assert stopped.value.exit_code == 65
     assert said[0].startswith("shop.things: the gate stopped batch")
     assert (
-        "4 of 10 records were rejected, more than the 20.0% allowed (cast 2, rating_within_scale 2)"
-        in said[0]
+        "4 of 10 records were rejected, more than the 20.0% allowed "
+        "(cast of review.rating_value 2, rating_within_scale of review 2)" in said[0]
     )
     after = bench.everything()
     runs = after.pop("load_run")
