@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from cxflow.connect import text
 from cxflow.errors import ConfigError
 
 IGNORED = "warehouse.duckdb*\nlanding/\n.cxflow/\n"
@@ -78,11 +79,14 @@ A020,sami@example.com,email,9,Simple,2026-02-09T08:40:00Z
 """
 """Invented answers. One score lies outside its scale, on purpose: it shows what becomes of such a record."""
 
+_SPREADSHEETS = "cp1252"
+"""What spreadsheets of Western Europe and the Americas write that do not write UTF-8."""
+
 _SUGGESTIONS = (
     (r"(^|_)(response|answer|review|ticket|call|order|record)?_?id$|^key$", "primary_key"),
-    (r"e_?mail", "identifiers.email"),
+    (r"mail", "identifiers.email"),
     (r"phone|mobile|(^|_)tel", "identifiers.phone"),
-    (r"comment|text|body|name|e_?mail|phone|mobile|address", "pii"),
+    (r"comment|text|body|name|mail|phone|mobile|address", "pii"),
     (r"(^|_)(at|on|when)(_|$)|date|time|created|answered|responded", "occurred_at"),
     (r"score|rating|stars|(^|_)(nps|csat|ces)", "rating_value"),
     (r"channel|medium|(^|_)via", "channel"),
@@ -92,27 +96,37 @@ _SUGGESTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The first line of a CSV."""
+    """The first line of a CSV, and how it is written."""
 
     delimiter: str
     columns: tuple[str, ...]
+    encoding: str | None = None
+    """Where it has to be said: it is not UTF-8, and no byte order mark tells."""
 
 
 def header(path: Path) -> Header:
-    """Read the first line of a CSV, and nothing else. Raises ConfigError where there is none."""
+    """Read the beginning of a CSV, plain or compressed. Raises ConfigError where it names no columns."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            line = file.readline()
+        marked = text.marked_encoding(path)
+        try:
+            line, encoding = _first_line(path, marked or "utf-8-sig"), None
+        except UnicodeDecodeError:
+            line, encoding = _first_line(path, _SPREADSHEETS), _SPREADSHEETS
     except FileNotFoundError:
         raise ConfigError(f"there is no file {path}", value=str(path)) from None
-    except (OSError, UnicodeDecodeError) as problem:
-        raise ConfigError(f"{path} cannot be read as UTF-8 text: {problem}", value=str(path)) from None
+    except (OSError, EOFError, UnicodeError) as problem:
+        raise ConfigError(f"{path} cannot be read as text: {problem}", value=str(path)) from None
     if not line.strip():
         raise ConfigError(
             f"{path} has no header", value=str(path), fix="its first line must name the columns"
         )
     delimiter = max(",;\t|", key=line.count)
-    return Header(delimiter, tuple(next(csv.reader([line], delimiter=delimiter))))
+    return Header(delimiter, tuple(next(csv.reader([line], delimiter=delimiter))), encoding)
+
+
+def _first_line(path: Path, encoding: str) -> str:
+    with text.open_text(path, encoding) as file:
+        return file.readline()
 
 
 def skeleton(name: str, stream: str, path: str, found: Header) -> str:
@@ -120,6 +134,11 @@ def skeleton(name: str, stream: str, path: str, found: Header) -> str:
     delimiter = "\\t" if found.delimiter == "\t" else found.delimiter
     expressions = {column: _expression(column) for column in found.columns}
     width = max(map(len, expressions.values()))
+    encoding = (
+        f'encoding = "{found.encoding}"   # no UTF-8: look whether accents come out right\n'
+        if found.encoding
+        else ""
+    )
     columns = "\n".join(
         f"#   {expressions[column]:{width}}{_remark(column)}".rstrip() for column in found.columns
     )
@@ -138,7 +157,7 @@ connector = "files"
 [connections.{name}.streams.{stream}]
 path = {_quoted(path)}
 delimiter = "{delimiter}"
-
+{encoding}
 # The columns of the file, as SQL names them, and what their names suggest. Nothing below is active until you
 # take its `#` away: only you know what a record means.
 #

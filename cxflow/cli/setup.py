@@ -40,7 +40,9 @@ def init(
     else:
         found = sample.header(csv)
         path = _seen_from(folder, csv)
-        files = {FILE_NAME: sample.skeleton(name, sample.project_name(csv.with_suffix("")), path, found)}
+        files = {
+            FILE_NAME: sample.skeleton(name, sample.project_name(Path(csv.name.split(".")[0])), path, found)
+        }
         then = f"say in {FILE_NAME} what a record means, then cxflow lint, cxflow run and cxflow kpis"
     for file in files:
         if (folder / file).exists():

@@ -51,7 +51,7 @@ class FileStream(Stream):
     settle_seconds: float = Field(default=0, ge=0)
     """A file younger than this is left for the next run: it may still be being written."""
     encoding: str = "utf-8"
-    """Python's name of the encoding; a byte order mark is understood."""
+    """Python's name of the encoding. A byte order mark of UTF-16 or UTF-32 goes before the default."""
     delimiter: str = Field(default=",", min_length=1, max_length=4)
     """What stands between cells; of a TSV a tab, unless said otherwise."""
     quote: str = Field(default='"', max_length=1)

@@ -24,6 +24,12 @@ from cxflow.errors import ConfigError, SourceError, TransientError
 
 _NATIVE_ENCODINGS = ("utf-8", "utf8", "utf-8-sig", "ascii", "us-ascii")
 _BLOCK_BYTES = 1 << 20
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),  # begins like the mark of UTF-16
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +46,15 @@ class LocalFile:
 def readable(file: LocalFile, encoding: str, folder: Path, quote: str = "") -> LocalFile:
     """The file itself where DuckDB can read it, else a copy in `folder`.
 
-    Line ends within `quote` are content and stay. A byte that is no UTF-8 is left to DuckDB, which rejects
+    A byte order mark of UTF-16 or UTF-32 tells the encoding where none is declared. Line ends within `quote` are
+    content and stay. A byte that is no UTF-8 is left to DuckDB, which rejects
     its line; in any other encoding it is an error. Raises SourceError for a file that is cut off or not what
     its name says, ConfigError for an unknown encoding.
     """
     with reading(file):
-        if encoding.lower().replace("_", "-") not in _NATIVE_ENCODINGS:
+        if encoding.lower().replace("_", "-") in _NATIVE_ENCODINGS:
+            encoding = marked_encoding(file.path) or "utf-8"
+        if encoding != "utf-8":
             file = _decoded(file, encoding, folder)
         if _mixes_line_ends(file.path):
             file = _with_one_line_end(file, folder, quote)
@@ -92,6 +101,13 @@ def plainly_named(file: LocalFile, folder: Path) -> LocalFile:
 def open_text(path: Path, encoding: str = "utf-8-sig", errors: str = "strict") -> IO[str]:
     """A plain or compressed text file, its line ends as they are."""
     return io.TextIOWrapper(_open(path), encoding=encoding, errors=errors, newline="")
+
+
+def marked_encoding(path: Path) -> str | None:
+    """The encoding that a byte order mark says, where it is not UTF-8: what spreadsheets save as "Unicode text"."""
+    with _open(path) as raw:
+        begin = raw.read(4)
+    return next((name for mark, name in _MARKS if begin.startswith(mark)), None)
 
 
 def text_lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:

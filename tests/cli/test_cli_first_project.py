@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from pathlib import Path
 
@@ -100,6 +101,25 @@ def test_its_suggestions_make_a_project_that_runs(described: Path) -> None:
     assert cxflow("lint", project=described).code == 0
     answer = cxflow("run", "--json", project=described)
     assert (answer.code, answer.json["total"]["inserted"]) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding", "said"),
+    [
+        ("answers.csv", "cp1252", 'encoding = "cp1252"   # no UTF-8: look whether accents come out right'),
+        ("answers.csv", "utf-16", None),
+        ("answers.csv.gz", "utf-8", None),
+    ],
+)
+def test_init_finds_how_a_csv_is_written(tmp_path: Path, name: str, encoding: str, said: str | None) -> None:
+    content = OWN_CSV.replace("Comment", "Razón").encode(encoding)
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    assert cxflow("init", tmp_path, "--csv", tmp_path / name).code == 0
+    lines = (tmp_path / "cxflow.toml").read_text().splitlines()
+    assert [line for line in lines if line.startswith("encoding")] == ([said] if said else [])
+    assert any(line.endswith(".streams.answers]") for line in lines)
+    assert 'delimiter = ";"' in lines
+    assert any('"Razón"' in line for line in lines)
 
 
 @pytest.mark.parametrize(("content", "message"), [("", "has no header"), (None, "there is no file")])

@@ -226,6 +226,17 @@ def test_bytes_that_are_no_utf_8_cost_their_line_only(drop: Drop) -> None:
     assert payload.startswith("2,caf")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz"])
+def test_a_byte_order_mark_tells_the_encoding_where_none_is_declared(
+    drop: Drop, encoding: str, name: str
+) -> None:
+    content = 'id,café\r\n1,"piñón\nü"\r\n'.encode(encoding)
+    assert content[:2] in (b"\xff\xfe", b"\xfe\xff")
+    drop.write(name, gzip.compress(content) if name.endswith(".gz") else content)
+    assert drop.land().records == [{"id": "1", "café": "piñón\nü"}]
+
+
 def test_a_header_in_another_encoding_is_an_error_that_says_so(drop: Drop) -> None:
     drop.write("a.csv", "id,año\n1,2\n".encode("latin-1"))
     with pytest.raises(SourceError, match=r"the header of .*a\.csv is not utf-8 .*encoding = ") as caught:
