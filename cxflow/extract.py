@@ -19,16 +19,20 @@ def extract(
     window: Window,
     cursor: Cursor | None,
     mode: Mode,
+    limit: int | None = None,
 ) -> BatchRef:
     """Ask the connector for the stream's window and land what it gives, whole or not at all.
 
-    `cursor` is None for a backfill. Raises what the connector raises: TransientError, SourceError or
-    ConfigError.
+    `cursor` is None for a backfill. With a `limit` the first so many records are read; such a batch is not for loading.
+    Raises what the connector raises: TransientError, SourceError or ConfigError.
     """
     extracted_at = datetime.now(UTC)
     connector.check(stream)
-    with landing.writing() as writer:
-        next_cursor = connector.read(stream, window, cursor, writer)
+    with landing.writing(limit) as writer:
+        try:
+            next_cursor = connector.read(stream, window, cursor, writer)
+        except batch_files.Enough:
+            next_cursor = {}
         manifest = landing.Manifest(
             connection=connector.connection.name,
             stream=stream.name,

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from cxflow import extract as extraction
-from cxflow import scratch
+from cxflow import rehearsal, scratch
 from cxflow.conform import batch as conforming
 from cxflow.conform import identifiers
 from cxflow.conform.projection import check as check_mapping
@@ -37,6 +37,8 @@ from cxflow.settings import Settings
 from cxflow.store import database_errors, dialect, engine, landing, ledger, prepared, schema
 from cxflow.validate import gate, quarantine, runner
 
+REHEARSED_RECORDS = 1_000
+"""Enough to show what a mapping does, and read in no time."""
 _SHORTEST = timedelta(microseconds=1)
 """A run up to an instant that is loaded already still asks for something."""
 
@@ -126,6 +128,23 @@ def plan(settings: Settings, connection: str, stream: str, window: Window, mode:
         connector = open_connection(settings, connection)
         cursor = ledger.cursor(settings, connection, stream) if mode == "scheduled" else None
         return connector.plan(connector.stream(stream), window, cursor)
+
+
+def rehearse(
+    settings: Settings,
+    connection: str,
+    stream: str,
+    window: Window,
+    mode: Mode,
+    records: int = REHEARSED_RECORDS,
+) -> rehearsal.Rehearsal:
+    """What a run would make of the window's first records; what is written for that goes away again."""
+    with _at(connection, stream):
+        connector = open_connection(settings, connection)
+        declared = connector.stream(stream)
+        cursor = ledger.cursor(settings, connection, stream) if mode == "scheduled" else None
+        known = ledger.raw_columns(settings, connection, stream)
+        return rehearsal.rehearse(settings, connector, declared, window, cursor, mode, known, records)
 
 
 def extract(settings: Settings, connection: str, stream: str, window: Window, mode: Mode) -> BatchRef:

@@ -1,7 +1,9 @@
-"""`cxflow run --dry-run`: what would be read, and which tables filled. Nothing is made, not even a file."""
+"""`cxflow run --dry-run`: what would be read, and what would become of its first records. Nothing is made, not even a
+file."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -30,23 +32,38 @@ def show(call: Call, streams: list[tuple[str, str]], end: datetime) -> None:
             if each["window"]["start"]
             else "the beginning",
             "\n".join(each["reads"]) or "nothing",
-            ", ".join(each["fills"]),
+            *_tried(each["tried"]),
         )
         for each in plans
     ]
     title = f"Would be read, up to {moment(end, zone)} ({zone})"
-    call.out.answer(plans, table(title, ("stream", "from", "reads", "fills"), rows))
+    names = ("stream", "from", "reads", "records tried", "rows", "refused")
+    call.out.answer(plans, *([table(title, names, rows)] if rows else []))
+    for each in plans:
+        if why := each["tried"]["stopped"]:
+            call.out.note(f"{each['connection']}.{each['stream']}: the gate would stop such a batch: {why}")
+
+
+def _tried(tried: dict[str, Any]) -> tuple[int, str, str]:
+    """Records, rows by table and refusals by reason."""
+    rows, reasons = tried["rows"].items(), tried["reasons"].items()
+    return (
+        tried["records"],
+        "\n".join(f"{name} {count:,}" for name, count in rows),
+        "\n".join((f"{tried['refused']:,}", *(f"{reason} {count:,}" for reason, count in reasons))),
+    )
 
 
 def _plan(settings: Any, connection: str, stream: str, end: datetime) -> dict[str, Any]:
     from cxflow import flow
 
-    flow.doctor(settings, connection, stream)
     window = flow.scheduled_window(settings, connection, stream, end)
+    tried = flow.rehearse(settings, connection, stream, window, "scheduled")
     return {
         "connection": connection,
         "stream": stream,
         "window": window.as_json(),
         "reads": flow.plan(settings, connection, stream, window, "scheduled"),
         "fills": list(flow.open_connection(settings, connection).stream(stream).to),
+        "tried": asdict(tried),
     }

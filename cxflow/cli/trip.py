@@ -37,7 +37,10 @@ def run(
         str | None, typer.Option(metavar="ISO", help="First instant not to read; now unless given.")
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be read and filled, and touch nothing.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Try the first records, show what would become of them, and touch nothing."
+        ),
     ] = False,
     no_kpis: NoKpis = False,
 ) -> None:

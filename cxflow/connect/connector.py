@@ -25,7 +25,10 @@ Cursor = dict[str, Any]
 
 
 class Sink(Protocol):
-    """Where a connector puts what it reads. Nothing is kept unless `read` returns."""
+    """Where a connector puts what it reads. Nothing is kept unless `read` returns.
+
+    Who wants to see only the first records ends the reading by an exception: let it pass, and close what is open.
+    """
 
     def records(self, records: Iterable[Mapping[str, Any]], *, origin: str, received_at: datetime) -> None:
         """Land JSON-like records, in chunks, as they come.

@@ -43,12 +43,18 @@ _JSON_SCHEMA = pa.schema(
 )
 
 
+class Enough(Exception):  # noqa: N818  nothing is wrong
+    """Raised by a writer that has the records it wants, to end the reading."""
+
+
 class BatchWriter:
     """A batch being written. Satisfies `connect.connector.Sink`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, limit: int | None = None) -> None:
         self.folder = folder
         """The scratch folder with its Parquet files."""
+        self.limit = limit
+        """With so many records it raises `Enough`: for who wants to see what they are like."""
         self._rows = 0
         self._malformed = 0
         self.layout: Layout | None = None
@@ -66,7 +72,7 @@ class BatchWriter:
     def records(self, records: Iterable[Mapping[str, Any]], *, origin: str, received_at: datetime) -> None:
         """Land JSON-like records, `CHUNK_RECORDS` at a time."""
         self._keep_layout("json")
-        rest = iter(records)
+        rest = islice(records, self._wanted)
         writer: pq.ParquetWriter | None = None
         try:
             while chunk := list(islice(rest, CHUNK_RECORDS)):
@@ -85,12 +91,16 @@ class BatchWriter:
         finally:
             if writer is not None:
                 writer.close()
+        self._end_if_enough()
 
     def query(self, database: duckdb.DuckDBPyConnection, sql: str) -> None:
         """Land what a DuckDB query yields; DuckDB itself writes the Parquet file."""
         columns = [row[0] for row in database.execute(f"DESCRIBE {sql}").fetchall()]
         self._keep_layout("json" if "_payload" in columns else "columns")
+        if self.limit is not None:
+            sql = f"SELECT * FROM ({sql}) LIMIT {self._wanted}"
         self._rows += self._copy(database, sql, self._next_part())
+        self._end_if_enough()
 
     def malformed(self, database: duckdb.DuckDBPyConnection, sql: str) -> None:
         """Land what could not be read as a record."""
@@ -100,6 +110,14 @@ class BatchWriter:
             path.unlink()
         self._rows += count
         self._malformed += count
+
+    @property
+    def _wanted(self) -> int | None:
+        return None if self.limit is None else self.limit - self._rows
+
+    def _end_if_enough(self) -> None:
+        if self.limit is not None and self._rows >= self.limit:
+            raise Enough
 
     def _copy(self, database: duckdb.DuckDBPyConnection, sql: str, path: Path) -> int:
         try:

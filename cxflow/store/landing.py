@@ -83,10 +83,10 @@ def new_batch_id(window: Window, extracted_at: datetime) -> str:
 
 
 @contextmanager
-def writing() -> Iterator[BatchWriter]:
+def writing(limit: int | None = None) -> Iterator[BatchWriter]:
     """A writer on a scratch folder that goes away with the block; `commit` makes the batch before that."""
     with scratch.folder("landing") as folder:
-        yield BatchWriter(folder)
+        yield BatchWriter(folder, limit)
 
 
 def commit(settings: Settings, writer: BatchWriter, manifest: Manifest) -> BatchRef:

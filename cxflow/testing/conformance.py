@@ -76,6 +76,14 @@ def conformance(
             assert sample.query("SELECT count(*) FROM load_run") == [(0,)]
             assert not (sample.folder / "landing").exists()
 
+        def test_its_reading_can_be_ended_after_the_first_record(self, sample: TestProject) -> None:
+            window = Window(None, datetime.now(UTC))
+            for stream in flow.streams(sample.settings, "sample"):
+                tried = flow.rehearse(sample.settings, "sample", stream, window, "scheduled", records=1)
+                assert tried.records == 1, "what the sink raises must pass through `read`"
+            assert sample.query("SELECT count(*) FROM load_run") == [(0,)]
+            assert not (sample.folder / "landing").exists()
+
         def test_every_record_is_accounted_for(self, sample: TestProject) -> None:
             for name, report in sample.run().items():
                 assert report.counts.extracted > 0, f"the sample has no record of {name}"

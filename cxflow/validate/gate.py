@@ -64,11 +64,8 @@ def validate(settings: Settings, stream: Stream, conformed: Conformed) -> Verdic
         rules = database.execute(
             "SELECT rule, count(DISTINCT _row) FROM refused GROUP BY rule ORDER BY rule"
         ).fetchall()
-        reasons = database.execute(
-            "SELECT concat_ws(' of ', rule, column_name), count(DISTINCT _row) AS records FROM refused "
-            "GROUP BY ALL ORDER BY records DESC, 1"
-        ).fetchall()
-    why = "" if conformed.is_replay else _why(settings, stream, conformed.extracted, refused, reasons, broken)
+        found = reasons(database)
+    why = "" if conformed.is_replay else _why(settings, stream, conformed.extracted, refused, found, broken)
     return Verdict(
         passed=not why,
         why=why,
@@ -80,6 +77,15 @@ def validate(settings: Settings, stream: Stream, conformed: Conformed) -> Verdic
         report=conformed.report,
         raw_columns=conformed.raw_columns,
     )
+
+
+def reasons(database: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Why records of a validated batch are refused: "rule of column" to how many, the most frequent first."""
+    rows = database.execute(
+        "SELECT concat_ws(' of ', rule, column_name), count(DISTINCT _row) AS records FROM refused "
+        "GROUP BY ALL ORDER BY records DESC, 1"
+    ).fetchall()
+    return {reason: int(count) for reason, count in rows}
 
 
 def _refuse(database: duckdb.DuckDBPyConnection, item: runner.Broken) -> None:
@@ -141,7 +147,7 @@ def _why(
     stream: Stream,
     extracted: int,
     refused: int,
-    reasons: list[tuple[str, int]],
+    found: dict[str, int],
     broken: list[runner.Broken],
 ) -> str:
     """Why the batch may not load; empty where it may.
@@ -157,7 +163,7 @@ def _why(
         else stream.max_rejected_share
     )
     if refused > limit * max(extracted, settings.quality.min_records):
-        said = ", ".join(f"{reason} {count:,}" for reason, count in reasons)
+        said = ", ".join(f"{reason} {count:,}" for reason, count in found.items())
         return (
             f"{refused:,} of {extracted:,} records were rejected, more than the {limit:.1%} allowed ({said})"
         )

@@ -38,6 +38,13 @@ def test_a_dry_run_touches_nothing(fresh: Path) -> None:
     assert plan["window"]["start"] is None
     (line,) = plan["reads"]
     assert "answers.csv" in line
+    assert plan["tried"] == {
+        "records": 20,
+        "rows": {"touchpoint": 19, "survey_response": 19},
+        "refused": 1,
+        "reasons": {"rating_within_scale of survey_response": 1},
+        "stopped": "",
+    }
     assert files_of(fresh) == before
 
 
@@ -45,6 +52,7 @@ def test_a_dry_run_knows_what_was_read(loaded: Path) -> None:
     before = files_of(loaded)
     (plan,) = cxflow("run", "--dry-run", "--json", project=loaded).json
     assert plan["reads"] == []
+    assert plan["tried"]["records"] == 0
     assert files_of(loaded) == before
 
 

@@ -395,7 +395,7 @@ def test_the_gate_closes_above_the_share_of_a_batch_of_at_least_so_many(
         {"quality": dict(item.split(" = ") for item in quality.split(", ")) if quality else {}}
     )
     stream = Stream.model_validate({"name": "things", **CASES})
-    why = gate._why(settings, stream, bad + good, bad, [("cast of case.opened_at", bad)], [])
+    why = gate._why(settings, stream, bad + good, bad, {"cast of case.opened_at": bad}, [])
     assert (why == "") is passes
     if why:
         assert f"{bad} of {bad + good} records were rejected" in why
@@ -404,8 +404,8 @@ def test_the_gate_closes_above_the_share_of_a_batch_of_at_least_so_many(
 
 def test_a_streams_own_share_goes_before_the_projects() -> None:
     stream = Stream.model_validate({"name": "things", **CASES, "max_rejected_share": 0})
-    assert gate._why(Settings(), stream, 1000, 1, [("cast", 1)], [])
-    assert not gate._why(Settings(), stream, 1000, 0, [], [])
+    assert gate._why(Settings(), stream, 1000, 1, {"cast": 1}, [])
+    assert not gate._why(Settings(), stream, 1000, 0, {}, [])
 
 
 def test_an_empty_batch_passes_without_a_word(tmp_path: Path) -> None:
