@@ -36,7 +36,7 @@ title = "Answers to one question: would you recommend us?"
 path = "exports/*.csv"
 primary_key = ["response_id"]
 identifiers = {{ email = "email" }}   # what names the customer: the same address elsewhere is the same person
-pii = ["email", "comment"]          # masked wherever a person looks
+pii = ["email", "comment"]          # personal: map them to columns that the views mask, or not at all
 
 # What a record means. Left: the warehouse's column. Right: DuckDB SQL over the file's columns.
 [connections.surveys.streams.answers.to.touchpoint]

@@ -107,7 +107,7 @@ class Stream(BaseModel):
     may_lack: tuple[str, ...] = ()
     """Raw columns (dotted where nested) that may be absent altogether: they read as null."""
     pii: tuple[str, ...] = ()
-    """Raw columns that hold personal data: masked wherever a person looks."""
+    """Raw columns that hold personal data. Map them to columns that the views mask, or not at all."""
     expect: tuple[Expectation, ...] = ()
     """Expectations beside those of the canonical tables."""
     policies: Policies = Policies()
