@@ -290,7 +290,7 @@ def test_no_command_says_a_canary_unless_asked_to(said: dict[str, tuple[int, str
     reveals = next(command for command in said if command.endswith("--reveal"))
     assert canary_project.NAME.lower() in told.pop(reveals)
     # A traceback in full is asked for by --verbose; secrets are not even there.
-    for verbose in ("run --verbose", "run --json --verbose"):
+    for verbose in ("run --verbose", "run --json --verbose", "run --dry-run --json --verbose"):
         careless = told.pop(verbose)
         assert canary_project.NAME.lower() in careless
         assert set(careless) <= set(canary_project.PERSONAL)
