@@ -96,6 +96,12 @@ class GateClosedError(FatalError):
     exit_code = 65
 
 
+class CountError(FatalError):
+    """More or fewer records were read than the source holds by an independent count: nothing landed."""
+
+    exit_code = 65
+
+
 class AccountingError(FatalError):
     """The books do not balance. A defect in cxflow: nothing was committed."""
 

@@ -24,7 +24,8 @@ def extract(
     """Ask the connector for the stream's window and land what it gives, whole or not at all.
 
     `cursor` is None for a backfill. With a `limit` the first so many records are read; such a batch is not for loading.
-    Raises what the connector raises: TransientError, SourceError or ConfigError.
+    Raises what the connector raises (TransientError, SourceError or ConfigError), and CountError where more or
+    fewer records were read than the source holds.
     """
     extracted_at = datetime.now(UTC)
     connector.check(stream)
@@ -33,6 +34,7 @@ def extract(
             next_cursor = connector.read(stream, window, cursor, writer)
         except batch_files.Enough:
             next_cursor = {}
+        writer.verify()
         manifest = landing.Manifest(
             connection=connector.connection.name,
             stream=stream.name,
@@ -48,5 +50,6 @@ def extract(
             parts=batch_files.checksums(writer.folder),
             cursor=next_cursor if mode == "scheduled" else {},
             raw_columns=shape.describe(writer.folder, writer.layout),
+            counted=writer.witnessed,
         )
         return landing.commit(settings, writer, manifest)

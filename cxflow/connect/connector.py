@@ -48,6 +48,14 @@ class Sink(Protocol):
         They count as extracted and go to quarantine under the rule `malformed`.
         """
 
+    def counted(self, records: int, *, origin: str, place: str = "") -> None:
+        """Say how many records an origin holds, counted by other means than those that read them: line ends, a
+        format's own metadata, `count(*)` in the same snapshot.
+
+        A batch lands only if exactly as many records and malformed ones of that origin did. `place` says which
+        piece of the origin was counted (a byte range), for the error.
+        """
+
 
 class Connector(ABC):
     """A kind of source. Subclasses declare the class attributes and write `read` (and `plan`)."""

@@ -22,7 +22,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cxflow.errors import FatalError
+from cxflow.errors import CountError, FatalError
 from cxflow.model.sql import literal, literals
 from cxflow.model.workbench import workbench
 
@@ -57,6 +57,8 @@ class BatchWriter:
         """With so many records it raises `Enough`: for who wants to see what they are like."""
         self._rows = 0
         self._malformed = 0
+        self._counts: dict[str, int] = {}
+        self._places: dict[str, str] = {}
         self.layout: Layout | None = None
 
     @property
@@ -68,6 +70,43 @@ class BatchWriter:
     def malformed_rows(self) -> int:
         """Those that could not be read as a record."""
         return self._malformed
+
+    @property
+    def witnessed(self) -> int | None:
+        """Records by the independent counts, where each origin has one; None where none was given."""
+        return sum(self._counts.values()) if self._counts else None
+
+    def counted(self, records: int, *, origin: str, place: str = "") -> None:
+        """Keep an independent count of an origin, for `verify`."""
+        self._counts[origin] = self._counts.get(origin, 0) + records
+        self._places[origin] = place
+
+    def verify(self) -> None:
+        """Compare what lies in the Parquet files with the independent counts.
+
+        Raises CountError, with both numbers and the place, where they differ. A batch that was ended by its limit
+        is not compared.
+        """
+        if not self._counts or self.limit is not None:
+            return
+        files = sorted(self.folder.glob("*.parquet"))
+        landed: dict[str, int] = {}
+        if files:
+            with workbench() as database:
+                rows = database.execute(
+                    f"SELECT _origin, count(*) FROM read_parquet({literals([str(file) for file in files])}, "
+                    "union_by_name = true) GROUP BY _origin"
+                ).fetchall()
+            landed = {origin: int(count) for origin, count in rows}
+        for origin, count in self._counts.items():
+            if landed.get(origin, 0) != count:
+                place = f" ({self._places[origin]})" if self._places[origin] else ""
+                raise CountError(
+                    f"{origin}{place} holds {count:,} records by an independent count, and "
+                    f"{landed.get(origin, 0):,} were read: nothing of it was landed",
+                    value=origin,
+                    fix="run again if it was being written meanwhile; otherwise please report it",
+                )
 
     def records(self, records: Iterable[Mapping[str, Any]], *, origin: str, received_at: datetime) -> None:
         """Land JSON-like records, `CHUNK_RECORDS` at a time."""

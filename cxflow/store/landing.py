@@ -59,6 +59,8 @@ class Manifest:
     """The stream's next cursor, if this batch is loaded."""
     raw_columns: dict[str, Any] = field(default_factory=dict)
     """The raw shape: column to type (`VARCHAR`, or a nested structure)."""
+    counted: int | None = None
+    """Records that the source holds by an independent count; None where its connector gives none."""
 
 
 def storage(settings: Settings) -> tuple[fsspec.AbstractFileSystem, str]:
@@ -210,6 +212,7 @@ def subset(settings: Settings, batch: BatchRef, rows: list[int]) -> BatchRef:
             mode="replay",
             records=writer.rows,
             malformed=0,
+            counted=None,
             parts=checksums(writer.folder),
             cursor={},
         )

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from cxflow.errors import (
     AccountingError,
     ConfigError,
+    CountError,
     CxflowError,
     FatalError,
     GateClosedError,
@@ -226,6 +227,7 @@ def test_an_error_says_where_what_and_how_to_mend_it() -> None:
         (SourceError, FatalError, 66),
         (ConfigError, FatalError, 78),
         (AccountingError, FatalError, 70),
+        (CountError, FatalError, 65),
     ],
 )
 def test_an_errors_class_says_what_to_do_next(kind: type[CxflowError], family: type, code: int) -> None:
