@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from cxflow.connect import text
+from cxflow.connect.files import text
 from cxflow.errors import ConfigError
 
 IGNORED = "warehouse.duckdb*\nlanding/\n.cxflow/\n"

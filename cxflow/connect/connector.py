@@ -36,14 +36,15 @@ class Sink(Protocol):
         `origin` says where they are from (an endpoint, a file), `received_at` when the source delivered them.
         """
 
-    def query(self, database: duckdb.DuckDBPyConnection, sql: str) -> None:
-        """Land what a DuckDB query yields, without passing through Python.
+    def query(self, database: duckdb.DuckDBPyConnection, sql: str) -> int:
+        """Land what a DuckDB query yields, without passing through Python; returns how many records that were.
 
         It yields the raw columns (or one text column `_payload`, holding JSON) and `_origin`, `_received_at`.
         """
 
-    def malformed(self, database: duckdb.DuckDBPyConnection, sql: str) -> None:
-        """Land what could not even be read as a record: `_origin`, `_received_at`, `reason`, `payload`.
+    def malformed(self, database: duckdb.DuckDBPyConnection, sql: str) -> int:
+        """Land what could not even be read as a record: `_origin`, `_received_at`, `reason`, `payload`, and `raw`
+        where the text of the payload is not all there was: its bytes. Returns how many there were.
 
         They count as extracted and go to quarantine under the rule `malformed`.
         """

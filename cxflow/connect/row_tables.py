@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from cxflow.connect.formats import unique_names
+from cxflow.connect.column_names import unique_names
 from cxflow.model.sql import identifier
 
 _EXACT_IN_FLOAT = 1 << 53

@@ -32,6 +32,8 @@ _GROUP_RECORDS = 40_960
 """Records that a thread of DuckDB compresses at a time: a third of its default, of which the threads of a small machine
 wait for each other."""
 
+_USUAL_COLUMNS = 50
+
 Layout = Literal["json", "columns"]
 
 _JSON_SCHEMA = pa.schema(
@@ -95,7 +97,7 @@ class BatchWriter:
             with workbench() as database:
                 rows = database.execute(
                     f"SELECT _origin, count(*) FROM read_parquet({literals([str(file) for file in files])}, "
-                    "union_by_name = true) GROUP BY _origin"
+                    "union_by_name = true, hive_partitioning = false) GROUP BY _origin"
                 ).fetchall()
             landed = {origin: int(count) for origin, count in rows}
         for origin, count in self._counts.items():
@@ -132,37 +134,42 @@ class BatchWriter:
                 writer.close()
         self._end_if_enough()
 
-    def query(self, database: duckdb.DuckDBPyConnection, sql: str) -> None:
+    def query(self, database: duckdb.DuckDBPyConnection, sql: str) -> int:
         """Land what a DuckDB query yields; DuckDB itself writes the Parquet file."""
         columns = [row[0] for row in database.execute(f"DESCRIBE {sql}").fetchall()]
         self._keep_layout("json" if "_payload" in columns else "columns")
         if self.limit is not None:
             sql = f"SELECT * FROM ({sql}) LIMIT {self._wanted}"
-        self._rows += self._copy(database, sql, self._next_part())
+        count = self._copy(database, sql, self._next_part(), len(columns))
+        self._rows += count
         self._end_if_enough()
+        return count
 
-    def malformed(self, database: duckdb.DuckDBPyConnection, sql: str) -> None:
+    def malformed(self, database: duckdb.DuckDBPyConnection, sql: str) -> int:
         """Land what could not be read as a record."""
         path = self.folder / f"malformed-{len(list(self.folder.iterdir())):04d}.parquet"
-        count = self._copy(database, f"SELECT _origin, _received_at, reason, payload FROM ({sql})", path)
+        count = self._copy(database, sql, path, 1)
         if count == 0:
             path.unlink()
         self._rows += count
         self._malformed += count
+        return count
 
     @property
     def _wanted(self) -> int | None:
-        return None if self.limit is None else self.limit - self._rows
+        return None if self.limit is None else max(self.limit - self._rows, 0)
 
     def _end_if_enough(self) -> None:
         if self.limit is not None and self._rows >= self.limit:
             raise Enough
 
-    def _copy(self, database: duckdb.DuckDBPyConnection, sql: str, path: Path) -> int:
+    def _copy(self, database: duckdb.DuckDBPyConnection, sql: str, path: Path, columns: int) -> int:
+        # A group is held in memory: of a wide table it has fewer rows.
+        group = max(_GROUP_RECORDS * _USUAL_COLUMNS // max(columns, _USUAL_COLUMNS), 2_048)
         try:
             row = database.execute(
                 f"COPY ({sql}) TO {literal(str(path))} "
-                f"(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE {_GROUP_RECORDS})"
+                f"(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE {group})"
             ).fetchone()
         except duckdb.Error:
             path.unlink(missing_ok=True)  # what was written of it is no part of the batch
@@ -239,7 +246,7 @@ def numbered(parts: list[Path], before: int) -> str:
     counts = [before, *map(count_in, parts[:-1])]
     row = f"({list(accumulate(counts))}[file_index::BIGINT + 1] + file_row_number + 1)::BIGINT AS _row"
     files = literals([str(part) for part in parts])
-    return f"(SELECT *, {row} FROM read_parquet({files}, union_by_name = true))"
+    return f"(SELECT *, {row} FROM read_parquet({files}, union_by_name = true, hive_partitioning = false))"
 
 
 def lacking(folder: Path, known: Iterable[str]) -> dict[str, tuple[str, ...]]:
@@ -257,7 +264,8 @@ def lacking(folder: Path, known: Iterable[str]) -> dict[str, tuple[str, ...]]:
             (received_at, origin, path)
             for path in had
             for origin, received_at in database.execute(
-                f"SELECT _origin, epoch_us(min(_received_at)) FROM read_parquet({literal(str(path))}) GROUP BY _origin"
+                "SELECT _origin, epoch_us(min(_received_at)) "
+                f"FROM read_parquet({literal(str(path))}, hive_partitioning = false) GROUP BY _origin"
             ).fetchall()
         ]
     seen = {name.lower(): name for name in known}

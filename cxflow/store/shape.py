@@ -37,7 +37,8 @@ def describe(folder: Path, layout: str | None) -> Shape:
     if not any(folder.glob("part-*.parquet")):  # a connector was asked for records and had none
         return {}
     # The folder's own name may hold what a glob would take for a pattern; its parts' names do not.
-    parts = f"read_parquet({literal(f'{glob.escape(str(folder))}/part-*.parquet')}, union_by_name = true)"
+    pattern = literal(f"{glob.escape(str(folder))}/part-*.parquet")
+    parts = f"read_parquet({pattern}, union_by_name = true, hive_partitioning = false)"
     with workbench() as database:
         if layout == "columns":
             rows = database.execute(f"DESCRIBE SELECT * FROM {parts}").fetchall()

@@ -14,7 +14,7 @@ import pytest
 from file_source import Drop
 
 from cxflow import flow
-from cxflow.connect import file_set
+from cxflow.connect.files import file_set
 from cxflow.errors import ConfigError, CxflowError, SourceError, TransientError
 
 ROWS = "id,b\n" + "".join(f"{number},{number * 7919 % 1_000_003}\n" for number in range(50_000))

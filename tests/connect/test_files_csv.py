@@ -200,14 +200,26 @@ def test_lines_with_too_few_or_too_many_cells_are_malformed_and_counted(drop: Dr
     assert (found.manifest.records, found.manifest.malformed) == (5, 3)
 
 
-def test_a_file_cut_within_a_quoted_cell_ends_in_a_malformed_record(drop: Drop) -> None:
+def test_an_open_quote_costs_its_line_and_swallows_nothing(drop: Drop) -> None:
     rest = "".join(f"{number},x\n" for number in range(3, 100))
     drop.write("a.csv", f'id,b\n1,x\n2,"cut\n{rest}')
     found = drop.land()
-    assert found.ids == ["1"]
-    [(reason, payload)] = found.malformed
-    assert reason == "unquoted value in line 3"
-    assert payload.startswith('2,"cut\n3,x\n')
+    assert found.ids == ["1", *(str(number) for number in range(3, 100))]
+    assert found.malformed == [("open quote in line 3", '2,"cut')]
+
+
+def test_a_quote_that_the_next_row_closes_costs_its_own_line_only(drop: Drop) -> None:
+    drop.write("a.csv", 'id,b\n1,"x"\n2,"open\n3,"fine"\n4,"y"\n')
+    found = drop.land()
+    assert found.ids == ["1", "3", "4"]
+    assert found.malformed == [("open quote in line 3", '2,"open')]
+
+
+def test_an_open_quote_refuses_the_file_where_that_is_declared(drop: Drop) -> None:
+    drop.write("a.csv", 'id,b\n1,x\n2,"open\n3,x\n')
+    with pytest.raises(SourceError, match=r"a\.csv has an open quote in line 3"):
+        drop.land(open_quote="stop")
+    assert not (drop.folder / "landing").exists()
 
 
 def test_a_stray_quote_costs_its_line_only(drop: Drop) -> None:

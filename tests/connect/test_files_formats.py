@@ -147,13 +147,13 @@ def test_a_json_document_yields_the_records_of_its_list(
 ) -> None:
     drop.write("a.json", document)
     found = drop.land(**({"records": records} if records else {}))
-    assert found.payloads == ['{"id":1}', '{"id":2}']
+    assert found.payloads == ['{"id": 1}', '{"id": 2}']
 
 
 def test_items_that_are_no_objects_are_malformed(drop: Drop) -> None:
     drop.write("a.json", '[{"id": 9007199254740993}, 3, null, "x", [1]]')
     found = drop.land()
-    assert found.payloads == ['{"id":9007199254740993}']
+    assert found.payloads == ['{"id": 9007199254740993}']
     assert found.malformed == [("not a JSON object", text) for text in ("3", "null", '"x"', "[1]")]
 
 

@@ -19,7 +19,7 @@ from cxflow import settings as configuration
 from cxflow.cli.app import app
 from cxflow.cli.reference import documents
 from cxflow.connect import hookspecs, registry
-from cxflow.connect.files import Files
+from cxflow.connect.files.connector import Files
 from cxflow.model.expectation import Expectation
 from cxflow.settings import Settings
 from cxflow.testing import TestProject

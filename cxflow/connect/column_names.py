@@ -1,0 +1,25 @@
+"""Names of raw columns: distinct, trimmed, and none that the landing zone gives a meaning. Used by the connectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+RESERVED = ("_payload", "_row", "_origin", "_received_at", "_cxflow_path")
+"""Column names that landing gives a meaning."""
+
+
+def unique_names(row: Iterable[object]) -> list[str]:
+    """Header cells as column names that SQL can tell apart: trimmed, empty ones numbered, repeated ones (in
+    whatever case) and reserved ones with a number behind."""
+    names: list[str] = []
+    seen = {name.lower() for name in RESERVED}
+    for position, cell in enumerate(row, start=1):
+        wanted = str(cell).strip("\ufeff \t\r\n") if cell is not None else ""
+        name = wanted = wanted or f"column_{position}"
+        number = 1
+        while name.lower() in seen:
+            number += 1
+            name = f"{wanted}_{number}"
+        seen.add(name.lower())
+        names.append(name)
+    return names

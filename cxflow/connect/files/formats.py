@@ -1,0 +1,52 @@
+"""Lands local files by their format. Called by the connector.
+
+Text stays text: nothing is cast here, so that leading zeros, odd dates and big numbers arrive as they were written.
+Each format says how many records a file holds by other means than it reads them: the landing zone compares.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+
+from cxflow import scratch
+from cxflow.connect.connector import Sink
+from cxflow.connect.files import delimited, documents, lines, parquet, workbook
+from cxflow.connect.files.stream import FileFormat, FileStream
+from cxflow.connect.files.text import LocalFile
+from cxflow.errors import SourceError
+from cxflow.model.workbench import workbench
+
+_Reader = Callable[[FileStream, list[LocalFile], Sink, duckdb.DuckDBPyConnection, Path], None]
+_READERS: dict[FileFormat, _Reader] = {
+    "csv": delimited.land,
+    "tsv": delimited.land,
+    "jsonl": lines.land_jsonl,
+    "json": documents.land,
+    "parquet": parquet.land,
+    "fixed_width": lines.land_fixed_width,
+    "xlsx": workbook.land,
+}
+
+
+def land(stream: FileStream, files: list[LocalFile], sink: Sink, folder: Path) -> None:
+    """Land files, all of one format. `folder` is for scratch files.
+
+    Raises SourceError that names the file where one cannot be read as what it is declared to be.
+    """
+    try:
+        with workbench() as database:
+            _READERS[stream.file_format(files[0].origin)](stream, files, sink, database, folder)
+    except duckdb.OutOfMemoryException:
+        raise  # not the file's fault
+    except duckdb.Error as problem:
+        if scratch.is_full(problem):
+            raise
+        text = str(problem)
+        culprit = next((file.origin for file in files if str(file.path) in text), files[0].origin)
+        # What follows these words is a piece of the file, and may be personal: not for a message or a chain.
+        why = re.split(r" with value | Input: |\n", text)[0]
+        raise SourceError(f"{culprit} cannot be read: {why}", value=culprit) from None

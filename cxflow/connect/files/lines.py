@@ -1,0 +1,269 @@
+"""Reads files of which each line is a record: JSON Lines and fixed width.
+
+The line ends of a file are counted: that is the witness of how many records there are. JSON Lines without a fault are
+read by DuckDB alone. Of other files Python cuts blocks of bytes into lines, without looking at one, and DuckDB tells
+records from what is to be refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from cxflow.connect.connector import Sink
+from cxflow.connect.files.landing_sql import Batches, origin_columns, with_origin
+from cxflow.connect.files.stream import FileStream
+from cxflow.connect.files.text import LocalFile, as_utf8, opened, plainly_named, reading
+from cxflow.errors import ConfigError, SourceError
+from cxflow.model.sql import identifier, literal, literals
+
+_BLOCK_BYTES = 1 << 20
+_SCHEMA = pa.schema(
+    [("line", pa.string()), ("raw", pa.binary()), ("number", pa.int64()), ("file", pa.int64())]
+)
+_DUCKDB_LINE_BYTES = 16 << 20
+"""What DuckDB takes for the longest line of JSON unless told otherwise."""
+_BLANKS = re.compile(rb"\n[ \t\r]*+(?=\n)")
+"""Blank lines behind the first, by the line end before them."""
+_LF, _CR, _SPACE = 10, 13, 32
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """What makes a line a record, as SQL over `line`."""
+
+    is_record: str
+    columns: str
+    """What is landed of a record."""
+    otherwise: str
+    """Why a line that is none cannot be read."""
+
+
+def land_jsonl(
+    stream: FileStream, files: list[LocalFile], sink: Sink, database: duckdb.DuckDBPyConnection, folder: Path
+) -> None:
+    """Land JSON Lines: each line that is an object, to the letter."""
+    sources = [as_utf8(stream, file, folder) for file in files]
+    if not stream.skip_rows and _land_objects(stream, sources, sink, database, folder):
+        return
+    is_record = "json_valid(line) AND starts_with(ltrim(line, E' \\t'), '{')"
+    _land(stream, sources, sink, database, _Rule(is_record, "line AS _payload", "not a JSON object"))
+
+
+def _land_objects(
+    stream: FileStream,
+    sources: list[LocalFile],
+    sink: Sink,
+    database: duckdb.DuckDBPyConnection,
+    folder: Path,
+) -> bool:
+    """Land files of which every line is an object, in one reading by DuckDB; False, and nothing landed, where one
+    is not."""
+    counts = [_counted(stream, source) for source in sources]
+    files = [plainly_named(source, folder) for source in sources]
+    longest = max(max(count.longest for count in counts), _DUCKDB_LINE_BYTES)
+    read = (
+        f"(SELECT json::VARCHAR AS line, file_index AS _cxflow_file FROM read_ndjson_objects("
+        f"{literals([str(file.path) for file in files])}, maximum_object_size = {longest}, hive_partitioning = false))"
+    )
+    objects = (
+        "(SELECT CASE WHEN starts_with(line, '{') THEN line ELSE error('no object') END AS _payload, _cxflow_file "
+        f"FROM {read})"
+    )
+    try:
+        sink.query(database, with_origin(database, objects, files, "_cxflow_file"))
+    except duckdb.InvalidInputException:
+        return False
+    for source, count in zip(sources, counts, strict=True):
+        sink.counted(count.lines, origin=source.origin, place=f"{count.bytes:,} bytes of text")
+    return True
+
+
+def _counted(stream: FileStream, file: LocalFile) -> LineCount:
+    """A file's lines, without a look at what they hold."""
+    count = LineCount(0)
+    with reading(file), opened(stream, file) as source:
+        while block := source.read(_BLOCK_BYTES):
+            count.see(block)
+            if count.longest > stream.max_record_bytes:
+                raise _too_long(stream, file, count.lines)
+        count.see(b"")
+    return count
+
+
+def land_fixed_width(
+    stream: FileStream, files: list[LocalFile], sink: Sink, database: duckdb.DuckDBPyConnection, folder: Path
+) -> None:
+    """Land lines of which each cell has its place."""
+    if not stream.fields:
+        raise ConfigError("format fixed_width needs fields = { name = [first, last] }", stream=stream.name)
+    nulls = ", ".join(map(literal, ("", *stream.null_values)))
+    cells = ", ".join(
+        f"CASE WHEN trim(substr(line, {first}, {last - first + 1})) NOT IN ({nulls}) "
+        f"THEN trim(substr(line, {first}, {last - first + 1})) END AS {identifier(name)}"
+        for name, (first, last) in stream.fields.items()
+    )
+    shortest = max(first for first, _ in stream.fields.values())
+    sources = [as_utf8(stream, file, folder) for file in files]
+    _land(stream, sources, sink, database, _Rule(f"length(line) >= {shortest}", cells, "line too short"))
+
+
+def _land(
+    stream: FileStream,
+    sources: list[LocalFile],
+    sink: Sink,
+    database: duckdb.DuckDBPyConnection,
+    rule: _Rule,
+) -> None:
+    """Land lines as Python cuts them: for files of which some line may be no record."""
+    counts: dict[int, LineCount] = {}
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for place, source in enumerate(sources):
+            counts[place] = LineCount(stream.skip_rows)
+            with reading(source):
+                for block, number in _blocks(stream, source, counts[place]):
+                    yield _batch(block, number, place)
+
+    lines = Batches(_SCHEMA, batches)
+    where = origin_columns(database, sources, "file")
+    is_record = f"raw IS NULL AND {rule.is_record}"
+    landed = lines.query(database, sink, f"SELECT {rule.columns}, {where} FROM batches WHERE {is_record}")
+    for place, source in enumerate(sources):
+        sink.counted(
+            counts[place].lines, origin=source.origin, place=f"{counts[place].bytes:,} bytes of text"
+        )
+    if landed < sum(count.lines for count in counts.values()):
+        reason = (
+            "CASE WHEN raw IS NULL THEN "
+            f"{literal(rule.otherwise)} ELSE 'invalid encoding in line ' || number END AS reason"
+        )
+        lines.rejects(
+            database,
+            sink,
+            f"SELECT {where}, {reason}, line AS payload, raw FROM batches WHERE NOT ({is_record})",
+        )
+
+
+def _too_long(stream: FileStream, file: LocalFile, before: int) -> SourceError:
+    return SourceError(
+        f"{file.origin}: a line behind {before:,} others is longer than {stream.max_record_bytes:,} bytes",
+        value=file.origin,
+        fix="is it a file of lines? then raise max_record_bytes",
+    )
+
+
+class LineCount:
+    """Counts the lines of a text that are not blank, by its line ends alone: the witness."""
+
+    def __init__(self, to_skip: int) -> None:
+        self.lines = 0
+        """So far; whole once the last block, an empty one, was seen."""
+        self.bytes = 0
+        self.longest = 0
+        """Bytes of the longest line, or more."""
+        self._to_skip = to_skip
+        self._length = 0
+        self._begun = b""
+        """Of the line that the next block goes on with: its blanks, or a mark for whatever is not blank."""
+
+    def see(self, block: bytes) -> None:
+        """Count on with the next bytes of the text; without any, the text has ended."""
+        if not block:
+            self.lines += self._begun.strip() != b"" and not self._to_skip
+            return
+        if not self.bytes:
+            block = block.removeprefix(_BOM)
+        self.bytes += len(block)
+        text = self._begun + block
+        cut = text.rfind(b"\n") + 1
+        whole, rest = text[:cut], text[cut:]
+        while self._to_skip and whole:
+            whole = whole[whole.index(b"\n") + 1 :]
+            self._to_skip -= 1
+        self.lines += whole.count(b"\n") - _blank_lines(whole)
+        self.longest = max(self.longest, self._length + cut)
+        self._length = len(rest) if cut else self._length + len(block)
+        self._begun = rest if not rest.strip() else b"x"
+
+
+def _blank_lines(text: bytes) -> int:
+    """How many of some whole lines are blank."""
+    first = not text.partition(b"\n")[0].strip() if text else False
+    bytes_ = np.frombuffer(text, np.uint8)
+    behind = np.flatnonzero(bytes_ == _LF)[:-1] + 1
+    # Most texts have no line that begins with a blank: nothing is searched then.
+    return first + (len(_BLANKS.findall(text)) if (bytes_[behind] <= _SPACE).any() else 0)
+
+
+def _blocks(stream: FileStream, file: LocalFile, count: LineCount) -> Iterator[tuple[bytes, int]]:
+    """Blocks of whole lines, each with the number of its first line; without a byte order mark and skipped rows."""
+    rest, number, to_skip, is_begun = b"", 1, stream.skip_rows, False
+    with opened(stream, file) as source:
+        while block := source.read(_BLOCK_BYTES):
+            count.see(block)
+            if not is_begun:
+                block, is_begun = block.removeprefix(_BOM), True
+            cut = block.rfind(b"\n") + 1
+            if not cut:
+                rest += block
+                if len(rest) > stream.max_record_bytes:
+                    raise _too_long(stream, file, number - 1)
+                continue
+            whole, rest = rest + block[:cut], block[cut:]
+            while to_skip and whole:
+                whole = whole[whole.index(b"\n") + 1 :]
+                to_skip, number = to_skip - 1, number + 1
+            if whole:
+                yield whole, number
+                number += whole.count(b"\n")
+    count.see(b"")
+    if rest and not to_skip:
+        yield rest, number
+
+
+def _batch(block: bytes, number: int, place: int) -> pa.RecordBatch:
+    """The lines of a block that are not blank, without their ends; `raw` holds the bytes of one that is not UTF-8."""
+    text = np.frombuffer(block, np.uint8)
+    ends = np.flatnonzero(text == _LF)
+    if block[-1] != _LF:
+        ends = np.append(ends, len(block))
+    starts = np.concatenate((np.zeros(1, np.int64), ends[:-1] + 1))
+    if b"\r" in block:
+        ends = ends - ((ends > starts) & (text[np.maximum(ends - 1, 0)] == _CR))
+    kept = np.flatnonzero(ends > starts)
+    blanks = [
+        n for n in kept[text[starts[kept]] <= _SPACE].tolist() if not block[starts[n] : ends[n]].strip()
+    ]
+    kept = np.setdiff1d(kept, blanks, assume_unique=True) if blanks else kept
+    try:
+        block.decode()
+        # Lines and what stands between them by turns: nothing is copied but the lines.
+        offsets = np.stack((starts, ends), axis=1).ravel().astype(np.int32)
+        pieces = pa.StringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(block))
+        line, raw = pieces.take(pa.array(2 * kept)), pa.nulls(len(kept), pa.binary())
+    except UnicodeDecodeError:
+        line, raw = _decoded([block[starts[n] : ends[n]] for n in kept.tolist()])
+    places = pa.repeat(pa.scalar(place, pa.int64()), len(kept))
+    return pa.record_batch([line, raw, pa.array(kept + number), places], schema=_SCHEMA)
+
+
+def _decoded(lines: list[bytes]) -> tuple[pa.Array, pa.Array]:
+    """Lines as text, and as bytes those that are not UTF-8."""
+    texts: list[str] = []
+    raws: list[bytes | None] = []
+    for line in lines:
+        try:
+            texts.append(line.decode())
+            raws.append(None)
+        except UnicodeDecodeError:
+            texts.append(line.decode("utf-8", "backslashreplace"))
+            raws.append(line)
+    return pa.array(texts, pa.string()), pa.array(raws, pa.binary())

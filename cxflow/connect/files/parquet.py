@@ -1,0 +1,64 @@
+"""Reads Parquet files, with the types that they have. Their own metadata say how many records they hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cxflow.connect.column_names import RESERVED
+from cxflow.connect.connector import Sink
+from cxflow.connect.files.landing_sql import with_origin
+from cxflow.connect.files.stream import FileStream
+from cxflow.connect.files.text import LocalFile, plainly_named, reading
+from cxflow.errors import SourceError
+from cxflow.model.sql import identifier, literals
+
+
+def land(
+    stream: FileStream, files: list[LocalFile], sink: Sink, database: duckdb.DuckDBPyConnection, folder: Path
+) -> None:
+    """Land Parquet files, those of one set of columns together; what their folders are called is no column."""
+    zoned: dict[str, bool] = {}
+    by_names: dict[frozenset[str], list[LocalFile]] = {}
+    for file in (plainly_named(file, folder) for file in files):
+        metadata = _metadata(file)
+        schema = metadata.schema.to_arrow_schema()
+        if len(schema.names) > stream.max_columns:
+            raise SourceError(
+                f"{file.origin} has {len(schema.names):,} columns, more than {stream.max_columns:,}",
+                value=file.origin,
+                fix="raise max_columns",
+            )
+        sink.counted(metadata.num_rows, origin=file.origin)
+        by_names.setdefault(frozenset(schema.names), []).append(file)
+        for field in schema:
+            has_zone = pa.types.is_timestamp(field.type) and field.type.tz is not None
+            if pa.types.is_timestamp(field.type) and zoned.setdefault(field.name, has_zone) != has_zone:
+                # One relation holds them all, and would take the naive times for UTC.
+                raise SourceError(
+                    f"{file.origin}: times in {field.name!r} have a zone in some files and none in others",
+                    value=field.name,
+                    fix="give each kind a stream of its own",
+                )
+    for names, group in by_names.items():
+        clashing = sorted(name for name in names if name.lower() in RESERVED)
+        renamed = ", ".join(f"{identifier(name)} AS {identifier(f'{name}_2')}" for name in clashing)
+        read = (
+            f"(SELECT *{f' RENAME ({renamed})' if renamed else ''}, file_index AS _cxflow_file "
+            f"FROM read_parquet({literals([str(file.path) for file in group])}, union_by_name = true, "
+            "hive_partitioning = false))"
+        )
+        sink.query(database, with_origin(database, read, group, "_cxflow_file"))
+
+
+def _metadata(file: LocalFile) -> pq.FileMetaData:
+    with reading(file):
+        try:
+            return pq.read_metadata(file.path)
+        except pa.ArrowInvalid:
+            raise SourceError(
+                f"{file.origin} is not a readable Parquet file; is it cut off?", value=file.origin
+            ) from None

@@ -1,0 +1,150 @@
+"""What `cxflow.toml` says of a connection of files and of its streams. Read by every module of this folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from cxflow.connect.column_names import RESERVED, unique_names
+from cxflow.errors import ConfigError
+from cxflow.model.stream import Stream
+from cxflow.settings import Connection, Secret
+
+FileFormat = Literal["csv", "tsv", "jsonl", "json", "parquet", "xlsx", "fixed_width"]
+
+_SUFFIXES: dict[str, FileFormat] = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".parquet": "parquet",
+    ".xlsx": "xlsx",
+}
+
+
+class FilesConnection(Connection):
+    """Where the files are."""
+
+    root: str = ""
+    """Prepended to every stream's path: a folder, or an fsspec URL such as `s3://bucket/exports`."""
+    storage_options: dict[str, Secret | str | int | bool] = Field(default_factory=dict, repr=False)
+    """What fsspec needs to open a URL."""
+
+
+class FileStream(Stream):
+    """A stream of files, and how they are written."""
+
+    path: str | Annotated[tuple[str, ...], Field(min_length=1)]
+    """Path, glob or fsspec URL, or several; `{date}` stands for the day of delivery (YYYY-MM-DD)."""
+    format: FileFormat | None = None
+    """Unset: from the file's name."""
+    optional: bool = False
+    """Whether there may be no file at all."""
+    settle_seconds: float = Field(default=0, ge=0)
+    """A file younger than this is left for the next run: it may still be being written."""
+    encoding: str = "utf-8"
+    """Python's name of the encoding. A byte order mark of UTF-16 or UTF-32 goes before the default."""
+    delimiter: str = Field(default=",", min_length=1, max_length=4)
+    """What stands between cells; of a TSV a tab, unless said otherwise."""
+    quote: str = Field(default='"', max_length=1)
+    """An ASCII character. Empty: quotes mean nothing."""
+    open_quote: Literal["refuse", "stop"] = "refuse"
+    """What to do with a quote that is never closed, or closed amid text: refuse its line and go on at the next one,
+    or refuse the file."""
+    null_values: tuple[str, ...] = ("",)
+    """Cells that stand for no value."""
+    columns: tuple[str, ...] = ()
+    """Column names of a file without a header line."""
+    skip_rows: int = Field(default=0, ge=0)
+    """Rows before the header (or the data). A quoted line break does not end a row."""
+    sheet: str | None = None
+    """XLSX: the sheet's name; unset: the first."""
+    records: str | None = None
+    """JSON: dotted path to the list of records; unset: the document is the list."""
+    fields: dict[str, tuple[int, int]] = Field(default_factory=dict)
+    """Fixed width: name to first and last character, from 1, both included."""
+    max_record_bytes: int = Field(default=64 << 20, ge=1 << 10)
+    """A file with a longer line or record is refused."""
+    max_columns: int = Field(default=5_000, ge=1)
+    """A file with more columns is refused."""
+    max_expanded_bytes: int = Field(default=64 << 30, ge=1 << 10)
+    """A compressed file that unpacks to more is refused."""
+    max_workbook_bytes: int = Field(default=512 << 20, ge=1 << 10)
+    """An XLSX file whose parts unpack to more is refused: some of them are held in memory."""
+
+    @field_validator("path", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    @field_validator("encoding")
+    @classmethod
+    def _text_encoding(cls, encoding: str) -> str:
+        try:
+            "".encode(encoding)
+        except (LookupError, ValueError):
+            raise ValueError(f"unknown encoding {encoding!r}") from None
+        return encoding
+
+    @field_validator("quote")
+    @classmethod
+    def _ascii(cls, quote: str) -> str:
+        if quote and (not quote.isascii() or quote in "\r\n"):
+            raise ValueError("a quote is one ASCII character")
+        return quote
+
+    @field_validator("delimiter")
+    @classmethod
+    def _within_a_line(cls, delimiter: str) -> str:
+        if "\r" in delimiter or "\n" in delimiter:
+            raise ValueError("a delimiter holds no line end")
+        return delimiter
+
+    @field_validator("columns")
+    @classmethod
+    def _distinct(cls, columns: tuple[str, ...]) -> tuple[str, ...]:
+        if list(columns) != unique_names(columns):
+            raise ValueError(
+                "column names are trimmed, differ in more than their case and are none of "
+                + ", ".join(RESERVED)
+            )
+        return columns
+
+    @field_validator("fields")
+    @classmethod
+    def _forward(cls, fields: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
+        for name, (first, last) in fields.items():
+            if not 1 <= first <= last:
+                raise ValueError(
+                    f"{name} runs from {first} to {last}: characters count from 1, first before last"
+                )
+        return fields
+
+    def model_post_init(self, _: Any) -> None:
+        """A TSV's delimiter is a tab unless declared otherwise."""
+        if (
+            "delimiter" not in self.model_fields_set
+            and self.file_format(self.paths[0], strict=False) == "tsv"
+        ):
+            object.__setattr__(self, "delimiter", "\t")
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The declared paths, however many."""
+        return (self.path,) if isinstance(self.path, str) else self.path
+
+    def file_format(self, path: str, *, strict: bool = True) -> FileFormat:
+        """The declared format, or that of a file's name. Raises ConfigError where neither tells."""
+        if self.format:
+            return self.format
+        suffixes = [suffix.lower() for suffix in Path(path).suffixes]
+        suffixes = [suffix for suffix in suffixes if suffix not in (".gz", ".zst")]
+        found = _SUFFIXES.get(suffixes[-1]) if suffixes else None
+        if found is None and strict:
+            raise ConfigError(
+                f"the format of {path} is not plain from its name", value=path, fix='say format = "csv"'
+            )
+        return found or "csv"

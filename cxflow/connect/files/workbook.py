@@ -1,0 +1,220 @@
+"""Reads a sheet of an XLSX file, some rows at a time. openpyxl reads the cells; the rows of the sheet's XML that hold
+a value are counted apart: that is the witness."""
+
+from __future__ import annotations
+
+import re
+import warnings
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from itertools import islice, zip_longest
+from pathlib import Path
+from posixpath import join, normpath
+from typing import Any
+from xml.etree import ElementTree
+
+import duckdb
+import pyarrow as pa
+
+from cxflow.connect.column_names import unique_names
+from cxflow.connect.connector import Sink
+from cxflow.connect.files.landing_sql import Batches, Reject, RejectWriter, origin_columns
+from cxflow.connect.files.stream import FileStream
+from cxflow.connect.files.text import LocalFile, reading
+from cxflow.errors import ConfigError, CxflowError, SourceError
+from cxflow.model.names import nearest
+
+_CHUNK_CELLS = 200_000
+"""Held in memory at a time."""
+_BLOCK_BYTES = 1 << 20
+_VALUE = re.compile(rb"<(?:\w+:)?[vt](?:\s[^>]*)?>[^<]")
+_RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
+
+_Row = tuple[Any, ...]
+
+
+def land(
+    stream: FileStream, files: list[LocalFile], sink: Sink, database: duckdb.DuckDBPyConnection, _folder: Path
+) -> None:
+    """Land the declared sheet of each file, or its first. Blank rows are no records."""
+    for file in files:
+        _refuse_large(stream, file)
+        with _rows(stream, file) as rows:
+            above = list(islice(rows, stream.skip_rows))
+            filled = (row for row in rows if _has_value(row))
+            names = list(stream.columns)
+            header: _Row = ()
+            if not names:
+                header = next(filled, ())
+                names = unique_names(_without_empty_end(header))
+            skipped = sum(map(_has_value, above)) + _has_value(header)
+            count = _count(stream, file) - skipped
+            if len(names) > stream.max_columns:
+                raise SourceError(
+                    f"{file.origin} has {len(names):,} columns, more than {stream.max_columns:,}",
+                    value=file.origin,
+                    fix="is that its header? then raise max_columns",
+                )
+            sink.counted(count, origin=file.origin)
+            if names:
+                _land_rows(stream, file, filled, names, sink, database)
+
+
+def _land_rows(
+    stream: FileStream,
+    file: LocalFile,
+    rows: Iterator[_Row],
+    names: list[str],
+    sink: Sink,
+    database: duckdb.DuckDBPyConnection,
+) -> None:
+    schema = pa.schema([(name, pa.string()) for name in names])
+    rejects = RejectWriter(database, sink, file)
+    long: list[Reject] = []
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        size = max(_CHUNK_CELLS // len(names), 1)
+        while chunk := list(islice(rows, size)):
+            kept = [row for row in chunk if not _has_value(row[len(names) :])]
+            long.extend(
+                Reject("more cells than columns", _shown(row))
+                for row in chunk
+                if _has_value(row[len(names) :])
+            )
+            columns = zip_longest(*(row[: len(names)] for row in kept)) if kept else iter(())
+            texts = [[_cell(value, stream.null_values) for value in column] for column in columns]
+            texts += [[None] * len(kept)] * (len(names) - len(texts))
+            yield pa.record_batch([pa.array(column, pa.string()) for column in texts], schema=schema)
+
+    where = origin_columns(database, [file], "0")
+    Batches(schema, batches).query(database, sink, f"SELECT *, {where} FROM batches")
+    rejects.add(long)
+    rejects.flush()
+
+
+@contextmanager
+def _rows(stream: FileStream, file: LocalFile) -> Iterator[Iterator[_Row]]:
+    """The rows of the sheet as they are read; a damaged file is met on the way."""
+    try:
+        import openpyxl
+    except ImportError as problem:
+        raise ConfigError("reading XLSX needs openpyxl", fix="install cxflow-framework[excel]") from problem
+    with reading(file), file.path.open("rb") as raw, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of styles and extensions that it leaves aside
+        with _readable(file):
+            book = openpyxl.load_workbook(raw, read_only=True, data_only=True)
+        try:
+            name = _sheet_name(stream, file, [sheet.title for sheet in book.worksheets])
+            sheet = book[name] if name is not None else None
+            if sheet is not None:
+                sheet.reset_dimensions()  # what a file says of its size may be stale
+            yield _watched(file, sheet.iter_rows(values_only=True) if sheet is not None else iter(()))
+        finally:
+            book.close()
+
+
+@contextmanager
+def _readable(file: LocalFile) -> Iterator[None]:
+    try:
+        yield
+    except (CxflowError, duckdb.Error):
+        raise
+    except Exception as problem:
+        raise SourceError(f"{file.origin} is not a readable XLSX file", value=file.origin) from problem
+
+
+def _watched(file: LocalFile, rows: Iterator[_Row]) -> Iterator[_Row]:
+    with _readable(file):
+        yield from rows
+
+
+def _sheet_name(stream: FileStream, file: LocalFile, names: list[str]) -> str | None:
+    if stream.sheet is None:
+        return names[0] if names else None
+    if stream.sheet not in names:
+        raise SourceError(
+            f"{file.origin} has no sheet {stream.sheet!r}{nearest(stream.sheet, names)}",
+            value=stream.sheet,
+            fix=f"its sheets: {', '.join(names)}",
+        )
+    return stream.sheet
+
+
+def _refuse_large(stream: FileStream, file: LocalFile) -> None:
+    """Raises SourceError for a file whose parts unpack to more than is allowed: its texts are held in memory."""
+    with reading(file), _readable(file), zipfile.ZipFile(file.path) as parts:
+        size = sum(part.file_size for part in parts.infolist())
+        if size > stream.max_workbook_bytes:
+            raise SourceError(
+                f"{file.origin} unpacks to {size:,} bytes, more than {stream.max_workbook_bytes:,}",
+                value=file.origin,
+                fix="if it is meant to, raise max_workbook_bytes (and have as much memory), or export CSV",
+            )
+
+
+def _count(stream: FileStream, file: LocalFile) -> int:
+    """The rows of the sheet with a value, by its XML."""
+    count, rest, mark = 0, b"", b"<row"
+    with reading(file), _readable(file), zipfile.ZipFile(file.path) as parts:
+        part = _sheet_part(stream, parts)
+        if part is None:
+            return 0
+        with parts.open(part) as xml:
+            while block := xml.read(_BLOCK_BYTES):
+                rest += block
+                if b"sheetData" in rest and mark == b"<row":
+                    prefix = re.search(rb"<(\w+:)?sheetData", rest)
+                    mark = b"<" + (prefix[1] or b"" if prefix else b"") + b"row "
+                *whole, rest = re.split(re.escape(mark.rstrip()) + rb"(?=[\s>/])", rest)
+                count += sum(bool(_VALUE.search(row)) for row in whole)
+                rest = mark.rstrip() + b" " + rest if whole or rest.startswith(mark) else rest
+    return count + bool(_VALUE.search(rest))
+
+
+def _sheet_part(stream: FileStream, parts: zipfile.ZipFile) -> str | None:
+    """The name of the part with the sheet's rows."""
+    book = next((name for name in parts.namelist() if re.fullmatch(r"xl/workbook\d*\.xml", name)), None)
+    if book is None:
+        return None
+    sheets = [each for each in ElementTree.fromstring(parts.read(book)).iter() if each.tag.endswith("}sheet")]
+    relations = ElementTree.fromstring(parts.read(f"xl/_rels/{book.removeprefix('xl/')}.rels"))
+    targets = {
+        each.get("Id"): each.get("Target", "")
+        for each in relations
+        if each.get("Type", "").endswith("/worksheet")
+    }
+    for sheet in sheets:
+        target = targets.get(sheet.get(_RELATION))
+        if target is not None and stream.sheet in (None, sheet.get("name")):
+            return normpath(target.lstrip("/") if target.startswith("/") else join("xl", target))
+    return None
+
+
+def _has_value(row: _Row) -> bool:
+    return any(value is not None for value in row)
+
+
+def _without_empty_end(row: _Row) -> _Row:
+    """A header without the empty cells behind its last name."""
+    last = max((at for at, value in enumerate(row, start=1) if value is not None), default=0)
+    return row[:last]
+
+
+def _shown(row: _Row) -> bytes:
+    return "\t".join("" if value is None else str(value) for value in row).encode()
+
+
+def _cell(value: Any, null_values: tuple[str, ...]) -> str | None:
+    """A cell as text: whole numbers without a point, times in ISO 8601, durations as h:mm:ss."""
+    if value is None:
+        return None
+    if isinstance(value, float) and value.is_integer():
+        text = str(int(value))
+    elif isinstance(value, timedelta):
+        minutes, seconds = divmod(round(value.total_seconds()), 60)
+        text = f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
+    else:
+        text = str(value.isoformat()) if hasattr(value, "isoformat") else str(value)
+    return None if text == "" or text in null_values else text
