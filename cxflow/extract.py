@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import PurePath
 
 from cxflow.connect.connector import Connector, Cursor
 from cxflow.model.batch import BatchRef, Mode
@@ -10,6 +11,9 @@ from cxflow.model.stream import Stream
 from cxflow.model.window import Window
 from cxflow.settings import Settings
 from cxflow.store import batch_files, landing, shape
+
+_REMARKS = 20
+"""Files without a record that are named."""
 
 
 def extract(
@@ -50,6 +54,7 @@ def extract(
             parts=batch_files.checksums(writer.folder),
             cursor=next_cursor if mode == "scheduled" else {},
             raw_columns=shape.describe(writer.folder, writer.layout),
-            counted=writer.witnessed,
+            counted=writer.witnessed if limit is None else None,
+            without_records=[PurePath(origin).name for origin in writer.without_records[:_REMARKS]],
         )
         return landing.commit(settings, writer, manifest)

@@ -121,6 +121,7 @@ def notes(found: dict[str, Any]) -> list[str]:
         f"{count:,} identifiers {namespace!r} cannot be used"
         for namespace, count in found.get("unusable_identifiers", {}).items()
     ]
+    lines += [f"{origin} has no record, and is not empty" for origin in found.get("without_records", ())]
     return lines
 
 

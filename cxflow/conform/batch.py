@@ -127,11 +127,16 @@ def conform(
             _leave_empty(work)
         database.execute(_IDENTIFIER)
         made = sum(_count(work, name) for name in stream.to)
-    report = {"drift": changed.as_json(), "unusable_identifiers": unusable}
+    report = {
+        "drift": changed.as_json(),
+        "unusable_identifiers": unusable,
+        "without_records": manifest.without_records,
+    }
     return Conformed(
         path,
         tuple(stream.to),
-        manifest.records,
+        # The books begin with what the source holds, not with what its reader says.
+        manifest.records if manifest.counted is None else manifest.counted,
         made,
         {key: item for key, item in report.items() if item},
         merged if outcome.is_learned else known,

@@ -49,12 +49,13 @@ class Sink(Protocol):
         They count as extracted and go to quarantine under the rule `malformed`.
         """
 
-    def counted(self, records: int, *, origin: str, place: str = "") -> None:
+    def counted(self, records: int, *, origin: str, place: str = "", remark_none: bool = False) -> None:
         """Say how many records an origin holds, counted by other means than those that read them: line ends, a
         format's own metadata, `count(*)` in the same snapshot.
 
         A batch lands only if exactly as many records and malformed ones of that origin did. `place` says which
-        piece of the origin was counted (a byte range), for the error.
+        piece of the origin was counted (a byte range), for the error. With `remark_none` the load's report tells of
+        an origin without records: of a file that is not empty.
         """
 
 

@@ -32,7 +32,10 @@ _GROUP_RECORDS = 40_960
 """Records that a thread of DuckDB compresses at a time: a third of its default, of which the threads of a small machine
 wait for each other."""
 
-_USUAL_COLUMNS = 50
+_MOST_COLUMNS = 400
+"""That DuckDB writes as Parquet."""
+_WIDE_RECORDS = 1_000
+"""In memory at a time of a table with more."""
 
 Layout = Literal["json", "columns"]
 
@@ -59,6 +62,8 @@ class BatchWriter:
         """With so many records it raises `Enough`: for who wants to see what they are like."""
         self._rows = 0
         self._malformed = 0
+        self.without_records: list[str] = []
+        """Origins that were read and have no record, where that is worth a remark."""
         self._counts: dict[str, int] = {}
         self._places: dict[str, str] = {}
         self.layout: Layout | None = None
@@ -78,8 +83,10 @@ class BatchWriter:
         """Records by the independent counts, where each origin has one; None where none was given."""
         return sum(self._counts.values()) if self._counts else None
 
-    def counted(self, records: int, *, origin: str, place: str = "") -> None:
+    def counted(self, records: int, *, origin: str, place: str = "", remark_none: bool = False) -> None:
         """Keep an independent count of an origin, for `verify`."""
+        if remark_none and not records:
+            self.without_records.append(origin)
         self._counts[origin] = self._counts.get(origin, 0) + records
         self._places[origin] = place
 
@@ -164,12 +171,12 @@ class BatchWriter:
             raise Enough
 
     def _copy(self, database: duckdb.DuckDBPyConnection, sql: str, path: Path, columns: int) -> int:
-        # A group is held in memory: of a wide table it has fewer rows.
-        group = max(_GROUP_RECORDS * _USUAL_COLUMNS // max(columns, _USUAL_COLUMNS), 2_048)
         try:
+            if columns > _MOST_COLUMNS:
+                return _copy_wide(database, sql, path)
             row = database.execute(
                 f"COPY ({sql}) TO {literal(str(path))} "
-                f"(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE {group})"
+                f"(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE {_GROUP_RECORDS})"
             ).fetchone()
         except duckdb.Error:
             path.unlink(missing_ok=True)  # what was written of it is no part of the batch
@@ -183,6 +190,19 @@ class BatchWriter:
 
     def _next_part(self) -> Path:
         return self.folder / f"part-{len(list(self.folder.glob('part-*'))):04d}.parquet"
+
+
+def _copy_wide(database: duckdb.DuckDBPyConnection, sql: str, path: Path) -> int:
+    """Write a table of very many columns by Arrow: DuckDB's writer would hold a gigabyte of them."""
+    database.execute("SET threads = 1")  # each holds rows
+    batches = database.execute(sql).to_arrow_reader(_WIDE_RECORDS)
+    count = 0
+    with pq.ParquetWriter(path, batches.schema, compression="zstd", compression_level=1) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+            count += batch.num_rows
+    database.execute("RESET threads")
+    return count
 
 
 def _as_json(record: Mapping[str, Any]) -> str:

@@ -61,6 +61,8 @@ class Manifest:
     """The raw shape: column to type (`VARCHAR`, or a nested structure)."""
     counted: int | None = None
     """Records that the source holds by an independent count; None where its connector gives none."""
+    without_records: list[str] = field(default_factory=list)
+    """Files that are not empty and yet have no record: the first few."""
 
 
 def storage(settings: Settings) -> tuple[fsspec.AbstractFileSystem, str]:
@@ -213,6 +215,7 @@ def subset(settings: Settings, batch: BatchRef, rows: list[int]) -> BatchRef:
             records=writer.rows,
             malformed=0,
             counted=None,
+            without_records=[],
             parts=checksums(writer.folder),
             cursor={},
         )

@@ -61,18 +61,21 @@ def validate(settings: Settings, stream: Stream, conformed: Conformed) -> Verdic
         )
         refused = _count(database, "SELECT count(DISTINCT _row) FROM refused")
         loadable = _count(database, "SELECT count(*) FROM record ANTI JOIN left_out USING (_row)")
+        deduplicated = _count(database, "SELECT count(*) FROM left_out ANTI JOIN refused USING (_row)")
         rules = database.execute(
             "SELECT rule, count(DISTINCT _row) FROM refused GROUP BY rule ORDER BY rule"
         ).fetchall()
         found = reasons(database)
-    why = "" if conformed.is_replay else _why(settings, stream, conformed.extracted, refused, found, broken)
+    why = ""
+    if not conformed.is_replay:
+        why = _why(settings, stream, conformed.extracted, refused, loadable, found, broken)
     return Verdict(
         passed=not why,
         why=why,
         tables=conformed.tables,
         extracted=conformed.extracted,
         refused=refused,
-        deduplicated=conformed.extracted - refused - loadable,
+        deduplicated=deduplicated,
         rules={rule: int(count) for rule, count in rules},
         report=conformed.report,
         raw_columns=conformed.raw_columns,
@@ -147,12 +150,14 @@ def _why(
     stream: Stream,
     extracted: int,
     refused: int,
+    loadable: int,
     found: dict[str, int],
     broken: list[runner.Broken],
 ) -> str:
     """Why the batch may not load; empty where it may.
 
-    A batch smaller than `quality.min_records` is judged as if it had that many.
+    A batch smaller than `quality.min_records` is judged as if it had that many; but one of which nothing passes is
+    stopped, however small, unless the share that may be rejected is all.
     """
     for item in broken:
         if item.rows_sql is None:
@@ -162,11 +167,13 @@ def _why(
         if stream.max_rejected_share is None
         else stream.max_rejected_share
     )
+    said = ", ".join(f"{reason} {count:,}" for reason, count in found.items())
     if refused > limit * max(extracted, settings.quality.min_records):
-        said = ", ".join(f"{reason} {count:,}" for reason, count in found.items())
         return (
             f"{refused:,} of {extracted:,} records were rejected, more than the {limit:.1%} allowed ({said})"
         )
+    if refused and not loadable and limit < 1:
+        return f"not one of {extracted:,} records passed ({said})"
     return ""
 
 

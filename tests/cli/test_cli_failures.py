@@ -27,6 +27,7 @@ CODES = [
     (errors.SourceError, 66),
     (errors.GateClosedError, 65),
     (errors.AccountingError, 70),
+    (errors.CountError, 65),
     (errors.SchemaError, 78),
     (errors.UnexpectedError, 70),
 ]

@@ -22,6 +22,7 @@ ORDER = {
 }
 COMMON = {
     "primary_key": ["id"],
+    "max_rejected_share": 1,
     "to": ORDER,
     "deleted": "gone",
     "identifiers": {"email": "mail"},

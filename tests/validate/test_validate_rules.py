@@ -380,8 +380,8 @@ def test_nothing_that_validation_says_holds_a_raw_value(
 @pytest.mark.parametrize(
     ("bad", "good", "quality", "passes"),
     [
-        (5, 0, "", True),  # judged as if there were a hundred
-        (6, 0, "", False),
+        (5, 1, "", True),  # judged as if there were a hundred
+        (6, 1, "", False),
         (2, 8, "min_records = 10, max_rejected_share = 0.2", True),
         (3, 7, "min_records = 10, max_rejected_share = 0.2", False),
         (1, 4, "min_records = 0, max_rejected_share = 0.2", True),
@@ -395,17 +395,26 @@ def test_the_gate_closes_above_the_share_of_a_batch_of_at_least_so_many(
         {"quality": dict(item.split(" = ") for item in quality.split(", ")) if quality else {}}
     )
     stream = Stream.model_validate({"name": "things", **CASES})
-    why = gate._why(settings, stream, bad + good, bad, {"cast of case.opened_at": bad}, [])
+    why = gate._why(settings, stream, bad + good, bad, good, {"cast of case.opened_at": bad}, [])
     assert (why == "") is passes
     if why:
         assert f"{bad} of {bad + good} records were rejected" in why
         assert f"(cast of case.opened_at {bad})" in why
 
 
+def test_a_batch_of_which_nothing_passes_is_stopped_however_small() -> None:
+    stream = Stream.model_validate({"name": "things", **CASES})
+    why = gate._why(Settings(), stream, 5, 5, 0, {"cast of case.opened_at": 5}, [])
+    assert why == "not one of 5 records passed (cast of case.opened_at 5)"
+    assert not gate._why(Settings(), stream, 5, 0, 0, {}, []), "all of them older than what is loaded"
+    everything = stream.model_copy(update={"max_rejected_share": 1.0})
+    assert not gate._why(Settings(), everything, 5, 5, 0, {}, []), "somebody wants them all in quarantine"
+
+
 def test_a_streams_own_share_goes_before_the_projects() -> None:
     stream = Stream.model_validate({"name": "things", **CASES, "max_rejected_share": 0})
-    assert gate._why(Settings(), stream, 1000, 1, {"cast": 1}, [])
-    assert not gate._why(Settings(), stream, 1000, 0, {}, [])
+    assert gate._why(Settings(), stream, 1000, 1, 999, {"cast": 1}, [])
+    assert not gate._why(Settings(), stream, 1000, 0, 1000, {}, [])
 
 
 def test_an_empty_batch_passes_without_a_word(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def land(
         source = as_utf8(stream, file, folder)
         with reading(file):
             found = _examine(stream, source)
-        sink.counted(found.records, origin=file.origin, place=_place(source))
+        sink.counted(found.records, origin=file.origin, place=_place(source), remark_none=_is_filled(file))
         if not found.records:
             continue
         if not found.is_plain:
@@ -242,6 +242,11 @@ def _refuse_open_quote(stream: FileStream, file: LocalFile, found: Slice, first:
 def _text(found: Slice, number: int) -> bytes:
     """A record of a slice, without its line end."""
     return found.data[int(found.starts[number]) : int(found.text_ends()[number])]
+
+
+def _is_filled(file: LocalFile) -> bool:
+    with reading(file):
+        return file.path.stat().st_size > 0
 
 
 def _place(file: LocalFile) -> str:

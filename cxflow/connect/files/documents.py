@@ -60,7 +60,7 @@ def land(
             database, sink, f"SELECT item AS _payload, {where} FROM {text} WHERE starts_with(item, '{{')"
         )
         count = _count(stream, source, document.list_file or source, database, folder)
-        sink.counted(count, origin=file.origin)
+        sink.counted(count, origin=file.origin, remark_none=True)
         if landed < document.items:
             items.rejects(
                 database,

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from cxflow.connect.connector import Sink
@@ -82,8 +83,17 @@ def _land_objects(
     except duckdb.InvalidInputException:
         return False
     for source, count in zip(sources, counts, strict=True):
-        sink.counted(count.lines, origin=source.origin, place=f"{count.bytes:,} bytes of text")
+        _witness(sink, source, count)
     return True
+
+
+def _witness(sink: Sink, file: LocalFile, count: LineCount) -> None:
+    sink.counted(
+        count.lines,
+        origin=file.origin,
+        place=f"{count.bytes:,} bytes of text",
+        remark_none=count.bytes > 0,
+    )
 
 
 def _counted(stream: FileStream, file: LocalFile) -> LineCount:
@@ -154,7 +164,7 @@ def _land(
 
 def _too_long(stream: FileStream, file: LocalFile, before: int) -> SourceError:
     return SourceError(
-        f"{file.origin}: a line behind {before:,} others is longer than {stream.max_record_bytes:,} bytes",
+        f"{file.origin}: a line behind {before:,} others or fewer is longer than {stream.max_record_bytes:,} bytes",
         value=file.origin,
         fix="is it a file of lines? then raise max_record_bytes",
     )
@@ -168,7 +178,7 @@ class LineCount:
         """So far; whole once the last block, an empty one, was seen."""
         self.bytes = 0
         self.longest = 0
-        """Bytes of the longest line, or more."""
+        """Bytes of the longest line so far, its end left out."""
         self._to_skip = to_skip
         self._length = 0
         self._begun = b""
@@ -188,19 +198,24 @@ class LineCount:
         while self._to_skip and whole:
             whole = whole[whole.index(b"\n") + 1 :]
             self._to_skip -= 1
-        self.lines += whole.count(b"\n") - _blank_lines(whole)
-        self.longest = max(self.longest, self._length + cut)
-        self._length = len(rest) if cut else self._length + len(block)
+        ends = np.flatnonzero(np.frombuffer(whole, np.uint8) == _LF)
+        self.lines += len(ends) - _blank_lines(whole, ends)
+        self._length += len(block) - (len(rest) if cut else 0)
+        if len(ends):
+            # The first of these lines may have begun in an earlier block.
+            first = self._length - (len(whole) - int(ends[0]))
+            self.longest = max(self.longest, first, int(np.diff(ends, prepend=ends[0]).max()) - 1)
+        self._length = len(rest) if cut else self._length
+        self.longest = max(self.longest, self._length)
         self._begun = rest if not rest.strip() else b"x"
 
 
-def _blank_lines(text: bytes) -> int:
-    """How many of some whole lines are blank."""
-    first = not text.partition(b"\n")[0].strip() if text else False
-    bytes_ = np.frombuffer(text, np.uint8)
-    behind = np.flatnonzero(bytes_ == _LF)[:-1] + 1
+def _blank_lines(text: bytes, ends: npt.NDArray[np.int64]) -> int:
+    """How many of some whole lines are blank; `ends` are the places of their line feeds."""
+    first = bool(text) and not text[: int(ends[0])].strip()
+    begins = np.frombuffer(text, np.uint8)[ends[:-1] + 1]
     # Most texts have no line that begins with a blank: nothing is searched then.
-    return first + (len(_BLANKS.findall(text)) if (bytes_[behind] <= _SPACE).any() else 0)
+    return first + (len(_BLANKS.findall(text)) if (begins <= _SPACE).any() else 0)
 
 
 def _blocks(stream: FileStream, file: LocalFile, count: LineCount) -> Iterator[tuple[bytes, int]]:
@@ -209,13 +224,13 @@ def _blocks(stream: FileStream, file: LocalFile, count: LineCount) -> Iterator[t
     with opened(stream, file) as source:
         while block := source.read(_BLOCK_BYTES):
             count.see(block)
+            if count.longest > stream.max_record_bytes:
+                raise _too_long(stream, file, count.lines)
             if not is_begun:
                 block, is_begun = block.removeprefix(_BOM), True
             cut = block.rfind(b"\n") + 1
             if not cut:
                 rest += block
-                if len(rest) > stream.max_record_bytes:
-                    raise _too_long(stream, file, number - 1)
                 continue
             whole, rest = rest + block[:cut], block[cut:]
             while to_skip and whole:

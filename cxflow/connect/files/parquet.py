@@ -32,7 +32,7 @@ def land(
                 value=file.origin,
                 fix="raise max_columns",
             )
-        sink.counted(metadata.num_rows, origin=file.origin)
+        sink.counted(metadata.num_rows, origin=file.origin, remark_none=True)
         by_names.setdefault(frozenset(schema.names), []).append(file)
         for field in schema:
             has_zone = pa.types.is_timestamp(field.type) and field.type.tz is not None

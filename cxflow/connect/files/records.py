@@ -178,6 +178,11 @@ def slices(source: IO[bytes], notation: Notation, longest: int) -> Iterator[Slic
                 raise RecordTooLongError(line, begin)
             size *= 2
             continue
+        lengths = found.ends - found.starts
+        if lengths.max() > longest:
+            first = int(np.argmax(lengths > longest))
+            at = int(found.starts[first])
+            raise RecordTooLongError(line + notation.line_ends(found.data, 0, at), begin + at)
         yield found
         consumed = len(found.data)
         buffer, begin = buffer[consumed:], begin + consumed

@@ -57,7 +57,7 @@ def land(
                     value=file.origin,
                     fix="is that its header? then raise max_columns",
                 )
-            sink.counted(count, origin=file.origin)
+            sink.counted(count, origin=file.origin, remark_none=True)
             if names:
                 _land_rows(stream, file, filled, names, sink, database)
 
