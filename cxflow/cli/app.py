@@ -1,4 +1,4 @@
-"""The app: all commands, in the order in which somebody meets them."""
+"""The app: all commands of cxflow itself, in the order in which somebody meets them; then those of plugins."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import typer
 
 from cxflow.cli import books, catalogue, checks, demo, kpis, quarantine, setup, trip, up
 from cxflow.cli.call import Shared, shared
+from cxflow.cli.plugin_commands import Commands
 
 app = typer.Typer(
     name="cxflow",
+    cls=Commands,
     help="Customer-experience data from every system into one touchpoint warehouse, and KPIs to trust.",
     no_args_is_help=True,
     rich_markup_mode="markdown",

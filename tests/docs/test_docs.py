@@ -12,13 +12,15 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+import structlog
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from cxflow import flow
 from cxflow import settings as configuration
 from cxflow.cli.app import app
 from cxflow.cli.reference import documents
-from cxflow.connect import hookspecs, registry
+from cxflow.connect import commands, hookspecs, registry
 from cxflow.connect.files import Files
 from cxflow.model.expectation import Expectation
 from cxflow.settings import Settings
@@ -140,6 +142,27 @@ def test_the_plugin_of_the_connectors_page_runs(
 
     assert (report.counts.extracted, report.counts.inserted) == (2, 2)
     assert project.rows("support_case", "case_id") == [("help:1",), ("help:2",)]
+
+
+def test_the_command_of_the_connectors_page_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry_points = tomllib.loads(snippets("connectors.md", "toml")[1])["project"]["entry-points"]
+    assert entry_points == {"cxflow.commands": {"desk": "cxflow_desk.commands"}}
+    info = tmp_path / "cxflow_desk-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: cxflow-desk\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[cxflow.commands]\ndesk = cxflow_desk.commands\n")
+    (tmp_path / "cxflow_desk").mkdir()
+    (tmp_path / "cxflow_desk" / "commands.py").write_text(snippets("connectors.md", "python")[2])
+    desk = '[connections.{}]\nconnector = "desk"\nurl = "http://{}.example"\n'
+    (tmp_path / configuration.FILE_NAME).write_text(desk.format("old", "a") + desk.format("new", "b"))
+    monkeypatch.syspath_prepend(tmp_path)
+    commands.plugins.cache_clear()
+    try:
+        answer = CliRunner().invoke(app, ["desks", "--at", "b.", "--json", "--project", str(tmp_path)])
+    finally:
+        commands.plugins.cache_clear()
+        structlog.reset_defaults()
+    assert json.loads(answer.stdout) == {"new": "http://b.example"}
 
 
 def test_the_kpi_of_the_kpis_page_is_one() -> None:
