@@ -6,7 +6,7 @@ from typing import Annotated, Unpack
 
 import typer
 
-from cxflow.cli import books, catalogue, checks, demo, kpis, quarantine, setup, trip, up
+from cxflow.cli import books, catalogue, checks, kpis, quarantine, setup, trip, up
 from cxflow.cli.call import Shared, shared
 from cxflow.cli.plugin_commands import Commands
 
@@ -41,5 +41,5 @@ def everywhere(context: typer.Context, version: Version = False, **before: Unpac
     context.obj = before
 
 
-for family in (setup, demo, checks, trip, up, books, kpis, quarantine, catalogue):
+for family in (setup, checks, trip, up, books, kpis, quarantine, catalogue):
     family.register(app)

@@ -28,7 +28,14 @@ from cxflow.testing import TestProject
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-PAGES = sorted(path for path in (*DOCS.glob("*.md"), ROOT / "README.md", ROOT / "warehouse" / "DECISIONS.md"))
+PAGES = sorted(
+    (
+        *DOCS.glob("*.md"),
+        *ROOT.glob("*.md"),
+        *ROOT.glob("plugins/*/README.md"),
+        ROOT / "warehouse" / "DECISIONS.md",
+    )
+)
 
 
 def snippets(page: str, language: str) -> list[str]:
@@ -65,7 +72,7 @@ def test_every_dependency_says_why_it_is_here() -> None:
     assert [name for name, spelling in spelt.items() if spelling not in text and name not in text] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text())
     assert [link for link in links if not (page.parent / link).exists()] == []
