@@ -78,6 +78,21 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
+def test_the_files_that_contributing_tells_to_touch_are_there() -> None:
+    lines = (ROOT / "CONTRIBUTING.md").read_text().partition("## Recipes")[2].splitlines()
+    named = [
+        name for line in lines if line[:3] == "| `" for name in re.findall("`([^`]+)`", line.split("|")[1])
+    ]
+    assert len(named) > 20
+    assert [name for name in named if not any(ROOT.glob(re.sub("<[^>]+>", "*", name)))] == []
+
+
+def test_ci_runs_what_people_run() -> None:
+    command = (ROOT / ".ci" / "run").read_text().splitlines()[-1]
+    assert command == "make test"
+    assert f"- run: {command}\n" in (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+
+
 def test_the_project_of_the_mapping_page_is_valid(tmp_path: Path) -> None:
     (tmp_path / configuration.FILE_NAME).write_text(snippets("mapping.md", "toml")[0])
     settings = configuration.load(tmp_path)
