@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 PLUGINS := $(wildcard plugins/*/pyproject.toml)
 PLUGIN_FOLDERS := $(patsubst %/pyproject.toml,%,$(PLUGINS))
 EDITABLES := $(foreach folder,$(PLUGIN_FOLDERS),--editable $(folder))
+DEMO := plugins/cxflow-demo
 # Compiled at installation: Airflow and Great Expectations import in half the time.
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --compile-bytecode
 
@@ -23,9 +24,9 @@ $(BIN)/uv:
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
 
-$(VENV)/.runtime: $(BIN)/uv pyproject.toml constraints.txt
-	@echo "installing cxflow with Airflow"
-	@$(INSTALL) --editable ".[airflow,excel]"
+$(VENV)/.runtime: $(BIN)/uv pyproject.toml $(DEMO)/pyproject.toml constraints.txt
+	@echo "installing cxflow with Airflow, and its demo"
+	@$(INSTALL) --editable ".[airflow,excel]" --editable $(DEMO)
 	@touch $@
 
 $(VENV)/.development: $(VENV)/.runtime $(PLUGINS)
@@ -57,6 +58,7 @@ units: $(VENV)/.development
 
 test-long: $(VENV)/.development
 	$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder -m long
+	$(BIN)/pytest -c $(DEMO)/pyproject.toml --rootdir $(DEMO) -m long $(DEMO)
 
 KILLS ?= 1000
 RACES ?= 250

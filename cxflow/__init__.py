@@ -10,6 +10,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cxflow.cli.call import Call
+    from cxflow.cli.output import table
     from cxflow.connect.connector import Connector, Cursor, Sink
     from cxflow.connect.hookspecs import hookimpl
     from cxflow.errors import ConfigError, CxflowError, FatalError, RecordError, SourceError, TransientError
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from cxflow.settings import Connection, Secret, Settings
 
 _HOMES = {
+    "Call": "cxflow.cli.call",
     "ConfigError": "cxflow.errors",
     "Connection": "cxflow.settings",
     "Connector": "cxflow.connect.connector",
@@ -49,9 +52,11 @@ _HOMES = {
     "TransientError": "cxflow.errors",
     "Window": "cxflow.model.window",
     "hookimpl": "cxflow.connect.hookspecs",
+    "table": "cxflow.cli.output",
 }
 
 __all__ = [
+    "Call",
     "ConfigError",
     "Connection",
     "Connector",
@@ -79,6 +84,7 @@ __all__ = [
     "Window",
     "fact",
     "hookimpl",
+    "table",
 ]
 
 

@@ -6,9 +6,9 @@ shows the runs of both. Airflow reads its environment when it is imported, hence
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 from cxflow import settings as configuration
@@ -56,6 +56,12 @@ if {"scheduler", "triggerer"} & set(sys.argv):
 '''
 
 
+def require_airflow() -> None:
+    """Raises ConfigError where Airflow, an extra, is not installed."""
+    if importlib.util.find_spec("airflow") is None:
+        raise ConfigError("Airflow is not installed", fix="pip install 'cxflow-framework[airflow]'")
+
+
 def of_project(project: Path) -> Path:
     """The project's own AIRFLOW_HOME."""
     return project.resolve() / ".cxflow" / "airflow"
@@ -66,8 +72,7 @@ def furnish(project: Path, home: Path) -> None:
 
     Raises ConfigError where the project's settings are faulty or Airflow is not installed.
     """
-    if find_spec("airflow") is None:
-        raise ConfigError("Airflow is not installed", fix="pip install 'cxflow-framework[airflow]'")
+    require_airflow()
     configuration.load(project)  # before Airflow hides the message in an import error
     home.mkdir(mode=0o700, parents=True, exist_ok=True)  # airflow.cfg will hold keys
     for folder in ("dags", "plugins", "config", "logs", "empty"):

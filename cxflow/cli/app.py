@@ -1,4 +1,4 @@
-"""The app: all commands, in the order in which somebody meets them."""
+"""The app: all commands of cxflow itself, in the order in which somebody meets them; then those of plugins."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from typing import Annotated, Unpack
 
 import typer
 
-from cxflow.cli import books, catalogue, checks, demo, kpis, quarantine, setup, trip, up
+from cxflow.cli import books, catalogue, checks, kpis, quarantine, setup, trip, up
 from cxflow.cli.call import Shared, shared
+from cxflow.cli.plugin_commands import Commands
 
 app = typer.Typer(
     name="cxflow",
+    cls=Commands,
     help="Customer-experience data from every system into one touchpoint warehouse, and KPIs to trust.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
@@ -39,5 +41,5 @@ def everywhere(context: typer.Context, version: Version = False, **before: Unpac
     context.obj = before
 
 
-for family in (setup, demo, checks, trip, up, books, kpis, quarantine, catalogue):
+for family in (setup, checks, trip, up, books, kpis, quarantine, catalogue):
     family.register(app)

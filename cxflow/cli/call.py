@@ -74,6 +74,8 @@ class Call:
     verbose: bool = False
     failed: list[Exception] = field(default_factory=list)
     """What went wrong so far."""
+    program: Any = None
+    """The group of all commands, as typer has it."""
 
     @property
     def has_project(self) -> bool:
@@ -115,7 +117,9 @@ def command(
         asked: Callable[..., None] = function
 
         def run(context: typer.Context, **values: Any) -> None:
-            call = _call(context.find_root().obj or {}, {key: values.pop(key) for key in SHARED})
+            root = context.find_root()
+            call = _call(root.obj or {}, {key: values.pop(key) for key in SHARED})
+            call.program = root.command
             try:
                 asked(call, **values)
             except (typer.Exit, typer.Abort, typer.TyperException, BrokenPipeError):

@@ -29,6 +29,8 @@ def plugins(call: Call) -> None:
     from cxflow.connect import registry
 
     infos = registry.plugin_infos(_manager(call))
+    for problem in call.program.load_plugins():
+        call.fail(problem)
     rows = [(info.name, info.distribution, info.version, ", ".join(info.hooks)) for info in infos]
     call.out.answer(
         [asdict(info) for info in infos], table("Plugins", ("plugin", "package", "version", "hooks"), rows)

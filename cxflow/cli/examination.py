@@ -57,6 +57,8 @@ def findings(call: Call) -> Iterator[Finding]:
     yield Finding("cxflow", metadata.version("cxflow-framework"))
     from cxflow.connect import registry
 
+    for problem in call.program.load_plugins():
+        yield _failed("plugins", problem)
     if not call.has_project:
         yield from _look("plugins", lambda: _plugins(registry.plugins()))
         yield from _extras(needed=set())

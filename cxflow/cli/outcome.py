@@ -10,6 +10,10 @@ from cxflow.cli.output import Step, table
 from cxflow.model.batch import Counts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
     from cxflow.cli.call import Call
     from cxflow.identity.resolve import IdentityReport
     from cxflow.kpis.calculator import KpiReport
@@ -107,11 +111,20 @@ def show(call: Call, made: Outcome) -> None:
     call.out.report(data, *parts)
 
 
-def books(made: Outcome) -> Any:
+def books(made: Outcome) -> Table:
     """The books of each stream, and their sum."""
-    rows = [(load.name, *(getattr(load.report.counts, name) for name in BOOKS)) for load in made.loads]
-    total = ("sum", *(getattr(made.total, name) for name in BOOKS))
-    return table("Source records", ("stream", *HEADINGS), rows, total=total if len(rows) > 1 else None)
+    return counts_table("Source records", [(load.name, load.report.counts) for load in made.loads])
+
+
+def counts_table(title: str, rows: Sequence[tuple[str, Counts]]) -> Table:
+    """The books of streams by name and, where they are several, their sum."""
+    whole = ("sum", *_numbers(sum((counts for _, counts in rows), Counts())))
+    shown = [(name, *_numbers(counts)) for name, counts in rows]
+    return table(title, ("stream", *HEADINGS), shown, total=whole if len(rows) > 1 else None)
+
+
+def _numbers(counts: Counts) -> tuple[int, ...]:
+    return tuple(getattr(counts, name) for name in BOOKS)
 
 
 def notes(found: dict[str, Any]) -> list[str]:

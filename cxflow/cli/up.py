@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 from typing import Annotated
 
 import typer
 
 from cxflow.cli.call import Call, command
-from cxflow.errors import ConfigError
 
 
 def register(app: typer.Typer) -> None:
@@ -23,18 +21,12 @@ def up(
     ] = 8080,
 ) -> None:
     """Run Airflow over the project until Ctrl-C: scheduler, web pages, the project's DAGs."""
-    folder = call.settings.folder
-    require_airflow()
-    from cxflow.airflow import standalone
+    from cxflow.airflow import home, standalone
     from cxflow.store import schema
 
+    folder = call.settings.folder
+    home.require_airflow()
     schema.ensure(call.settings)
     code = standalone.up(folder, port, call.out.note)
     if code:
         raise typer.Exit(code)
-
-
-def require_airflow() -> None:
-    """Raises ConfigError where Airflow, an extra, is not installed."""
-    if importlib.util.find_spec("airflow") is None:
-        raise ConfigError("Airflow is not installed", fix="pip install 'cxflow-framework[airflow]'")

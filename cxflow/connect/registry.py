@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pluggy
 from pydantic import ValidationError
 
-from cxflow.connect import hookspecs
+from cxflow.connect import commands, hookspecs
 from cxflow.connect.connector import Connector
 from cxflow.errors import ConfigError
 from cxflow.model.kpi import KpiDeclaration
@@ -57,6 +57,13 @@ def plugins(modules: tuple[str, ...] = (), folder: str | None = None) -> pluggy.
                 f"the plugin module {name!r} cannot be loaded: {type(problem).__name__}: {problem}",
                 value=name,
             ) from problem
+    if misplaced := manager.hook.cxflow_commands.get_hookimpls():
+        name = misplaced[0].plugin_name
+        raise ConfigError(
+            f"the plugin {name!r} has the hook cxflow_commands, which is not looked for there",
+            value=name,
+            fix=f"move it to a module of its own, installed in the entry point group {hookspecs.COMMANDS!r}",
+        )
     try:
         manager.check_pending()
     except pluggy.PluginValidationError as problem:
@@ -89,7 +96,7 @@ def of_project(settings: Settings) -> pluggy.PluginManager:
 
 
 def plugin_infos(manager: pluggy.PluginManager) -> list[PluginInfo]:
-    """Every plugin with its version and the hooks it implements, by name."""
+    """Every plugin with its version and the hooks it implements, by name; those with commands, too."""
     by_plugin = {id(plugin): dist for plugin, dist in manager.list_plugin_distinfo()}
     infos = []
     for name, plugin in manager.list_name_plugin():
@@ -103,6 +110,11 @@ def plugin_infos(manager: pluggy.PluginManager) -> list[PluginInfo]:
                 hooks=hooks,
             )
         )
+    infos += [
+        PluginInfo(each.name, each.distribution, each.version, ("cxflow_commands",))
+        for each in commands.plugins()
+        if each.problem is None
+    ]
     return sorted(infos, key=lambda info: info.name)
 
 

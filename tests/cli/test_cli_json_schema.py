@@ -42,7 +42,8 @@ def test_it_is_a_schema() -> None:
 
 
 def test_the_demos_configuration_is_valid() -> None:
-    assert faults(tomllib.loads((ROOT / "cxflow" / "demo" / "cxflow.toml").read_text(encoding="utf-8"))) == []
+    path = ROOT / "plugins" / "cxflow-demo" / "src" / "cxflow_demo" / "cxflow.toml"
+    assert faults(tomllib.loads(path.read_text(encoding="utf-8"))) == []
 
 
 def test_the_first_projects_configuration_is_valid(loaded: Path) -> None:

@@ -208,6 +208,12 @@ def test_a_misspelt_hook_is_named_with_the_nearest(project: Callable[..., cxflow
         registry.of_project(project(["own_misspelt"], own_misspelt=text))
 
 
+def test_commands_of_a_project_are_told_where_they_belong(project: Callable[..., cxflow.Settings]) -> None:
+    text = "from cxflow import hookimpl\n@hookimpl\ndef cxflow_commands(): return []"
+    with pytest.raises(ConfigError, match=r"'own_command' has the hook cxflow_commands.*'cxflow\.commands'"):
+        registry.of_project(project(["own_command"], own_command=text))
+
+
 def test_a_broken_installed_plugin_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     info = tmp_path / "cxflow_invented-1.0.dist-info"
     info.mkdir()

@@ -12,13 +12,15 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+import structlog
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from cxflow import flow
 from cxflow import settings as configuration
 from cxflow.cli.app import app
 from cxflow.cli.reference import documents
-from cxflow.connect import hookspecs, registry
+from cxflow.connect import commands, hookspecs, registry
 from cxflow.connect.files.connector import Files
 from cxflow.model.expectation import Expectation
 from cxflow.settings import Settings
@@ -26,7 +28,14 @@ from cxflow.testing import TestProject
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-PAGES = sorted(path for path in (*DOCS.glob("*.md"), ROOT / "README.md", ROOT / "warehouse" / "DECISIONS.md"))
+PAGES = sorted(
+    (
+        *DOCS.glob("*.md"),
+        *ROOT.glob("*.md"),
+        *ROOT.glob("plugins/*/README.md"),
+        ROOT / "warehouse" / "DECISIONS.md",
+    )
+)
 
 
 def snippets(page: str, language: str) -> list[str]:
@@ -63,10 +72,25 @@ def test_every_dependency_says_why_it_is_here() -> None:
     assert [name for name, spelling in spelt.items() if spelling not in text and name not in text] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text())
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_files_that_contributing_tells_to_touch_are_there() -> None:
+    lines = (ROOT / "CONTRIBUTING.md").read_text().partition("## Recipes")[2].splitlines()
+    named = [
+        name for line in lines if line[:3] == "| `" for name in re.findall("`([^`]+)`", line.split("|")[1])
+    ]
+    assert len(named) > 20
+    assert [name for name in named if not any(ROOT.glob(re.sub("<[^>]+>", "*", name)))] == []
+
+
+def test_ci_runs_what_people_run() -> None:
+    command = (ROOT / ".ci" / "run").read_text().splitlines()[-1]
+    assert command == "make test"
+    assert f"- run: {command}\n" in (ROOT / ".github" / "workflows" / "ci.yml").read_text()
 
 
 def test_the_project_of_the_mapping_page_is_valid(tmp_path: Path) -> None:
@@ -140,6 +164,27 @@ def test_the_plugin_of_the_connectors_page_runs(
 
     assert (report.counts.extracted, report.counts.inserted) == (2, 2)
     assert project.rows("support_case", "case_id") == [("help:1",), ("help:2",)]
+
+
+def test_the_command_of_the_connectors_page_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry_points = tomllib.loads(snippets("connectors.md", "toml")[1])["project"]["entry-points"]
+    assert entry_points == {"cxflow.commands": {"desk": "cxflow_desk.commands"}}
+    info = tmp_path / "cxflow_desk-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: cxflow-desk\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[cxflow.commands]\ndesk = cxflow_desk.commands\n")
+    (tmp_path / "cxflow_desk").mkdir()
+    (tmp_path / "cxflow_desk" / "commands.py").write_text(snippets("connectors.md", "python")[2])
+    desk = '[connections.{}]\nconnector = "desk"\nurl = "http://{}.example"\n'
+    (tmp_path / configuration.FILE_NAME).write_text(desk.format("old", "a") + desk.format("new", "b"))
+    monkeypatch.syspath_prepend(tmp_path)
+    commands.plugins.cache_clear()
+    try:
+        answer = CliRunner().invoke(app, ["desks", "--at", "b.", "--json", "--project", str(tmp_path)])
+    finally:
+        commands.plugins.cache_clear()
+        structlog.reset_defaults()
+    assert json.loads(answer.stdout) == {"new": "http://b.example"}
 
 
 def test_the_kpi_of_the_kpis_page_is_one() -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import cxflow_demo
 import pytest
+from cxflow_demo.simulation import generate
 from postgresql_server import Postgresql
 
-from cxflow import demo
 from cxflow.testing import TestProject
 
 MADRID = ZoneInfo("Europe/Madrid")
@@ -21,7 +22,7 @@ HISTORY = datetime(2026, 3, 25, tzinfo=MADRID)
 @pytest.fixture(scope="module")
 def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("company")
-    demo.generate(folder, scale=0.05)
+    generate(folder, scale=0.05)
     return folder
 
 
@@ -30,7 +31,7 @@ def both(
     exports: Path, postgresql: Postgresql, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[TestProject, TestProject]:
     """The history and the first two days, on DuckDB and on PostgreSQL."""
-    text = (Path(demo.__file__).parent / "cxflow.toml").read_text()
+    text = (Path(cxflow_demo.__file__).parent / "cxflow.toml").read_text()
     # So small a company has as many defects as a large one: the gate is not what is tested here.
     text += "\n[quality]\nmax_rejected_share = 1.0\n"
     found = []

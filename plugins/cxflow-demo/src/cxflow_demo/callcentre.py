@@ -6,11 +6,11 @@ from datetime import datetime
 from random import Random
 from typing import ClassVar, Self
 
-from cxflow.demo.clock import later, local
-from cxflow.demo.demand import Need
-from cxflow.demo.people import Person
-from cxflow.demo.record import Identifier, Row, local_second
-from cxflow.demo.spelling import phone_on_trunk
+from cxflow_demo.clock import later, local
+from cxflow_demo.demand import Need
+from cxflow_demo.people import Person
+from cxflow_demo.record import Identifier, Row, local_second
+from cxflow_demo.spelling import phone_on_trunk
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from cxflow.demo import Truth
+from cxflow_demo.truth import Truth
 
 MADRID = ZoneInfo("Europe/Madrid")
 NOW = datetime(2026, 4, 1, tzinfo=MADRID)

@@ -1,6 +1,8 @@
 """The demo's files: reproducible, untidy in the promised ways, and read back to what the truth says."""
 
 import json
+import subprocess
+import sys
 from collections import Counter, defaultdict
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
@@ -9,7 +11,7 @@ from pathlib import Path
 import pytest
 from demo_reader import MADRID, STREAMS, Demo, Line, moment
 
-from cxflow.demo import generate
+from cxflow_demo.simulation import generate
 
 VERSIONED = ("crm.contacts", "crm.leads", "desk.tickets", "shop.orders")
 WEEK_START = "2026-03-25"
@@ -202,3 +204,12 @@ def parts(demo: Demo, stream: str) -> tuple[list[Line], list[Line]]:
     """The readable lines of a stream: those of the history, those of the week."""
     lines = [line for line in demo.lines if line.stream == stream and line.key]
     return [x for x in lines if x.day < WEEK_START], [x for x in lines if x.day >= WEEK_START]
+
+
+def test_the_simulation_runs_without_cxflow(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom cxflow_demo.simulation import generate\n"
+        f"generate(Path({str(tmp_path)!r}), scale=0.01)\n"
+        "sys.exit(any(name.split('.')[0] == 'cxflow' for name in sys.modules))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

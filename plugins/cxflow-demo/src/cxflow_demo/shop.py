@@ -9,9 +9,9 @@ from datetime import date, datetime, timedelta
 from random import Random
 from typing import ClassVar, Self
 
-from cxflow.demo.clock import DAYS, FIRST, any_hour, at, how_many, later, local_day
-from cxflow.demo.people import Crowd, Person
-from cxflow.demo.record import Identifier, Row, offset_iso
+from cxflow_demo.clock import DAYS, FIRST, any_hour, at, how_many, later, local_day
+from cxflow_demo.people import Crowd, Person
+from cxflow_demo.record import Identifier, Row, offset_iso
 
 ORDERS_A_DAY = 88
 WEEKDAYS = (1.12, 1.02, 0.98, 0.97, 1.0, 0.88, 1.05)

@@ -9,7 +9,6 @@ from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
-
 from cxflow.kpis import read
 from cxflow.kpis.periods import BEGINNING
 from cxflow.settings import Settings

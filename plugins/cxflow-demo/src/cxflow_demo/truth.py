@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 
-from cxflow.demo.clock import FIRST, LAST, WEEK, WEEK_START, ZONE_NAME
-from cxflow.demo.defects import DEFECTS
-from cxflow.demo.disorder import Delivery
-from cxflow.demo.kpis import KpiValue, kpi_values
-from cxflow.demo.persons import Persons
-from cxflow.demo.record import Record
+from cxflow_demo.clock import FIRST, LAST, WEEK, WEEK_START, ZONE_NAME
+from cxflow_demo.defects import DEFECTS
+from cxflow_demo.disorder import Delivery
+from cxflow_demo.kpis import KpiValue, kpi_values
+from cxflow_demo.persons import Persons
+from cxflow_demo.record import Record
 
 
 @dataclass(frozen=True)

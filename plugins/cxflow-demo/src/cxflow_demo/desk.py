@@ -9,12 +9,12 @@ from datetime import datetime
 from random import Random
 from typing import ClassVar, Self
 
-from cxflow.demo.clock import later, local_day
-from cxflow.demo.demand import Need
-from cxflow.demo.people import Person
-from cxflow.demo.record import Identifier, Row, utc_iso
-from cxflow.demo.spelling import email_in_form
-from cxflow.demo.words import CROSS, EVEN
+from cxflow_demo.clock import later, local_day
+from cxflow_demo.demand import Need
+from cxflow_demo.people import Person
+from cxflow_demo.record import Identifier, Row, utc_iso
+from cxflow_demo.spelling import email_in_form
+from cxflow_demo.words import CROSS, EVEN
 
 # Median minutes to the first reply, by channel.
 REPLY_MINUTES = {"email": 190.0, "web": 120.0, "chat": 4.0}

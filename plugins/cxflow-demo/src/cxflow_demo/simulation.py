@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from random import Random
 
-from cxflow.demo import callcentre, crm, demand, desk, files, reviews, shop, surveys
-from cxflow.demo.disorder import deliveries
-from cxflow.demo.people import Crowd, populate
-from cxflow.demo.record import Record
-from cxflow.demo.truth import Truth, truth_of
+from cxflow_demo import callcentre, crm, demand, desk, files, reviews, shop, surveys
+from cxflow_demo.disorder import deliveries
+from cxflow_demo.people import Crowd, populate
+from cxflow_demo.record import Record
+from cxflow_demo.truth import Truth, truth_of
 
 PEOPLE = 6000
 

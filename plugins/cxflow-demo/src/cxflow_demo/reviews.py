@@ -9,11 +9,11 @@ from datetime import datetime
 from random import Random
 from typing import ClassVar, Self
 
-from cxflow.demo.clock import DAYS, any_hour, how_many, in_period, later, local_day
-from cxflow.demo.people import Crowd
-from cxflow.demo.record import Identifier, Row
-from cxflow.demo.shop import Purchase
-from cxflow.demo.words import opinion
+from cxflow_demo.clock import DAYS, any_hour, how_many, in_period, later, local_day
+from cxflow_demo.people import Crowd
+from cxflow_demo.record import Identifier, Row
+from cxflow_demo.shop import Purchase
+from cxflow_demo.words import opinion
 
 EXTERNAL_A_DAY = 6
 

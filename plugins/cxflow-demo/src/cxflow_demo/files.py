@@ -11,8 +11,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from cxflow.demo.clock import DAYS, at
-from cxflow.demo.disorder import Delivery
+from cxflow_demo.clock import DAYS, at
+from cxflow_demo.disorder import Delivery
 
 
 class Dialect(Protocol):

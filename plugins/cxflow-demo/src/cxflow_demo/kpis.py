@@ -15,15 +15,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from cxflow.demo.callcentre import Call
-from cxflow.demo.clock import WEEK, local_day
-from cxflow.demo.crm import Contact, Lead
-from cxflow.demo.desk import Ticket
-from cxflow.demo.persons import Persons
-from cxflow.demo.record import Identifier, Record
-from cxflow.demo.reviews import Review
-from cxflow.demo.shop import Order
-from cxflow.demo.surveys import Answer
+from cxflow_demo.callcentre import Call
+from cxflow_demo.clock import WEEK, local_day
+from cxflow_demo.crm import Contact, Lead
+from cxflow_demo.desk import Ticket
+from cxflow_demo.persons import Persons
+from cxflow_demo.record import Identifier, Record
+from cxflow_demo.reviews import Review
+from cxflow_demo.shop import Order
+from cxflow_demo.surveys import Answer
 
 Values = npt.NDArray[np.float64]
 REPEAT_WITHIN = timedelta(days=7)

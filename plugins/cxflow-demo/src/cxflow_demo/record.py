@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, ClassVar, Protocol, Self
 
-from cxflow.demo.clock import ZONE, local
+from cxflow_demo.clock import ZONE, local
 
 Row = dict[str, Any]
 """One record as its system writes it: flat strings for CSV, a nested object for JSON."""

@@ -6,21 +6,22 @@ import contextlib
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
-
-from cxflow.cli import outcome
-from cxflow.cli.call import Call, command
-from cxflow.cli.output import Step, table
-from cxflow.errors import ConfigError, FatalError
+from cxflow import Call, ConfigError, FatalError, hookimpl
 
 if TYPE_CHECKING:
-    from cxflow.demo.check import Fact
-    from cxflow.settings import Settings
+    from cxflow import Settings
+
+    from cxflow_demo.check import Fact
+
+Step = Callable[[str], None]
+"""Says what begins."""
 
 _MADE = ("exports", "landing", "warehouse.duckdb", "warehouse.duckdb.wal", ".cxflow", "truth.json")
 """What a demo leaves in its folder, beside its cxflow.toml."""
@@ -28,9 +29,10 @@ _SMALLEST = 0.3
 """There are as many defects whatever the size: in smaller ones they close the gate."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command of this module."""
-    command(app, rich_help_panel="Begin")(demo)
+@hookimpl
+def cxflow_commands() -> list[Callable[..., None]]:
+    """The one command of this plugin."""
+    return [demo]
 
 
 def demo(
@@ -46,10 +48,12 @@ def demo(
 ) -> None:
     """Run three months of an invented company through Airflow's DAGs, and compare the end with the truth."""
     from cxflow import settings as configuration
-    from cxflow.cli.up import require_airflow
+    from cxflow.airflow import home
     from cxflow.store import engine
 
-    require_airflow()
+    from cxflow_demo import comparison
+
+    home.require_airflow()
     with call.out.progress(_runs()) as step:
         _prepare(folder, seed, scale, keep, step)
         settings = configuration.load(folder)
@@ -59,7 +63,6 @@ def demo(
             early, late = _run(call, settings, truth, keep, step)
     agrees = all(fact.agrees for fact in (*early, *late))
     database = engine.warehouse_url(settings).database
-    parts = _parts(settings, early, late)
     call.out.report(
         {
             "folder": str(settings.folder),
@@ -68,7 +71,7 @@ def demo(
             "compared": len(early) + len(late),
             "differences": [fact for fact in (*early, *late) if not fact.agrees],
         },
-        *parts,
+        *comparison.parts(settings, early, late),
         f"The warehouse is {database}; cxflow --project {folder} kpis reads it.",
     )
     if not agrees:
@@ -77,7 +80,7 @@ def demo(
 
 def _runs() -> int:
     """How many steps there are: one to generate, one to wake Airflow, and each DAG run."""
-    from cxflow.demo.clock import WEEK
+    from cxflow_demo.clock import WEEK
 
     connections = 6
     return 2 + (connections + 1) * (1 + len(WEEK))
@@ -87,8 +90,9 @@ def _prepare(folder: Path, seed: int, scale: float, keep: bool, step: Step) -> N
     """Write exports, truth and configuration, or find those of an earlier demo."""
     from importlib import resources
 
-    from cxflow.demo import generate
     from cxflow.settings import FILE_NAME
+
+    from cxflow_demo.simulation import generate
 
     is_demo = (folder / "truth.json").is_file()
     if keep and not is_demo:
@@ -107,7 +111,7 @@ def _prepare(folder: Path, seed: int, scale: float, keep: bool, step: Step) -> N
     folder.mkdir(parents=True, exist_ok=True)
     generate(folder, seed, scale)
     if not (folder / FILE_NAME).exists():  # somebody may have tried something on an earlier one
-        shipped = resources.files("cxflow.demo") / FILE_NAME
+        shipped = resources.files("cxflow_demo") / FILE_NAME
         (folder / FILE_NAME).write_text(shipped.read_text(encoding="utf-8"), encoding="utf-8")
 
 
@@ -116,8 +120,9 @@ def _run(
 ) -> tuple[list[Fact], list[Fact]]:
     """The history in one backfill, then each day as its scheduled run; compared with the truth after both."""
     from cxflow.airflow.local_run import LocalAirflow
-    from cxflow.demo.check import facts
     from cxflow.store import schema
+
+    from cxflow_demo.check import facts
 
     schema.ensure(settings)
     step("waking Airflow")
@@ -153,66 +158,3 @@ def _run(
 def _midnight(day: str, zone: ZoneInfo, days: int = 0) -> datetime:
     """The first instant of a local day, or of one some days later."""
     return datetime.combine(date.fromisoformat(day) + timedelta(days=days), time.min, zone)
-
-
-def _parts(settings: Settings, early: list[Fact], late: list[Fact]) -> list[Any]:
-    """Books, reasons and KPIs, each beside the truth."""
-    from cxflow.model.batch import Counts
-    from cxflow.store import ledger
-
-    totals = ledger.totals(settings)
-    whole = sum(totals.values(), Counts())
-    books = [
-        (".".join(place), *(getattr(counts, name) for name in outcome.BOOKS))
-        for place, counts in totals.items()
-    ]
-    parts: list[Any] = [
-        table(
-            "Source records, all loads together",
-            ("stream", *outcome.HEADINGS),
-            books,
-            total=("sum", *(getattr(whole, name) for name in outcome.BOOKS)),
-        )
-    ]
-    for what, title in (
-        ("quarantine", "Refused records"),
-        ("records", "Live records"),
-        ("customers", "Customers"),
-    ):
-        rows: list[tuple[Any, ...]] = [
-            (fact.place, fact.found, fact.expected, _mark(fact)) for fact in late if fact.what == what
-        ]
-        parts.append(table(title, ("", "found", "truth", ""), rows))
-    rows = [
-        (place, fact.found, fact.expected, fact.found_n, fact.expected_n, _mark(fact))
-        for place, fact in widest(late)
-    ]
-    title = "KPIs over the whole time, or by the widest period they have"
-    parts.append(table(title, ("KPI", "found", "truth", "n", "n in truth", ""), rows))
-    wrong = [
-        (when, fact.what, fact.place, fact.found, fact.expected, fact.found_n, fact.expected_n)
-        for when, found in (("after the history", early), ("at the end", late))
-        for fact in found
-        if not fact.agrees
-    ]
-    if wrong:
-        columns = ("when", "what", "place", "found", "truth", "n", "n in truth")
-        parts.append(table("What differs", columns, wrong))
-    every = len(early) + len(late)
-    parts.append(f"{every - len(wrong):,} of {every:,} numbers agree with the truth.")
-    return parts
-
-
-def widest(found: list[Fact]) -> list[tuple[str, Fact]]:
-    """The KPIs over the whole time; one that has no such value by its periods, unsliced."""
-    kpis = [(fact.place.split(), fact) for fact in found if fact.what == "kpi"]
-    whole = {name for (name, *rest), _ in kpis if rest == ["all"]}
-    return [
-        (name if rest == ["all"] else " ".join((name, *rest)), fact)
-        for (name, *rest), fact in kpis
-        if rest == ["all"] or (name not in whole and len(rest) == 1)
-    ]
-
-
-def _mark(fact: Fact) -> str:
-    return "✓" if fact.agrees else "✗"

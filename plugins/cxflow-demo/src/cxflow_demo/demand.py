@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from random import Random
 
-from cxflow.demo.clock import DAYS, any_hour, at, how_many, in_period, later, open_moment
-from cxflow.demo.people import Crowd, Person
-from cxflow.demo.shop import Order, Purchase
+from cxflow_demo.clock import DAYS, any_hour, at, how_many, in_period, later, open_moment
+from cxflow_demo.people import Crowd, Person
+from cxflow_demo.shop import Order, Purchase
 
 QUESTIONS_A_DAY = 24
 WEEKDAYS = (1.4, 1.15, 1.05, 1.0, 1.0, 0.75, 0.6)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cxflow.demo.record import Row
+from cxflow_demo.record import Row
 
 FILLED = object()
 """In ``Defect.where``: the field must hold a value."""

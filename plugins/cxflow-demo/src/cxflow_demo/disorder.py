@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from random import Random
 
-from cxflow.demo.clock import FIRST, LAST, WEEK, WEEK_START, at, local_day
-from cxflow.demo.defects import DEFECTS, Defect
-from cxflow.demo.record import Record
-from cxflow.demo.shop import Order
+from cxflow_demo.clock import FIRST, LAST, WEEK, WEEK_START, at, local_day
+from cxflow_demo.defects import DEFECTS, Defect
+from cxflow_demo.record import Record
+from cxflow_demo.shop import Order
 
 HISTORY_END = WEEK_START - timedelta(days=1)
 CORRECTED_ORDERS = 8

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from cxflow.demo.record import Identifier, Record
+from cxflow_demo.record import Identifier, Record
 
 
 class Persons:

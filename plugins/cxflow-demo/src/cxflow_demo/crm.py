@@ -9,10 +9,10 @@ from datetime import date, datetime, timedelta
 from random import Random
 from typing import ClassVar, Self
 
-from cxflow.demo.clock import DAYS, LAST, how_many, office_hour
-from cxflow.demo.people import Person
-from cxflow.demo.record import Identifier, Row, local_minute
-from cxflow.demo.spelling import email_by_hand, phone_by_hand
+from cxflow_demo.clock import DAYS, LAST, how_many, office_hour
+from cxflow_demo.people import Person
+from cxflow_demo.record import Identifier, Row, local_minute
+from cxflow_demo.spelling import email_by_hand, phone_by_hand
 
 LEADS_A_DAY = 17
 WEEKDAYS = (1.3, 1.2, 1.15, 1.1, 1.0, 0.5, 0.4)

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from itertools import accumulate
 from random import Random
 
-from cxflow.demo.clock import DAYS, FIRST
+from cxflow_demo.clock import DAYS, FIRST
 
 FIRST_NAMES = (
     "Ana", "Bruno", "Carla", "Dario", "Elena", "Felipe", "Gema", "Hugo", "Ines", "Jon", "Karim", "Lucia",

@@ -3,7 +3,7 @@
 import pytest
 from demo_reader import Demo, read
 
-from cxflow.demo import generate
+from cxflow_demo.simulation import generate
 
 
 @pytest.fixture(scope="session")

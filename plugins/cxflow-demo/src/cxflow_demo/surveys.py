@@ -6,14 +6,14 @@ from datetime import datetime
 from random import Random
 from typing import ClassVar, Self
 
-from cxflow.demo.callcentre import Call
-from cxflow.demo.clock import in_period, later, local_day
-from cxflow.demo.desk import Ticket
-from cxflow.demo.people import Person
-from cxflow.demo.record import Identifier, Row, utc_iso
-from cxflow.demo.shop import Purchase
-from cxflow.demo.spelling import email_in_form
-from cxflow.demo.words import remark
+from cxflow_demo.callcentre import Call
+from cxflow_demo.clock import in_period, later, local_day
+from cxflow_demo.desk import Ticket
+from cxflow_demo.people import Person
+from cxflow_demo.record import Identifier, Row, utc_iso
+from cxflow_demo.shop import Purchase
+from cxflow_demo.spelling import email_in_form
+from cxflow_demo.words import remark
 
 # Weights of the scores, worst first, after a good and after a poor experience.
 SCORES: dict[str, tuple[int, tuple[int, ...], tuple[int, ...]]] = {
