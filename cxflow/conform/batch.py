@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from cxflow.conform import drift, identifiers, sheets
+from cxflow.conform import drift, identifiers, long_numbers, sheets
 from cxflow.conform.expressions import Notation, duckdb_type
 from cxflow.conform.guard import Evaluation
 from cxflow.conform.parts import (
@@ -150,7 +150,8 @@ def _view_raw(work: _Work, folder: Path, manifest: landing.Manifest) -> None:
     own = "_row, _origin, _received_at"
     if manifest.layout == "json":
         parts = batch_files.records_in(folder)
-        select = f"SELECT record.*, {own} FROM (SELECT from_json(_payload, {structure}) AS record, {own} FROM {parts})"
+        record = f"from_json({long_numbers.exact(work.database, '_payload')}, {structure})"
+        select = f"SELECT record.*, {own} FROM (SELECT {record} AS record, {own} FROM {parts})"
     else:
         absent = [name for name in work.raw if name not in manifest.raw_columns]
         nulls = "".join(f", NULL::VARCHAR AS {identifier(name)}" for name in absent)

@@ -36,8 +36,9 @@ class Sink(Protocol):
         `origin` says where they are from (an endpoint, a file), `received_at` when the source delivered them.
         """
 
-    def query(self, database: duckdb.DuckDBPyConnection, sql: str) -> int:
+    def query(self, database: duckdb.DuckDBPyConnection, sql: str, *, record_bytes: int = 0) -> int:
         """Land what a DuckDB query yields, without passing through Python; returns how many records that were.
+        `record_bytes` is the length of the longest, where that is known: of long ones fewer are held in memory.
 
         It yields the raw columns (or one text column `_payload`, holding JSON) and `_origin`, `_received_at`.
         """

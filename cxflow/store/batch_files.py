@@ -36,6 +36,8 @@ _MOST_COLUMNS = 400
 """That DuckDB writes as Parquet."""
 _WIDE_RECORDS = 1_000
 """In memory at a time of a table with more."""
+_GROUP_BYTES = 1 << 28
+"""Of records that DuckDB may hold at a time: as if every one were as long as the longest."""
 
 Layout = Literal["json", "columns"]
 
@@ -141,13 +143,16 @@ class BatchWriter:
                 writer.close()
         self._end_if_enough()
 
-    def query(self, database: duckdb.DuckDBPyConnection, sql: str) -> int:
-        """Land what a DuckDB query yields; DuckDB itself writes the Parquet file."""
+    def query(self, database: duckdb.DuckDBPyConnection, sql: str, *, record_bytes: int = 0) -> int:
+        """Land what a DuckDB query yields; DuckDB itself writes the Parquet file, unless its records are very wide
+        or very long."""
         columns = [row[0] for row in database.execute(f"DESCRIBE {sql}").fetchall()]
         self._keep_layout("json" if "_payload" in columns else "columns")
         if self.limit is not None:
             sql = f"SELECT * FROM ({sql}) LIMIT {self._wanted}"
-        count = self._copy(database, sql, self._next_part(), len(columns))
+        records = _WIDE_RECORDS if len(columns) > _MOST_COLUMNS else _GROUP_RECORDS
+        records = max(min(records, _GROUP_BYTES // max(record_bytes, 1)), 1)
+        count = self._copy(database, sql, self._next_part(), records)
         self._rows += count
         self._end_if_enough()
         return count
@@ -155,7 +160,7 @@ class BatchWriter:
     def malformed(self, database: duckdb.DuckDBPyConnection, sql: str) -> int:
         """Land what could not be read as a record."""
         path = self.folder / f"malformed-{len(list(self.folder.iterdir())):04d}.parquet"
-        count = self._copy(database, sql, path, 1)
+        count = self._copy(database, sql, path, _GROUP_RECORDS)
         if count == 0:
             path.unlink()
         self._rows += count
@@ -170,10 +175,10 @@ class BatchWriter:
         if self.limit is not None and self._rows >= self.limit:
             raise Enough
 
-    def _copy(self, database: duckdb.DuckDBPyConnection, sql: str, path: Path, columns: int) -> int:
+    def _copy(self, database: duckdb.DuckDBPyConnection, sql: str, path: Path, records: int) -> int:
         try:
-            if columns > _MOST_COLUMNS:
-                return _copy_wide(database, sql, path)
+            if records < _GROUP_RECORDS:
+                return _copy_by_arrow(database, sql, path, records)
             row = database.execute(
                 f"COPY ({sql}) TO {literal(str(path))} "
                 f"(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE {_GROUP_RECORDS})"
@@ -192,10 +197,11 @@ class BatchWriter:
         return self.folder / f"part-{len(list(self.folder.glob('part-*'))):04d}.parquet"
 
 
-def _copy_wide(database: duckdb.DuckDBPyConnection, sql: str, path: Path) -> int:
-    """Write a table of very many columns by Arrow: DuckDB's writer would hold a gigabyte of them."""
+def _copy_by_arrow(database: duckdb.DuckDBPyConnection, sql: str, path: Path, records: int) -> int:
+    """Write so many records at a time. DuckDB's own writer would hold a gigabyte of a table with thousands of columns,
+    or of records of megabytes."""
     database.execute("SET threads = 1")  # each holds rows
-    batches = database.execute(sql).to_arrow_reader(_WIDE_RECORDS)
+    batches = database.execute(sql).to_arrow_reader(records)
     count = 0
     with pq.ParquetWriter(path, batches.schema, compression="zstd", compression_level=1) as writer:
         for batch in batches:

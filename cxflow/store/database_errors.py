@@ -16,6 +16,7 @@ import duckdb
 import sqlalchemy as sa
 
 from cxflow.errors import ConfigError, CxflowError, FatalError, SchemaError, TransientError
+from cxflow.model.workbench import MEMORY_VARIABLE, memory_limit
 from cxflow.scratch import is_full
 
 
@@ -32,6 +33,9 @@ class _Meaning(NamedTuple):
 _ALTERED = "`cxflow doctor` names what was altered by hand; if nothing was, this is a defect of cxflow"
 _RIGHTS = "docs/warehouse.md says which rights the warehouse's user needs"
 
+_MEMORY = "memory"
+"""Stands for DuckDB's own limit, where trying again does not help."""
+
 _ANYWHERE = (
     _Meaning(
         "53100",
@@ -44,6 +48,12 @@ _ANYWHERE = (
         TransientError,
         "the database has not enough memory; nothing of this step was kept",
         "give it more, or run fewer tasks at once",
+    ),
+    _Meaning(
+        _MEMORY,
+        ConfigError,
+        "this needs more memory than DuckDB may take ({memory}); nothing of this step was kept",
+        f"raise {MEMORY_VARIABLE}; where one huge record is the cause, max_record_bytes of its stream refuses it",
     ),
     _Meaning("40", TransientError, "another load changed the same rows", "run it again"),
     _Meaning(
@@ -105,7 +115,7 @@ _DUCKDB_CODES: tuple[tuple[str, str], ...] = (
     ("Could not read enough bytes", "XX001"),
 )
 _DUCKDB_CLASSES: tuple[tuple[type[duckdb.Error], str], ...] = (
-    (duckdb.OutOfMemoryException, "53200"),
+    (duckdb.OutOfMemoryException, _MEMORY),
     (duckdb.TransactionException, "40001"),
     (duckdb.CatalogException, "42P01"),
     (duckdb.BinderException, "42703"),
@@ -158,7 +168,9 @@ def _sorted(problem: Exception, scratch: bool) -> CxflowError:
     code = _code(problem, cause)
     for meaning in _ANYWHERE if scratch else _ANYWHERE + _IN_WAREHOUSE:
         if code.startswith(meaning.code):
-            message = meaning.message.format(said=_first_line(cause), where=_where(cause))
+            message = meaning.message.format(
+                said=_first_line(cause), where=_where(cause), memory=memory_limit()
+            )
             return meaning.kind(message, fix=meaning.fix)
     return FatalError(
         f"the database could not do it ({', '.join(filter(None, (type(cause).__name__, code)))})",

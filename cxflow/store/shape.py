@@ -16,6 +16,7 @@ from typing import Any
 
 import duckdb
 
+from cxflow.errors import SourceError
 from cxflow.model.sql import literal, literals
 from cxflow.model.workbench import workbench
 
@@ -26,6 +27,8 @@ _FIRST_RECORDS = 2_000
 _PATH = re.compile(r"\$(\.[A-Za-z_][A-Za-z0-9_]*)*")
 """Paths that need no quoting."""
 
+MOST_LEVELS = 100
+"""How deep a record may be nested."""
 OWN = ("_payload", "_row", "_origin", "_received_at")
 """The columns that landing adds."""
 
@@ -56,7 +59,14 @@ def describe(folder: Path, layout: str | None) -> Shape:
 def _structure_of(database: duckdb.DuckDBPyConnection, parts: str, records: str) -> Shape:
     """The shape that some records (`record`) have between them."""
     row = database.execute(f"SELECT json_group_structure(record::JSON) FROM ({records})").fetchone()
-    structure = json.loads(row[0]) if row and row[0] else {}
+    text = row[0] if row and row[0] else "{}"
+    if (depth := _depth(text)) > MOST_LEVELS:
+        raise SourceError(
+            f"a record is nested {depth:,} levels deep, more than {MOST_LEVELS}",
+            value="_payload",
+            fix="take the file with it away, or have the source write it as text",
+        )
+    structure = json.loads(text)
 
     def plain(value: Any, path: str, in_list: bool = False) -> Any:
         """All scalars alike: numbers, texts and booleans of JSON are kept as they are written."""
@@ -70,6 +80,15 @@ def _structure_of(database: duckdb.DuckDBPyConnection, parts: str, records: str)
 
     found = plain(structure, "$")
     return found if isinstance(found, dict) else {}
+
+
+def _depth(structure: str) -> int:
+    """How deep objects and lists lie within each other, in JSON of which the only texts are names."""
+    deepest = depth = 0
+    for bracket in re.findall(r'"(?:[^"\\]|\\.)*+"|[{}\[\]]', structure):
+        depth += (bracket in "{[") - (bracket in "}]")
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _holds_for_all(database: duckdb.DuckDBPyConnection, parts: str, found: Shape) -> bool:

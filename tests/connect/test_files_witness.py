@@ -246,7 +246,7 @@ def test_a_reader_that_loses_a_row_lands_nothing(drop: Drop, monkeypatch: pytest
     drop.write("a.csv", "id,b\n1,x\n2,y\n3,z\n")
     read = BatchWriter.query
 
-    def lossy(self: BatchWriter, database: Any, sql: str) -> int:
+    def lossy(self: BatchWriter, database: Any, sql: str, **_: int) -> int:
         return read(self, database, f"SELECT * FROM ({sql}) WHERE id <> '2'")
 
     monkeypatch.setattr(BatchWriter, "query", lossy)

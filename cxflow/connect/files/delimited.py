@@ -47,6 +47,8 @@ class _Examined:
     line_end: str
     longest: int
     """Bytes of the longest record."""
+    size: int
+    """Bytes of all."""
     is_copy: bool = False
     """Whether it was taken apart: its file holds the data alone, each line ending in LF."""
 
@@ -117,10 +119,9 @@ def _read(
 ) -> None:
     files = [plainly_named(each.file, folder) for each in members]
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in group.names)
-    limits = ""
-    if group.is_long:
-        longest = max(each.longest for each in members) + 2
-        limits = f", max_line_size = {longest}, buffer_size = {4 * longest}"
+    longest = max(each.longest for each in members)
+    usual = sum(each.size for each in members) // sum(each.records for each in members)
+    limits = f", max_line_size = {longest + 2}, buffer_size = {2 * longest + 4}" if group.is_long else ""
     read = (
         f"read_csv({literals([str(file.path) for file in files])}, delim = {literal(stream.delimiter)}, "
         f"quote = {literal(stream.quote)}, escape = {literal(stream.quote)}, "
@@ -129,14 +130,15 @@ def _read(
         f"hive_partitioning = false{limits})"
     )
     numbered = f"(SELECT *, file_index AS _cxflow_file FROM {read})"
-    sink.query(database, with_origin(database, numbered, files, "_cxflow_file"))
+    sql = with_origin(database, numbered, files, "_cxflow_file")
+    sink.query(database, sql, record_bytes=longest if group.is_long else usual)
 
 
 def _examine(stream: FileStream, file: LocalFile) -> _Examined:
     """Read the header, and count what follows it."""
     notation = Notation(stream.delimiter.encode(), stream.quote.encode())
     names: tuple[str, ...] = stream.columns
-    to_skip, before, records, longest, blanks = stream.skip_rows, 0, 0, 0, 0
+    to_skip, before, records, longest, size, blanks = stream.skip_rows, 0, 0, 0, 0, 0
     has_names, is_plain = bool(names), True
     ends_in_cr: set[bool] = set()
     with opened(stream, file) as source:
@@ -156,6 +158,7 @@ def _examine(stream: FileStream, file: LocalFile) -> _Examined:
             is_blank = int(blank[first:].sum())
             records += count - first - is_blank
             blanks += is_blank
+            size += len(found.data)
             longest = max(longest, int((found.ends - found.starts).max()))
             is_plain = is_plain and not any(number >= first for number in found.faults)
             ends_in_cr |= _ends_in_cr(found)
@@ -170,6 +173,7 @@ def _examine(stream: FileStream, file: LocalFile) -> _Examined:
         is_plain and len(ends_in_cr) < 2 and not (blanks and len(names) == 1),
         "\\r\\n" if ends_in_cr == {True} else "\\n",
         longest,
+        size,
     )
 
 

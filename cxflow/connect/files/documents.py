@@ -56,9 +56,8 @@ def land(
         items = Batches(_SCHEMA, document.batches)
         where = origin_columns(database, [source], "0")
         text = "(SELECT trim(item, E' \\t\\r\\n') AS item FROM batches)"
-        landed = items.query(
-            database, sink, f"SELECT item AS _payload, {where} FROM {text} WHERE starts_with(item, '{{')"
-        )
+        sql = f"SELECT item AS _payload, {where} FROM {text} WHERE starts_with(item, '{{')"
+        landed = items.query(database, sink, sql, document.usual_bytes())
         count = _count(stream, source, document.list_file or source, database, folder)
         sink.counted(count, origin=file.origin, remark_none=True)
         if landed < document.items:
@@ -104,6 +103,12 @@ class _Document:
         """Found so far."""
         self.list_file: LocalFile | None = None
         """A copy of the list alone, where it is not the whole document; there once it has been read."""
+
+    def usual_bytes(self) -> int:
+        """How long the first items are."""
+        for batch in self.batches():
+            return int(batch.nbytes // max(batch.num_rows, 1))
+        return 0
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The items of the list. Raises SourceError where the document has none there, or is not valid JSON."""

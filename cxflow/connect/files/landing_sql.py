@@ -104,9 +104,9 @@ class Batches:
         self._schema, self._make = schema, make
         self._problem: Exception | None = None
 
-    def query(self, database: duckdb.DuckDBPyConnection, sink: Sink, sql: str) -> int:
+    def query(self, database: duckdb.DuckDBPyConnection, sink: Sink, sql: str, record_bytes: int = 0) -> int:
         """Land the records that a query over the relation `batches` yields; returns how many."""
-        return self._read(database, lambda: sink.query(database, sql))
+        return self._read(database, lambda: sink.query(database, sql, record_bytes=record_bytes))
 
     def rejects(self, database: duckdb.DuckDBPyConnection, sink: Sink, sql: str) -> int:
         """Likewise what cannot be read as a record."""

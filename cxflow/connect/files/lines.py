@@ -28,6 +28,7 @@ _BLOCK_BYTES = 1 << 20
 _SCHEMA = pa.schema(
     [("line", pa.string()), ("raw", pa.binary()), ("number", pa.int64()), ("file", pa.int64())]
 )
+_LONG_BYTES = 2_000_000
 _DUCKDB_LINE_BYTES = 16 << 20
 """What DuckDB takes for the longest line of JSON unless told otherwise."""
 _BLANKS = re.compile(rb"\n[ \t\r]*+(?=\n)")
@@ -52,22 +53,23 @@ def land_jsonl(
 ) -> None:
     """Land JSON Lines: each line that is an object, to the letter."""
     sources = [as_utf8(stream, file, folder) for file in files]
-    if not stream.skip_rows and _land_objects(stream, sources, sink, database, folder):
+    counts = [_counted(stream, source) for source in sources]
+    if not stream.skip_rows and _land_objects(sources, counts, sink, database, folder):
         return
     is_record = "json_valid(line) AND starts_with(ltrim(line, E' \\t'), '{')"
-    _land(stream, sources, sink, database, _Rule(is_record, "line AS _payload", "not a JSON object"))
+    rule = _Rule(is_record, "line AS _payload", "not a JSON object")
+    _land(stream, sources, counts, sink, database, rule)
 
 
 def _land_objects(
-    stream: FileStream,
     sources: list[LocalFile],
+    counts: list[LineCount],
     sink: Sink,
     database: duckdb.DuckDBPyConnection,
     folder: Path,
 ) -> bool:
     """Land files of which every line is an object, in one reading by DuckDB; False, and nothing landed, where one
     is not."""
-    counts = [_counted(stream, source) for source in sources]
     files = [plainly_named(source, folder) for source in sources]
     longest = max(max(count.longest for count in counts), _DUCKDB_LINE_BYTES)
     read = (
@@ -79,26 +81,31 @@ def _land_objects(
         f"FROM {read})"
     )
     try:
-        sink.query(database, with_origin(database, objects, files, "_cxflow_file"))
+        sql = with_origin(database, objects, files, "_cxflow_file")
+        sink.query(database, sql, record_bytes=_record_bytes(counts))
     except duckdb.InvalidInputException:
         return False
-    for source, count in zip(sources, counts, strict=True):
-        _witness(sink, source, count)
+    _witness(sink, sources, counts)
     return True
 
 
-def _witness(sink: Sink, file: LocalFile, count: LineCount) -> None:
-    sink.counted(
-        count.lines,
-        origin=file.origin,
-        place=f"{count.bytes:,} bytes of text",
-        remark_none=count.bytes > 0,
-    )
+def _witness(sink: Sink, files: list[LocalFile], counts: list[LineCount]) -> None:
+    for file, count in zip(files, counts, strict=True):
+        place = f"{count.bytes:,} bytes of text"
+        sink.counted(count.lines, origin=file.origin, place=place, remark_none=count.bytes > 0)
+
+
+def _record_bytes(counts: list[LineCount]) -> int:
+    """How long a record is to be taken for: as the longest, where that is very long, else as the usual one."""
+    longest = max((count.longest for count in counts), default=0)
+    if longest > _LONG_BYTES:
+        return longest
+    return sum(count.bytes for count in counts) // max(sum(count.lines for count in counts), 1)
 
 
 def _counted(stream: FileStream, file: LocalFile) -> LineCount:
     """A file's lines, without a look at what they hold."""
-    count = LineCount(0)
+    count = LineCount(stream.skip_rows)
     with reading(file), opened(stream, file) as source:
         while block := source.read(_BLOCK_BYTES):
             count.see(block)
@@ -122,35 +129,34 @@ def land_fixed_width(
     )
     shortest = max(first for first, _ in stream.fields.values())
     sources = [as_utf8(stream, file, folder) for file in files]
-    _land(stream, sources, sink, database, _Rule(f"length(line) >= {shortest}", cells, "line too short"))
+    counts = [_counted(stream, source) for source in sources]
+    rule = _Rule(f"length(line) >= {shortest}", cells, "line too short")
+    _land(stream, sources, counts, sink, database, rule)
 
 
 def _land(
     stream: FileStream,
     sources: list[LocalFile],
+    counts: list[LineCount],
     sink: Sink,
     database: duckdb.DuckDBPyConnection,
     rule: _Rule,
 ) -> None:
     """Land lines as Python cuts them: for files of which some line may be no record."""
-    counts: dict[int, LineCount] = {}
 
     def batches() -> Iterator[pa.RecordBatch]:
         for place, source in enumerate(sources):
-            counts[place] = LineCount(stream.skip_rows)
             with reading(source):
-                for block, number in _blocks(stream, source, counts[place]):
+                for block, number in _blocks(stream, source):
                     yield _batch(block, number, place)
 
     lines = Batches(_SCHEMA, batches)
     where = origin_columns(database, sources, "file")
     is_record = f"raw IS NULL AND {rule.is_record}"
-    landed = lines.query(database, sink, f"SELECT {rule.columns}, {where} FROM batches WHERE {is_record}")
-    for place, source in enumerate(sources):
-        sink.counted(
-            counts[place].lines, origin=source.origin, place=f"{counts[place].bytes:,} bytes of text"
-        )
-    if landed < sum(count.lines for count in counts.values()):
+    sql = f"SELECT {rule.columns}, {where} FROM batches WHERE {is_record}"
+    landed = lines.query(database, sink, sql, _record_bytes(counts))
+    _witness(sink, sources, counts)
+    if landed < sum(count.lines for count in counts):
         reason = (
             "CASE WHEN raw IS NULL THEN "
             f"{literal(rule.otherwise)} ELSE 'invalid encoding in line ' || number END AS reason"
@@ -218,14 +224,11 @@ def _blank_lines(text: bytes, ends: npt.NDArray[np.int64]) -> int:
     return first + (len(_BLANKS.findall(text)) if (begins <= _SPACE).any() else 0)
 
 
-def _blocks(stream: FileStream, file: LocalFile, count: LineCount) -> Iterator[tuple[bytes, int]]:
+def _blocks(stream: FileStream, file: LocalFile) -> Iterator[tuple[bytes, int]]:
     """Blocks of whole lines, each with the number of its first line; without a byte order mark and skipped rows."""
     rest, number, to_skip, is_begun = b"", 1, stream.skip_rows, False
     with opened(stream, file) as source:
         while block := source.read(_BLOCK_BYTES):
-            count.see(block)
-            if count.longest > stream.max_record_bytes:
-                raise _too_long(stream, file, count.lines)
             if not is_begun:
                 block, is_begun = block.removeprefix(_BOM), True
             cut = block.rfind(b"\n") + 1
@@ -239,7 +242,6 @@ def _blocks(stream: FileStream, file: LocalFile, count: LineCount) -> Iterator[t
             if whole:
                 yield whole, number
                 number += whole.count(b"\n")
-    count.see(b"")
     if rest and not to_skip:
         yield rest, number
 
