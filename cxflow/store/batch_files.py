@@ -197,6 +197,12 @@ class BatchWriter:
         return self.folder / f"part-{len(list(self.folder.glob('part-*'))):04d}.parquet"
 
 
+_DUCKDB_KINDS: dict[str, type[duckdb.Error]] = {
+    "Invalid Input Error": duckdb.InvalidInputException,
+    "Out of Memory Error": duckdb.OutOfMemoryException,
+}
+
+
 def _copy_by_arrow(database: duckdb.DuckDBPyConnection, sql: str, path: Path, records: int) -> int:
     """Write so many records at a time. DuckDB's own writer would hold a gigabyte of a table with thousands of columns,
     or of records of megabytes."""
@@ -204,10 +210,18 @@ def _copy_by_arrow(database: duckdb.DuckDBPyConnection, sql: str, path: Path, re
     batches = database.execute(sql).to_arrow_reader(records)
     count = 0
     with pq.ParquetWriter(path, batches.schema, compression="zstd", compression_level=1) as writer:
-        for batch in batches:
-            writer.write_batch(batch)
-            count += batch.num_rows
-    database.execute("RESET threads")
+        try:
+            for batch in batches:
+                writer.write_batch(batch)
+                count += batch.num_rows
+        except OSError as problem:
+            # Arrow passes on what DuckDB says, and forgets what kind of error it was.
+            kinds = (kind for words, kind in _DUCKDB_KINDS.items() if str(problem).startswith(words))
+            if kind := next(kinds, None):
+                raise kind(str(problem)) from None
+            raise
+        finally:
+            database.execute("RESET threads")
     return count
 
 

@@ -408,3 +408,22 @@ def test_an_encoding_of_no_text_is_refused_by_its_setting(drop: Drop, encoding: 
 def test_utf_16_is_read_without_its_mark_being_a_cell(drop: Drop) -> None:
     drop.write("a.csv", codecs.BOM_UTF16_BE + "id,b\n1,x\n".encode("utf-16-be"))
     assert drop.land().records == [{"id": "1", "b": "x"}]
+
+
+def test_a_line_that_is_no_object_is_refused_among_very_long_ones(drop: Drop) -> None:
+    long = json.dumps({"id": 1, "note": "x" * 3_000_000})
+    drop.write("a.jsonl", f"{long}\n[1]\n")
+    found = drop.land()
+    assert (found.payloads, found.malformed) == ([long], [("not a JSON object", "[1]")])
+
+
+def test_rows_of_megabytes_are_read_and_refused_among_short_ones(drop: Drop) -> None:
+    long = "y" * 3_000_000
+    drop.write("a.csv", f'id,b\n1,{long}\n2,x,{long}\n3,"{long}"\n4,z\n')
+    found = drop.land()
+    assert [(each["id"], len(each["b"])) for each in found.records] == [
+        ("1", 3_000_000),
+        ("3", 3_000_000),
+        ("4", 1),
+    ]
+    assert found.malformed == [("too many columns in line 3", f"2,x,{long}")]
