@@ -61,10 +61,11 @@ def _structure_of(database: duckdb.DuckDBPyConnection, parts: str, records: str)
     row = database.execute(f"SELECT json_group_structure(record::JSON) FROM ({records})").fetchone()
     text = row[0] if row and row[0] else "{}"
     if (depth := _depth(text)) > MOST_LEVELS:
+        origin = _deep_origin(database, parts)
         raise SourceError(
-            f"a record is nested {depth:,} levels deep, more than {MOST_LEVELS}",
-            value="_payload",
-            fix="take the file with it away, or have the source write it as text",
+            f"{origin} has a record that is nested {depth:,} levels deep, more than {MOST_LEVELS}",
+            value=origin,
+            fix="have the source write what is nested as text, or take the record out",
         )
     structure = json.loads(text)
 
@@ -80,6 +81,14 @@ def _structure_of(database: duckdb.DuckDBPyConnection, parts: str, records: str)
 
     found = plain(structure, "$")
     return found if isinstance(found, dict) else {}
+
+
+def _deep_origin(database: duckdb.DuckDBPyConnection, parts: str) -> str:
+    """Where the first record is from that is nested too deep."""
+    structure = "json_structure(_payload)::VARCHAR"
+    brackets = f"length({structure}) - length(translate({structure}, '{{[', ''))"
+    rows = database.execute(f"SELECT _origin, {structure} FROM {parts} WHERE {brackets} > {MOST_LEVELS}").fetchall()
+    return next(str(origin) for origin, found in rows if _depth(found) > MOST_LEVELS)
 
 
 def _depth(structure: str) -> int:

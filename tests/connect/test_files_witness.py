@@ -405,6 +405,17 @@ def test_an_encoding_of_no_text_is_refused_by_its_setting(drop: Drop, encoding: 
         drop.connector(encoding=encoding)
 
 
+@pytest.mark.parametrize("name", ["b.jsonl", "b.json"])
+def test_a_record_nested_too_deep_refuses_its_file_by_name(drop: Drop, name: str) -> None:
+    drop.write("a.jsonl", '{"id": 1}\n')
+    deep = '{"id": 1, "x": ' + '{"a": ' * 5_000 + "1" + "}" * 5_001
+    drop.write(name, f"[{deep}]" if name == "b.json" else deep)
+    with pytest.raises(SourceError, match=rf"{name} has a record that is nested 5,001 levels deep, more than 100"):
+        drop.land()
+    drop.write(name, '{"id": 1, "x": ' + "[" * 99 + "]" * 99 + "}" if name == "b.jsonl" else "[]")
+    assert "1" in {json.loads(each)["id"].__str__() for each in drop.land().payloads}
+
+
 def test_utf_16_is_read_without_its_mark_being_a_cell(drop: Drop) -> None:
     drop.write("a.csv", codecs.BOM_UTF16_BE + "id,b\n1,x\n".encode("utf-16-be"))
     assert drop.land().records == [{"id": "1", "b": "x"}]
