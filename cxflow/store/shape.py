@@ -87,7 +87,9 @@ def _deep_origin(database: duckdb.DuckDBPyConnection, parts: str) -> str:
     """Where the first record is from that is nested too deep."""
     structure = "json_structure(_payload)::VARCHAR"
     brackets = f"length({structure}) - length(translate({structure}, '{{[', ''))"
-    rows = database.execute(f"SELECT _origin, {structure} FROM {parts} WHERE {brackets} > {MOST_LEVELS}").fetchall()
+    rows = database.execute(
+        f"SELECT _origin, {structure} FROM {parts} WHERE {brackets} > {MOST_LEVELS}"
+    ).fetchall()
     return next(str(origin) for origin, found in rows if _depth(found) > MOST_LEVELS)
 
 

@@ -242,7 +242,13 @@ def profile(bench: Bench) -> dict[str, Any]:
     return {step: statistics.median(run[step] for run in runs) for step in runs[0]}
 
 
-PARTS: Parts = {part.__name__: part for part in (trip, profile, days, dlt, postgresql, warehouse)}
+def witness(bench: Bench) -> dict[str, Any]:
+    """What the independent count of a million records costs of their extraction, by format."""
+    measure.run([sys.executable, HERE / "witness.py", str(MILLION)], bench.folder)
+    return dict(json.loads((bench.folder / "output.log").read_text().splitlines()[-1]))
+
+
+PARTS: Parts = {part.__name__: part for part in (trip, profile, days, dlt, postgresql, warehouse, witness)}
 
 
 def main() -> None:

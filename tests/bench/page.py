@@ -150,6 +150,20 @@ def _profile(found: Found) -> str:
     return _table(["step", "wall", "share", ""], rows)
 
 
+def _witness(found: Found) -> str:
+    rows = [
+        [
+            kind,
+            f"{one['extract_seconds']:.2f} s",
+            f"{one['count_seconds']:.2f} s",
+            f"{one['count_seconds'] / one['extract_seconds']:.0%}",
+            "10%",
+        ]
+        for kind, one in found.items()
+    ]
+    return _table(["format", "extraction", "the count of it", "share", "limit"], rows)
+
+
 TABLES: dict[str, Callable[[Found], str]] = {
     "machine": _machine,
     "trip": _trip,
@@ -158,4 +172,5 @@ TABLES: dict[str, Callable[[Found], str]] = {
     "dlt": _dlt,
     "postgresql": _postgresql,
     "warehouse": _warehouse,
+    "witness": _witness,
 }

@@ -126,6 +126,8 @@ class Slice:
     """Of the first record, from 1."""
     is_regular: bool
     """Whether every quote stands where it belongs and no record is at fault."""
+    lines: int
+    """That end in it, those within quotes among them."""
     quotes: Positions = field(default_factory=lambda: np.zeros(0, np.int64))
     """Where quotes stand, of a regular slice."""
 
@@ -186,7 +188,7 @@ def slices(source: IO[bytes], notation: Notation, longest: int) -> Iterator[Slic
         yield found
         consumed = len(found.data)
         buffer, begin = buffer[consumed:], begin + consumed
-        line += notation.line_ends(found.data, 0, consumed)
+        line += found.lines
         size = _SLICE_BYTES
 
 
@@ -212,7 +214,7 @@ class _Scanner:
         """None where a quote stands where it does not belong, or a CR outside quotes ends no line."""
         text = np.frombuffer(window, np.uint8)
         quote = self._notation.quote
-        ends = np.flatnonzero(text == _LF) + 1
+        line_ends = ends = np.flatnonzero(text == _LF) + 1
         quotes = np.zeros(0, np.int64)
         if quote and quote in window:
             quotes = np.flatnonzero(text == quote[0])
@@ -227,7 +229,8 @@ class _Scanner:
             return None
         if b"\r" in data and not _end_lines(text[: len(data)], quotes):
             return None
-        return Slice(data, ends, {}, begin, line, True, quotes)
+        lines = int(np.searchsorted(line_ends, len(data), side="right"))
+        return Slice(data, ends, {}, begin, line, True, lines, quotes)
 
     def _belong(self, text: npt.NDArray[np.uint8], quotes: Positions) -> bool:
         """Whether all quotes open a cell at its begin, close it at its end, or are doubled within."""
@@ -238,12 +241,19 @@ class _Scanner:
         doubled = np.zeros(len(opening), bool)
         doubled[1:] = opening[1:] == closing[:-1] + 1
         at = opening[~doubled]
-        before = text[np.maximum(at - 1, 0)]
-        begins = (at == 0) | (before == _LF) | _stands_before(text, at, delimiter)
+        before = text[at - 1]  # of the first byte, the last one: it is looked at apart
+        begins = before == _LF
+        begins |= (
+            _stands_at(text, at - len(delimiter), delimiter) if delimiter[1:] else before == delimiter[0]
+        )
+        begins[:1] |= at[:1] == 0
         reopened = np.append(doubled[1:], False)
         at = closing[~reopened] + 1
-        behind = text[np.minimum(at, len(text) - 1)]
-        ends = (at >= len(text)) | (behind == _LF) | (behind == _CR) | _stands_at(text, at, delimiter)
+        if len(at) and at[-1] == len(text):
+            at = at[:-1]
+        behind = text[at]
+        ends = (behind == _LF) | (behind == _CR)
+        ends |= _stands_at(text, at, delimiter) if delimiter[1:] else behind == delimiter[0]
         return bool(begins.all() and ends.all())
 
     def _one_by_one(self, window: bytes, begin: int, line: int, is_last: bool) -> Slice | None:
@@ -272,7 +282,8 @@ class _Scanner:
             at = end
         if not ends:
             return None
-        return Slice(window[: ends[-1]], np.array(ends, np.int64), faults, begin, line, False)
+        lines = notation.line_ends(window, 0, ends[-1])
+        return Slice(window[: ends[-1]], np.array(ends, np.int64), faults, begin, line, False, lines)
 
     def _why(self, window: bytes, at: int, is_last: bool) -> str | None:
         """Why the record that begins at a byte cannot be read; None where more of the text is needed to tell."""
@@ -287,10 +298,6 @@ class _Scanner:
 def _is_ended(window: bytes, notation: Notation) -> bool:
     # A CR that ends the window may be the first half of a line end.
     return window.endswith(b"\n") and not notation.bare_cr
-
-
-def _stands_before(text: npt.NDArray[np.uint8], at: Positions, token: bytes) -> npt.NDArray[np.bool_]:
-    return _stands_at(text, at - len(token), token)
 
 
 def _stands_at(text: npt.NDArray[np.uint8], at: Positions, token: bytes) -> npt.NDArray[np.bool_]:
