@@ -1,8 +1,8 @@
 """Every error cxflow raises on purpose, sorted by what to do next.
 
-*Transient*: wait and try again. *Record*: set the record aside and go on. *Fatal*: stop and mend the
-configuration, the source or the code. The command line turns a class into an exit code (the numbers of BSD
-`sysexits.h`), the Airflow operators turn it into a retry or a final failure.
+*Transient*: wait and try again. *Fatal*: stop and fix the configuration, the source or the code. A record that cannot
+be used raises nothing: it is a reject, and the batch goes on. The command line turns a class into an exit code (the
+numbers of BSD `sysexits.h`), the Airflow operators turn it into a retry or a final failure.
 """
 
 from __future__ import annotations
@@ -64,12 +64,6 @@ class TransientError(CxflowError):
 
 class WarehouseBusyError(TransientError):
     """Another process holds the warehouse file."""
-
-
-class RecordError(CxflowError):
-    """One record cannot be used; the batch goes on without it."""
-
-    exit_code = 65
 
 
 class FatalError(CxflowError):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import PurePath
 
-from cxflow.connect.connector import Connector, Cursor
+import duckdb
+
+from cxflow.connect.connector import Connector
 from cxflow.model.batch import BatchRef, Mode
+from cxflow.model.reading import Cursor, Reading
 from cxflow.model.stream import Stream
 from cxflow.model.window import Window
 from cxflow.settings import Settings
@@ -34,10 +38,7 @@ def extract(
     extracted_at = datetime.now(UTC)
     connector.check(stream)
     with landing.writing(limit) as writer:
-        try:
-            next_cursor = connector.read(stream, window, cursor, writer)
-        except batch_files.Enough:
-            next_cursor = {}
+        next_cursor = _pull(connector.read(stream, window, cursor), writer)
         writer.verify()
         manifest = landing.Manifest(
             connection=connector.connection.name,
@@ -58,3 +59,21 @@ def extract(
             without_records=[PurePath(origin).name for origin in writer.without_records[:_REMARKS]],
         )
         return landing.commit(settings, writer, manifest)
+
+
+def _pull(reading: Reading, writer: batch_files.BatchWriter) -> Cursor:
+    """Land item after item until there is none, or enough; returns the next cursor."""
+    with closing(reading), closing(writer):
+        try:
+            item = next(reading)
+            while True:
+                try:
+                    writer.land(item)
+                except duckdb.Error as problem:
+                    item = reading.throw(problem)
+                else:
+                    if writer.is_full:
+                        return {}
+                    item = next(reading)
+        except StopIteration as end:
+            return end.value or {}

@@ -13,9 +13,10 @@ import duckdb
 
 from cxflow import extract, scratch
 from cxflow.conform import batch as conforming
-from cxflow.connect.connector import Connector, Cursor
+from cxflow.connect.connector import Connector
 from cxflow.errors import ConfigError
 from cxflow.model.batch import Mode
+from cxflow.model.reading import Cursor
 from cxflow.model.stream import Stream
 from cxflow.model.window import Window
 from cxflow.model.workbench import workbench

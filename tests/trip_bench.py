@@ -16,6 +16,7 @@ from cxflow import flow
 from cxflow.conform import batch as conforming
 from cxflow.load.batch import LoadReport
 from cxflow.model.batch import BatchRef, Mode
+from cxflow.model.reading import Page, Query, Reject
 from cxflow.model.stream import Stream
 from cxflow.model.window import Window
 from cxflow.settings import Connection, Settings
@@ -59,15 +60,14 @@ def land(
                 {name: pa.array([record.get(name) for record in records], pa.string()) for name in names}
             )
             database.register("source", source)
-            writer.query(database, f"SELECT *, {received} FROM source")
+            writer.land(Query(database, f"SELECT *, {received} FROM source"))
         for then, some in earlier:
-            writer.records(some, origin="sample", received_at=then)
+            writer.land(Page("sample", then, list(some)))
         if records and not as_columns:
-            writer.records(records, origin="sample", received_at=delivered)
-        lines = [*malformed]
-        if lines:
-            database.register("cut", pa.table({"payload": lines}))
-            writer.malformed(database, f"SELECT {received}, 'not a JSON object' AS reason, payload FROM cut")
+            writer.land(Page("sample", delivered, records))
+        rejects = [Reject("not a JSON object", line) for line in malformed]
+        writer.land(Page("sample", delivered, rejects=rejects))
+        writer.close()
         window = Window(None, end or datetime(2026, 3, 3, tzinfo=UTC))
         now = datetime.now(UTC)
         manifest = landing.Manifest(

@@ -50,6 +50,7 @@ def expression(settings: Settings, entry: Mapping[str, Any]) -> str | None:
 def _stream(settings: Settings, entry: Mapping[str, Any]) -> Stream | None:
     """The entry's stream; None where it is not configured any more."""
     try:
-        return flow.open_connection(settings, entry["source_system"]).stream(entry["source_object"])
+        found: Stream = flow.open_connection(settings, entry["source_system"]).stream(entry["source_object"])
     except CxflowError:
         return None
+    return found

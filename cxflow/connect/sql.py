@@ -13,12 +13,13 @@ import sqlalchemy as sa
 from pydantic import Field, field_validator
 
 from cxflow.connect import selection
-from cxflow.connect.connector import Connector, Cursor, Sink
+from cxflow.connect.connector import Connector
 from cxflow.connect.hookspecs import hookimpl
 from cxflow.connect.row_tables import landing_select
 from cxflow.connect.selection import SqlStream
 from cxflow.connect.source_database import SourceDatabase, opened
 from cxflow.errors import ConfigError, CxflowError, SourceError
+from cxflow.model.reading import Cursor, Query, Reading
 from cxflow.model.sql import literal
 from cxflow.model.stream import Stream
 from cxflow.model.window import Window
@@ -74,8 +75,8 @@ class Sql(Connector):
             return [f"{what}, whole, by {by}"]
         return [f"{what} with {by} in {window}"]
 
-    def read(self, stream: Stream, window: Window, cursor: Cursor | None, sink: Sink) -> Cursor:
-        """Land the window's rows, or those behind the last key, or all; a backfill by a key reads all."""
+    def read(self, stream: Stream, window: Window, cursor: Cursor | None) -> Reading:
+        """The window's rows, or those behind the last key, or all; a backfill by a key reads all."""
         stream = _sql_stream(stream)
         received_at = datetime.now(UTC)
         with self._database(stream) as database, workbench() as landing:
@@ -86,7 +87,7 @@ class Sql(Connector):
             statement, by_key = chosen
             last = _last_key(stream, cursor)
             for table in database.partitions(statement, stream.partition_rows):
-                _land(sink, landing, table, stream.origin, received_at)
+                yield from _query(landing, table, stream.origin, received_at)
                 if by_key and position is not None:
                     keys = table.column(position).drop_null()
                     last = selection.key_value(keys[-1].as_py(), stream.cursor[0]) if len(keys) else last
@@ -154,11 +155,11 @@ def _last_key(stream: SqlStream, cursor: Cursor | None) -> int | str | None:
     return last
 
 
-def _land(
-    sink: Sink, landing: duckdb.DuckDBPyConnection, table: pa.Table, origin: str, received_at: datetime
-) -> None:
+def _query(
+    landing: duckdb.DuckDBPyConnection, table: pa.Table, origin: str, received_at: datetime
+) -> Iterator[Query]:
     landing.register("partition", table)
-    sink.query(
+    yield Query(
         landing,
         f"SELECT {landing_select(table.schema)}, {literal(origin)} AS _origin, "
         f"TIMESTAMPTZ {literal(received_at.isoformat())} AS _received_at FROM partition",

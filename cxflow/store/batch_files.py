@@ -14,7 +14,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from itertools import accumulate, islice
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,15 +23,26 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cxflow.errors import CountError, FatalError
+from cxflow.model.reading import Count, Item, Page, Query, Reject
 from cxflow.model.sql import literal, literals
 from cxflow.model.workbench import workbench
 
-CHUNK_RECORDS = 20_000
-"""Records held in memory at a time while Python-made records land."""
 _GROUP_RECORDS = 40_960
 """Records that a thread of DuckDB compresses at a time: a third of its default, of which the threads of a small machine
 wait for each other."""
 
+_REJECT_SCHEMA = pa.schema(
+    [
+        ("_origin", pa.string()),
+        ("_received_at", pa.timestamp("us", tz="UTC")),
+        ("reason", pa.string()),
+        ("payload", pa.string()),
+        ("raw", pa.binary()),
+    ]
+)
+"""`raw` holds the bytes of a payload that is not text."""
+_HELD_REJECT_BYTES = 8 << 20
+_REJECT_OVERHEAD_BYTES = 200
 _MOST_COLUMNS = 400
 """That DuckDB writes as Parquet."""
 _WIDE_RECORDS = 1_000
@@ -50,25 +61,44 @@ _JSON_SCHEMA = pa.schema(
 )
 
 
-class Enough(Exception):  # noqa: N818  nothing is wrong
-    """Raised by a writer that has the records it wants, to end the reading."""
-
-
 class BatchWriter:
-    """A batch being written. Satisfies `connect.connector.Sink`."""
+    """A batch being written, item by item."""
 
     def __init__(self, folder: Path, limit: int | None = None) -> None:
         self.folder = folder
         """The scratch folder with its Parquet files."""
         self.limit = limit
-        """With so many records it raises `Enough`: for who wants to see what they are like."""
+        """So many records are enough: for who wants to see what they are like."""
         self._rows = 0
         self._malformed = 0
+        self._page_part: pq.ParquetWriter | None = None
+        self._rejects: list[tuple[str, datetime, Reject]] = []
+        self._reject_bytes = 0
         self.without_records: list[str] = []
         """Origins that were read and have no record, where that is worth a remark."""
         self._counts: dict[str, int] = {}
         self._places: dict[str, str] = {}
         self.layout: Layout | None = None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the limit is reached."""
+        return self.limit is not None and self._rows >= self.limit
+
+    def land(self, item: Item) -> None:
+        """Land what a connector has yielded."""
+        match item:
+            case Page():
+                self._land_page(item)
+            case Query():
+                item.landed = self._land_query(item)
+            case Count():
+                self._keep_count(item)
+
+    def close(self) -> None:
+        """Finish the files: nothing more comes."""
+        self._close_page_part()
+        self._flush_rejects()
 
     @property
     def rows(self) -> int:
@@ -85,12 +115,11 @@ class BatchWriter:
         """Records by the independent counts, where each origin has one; None where none was given."""
         return sum(self._counts.values()) if self._counts else None
 
-    def counted(self, records: int, *, origin: str, place: str = "", remark_none: bool = False) -> None:
-        """Keep an independent count of an origin, for `verify`."""
-        if remark_none and not records:
-            self.without_records.append(origin)
-        self._counts[origin] = self._counts.get(origin, 0) + records
-        self._places[origin] = place
+    def _keep_count(self, count: Count) -> None:
+        if count.remark_none and not count.records:
+            self.without_records.append(count.origin)
+        self._counts[count.origin] = self._counts.get(count.origin, 0) + count.records
+        self._places[count.origin] = count.place
 
     def verify(self) -> None:
         """Compare what lies in the Parquet files with the independent counts.
@@ -119,61 +148,77 @@ class BatchWriter:
                     fix="run again if it was being written meanwhile; otherwise please report it",
                 )
 
-    def records(self, records: Iterable[Mapping[str, Any]], *, origin: str, received_at: datetime) -> None:
-        """Land JSON-like records, `CHUNK_RECORDS` at a time."""
-        self._keep_layout("json")
-        rest = islice(records, self._wanted)
-        writer: pq.ParquetWriter | None = None
-        try:
-            while chunk := list(islice(rest, CHUNK_RECORDS)):
-                count = len(chunk)
-                table = pa.table(
-                    {
-                        "_payload": [_as_json(item) for item in chunk],
-                        "_origin": [origin] * count,
-                        "_received_at": pa.array([received_at] * count, pa.timestamp("us", tz="UTC")),
-                    },
-                    schema=_JSON_SCHEMA,
-                )
-                writer = writer or pq.ParquetWriter(self._next_part(), _JSON_SCHEMA, compression="zstd")
-                writer.write_table(table)
-                self._rows += count
-        finally:
-            if writer is not None:
-                writer.close()
-        self._end_if_enough()
+    def _land_page(self, page: Page) -> None:
+        if records := page.records[: self._wanted]:
+            self._keep_layout("json")
+            count = len(records)
+            table = pa.table(
+                {
+                    "_payload": [_as_json(item) for item in records],
+                    "_origin": [page.origin] * count,
+                    "_received_at": pa.array([page.received_at] * count, pa.timestamp("us", tz="UTC")),
+                },
+                schema=_JSON_SCHEMA,
+            )
+            if self._page_part is None:
+                self._page_part = pq.ParquetWriter(self._next_part(), _JSON_SCHEMA, compression="zstd")
+            self._page_part.write_table(table)
+            self._rows += count
+        for reject in page.rejects:
+            self._rejects.append((page.origin, page.received_at, reject))
+            self._reject_bytes += len(reject.payload) + _REJECT_OVERHEAD_BYTES
+            if self._reject_bytes > _HELD_REJECT_BYTES:
+                self._flush_rejects()
 
-    def query(self, database: duckdb.DuckDBPyConnection, sql: str, *, record_bytes: int = 0) -> int:
-        """Land what a DuckDB query yields; DuckDB itself writes the Parquet file, unless its records are very wide
-        or very long."""
+    def _land_query(self, query: Query) -> int:
+        """DuckDB itself writes the Parquet file, unless its records are very wide or very long."""
+        self._close_page_part()
+        database, sql = query.database, query.sql
+        if query.of_rejects:
+            path = self._next_malformed()
+            count = self._copy(database, sql, path, _GROUP_RECORDS)
+            if count == 0:
+                path.unlink()
+            self._rows += count
+            self._malformed += count
+            return count
         columns = [row[0] for row in database.execute(f"DESCRIBE {sql}").fetchall()]
         self._keep_layout("json" if "_payload" in columns else "columns")
         if self.limit is not None:
             sql = f"SELECT * FROM ({sql}) LIMIT {self._wanted}"
         records = _WIDE_RECORDS if len(columns) > _MOST_COLUMNS else _GROUP_RECORDS
-        records = max(min(records, _GROUP_BYTES // max(record_bytes, 1)), 1)
+        records = max(min(records, _GROUP_BYTES // max(query.record_bytes, 1)), 1)
         count = self._copy(database, sql, self._next_part(), records)
         self._rows += count
-        self._end_if_enough()
         return count
 
-    def malformed(self, database: duckdb.DuckDBPyConnection, sql: str) -> int:
-        """Land what could not be read as a record."""
-        path = self.folder / f"malformed-{len(list(self.folder.iterdir())):04d}.parquet"
-        count = self._copy(database, sql, path, _GROUP_RECORDS)
-        if count == 0:
-            path.unlink()
-        self._rows += count
-        self._malformed += count
-        return count
+    def _close_page_part(self) -> None:
+        if self._page_part is not None:
+            self._page_part.close()
+            self._page_part = None
+
+    def _flush_rejects(self) -> None:
+        if not self._rejects:
+            return
+        texts = [_as_text(reject.payload) for _, _, reject in self._rejects]
+        table = pa.table(
+            {
+                "_origin": [origin for origin, _, _ in self._rejects],
+                "_received_at": [received_at for _, received_at, _ in self._rejects],
+                "reason": [reject.reason for _, _, reject in self._rejects],
+                "payload": [text for text, _ in texts],
+                "raw": [raw for _, raw in texts],
+            },
+            schema=_REJECT_SCHEMA,
+        )
+        pq.write_table(table, self._next_malformed(), compression="zstd")
+        self._rows += len(self._rejects)
+        self._malformed += len(self._rejects)
+        self._rejects, self._reject_bytes = [], 0
 
     @property
     def _wanted(self) -> int | None:
         return None if self.limit is None else max(self.limit - self._rows, 0)
-
-    def _end_if_enough(self) -> None:
-        if self.limit is not None and self._rows >= self.limit:
-            raise Enough
 
     def _copy(self, database: duckdb.DuckDBPyConnection, sql: str, path: Path, records: int) -> int:
         try:
@@ -192,6 +237,9 @@ class BatchWriter:
         if self.layout not in (None, layout):
             raise FatalError("a connector landed both JSON records and columns in one batch")
         self.layout = layout
+
+    def _next_malformed(self) -> Path:
+        return self.folder / f"malformed-{len(list(self.folder.glob('malformed-*'))):04d}.parquet"
 
     def _next_part(self) -> Path:
         return self.folder / f"part-{len(list(self.folder.glob('part-*'))):04d}.parquet"
@@ -223,6 +271,16 @@ def _copy_by_arrow(database: duckdb.DuckDBPyConnection, sql: str, path: Path, re
         finally:
             database.execute("RESET threads")
     return count
+
+
+def _as_text(payload: str | bytes) -> tuple[str, bytes | None]:
+    """A payload as text and, where that is not all there is to it, as bytes."""
+    if isinstance(payload, str):
+        return payload.encode("utf-8", "backslashreplace").decode(), None
+    try:
+        return payload.decode(), None
+    except UnicodeDecodeError:
+        return payload.decode("utf-8", "backslashreplace"), payload
 
 
 def _as_json(record: Mapping[str, Any]) -> str:

@@ -26,6 +26,7 @@ from fsspec.implementations.local import LocalFileSystem
 from cxflow import scratch
 from cxflow.errors import SourceError
 from cxflow.model.batch import BatchRef, Mode
+from cxflow.model.reading import Query
 from cxflow.model.window import Window
 from cxflow.model.workbench import workbench
 from cxflow.settings import Secret, Settings
@@ -202,11 +203,11 @@ def subset(settings: Settings, batch: BatchRef, rows: list[int]) -> BatchRef:
         before = 0
         with workbench() as database:
             for part in parts_in(source):  # a part of its own: which columns it has is news
-                writer.query(
-                    database,
+                sql = (
                     f"SELECT * EXCLUDE (_row) FROM {numbered([part], before)} "
-                    f"WHERE list_contains({rows}, _row) ORDER BY _row",
+                    f"WHERE list_contains({rows}, _row) ORDER BY _row"
                 )
+                writer.land(Query(database, sql))
                 before += count_in(part)
         again = replace(
             manifest,

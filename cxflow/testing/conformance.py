@@ -80,7 +80,7 @@ def conformance(
             window = Window(None, datetime.now(UTC))
             for stream in flow.streams(sample.settings, "sample"):
                 tried = flow.rehearse(sample.settings, "sample", stream, window, "scheduled", records=1)
-                assert tried.records == 1, "what the sink raises must pass through `read`"
+                assert tried.records == 1, "a reading may end at any item"
             assert sample.query("SELECT count(*) FROM load_run") == [(0,)]
             assert not (sample.folder / "landing").exists()
 

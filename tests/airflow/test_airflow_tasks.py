@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 import cxflow
-from cxflow.errors import AccountingError, ConfigError, FatalError, GateClosedError, RecordError, SchemaError
+from cxflow.errors import AccountingError, ConfigError, FatalError, GateClosedError, SchemaError
 from cxflow.errors import SourceError, TransientError, WarehouseBusyError
 from cxflow.model.batch import BatchRef, Counts
 from cxflow.model.window import Window
@@ -107,7 +107,7 @@ def seen_by_airflow(problem):
     except Exception as seen:
         return [type(seen).__name__, str(seen), seen.__suppress_context__]
 
-kinds = [TransientError, WarehouseBusyError, RecordError, FatalError, ConfigError, SourceError,
+kinds = [TransientError, WarehouseBusyError, FatalError, ConfigError, SourceError,
          GateClosedError, AccountingError, SchemaError, OSError]
 print(json.dumps({kind.__name__: seen_by_airflow(kind("out of order")) for kind in kinds}))
 """

@@ -21,7 +21,6 @@ from cxflow.settings import Secret
 CODES = [
     (errors.TransientError, 75),
     (errors.WarehouseBusyError, 75),
-    (errors.RecordError, 65),
     (errors.FatalError, 70),
     (errors.ConfigError, 78),
     (errors.SourceError, 66),

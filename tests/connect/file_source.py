@@ -11,8 +11,9 @@ from typing import Any
 import duckdb
 
 from cxflow.connect import registry
-from cxflow.connect.connector import Connector, Cursor
+from cxflow.connect.connector import Connector
 from cxflow.extract import extract
+from cxflow.model.reading import Cursor
 from cxflow.model.window import Window
 from cxflow.settings import Settings, load
 from cxflow.store import batch_files, landing

@@ -12,8 +12,9 @@ from file_source import Landed, landed
 from sqlalchemy.pool import NullPool
 
 from cxflow.connect import registry
-from cxflow.connect.connector import Connector, Cursor
+from cxflow.connect.connector import Connector
 from cxflow.extract import extract
+from cxflow.model.reading import Cursor
 from cxflow.model.window import Window
 from cxflow.settings import load
 from cxflow.testing.project import as_toml

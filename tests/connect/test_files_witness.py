@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from cxflow.connect.files import records
 from cxflow.connect.files.records import Notation
 from cxflow.errors import CountError, SourceError
+from cxflow.model.reading import Item, Query
 from cxflow.store.batch_files import BatchWriter
 
 CELLS = st.text(st.sampled_from("ab 7,;|\"'\r\n\tñ€\U0001f600\\{}[]"), max_size=6)
@@ -244,12 +245,14 @@ def test_a_record_by_record_reading_finds_what_the_quick_one_finds(
 
 def test_a_reader_that_loses_a_row_lands_nothing(drop: Drop, monkeypatch: pytest.MonkeyPatch) -> None:
     drop.write("a.csv", "id,b\n1,x\n2,y\n3,z\n")
-    read = BatchWriter.query
+    land = BatchWriter.land
 
-    def lossy(self: BatchWriter, database: Any, sql: str, **_: int) -> int:
-        return read(self, database, f"SELECT * FROM ({sql}) WHERE id <> '2'")
+    def lossy(self: BatchWriter, item: Item) -> None:
+        if isinstance(item, Query):
+            item.sql = f"SELECT * FROM ({item.sql}) WHERE id <> '2'"
+        land(self, item)
 
-    monkeypatch.setattr(BatchWriter, "query", lossy)
+    monkeypatch.setattr(BatchWriter, "land", lossy)
     with pytest.raises(CountError, match=r"a\.csv \(bytes 0 to 17\) holds 3 records .* 2 were read"):
         drop.land()
     assert not (drop.folder / "landing").exists()
@@ -410,7 +413,9 @@ def test_a_record_nested_too_deep_refuses_its_file_by_name(drop: Drop, name: str
     drop.write("a.jsonl", '{"id": 1}\n')
     deep = '{"id": 1, "x": ' + '{"a": ' * 5_000 + "1" + "}" * 5_001
     drop.write(name, f"[{deep}]" if name == "b.json" else deep)
-    with pytest.raises(SourceError, match=rf"{name} has a record that is nested 5,001 levels deep, more than 100"):
+    with pytest.raises(
+        SourceError, match=rf"{name} has a record that is nested 5,001 levels deep, more than 100"
+    ):
         drop.land()
     drop.write(name, '{"id": 1, "x": ' + "[" * 99 + "]" * 99 + "}" if name == "b.jsonl" else "[]")
     assert "1" in {json.loads(each)["id"].__str__() for each in drop.land().payloads}

@@ -13,8 +13,9 @@ import pytest
 
 import cxflow
 from cxflow.connect import hookspecs, registry
-from cxflow.connect.connector import Connector, Cursor, Sink
+from cxflow.connect.connector import Connector
 from cxflow.errors import ConfigError
+from cxflow.model.reading import Cursor, Reading
 from cxflow.model.stream import Stream
 from cxflow.model.window import Window
 from cxflow.settings import load
@@ -31,7 +32,8 @@ class Helpdesk(Connector):
     title: ClassVar[str] = "An invented help desk"
     declared: ClassVar[tuple[Stream, ...]] = (TICKETS, TICKETS.model_copy(update={"name": "calls"}))
 
-    def read(self, stream: Stream, window: Window, cursor: Cursor | None, sink: Sink) -> Cursor:
+    def read(self, stream: Stream, window: Window, cursor: Cursor | None) -> Reading:
+        yield from ()
         return {}
 
 
@@ -40,7 +42,8 @@ class OtherHelpdesk(Helpdesk):
 
 
 class Nameless(Connector):
-    def read(self, stream: Stream, window: Window, cursor: Cursor | None, sink: Sink) -> Cursor:
+    def read(self, stream: Stream, window: Window, cursor: Cursor | None) -> Reading:
+        yield from ()
         return {}
 
 

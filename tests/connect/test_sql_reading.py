@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from sql_source import KINDS, NAIVE, Shop
 
-from cxflow.connect.connector import Cursor
 from cxflow.errors import ConfigError, SourceError
+from cxflow.model.reading import Cursor
 from cxflow.model.window import Window
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)

@@ -22,6 +22,7 @@ from cxflow.cli.app import app
 from cxflow.cli.reference import documents
 from cxflow.connect import commands, hookspecs, registry
 from cxflow.connect.files.connector import Files
+from cxflow.errors import ConfigError
 from cxflow.model.expectation import Expectation
 from cxflow.settings import Settings
 from cxflow.testing import TestProject
@@ -130,7 +131,9 @@ class Desk(BaseHTTPRequestHandler):
         else:
             host = f"http://{self.headers['Host']}"
             page = {"tickets": [ticket], "next": f"{host}/tickets/second"}
-        assert self.headers["Authorization"] == "Bearer an-invented-token"
+        if self.headers["Authorization"] != "Bearer an-invented-token":
+            self.send_error(401)
+            return
         body = json.dumps(page).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
@@ -164,6 +167,19 @@ def test_the_plugin_of_the_connectors_page_runs(
 
     assert (report.counts.extracted, report.counts.inserted) == (2, 2)
     assert project.rows("support_case", "case_id") == [("help:1",), ("help:2",)]
+
+
+def test_the_plugin_of_the_connectors_page_tells_a_wrong_token(
+    desk: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "docs_desk_refused.py").write_text(snippets("connectors.md", "python")[0])
+    monkeypatch.setenv("DESK_TOKEN", "a-wrong-token")
+    connection = {"connector": "desk", "url": desk, "token": {"env": "DESK_TOKEN"}}
+    project = TestProject(tmp_path, {"plugins": ["docs_desk_refused"], "connections": {"help": connection}})
+    with pytest.raises(ConfigError, match=r"help\.tickets: the desk refuses the token \(it needs the right"):
+        flow.doctor(project.settings, "help", "tickets")
+    with pytest.raises(ConfigError, match="the desk refuses the token"):
+        project.run()
 
 
 def test_the_command_of_the_connectors_page_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

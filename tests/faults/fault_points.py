@@ -112,9 +112,7 @@ class Points:
         fault_shop.Bucket.put_file = self.around(fault_shop.Bucket.put_file, "put")
         psycopg.Copy.write = self.around(psycopg.Copy.write, "copy_in")  # type: ignore[method-assign]
         for owner, name in (
-            (batch_files.BatchWriter, "records"),
-            (batch_files.BatchWriter, "query"),
-            (batch_files.BatchWriter, "malformed"),
+            (batch_files.BatchWriter, "land"),
             (flow.conforming, "conform"),
             (flow.gate, "validate"),
             (dialect, "stage"),

@@ -16,7 +16,6 @@ from cxflow.errors import (
     CxflowError,
     FatalError,
     GateClosedError,
-    RecordError,
     SourceError,
     TransientError,
     WarehouseBusyError,
@@ -222,7 +221,6 @@ def test_an_error_says_where_what_and_how_to_mend_it() -> None:
     [
         (WarehouseBusyError, TransientError, 75),
         (TransientError, CxflowError, 75),
-        (RecordError, CxflowError, 65),
         (GateClosedError, FatalError, 65),
         (SourceError, FatalError, 66),
         (ConfigError, FatalError, 78),

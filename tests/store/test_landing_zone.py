@@ -18,10 +18,11 @@ import duckdb
 import fsspec
 import pytest
 
-from cxflow.connect.connector import Connector, Cursor, Sink
+from cxflow.connect.connector import Connector
 from cxflow.errors import ConfigError, FatalError, SourceError
 from cxflow.extract import extract
 from cxflow.model.batch import BatchRef
+from cxflow.model.reading import Cursor, Page, Query, Reading, pages
 from cxflow.model.stream import Stream
 from cxflow.model.window import Window
 from cxflow.settings import Connection, Settings, load
@@ -48,10 +49,11 @@ class Tickets(Connector):
             }
         ),
     )
+    page_records: ClassVar[int] = 20_000
     brings: Iterable[Mapping[str, Any] | Exception] = ()
 
-    def read(self, stream: Stream, window: Window, cursor: Cursor | None, sink: Sink) -> Cursor:
-        sink.records(self._records(), origin="/tickets", received_at=NOW)
+    def read(self, stream: Stream, window: Window, cursor: Cursor | None) -> Reading:
+        yield from pages(self._records(), origin="/tickets", received_at=NOW, size=self.page_records)
         return {"after": "token"}
 
     def _records(self) -> Iterator[Mapping[str, Any]]:
@@ -281,8 +283,8 @@ def test_a_connector_that_has_no_record_lands_an_empty_batch(settings: Settings)
     assert (manifest.records, manifest.parts, manifest.raw_columns) == (0, {}, {})
 
 
-def test_records_land_in_chunks_and_in_order(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_files, "CHUNK_RECORDS", 7)
+def test_records_land_page_by_page_and_in_order(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Tickets, "page_records", 7)
     records = [{"id": number} for number in range(50)]
     assert _records(settings, _land(settings, *records)) == records
 
@@ -309,19 +311,21 @@ def test_what_json_has_no_form_for_lands_as_text(settings: Settings) -> None:
 
 def test_records_and_columns_do_not_land_in_one_batch() -> None:
     with landing.writing() as writer, duckdb.connect() as database:
-        writer.records([{"id": 1}], origin="/tickets", received_at=NOW)
+        writer.land(Page("/tickets", NOW, [{"id": 1}]))
+        writer.close()
         with pytest.raises(FatalError, match="both JSON records and columns"):
-            writer.query(database, "SELECT 1 AS id, 'f' AS _origin, now() AS _received_at")
+            writer.land(Query(database, "SELECT 1 AS id, 'f' AS _origin, now() AS _received_at"))
 
 
 def test_rows_are_numbered_first_the_records_then_what_is_malformed() -> None:
     with landing.writing() as writer, duckdb.connect() as database:
         own = "'f' AS _origin, now() AS _received_at"
         for first in (0, 3):
-            writer.query(database, f"SELECT {first} + i AS id, {own} FROM range(3) t(i)")
+            writer.land(Query(database, f"SELECT {first} + i AS id, {own} FROM range(3) t(i)"))
             malformed = f"SELECT {own}, 'why' AS reason, 'raw ' || {first} + i AS payload FROM range(2) t(i)"
-            writer.malformed(database, malformed)
-        writer.malformed(database, f"SELECT {own}, 'why' AS reason, 'raw' AS payload WHERE false")
+            writer.land(Query(database, malformed, of_rejects=True))
+        nothing = f"SELECT {own}, 'why' AS reason, 'raw' AS payload WHERE false"
+        writer.land(Query(database, nothing, of_rejects=True))
         assert (writer.rows, writer.malformed_rows) == (10, 4)
         records = f"SELECT _row, id FROM {batch_files.records_in(writer.folder)}"
         malformed = f"SELECT _row, payload FROM {batch_files.malformed_in(writer.folder)}"
@@ -337,7 +341,7 @@ def test_rows_are_numbered_first_the_records_then_what_is_malformed() -> None:
 def test_a_long_part_keeps_the_order_of_its_records() -> None:
     with landing.writing() as writer, duckdb.connect() as database:
         own = "'f' AS _origin, now() AS _received_at"
-        writer.query(database, f"SELECT i AS id, {own} FROM range(300000) t(i)")
+        writer.land(Query(database, f"SELECT i AS id, {own} FROM range(300000) t(i)"))
         relation = batch_files.records_in(writer.folder)
         moved = database.execute(f"SELECT count(*) FROM {relation} WHERE _row <> id + 1").fetchone()
     assert moved == (0,)

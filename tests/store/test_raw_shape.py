@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from cxflow.model.reading import Page, Query
 from cxflow.store import landing, shape
 from cxflow.store.shape import Drift
 
@@ -18,7 +19,8 @@ NOW = datetime(2026, 3, 2, tzinfo=UTC)
 
 def _describe(*records: dict[str, Any]) -> shape.Shape:
     with landing.writing() as writer:
-        writer.records(records, origin="x", received_at=NOW)
+        writer.land(Page("x", NOW, records))
+        writer.close()
         return shape.describe(writer.folder, writer.layout)
 
 
@@ -64,8 +66,8 @@ def test_a_key_of_one_record_in_many_is_seen() -> None:
 def test_typed_columns_are_described_by_their_types() -> None:
     with landing.writing() as writer, duckdb.connect() as database:
         own = "'f' AS _origin, now() AS _received_at"
-        writer.query(database, f"SELECT 1 AS id, {{'a': 1}} AS nested, [1] AS list, {own}")
-        writer.query(database, f"SELECT 2 AS id, 'x' AS late, {own}")
+        writer.land(Query(database, f"SELECT 1 AS id, {{'a': 1}} AS nested, [1] AS list, {own}"))
+        writer.land(Query(database, f"SELECT 2 AS id, 'x' AS late, {own}"))
         assert shape.describe(writer.folder, writer.layout) == {
             "id": "INTEGER",
             "nested": "STRUCT(a INTEGER)",

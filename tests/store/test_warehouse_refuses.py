@@ -291,7 +291,7 @@ def test_a_damaged_file_is_told_for_what_it_is(tmp_path: Path) -> None:
 def test_too_little_memory_is_told_and_nothing_is_kept(tmp_path: Path) -> None:
     bench = on_disk(tmp_path, tmp_path)
     before = state(bench)
-    with pytest.raises(TransientError, match="not enough memory"):
+    with pytest.raises(ConfigError, match="more memory than DuckDB may take"):
         run(
             bench,
             "SET temp_directory = ''",

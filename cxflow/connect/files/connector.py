@@ -6,27 +6,24 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from cxflow import scratch
-from cxflow.connect.connector import Connector, Cursor, Sink
+from cxflow.connect.connector import Connector
 from cxflow.connect.files import file_set, formats
 from cxflow.connect.files.stream import FilesConnection, FileStream
 from cxflow.connect.files.text import LocalFile
 from cxflow.errors import SourceError
-from cxflow.model.stream import Stream
+from cxflow.model.reading import Cursor, Reading
 from cxflow.model.window import Window
-from cxflow.settings import Connection, Secret
+from cxflow.settings import Secret
 
 
-class Files(Connector):
+class Files(Connector[FilesConnection, FileStream]):
     """CSV, TSV, fixed width, JSONL, JSON, Parquet and XLSX files; local or behind any fsspec URL."""
 
     name: ClassVar[str] = "files"
     title: ClassVar[str] = "Exports and drop folders: CSV, JSON, Parquet, XLSX, fixed width; local or fsspec"
-    connection_model: ClassVar[type[Connection]] = FilesConnection
-    stream_model: ClassVar[type[Stream]] = FileStream
 
-    def check(self, stream: Stream) -> None:
+    def check(self, stream: FileStream) -> None:
         """At least one file is there, unless the stream is optional."""
-        stream = _file_stream(stream)
         files = self._files(stream)
         if not files.listing() and not stream.optional:
             raise SourceError(
@@ -37,17 +34,15 @@ class Files(Connector):
                 fix="mend the path, or say optional = true",
             )
 
-    def plan(self, stream: Stream, window: Window, cursor: Cursor | None) -> list[str]:
+    def plan(self, stream: FileStream, window: Window, cursor: Cursor | None) -> list[str]:
         """One line per file that would be read."""
-        stream = _file_stream(stream)
         chosen = file_set.changes(self._files(stream), self._settled(stream, window), cursor).files
         return [
             f"{file.path} ({file.size:,} bytes, delivered {file.delivered_at:%Y-%m-%d})" for file in chosen
         ]
 
-    def read(self, stream: Stream, window: Window, cursor: Cursor | None, sink: Sink) -> Cursor:
-        """Land every file that is new or changed (scheduled), or delivered in the window (backfill)."""
-        stream = _file_stream(stream)
+    def read(self, stream: FileStream, window: Window, cursor: Cursor | None) -> Reading:
+        """Every file that is new or changed (scheduled), or delivered in the window (backfill)."""
         files = self._files(stream)
         found = file_set.changes(files, self._settled(stream, window), cursor)
         with scratch.folder("files") as folder:
@@ -56,12 +51,11 @@ class Files(Connector):
                 local = LocalFile(files.fetch(file, folder, number), file.path, file.delivered_at)
                 by_format.setdefault(stream.file_format(file.path), []).append(local)
             for group in by_format.values():
-                formats.land(stream, group, sink, folder)
+                yield from formats.read(stream, group, folder)
         return found.cursor
 
     def _files(self, stream: FileStream) -> file_set.FileSet:
         connection = self.connection
-        assert isinstance(connection, FilesConnection)
         options = {
             name: value.reveal(f"storage_options.{name}").get_secret_value()
             if isinstance(value, Secret)
@@ -84,8 +78,3 @@ def _under(root: str, path: str) -> str:
     if not root or "://" in path or (path.startswith("/") and "://" not in root):
         return path
     return f"{root if root.endswith('/') else f'{root}/'}{path.lstrip('/')}"
-
-
-def _file_stream(stream: Stream) -> FileStream:
-    assert isinstance(stream, FileStream)
-    return stream

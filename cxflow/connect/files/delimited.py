@@ -8,7 +8,7 @@ goes into a copy, and each line that cannot is refused with its reason.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,12 +18,12 @@ import duckdb
 import numpy as np
 
 from cxflow.connect.column_names import unique_names
-from cxflow.connect.connector import Sink
-from cxflow.connect.files.landing_sql import Reject, RejectWriter, with_origin
+from cxflow.connect.files.items import Items, rejected, with_origin
 from cxflow.connect.files.records import Notation, RecordTooLongError, Slice, runs, slices, widths
 from cxflow.connect.files.stream import FileStream
 from cxflow.connect.files.text import LocalFile, as_utf8, opened, plainly_named, reading
 from cxflow.errors import SourceError
+from cxflow.model.reading import Count, Item, Query, Reject
 from cxflow.model.sql import literal, literals
 
 _DUCKDB_LINE_BYTES = 2_000_000
@@ -63,41 +63,40 @@ class _Group:
     is_long: bool
 
 
-def land(
-    stream: FileStream, files: list[LocalFile], sink: Sink, database: duckdb.DuckDBPyConnection, folder: Path
-) -> None:
-    """Land CSV or TSV files. Raises SourceError for a file that is not what it is declared to be."""
+def read(
+    stream: FileStream, files: list[LocalFile], database: duckdb.DuckDBPyConnection, folder: Path
+) -> Items:
+    """Read CSV or TSV files. Raises SourceError for a file that is not what it is declared to be."""
     examined = []
     for file in files:
         source = as_utf8(stream, file, folder)
         with reading(file):
             found = _examine(stream, source)
-        sink.counted(found.records, origin=file.origin, place=_place(source), remark_none=_is_filled(file))
+        yield Count(found.records, file.origin, _place(source), remark_none=_is_filled(file))
         if not found.records:
             continue
         if not found.is_plain:
-            found = _taken_apart(stream, found, sink, database, folder)
+            found = yield from _taken_apart(stream, found, folder)
         examined.append(found)
     for group, members in _grouped(stream, examined).items():
         try:
-            _read(stream, group, members, sink, database, folder)
+            yield _query(stream, group, members, database, folder)
         except duckdb.InvalidInputException:
             if all(each.is_copy for each in members):
                 raise
-            _read_damaged(stream, members, sink, database, folder)
+            yield from _read_damaged(stream, members, database, folder)
 
 
 def _read_damaged(
-    stream: FileStream,
-    members: list[_Examined],
-    sink: Sink,
-    database: duckdb.DuckDBPyConnection,
-    folder: Path,
-) -> None:
+    stream: FileStream, members: list[_Examined], database: duckdb.DuckDBPyConnection, folder: Path
+) -> Items:
     """Read files of which DuckDB could not read one as it is."""
-    apart = [each if each.is_copy else _taken_apart(stream, each, sink, database, folder) for each in members]
-    for group, some in _grouped(stream, apart).items():
-        _read(stream, group, some, sink, database, folder)
+    copies = []
+    for each in members:
+        copy = each if each.is_copy else (yield from _taken_apart(stream, each, folder))
+        copies.append(copy)
+    for group, some in _grouped(stream, copies).items():
+        yield _query(stream, group, some, database, folder)
 
 
 def _grouped(stream: FileStream, examined: list[_Examined]) -> dict[_Group, list[_Examined]]:
@@ -109,14 +108,13 @@ def _grouped(stream: FileStream, examined: list[_Examined]) -> dict[_Group, list
     return groups
 
 
-def _read(
+def _query(
     stream: FileStream,
     group: _Group,
     members: list[_Examined],
-    sink: Sink,
     database: duckdb.DuckDBPyConnection,
     folder: Path,
-) -> None:
+) -> Query:
     files = [plainly_named(each.file, folder) for each in members]
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in group.names)
     longest = max(each.longest for each in members)
@@ -131,7 +129,7 @@ def _read(
     )
     numbered = f"(SELECT *, file_index AS _cxflow_file FROM {read})"
     sql = with_origin(database, numbered, files, "_cxflow_file")
-    sink.query(database, sql, record_bytes=longest if group.is_long else usual)
+    return Query(database, sql, record_bytes=longest if group.is_long else usual)
 
 
 def _examine(stream: FileStream, file: LocalFile) -> _Examined:
@@ -259,11 +257,8 @@ def _place(file: LocalFile) -> str:
     return ""
 
 
-def _taken_apart(
-    stream: FileStream, seen: _Examined, sink: Sink, database: duckdb.DuckDBPyConnection, folder: Path
-) -> _Examined:
-    """Copy what can be read of a file, each line ending in LF, and land the rest as rejects."""
-    rejects = RejectWriter(database, sink, seen.file)
+def _taken_apart(stream: FileStream, seen: _Examined, folder: Path) -> Generator[Item, None, _Examined]:
+    """Copy what can be read of a file, each line ending in LF, and give the rest as rejects."""
     before = seen.before
     with (
         reading(seen.file),
@@ -284,8 +279,7 @@ def _taken_apart(
             good = is_data & ~blank
             good[bad] = False
             _write(copy, found, good, seen.notation)
-            rejects.add(Reject(faults[number], _text(found, number)) for number in bad)
-    rejects.flush()
+            yield from rejected(seen.file, (Reject(faults[number], _text(found, number)) for number in bad))
     file = replace(seen.file, path=Path(copy.name))
     return replace(seen, file=file, line_end="\\n", is_copy=True)
 

@@ -21,11 +21,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from cxflow.connect.connector import Sink
-from cxflow.connect.files.landing_sql import Batches, origin_columns
+from cxflow.connect.files.items import Batches, Items, origin_columns
 from cxflow.connect.files.stream import FileStream
 from cxflow.connect.files.text import LocalFile, as_utf8, opened, plainly_named, reading
 from cxflow.errors import SourceError
+from cxflow.model.reading import Count
 from cxflow.model.sql import literal
 
 _BLOCK_BYTES = 4 << 20
@@ -46,10 +46,10 @@ class _NoListError(Exception):
     """There is no list where one was declared."""
 
 
-def land(
-    stream: FileStream, files: list[LocalFile], sink: Sink, database: duckdb.DuckDBPyConnection, folder: Path
-) -> None:
-    """Land the objects of each document's list; an item that is no object is refused."""
+def read(
+    stream: FileStream, files: list[LocalFile], database: duckdb.DuckDBPyConnection, folder: Path
+) -> Items:
+    """Read the objects of each document's list; an item that is no object is refused."""
     for file in files:
         source = as_utf8(stream, file, folder)
         document = _Document(stream, source, folder)
@@ -57,16 +57,15 @@ def land(
         where = origin_columns(database, [source], "0")
         text = "(SELECT trim(item, E' \\t\\r\\n') AS item FROM batches)"
         sql = f"SELECT item AS _payload, {where} FROM {text} WHERE starts_with(item, '{{')"
-        landed = items.query(database, sink, sql, document.usual_bytes())
+        landed = yield from items.query(database, sql, document.usual_bytes())
         count = _count(stream, source, document.list_file or source, database, folder)
-        sink.counted(count, origin=file.origin, remark_none=True)
+        yield Count(count, file.origin, remark_none=True)
         if landed < document.items:
-            items.rejects(
-                database,
-                sink,
+            sql = (
                 f"SELECT {where}, 'not a JSON object' AS reason, item AS payload FROM {text} "
-                "WHERE NOT starts_with(item, '{')",
+                "WHERE NOT starts_with(item, '{')"
             )
+            yield from items.query(database, sql, of_rejects=True)
 
 
 def _count(

@@ -23,8 +23,8 @@ from zoneinfo import ZoneInfo
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from cxflow.connect.connector import Cursor
 from cxflow.errors import ConfigError, SourceError, TransientError
+from cxflow.model.reading import Cursor
 from cxflow.model.window import Window
 
 DATE_MARK = "{date}"

@@ -1,4 +1,4 @@
-"""Lands local files by their format. Called by the connector.
+"""Reads local files by their format. Called by the connector.
 
 Text stays text: nothing is cast here, so that leading zeros, odd dates and big numbers arrive as they were written.
 Each format says how many records a file holds by other means than it reads them: the landing zone compares.
@@ -7,39 +7,37 @@ Each format says how many records a file holds by other means than it reads them
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 
 from cxflow import scratch
-from cxflow.connect.connector import Sink
 from cxflow.connect.files import delimited, documents, lines, parquet, workbook
+from cxflow.connect.files.items import Format, Items
 from cxflow.connect.files.stream import FileFormat, FileStream
 from cxflow.connect.files.text import LocalFile
 from cxflow.errors import SourceError
 from cxflow.model.workbench import workbench
 
-_Reader = Callable[[FileStream, list[LocalFile], Sink, duckdb.DuckDBPyConnection, Path], None]
-_READERS: dict[FileFormat, _Reader] = {
-    "csv": delimited.land,
-    "tsv": delimited.land,
-    "jsonl": lines.land_jsonl,
-    "json": documents.land,
-    "parquet": parquet.land,
-    "fixed_width": lines.land_fixed_width,
-    "xlsx": workbook.land,
+_FORMATS: dict[FileFormat, Format] = {
+    "csv": delimited.read,
+    "tsv": delimited.read,
+    "jsonl": lines.read_jsonl,
+    "json": documents.read,
+    "parquet": parquet.read,
+    "fixed_width": lines.read_fixed_width,
+    "xlsx": workbook.read,
 }
 
 
-def land(stream: FileStream, files: list[LocalFile], sink: Sink, folder: Path) -> None:
-    """Land files, all of one format. `folder` is for scratch files.
+def read(stream: FileStream, files: list[LocalFile], folder: Path) -> Items:
+    """Read files, all of one format. `folder` is for scratch files.
 
     Raises SourceError that names the file where one cannot be read as what it is declared to be.
     """
     try:
         with workbench() as database:
-            _READERS[stream.file_format(files[0].origin)](stream, files, sink, database, folder)
+            yield from _FORMATS[stream.file_format(files[0].origin)](stream, files, database, folder)
     except duckdb.OutOfMemoryException:
         raise  # not the file's fault
     except duckdb.Error as problem:

@@ -17,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from cxflow.connect.connector import Sink
-from cxflow.connect.files.landing_sql import Batches, origin_columns, with_origin
+from cxflow.connect.files.items import Batches, Items, origin_columns, with_origin
 from cxflow.connect.files.stream import FileStream
 from cxflow.connect.files.text import LocalFile, as_utf8, opened, plainly_named, reading
 from cxflow.errors import ConfigError, SourceError
+from cxflow.model.reading import Count, Query
 from cxflow.model.sql import identifier, literal, literals
 
 _BLOCK_BYTES = 1 << 20
@@ -48,28 +48,28 @@ class _Rule:
     """Why a line that is none cannot be read."""
 
 
-def land_jsonl(
-    stream: FileStream, files: list[LocalFile], sink: Sink, database: duckdb.DuckDBPyConnection, folder: Path
-) -> None:
-    """Land JSON Lines: each line that is an object, to the letter."""
+def read_jsonl(
+    stream: FileStream, files: list[LocalFile], database: duckdb.DuckDBPyConnection, folder: Path
+) -> Items:
+    """Read JSON Lines: each line that is an object, to the letter."""
     sources = [as_utf8(stream, file, folder) for file in files]
     counts = [_counted(stream, source) for source in sources]
-    if not stream.skip_rows and _land_objects(sources, counts, sink, database, folder):
-        return
+    yield from _counts(sources, counts)
+    if not stream.skip_rows:
+        try:
+            yield _objects(sources, counts, database, folder)
+            return
+        except duckdb.InvalidInputException:
+            pass  # some line is no object
     is_record = "json_valid(line) AND starts_with(ltrim(line, E' \\t'), '{')"
     rule = _Rule(is_record, "line AS _payload", "not a JSON object")
-    _land(stream, sources, counts, sink, database, rule)
+    yield from _read(stream, sources, counts, database, rule)
 
 
-def _land_objects(
-    sources: list[LocalFile],
-    counts: list[LineCount],
-    sink: Sink,
-    database: duckdb.DuckDBPyConnection,
-    folder: Path,
-) -> bool:
-    """Land files of which every line is an object, in one reading by DuckDB; False, and nothing landed, where one
-    is not."""
+def _objects(
+    sources: list[LocalFile], counts: list[LineCount], database: duckdb.DuckDBPyConnection, folder: Path
+) -> Query:
+    """Files of which every line is an object, in one reading by DuckDB; it fails where one is not."""
     files = [plainly_named(source, folder) for source in sources]
     longest = max(max(count.longest for count in counts), _DUCKDB_LINE_BYTES)
     read = (
@@ -80,19 +80,14 @@ def _land_objects(
         "(SELECT CASE WHEN starts_with(line, '{') THEN line ELSE error('no object') END AS _payload, _cxflow_file "
         f"FROM {read})"
     )
-    try:
-        sql = with_origin(database, objects, files, "_cxflow_file")
-        sink.query(database, sql, record_bytes=_record_bytes(counts))
-    except duckdb.InvalidInputException:
-        return False
-    _witness(sink, sources, counts)
-    return True
+    sql = with_origin(database, objects, files, "_cxflow_file")
+    return Query(database, sql, _record_bytes(counts))
 
 
-def _witness(sink: Sink, files: list[LocalFile], counts: list[LineCount]) -> None:
+def _counts(files: list[LocalFile], counts: list[LineCount]) -> Iterator[Count]:
     for file, count in zip(files, counts, strict=True):
         place = f"{count.bytes:,} bytes of text"
-        sink.counted(count.lines, origin=file.origin, place=place, remark_none=count.bytes > 0)
+        yield Count(count.lines, file.origin, place, remark_none=count.bytes > 0)
 
 
 def _record_bytes(counts: list[LineCount]) -> int:
@@ -115,10 +110,10 @@ def _counted(stream: FileStream, file: LocalFile) -> LineCount:
     return count
 
 
-def land_fixed_width(
-    stream: FileStream, files: list[LocalFile], sink: Sink, database: duckdb.DuckDBPyConnection, folder: Path
-) -> None:
-    """Land lines of which each cell has its place."""
+def read_fixed_width(
+    stream: FileStream, files: list[LocalFile], database: duckdb.DuckDBPyConnection, folder: Path
+) -> Items:
+    """Read lines of which each cell has its place."""
     if not stream.fields:
         raise ConfigError("format fixed_width needs fields = { name = [first, last] }", stream=stream.name)
     nulls = ", ".join(map(literal, ("", *stream.null_values)))
@@ -130,19 +125,19 @@ def land_fixed_width(
     shortest = max(first for first, _ in stream.fields.values())
     sources = [as_utf8(stream, file, folder) for file in files]
     counts = [_counted(stream, source) for source in sources]
+    yield from _counts(sources, counts)
     rule = _Rule(f"length(line) >= {shortest}", cells, "line too short")
-    _land(stream, sources, counts, sink, database, rule)
+    yield from _read(stream, sources, counts, database, rule)
 
 
-def _land(
+def _read(
     stream: FileStream,
     sources: list[LocalFile],
     counts: list[LineCount],
-    sink: Sink,
     database: duckdb.DuckDBPyConnection,
     rule: _Rule,
-) -> None:
-    """Land lines as Python cuts them: for files of which some line may be no record."""
+) -> Items:
+    """Read lines as Python cuts them: for files of which some line may be no record."""
 
     def batches() -> Iterator[pa.RecordBatch]:
         for place, source in enumerate(sources):
@@ -154,18 +149,14 @@ def _land(
     where = origin_columns(database, sources, "file")
     is_record = f"raw IS NULL AND {rule.is_record}"
     sql = f"SELECT {rule.columns}, {where} FROM batches WHERE {is_record}"
-    landed = lines.query(database, sink, sql, _record_bytes(counts))
-    _witness(sink, sources, counts)
+    landed = yield from lines.query(database, sql, _record_bytes(counts))
     if landed < sum(count.lines for count in counts):
         reason = (
             "CASE WHEN raw IS NULL THEN "
             f"{literal(rule.otherwise)} ELSE 'invalid encoding in line ' || number END AS reason"
         )
-        lines.rejects(
-            database,
-            sink,
-            f"SELECT {where}, {reason}, line AS payload, raw FROM batches WHERE NOT ({is_record})",
-        )
+        sql = f"SELECT {where}, {reason}, line AS payload, raw FROM batches WHERE NOT ({is_record})"
+        yield from lines.query(database, sql, of_rejects=True)
 
 
 def _too_long(stream: FileStream, file: LocalFile, before: int) -> SourceError:

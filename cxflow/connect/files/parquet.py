@@ -9,18 +9,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cxflow.connect.column_names import RESERVED
-from cxflow.connect.connector import Sink
-from cxflow.connect.files.landing_sql import with_origin
+from cxflow.connect.files.items import Items, with_origin
 from cxflow.connect.files.stream import FileStream
 from cxflow.connect.files.text import LocalFile, plainly_named, reading
 from cxflow.errors import SourceError
+from cxflow.model.reading import Count, Query
 from cxflow.model.sql import identifier, literals
 
 
-def land(
-    stream: FileStream, files: list[LocalFile], sink: Sink, database: duckdb.DuckDBPyConnection, folder: Path
-) -> None:
-    """Land Parquet files, those of one set of columns together; what their folders are called is no column."""
+def read(
+    stream: FileStream, files: list[LocalFile], database: duckdb.DuckDBPyConnection, folder: Path
+) -> Items:
+    """Read Parquet files, those of one set of columns together; what their folders are called is no column."""
     zoned: dict[str, bool] = {}
     by_names: dict[frozenset[str], list[LocalFile]] = {}
     for file in (plainly_named(file, folder) for file in files):
@@ -32,7 +32,7 @@ def land(
                 value=file.origin,
                 fix="raise max_columns",
             )
-        sink.counted(metadata.num_rows, origin=file.origin, remark_none=True)
+        yield Count(metadata.num_rows, file.origin, remark_none=True)
         by_names.setdefault(frozenset(schema.names), []).append(file)
         for field in schema:
             has_zone = pa.types.is_timestamp(field.type) and field.type.tz is not None
@@ -46,12 +46,12 @@ def land(
     for names, group in by_names.items():
         clashing = sorted(name for name in names if name.lower() in RESERVED)
         renamed = ", ".join(f"{identifier(name)} AS {identifier(f'{name}_2')}" for name in clashing)
-        read = (
+        relation = (
             f"(SELECT *{f' RENAME ({renamed})' if renamed else ''}, file_index AS _cxflow_file "
             f"FROM read_parquet({literals([str(file.path) for file in group])}, union_by_name = true, "
             "hive_partitioning = false))"
         )
-        sink.query(database, with_origin(database, read, group, "_cxflow_file"))
+        yield Query(database, with_origin(database, relation, group, "_cxflow_file"))
 
 
 def _metadata(file: LocalFile) -> pq.FileMetaData:

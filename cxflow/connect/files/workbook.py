@@ -19,12 +19,12 @@ import duckdb
 import pyarrow as pa
 
 from cxflow.connect.column_names import unique_names
-from cxflow.connect.connector import Sink
-from cxflow.connect.files.landing_sql import Batches, Reject, RejectWriter, origin_columns
+from cxflow.connect.files.items import Batches, Items, origin_columns, rejected
 from cxflow.connect.files.stream import FileStream
 from cxflow.connect.files.text import LocalFile, reading
 from cxflow.errors import ConfigError, CxflowError, SourceError
 from cxflow.model.names import nearest
+from cxflow.model.reading import Count, Reject
 
 _CHUNK_CELLS = 200_000
 """Held in memory at a time."""
@@ -35,10 +35,10 @@ _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationship
 _Row = tuple[Any, ...]
 
 
-def land(
-    stream: FileStream, files: list[LocalFile], sink: Sink, database: duckdb.DuckDBPyConnection, _folder: Path
-) -> None:
-    """Land the declared sheet of each file, or its first. Blank rows are no records."""
+def read(
+    stream: FileStream, files: list[LocalFile], database: duckdb.DuckDBPyConnection, _folder: Path
+) -> Items:
+    """Read the declared sheet of each file, or its first. Blank rows are no records."""
     for file in files:
         _refuse_large(stream, file)
         with _rows(stream, file) as rows:
@@ -57,21 +57,19 @@ def land(
                     value=file.origin,
                     fix="is that its header? then raise max_columns",
                 )
-            sink.counted(count, origin=file.origin, remark_none=True)
+            yield Count(count, file.origin, remark_none=True)
             if names:
-                _land_rows(stream, file, filled, names, sink, database)
+                yield from _read_rows(stream, file, filled, names, database)
 
 
-def _land_rows(
+def _read_rows(
     stream: FileStream,
     file: LocalFile,
     rows: Iterator[_Row],
     names: list[str],
-    sink: Sink,
     database: duckdb.DuckDBPyConnection,
-) -> None:
+) -> Items:
     schema = pa.schema([(name, pa.string()) for name in names])
-    rejects = RejectWriter(database, sink, file)
     long: list[Reject] = []
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -89,9 +87,8 @@ def _land_rows(
             yield pa.record_batch([pa.array(column, pa.string()) for column in texts], schema=schema)
 
     where = origin_columns(database, [file], "0")
-    Batches(schema, batches).query(database, sink, f"SELECT *, {where} FROM batches")
-    rejects.add(long)
-    rejects.flush()
+    yield from Batches(schema, batches).query(database, f"SELECT *, {where} FROM batches")
+    yield from rejected(file, long)
 
 
 @contextmanager

@@ -1,17 +1,15 @@
-"""A PBX's log folder, a connection to it, and a sink that keeps what lands."""
+"""A PBX's log folder, a connection to it, and what a reading of it lands."""
 
 from __future__ import annotations
 
 import gzip
 import importlib.metadata
-from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
-from cxflow import Connection, Cursor, Settings, Stream, Window
+from cxflow import Connection, Cursor, Page, Reading, Settings, Stream, Window
 
 from cxflow_asterisk.connector import Asterisk, AsteriskConnection
 
@@ -25,29 +23,33 @@ except importlib.metadata.PackageNotFoundError:
 ALWAYS = Window(None, datetime(2100, 1, 1, tzinfo=UTC))
 
 
-class FakeSink:
-    """Satisfies cxflow's Sink."""
+class Landed:
+    """What a reading yields, as the framework would land it, and the cursor that it returns."""
 
-    def __init__(self) -> None:
+    def __init__(self, reading: Reading) -> None:
         self.landed: list[dict[str, Any]] = []
         self.origins: list[str] = []
         self.refused: list[tuple[str, str]] = []
+        try:
+            while True:
+                self._land(next(reading))
+        except StopIteration as end:
+            self.cursor: Cursor = end.value
 
-    def records(self, records: Iterable[Mapping[str, Any]], *, origin: str, received_at: datetime) -> None:
-        assert received_at.tzinfo is not None
-        records = list(records)
-        assert records, "what is empty need not land"
-        for record in records:
+    def _land(self, page: object) -> None:
+        assert isinstance(page, Page), "this connector yields pages"
+        assert page.received_at.tzinfo is not None
+        assert page.records or page.rejects, "what is empty need not land"
+        for record in page.records:
             self.landed.append(dict(record))
-            self.origins.append(Path(origin).name)
-
-    def query(self, database: duckdb.DuckDBPyConnection, sql: str) -> None:
-        raise AssertionError("this connector lands records")
-
-    def malformed(self, database: duckdb.DuckDBPyConnection, sql: str) -> None:
-        rows = database.execute(sql).fetchall()
-        assert all(len(row) == 4 and row[1].tzinfo is not None for row in rows)
-        self.refused += [(row[2], row[3]) for row in rows]
+            self.origins.append(Path(page.origin).name)
+        for reject in page.rejects:
+            text = (
+                reject.payload
+                if isinstance(reject.payload, str)
+                else reject.payload.decode("utf-8", "replace")
+            )
+            self.refused.append((reject.reason, text))
 
     @property
     def ids(self) -> list[str]:
@@ -94,18 +96,16 @@ class Pbx:
     def stream(self, name: str = "queue_calls") -> Stream:
         return self.connector().stream(name)
 
-    def scheduled(self, name: str = "queue_calls", window: Window = ALWAYS) -> FakeSink:
+    def scheduled(self, name: str = "queue_calls", window: Window = ALWAYS) -> Landed:
         """A scheduled run: what it lands; the cursor is kept for the next."""
-        sink = FakeSink()
         connector = self.connector()
-        self.cursor = connector.read(connector.stream(name), window, self.cursor, sink)
-        return sink
+        found = Landed(connector.read(connector.stream(name), window, self.cursor))
+        self.cursor = found.cursor
+        return found
 
-    def backfill(self, name: str = "queue_calls", window: Window = ALWAYS) -> FakeSink:
-        sink = FakeSink()
+    def backfill(self, name: str = "queue_calls", window: Window = ALWAYS) -> Landed:
         connector = self.connector()
-        connector.read(connector.stream(name), window, None, sink)
-        return sink
+        return Landed(connector.read(connector.stream(name), window, None))
 
 
 @pytest.fixture

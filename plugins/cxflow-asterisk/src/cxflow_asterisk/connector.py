@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any, ClassVar, Protocol
 from zoneinfo import ZoneInfo
 
-from cxflow import ConfigError, Connection, Connector, Cursor, Settings, Sink, SourceError, Stream, Window
+from cxflow import (
+    ConfigError,
+    Connection,
+    Connector,
+    Cursor,
+    Page,
+    Reading,
+    Reject,
+    Settings,
+    SourceError,
+    Stream,
+    Window,
+    pages,
+)
 
 from cxflow_asterisk import cdr, log_files, queue_log, tail
-from cxflow_asterisk.malformed import Malformed
 from cxflow_asterisk.streams import CDR, QUEUE_CALLS, AsteriskStream
 
 
@@ -44,13 +55,11 @@ class _Reader(Protocol):
         """The records of a piece."""
 
 
-class Asterisk(Connector):
+class Asterisk(Connector[AsteriskConnection, AsteriskStream]):
     """Reads the queue log and the call detail records where Asterisk writes them."""
 
     name: ClassVar[str] = "asterisk"
     title: ClassVar[str] = "Asterisk: queue_log and call detail records (Master.csv), followed as they grow"
-    connection_model: ClassVar[type[Connection]] = AsteriskConnection
-    stream_model: ClassVar[type[Stream]] = AsteriskStream
     declared: ClassVar[tuple[Stream, ...]] = (QUEUE_CALLS, CDR)
     distribution: ClassVar[str] = "cxflow-asterisk"
 
@@ -58,49 +67,45 @@ class Asterisk(Connector):
         """Raises ConfigError where call detail records have no time zone."""
         super().__init__(settings, connection)
         for stream in self.streams.values():
-            if _own(stream).log == "cdr":
-                self._zone(_own(stream))
+            if stream.log == "cdr":
+                self._zone(stream)
 
-    def check(self, stream: Stream) -> None:
+    def check(self, stream: AsteriskStream) -> None:
         """At least one file of each log is there and can be opened."""
-        stream = _own(stream)
         logs = self._logs(stream)
         empty = [log.name for log in logs if not log.files and not self._is_there(log)]
         if empty or not logs:
             raise SourceError(
-                f"there is no log {', '.join(empty or stream.paths)} in {self._connection.root}",
+                f"there is no log {', '.join(empty or stream.paths)} in {self.connection.root}",
                 connection=self.connection.name,
                 stream=stream.name,
                 value=(empty or stream.paths)[0],
                 fix=f"mend root or path; or leave the stream out: only = [{self._others(stream)}]",
             )
 
-    def plan(self, stream: Stream, window: Window, cursor: Cursor | None) -> list[str]:
+    def plan(self, stream: AsteriskStream, window: Window, cursor: Cursor | None) -> list[str]:
         """One line per file that would be read."""
         known = (cursor or {}).get("logs", {})
         wanted = f" for what ended in {window}" if cursor is None else ""
         return [
             f"{piece.file.path} from byte {piece.start:,}"
             + (f", new from {piece.fresh:,}" if piece.fresh > piece.start else wanted)
-            for log in self._logs(_own(stream))
+            for log in self._logs(stream)
             for piece in tail.pieces(log, tail.Progress.from_json(known.get(log.name)))
         ]
 
-    def read(self, stream: Stream, window: Window, cursor: Cursor | None, sink: Sink) -> Cursor:
-        """Land the calls that became complete since the cursor, or (a backfill) those that did in the window.
+    def read(self, stream: AsteriskStream, window: Window, cursor: Cursor | None) -> Reading:
+        """The calls that became complete since the cursor, or (a backfill) those that did in the window.
 
         A scheduled run takes whatever the logs hold by now, a line more than the window's end or less: lines
         are known when they are written, and what is read once is not read again.
         """
-        stream = _own(stream)
         known = (cursor or {}).get("logs", {})
         positions: dict[str, Any] = dict(known)
-        malformed = Malformed()
         for log in self._logs(stream):
             progress = tail.Progress.from_json(known.get(log.name))
             keep = _keep(window, everything=cursor is not None and log.name in known)
-            positions[log.name] = self._follow(stream, log, progress, keep, sink, malformed).as_json()
-        malformed.land(sink)
+            positions[log.name] = (yield from self._follow(stream, log, progress, keep)).as_json()
         return {"logs": positions}
 
     def _follow(
@@ -109,37 +114,35 @@ class Asterisk(Connector):
         log: log_files.Log,
         progress: tail.Progress,
         keep: Callable[[float], bool],
-        sink: Sink,
-        malformed: Malformed,
-    ) -> tail.Progress:
-        """Land what is new in one log, and say how far that is."""
+    ) -> Generator[Page, None, tail.Progress]:
+        """What is new in one log; returns how far that is."""
         if not log.files:
             return progress
         newest = log.files[-1]
         if progress.lost(log):
-            malformed.add(
-                log.name,
-                newest.modified_at,
-                f"the file read last was rotated away from under `rotated`; it may have had lines after byte "
-                f"{progress.read.get(progress.newest or '', 0)}",
+            offset = progress.read.get(progress.newest or "", 0)
+            lost = (
+                "the file read last was rotated away from under `rotated`; it may have had lines after byte"
             )
+            yield _page(log.name, newest, Reject(f"{lost} {offset}", ""))
         present = {file.head for file in log.files}
         read = {head: offset for head, offset in progress.read.items() if head in present}
         resume = progress.resume
         pieces = tail.pieces(log, progress)
-        at = newest
+        rejects: list[Reject] = []
 
         def complain(reason: str, line: bytes) -> None:
-            malformed.add(str(at.path), at.modified_at, reason, line)
+            rejects.append(Reject(reason, line.rstrip(b"\r\n")))
 
         reader = self._reader(stream, log.files[0].began_at, keep, complain)
         for piece in pieces:
             at = piece.file
             lines = tail.Lines(piece)
             records = reader.records(lines, at.head, piece.fresh)
-            # Most pieces read for their context only, and many runs at night, have no record at all.
-            if first := next(records, None):
-                sink.records(chain([first], records), origin=str(at.path), received_at=at.modified_at)
+            for page in pages(records, origin=str(at.path), received_at=at.modified_at):
+                yield page
+                yield from _refused(at, rejects)
+            yield from _refused(at, rejects)
             read[at.head] = lines.position
         if pieces:
             resume = reader.resume()
@@ -160,7 +163,7 @@ class Asterisk(Connector):
                 keep=keep,
                 complain=complain,
             )
-        connection = self._connection
+        connection = self.connection
         return cdr.CallDetails(
             columns=stream.columns,
             dialling=cdr.Dialling(
@@ -181,18 +184,18 @@ class Asterisk(Connector):
         time_of: log_files.TimeOf = queue_log.time_of
         if stream.log == "cdr":
             time_of = cdr.time_of(self._zone(stream), stream.columns, stream.encoding)
-        root = self.settings.path(self._connection.root)
+        root = self.settings.path(self.connection.root)
         return log_files.find(root, stream.paths, stream.rotated, time_of)
 
     def _is_there(self, log: log_files.Log) -> bool:
         """Whether there is an empty file: a log that has just been rotated, or nobody has called yet."""
-        return (self.settings.path(self._connection.root) / log.name).is_file()
+        return (self.settings.path(self.connection.root) / log.name).is_file()
 
     def _zone(self, stream: AsteriskStream) -> ZoneInfo:
         """The zone of the server's clock."""
-        if self._connection.usegmtime:
+        if self.connection.usegmtime:
             return ZoneInfo("UTC")
-        zone = stream.timezone or self._connection.timezone
+        zone = stream.timezone or self.connection.timezone
         if zone is None:
             raise ConfigError(
                 "call detail records are in the server's local time, and the connection says no timezone",
@@ -207,15 +210,16 @@ class Asterisk(Connector):
     def _others(self, stream: AsteriskStream) -> str:
         return ", ".join(f'"{name}"' for name in self.streams if name != stream.name)
 
-    @property
-    def _connection(self) -> AsteriskConnection:
-        assert isinstance(self.connection, AsteriskConnection)
-        return self.connection
+
+def _page(origin: str, file: log_files.LogFile, *rejects: Reject) -> Page:
+    return Page(origin, file.modified_at, rejects=rejects)
 
 
-def _own(stream: Stream) -> AsteriskStream:
-    assert isinstance(stream, AsteriskStream)
-    return stream
+def _refused(file: log_files.LogFile, rejects: list[Reject]) -> Iterator[Page]:
+    """A page of the rejects so far, which are then forgotten."""
+    if rejects:
+        yield _page(str(file.path), file, *rejects)
+        rejects.clear()
 
 
 def _keep(window: Window, *, everything: bool) -> Callable[[float], bool]:

@@ -1,0 +1,94 @@
+"""What the formats yield: queries with the origin of each row, batches that Python makes, and rejects in pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from cxflow.connect.files.stream import FileStream
+from cxflow.connect.files.text import LocalFile
+from cxflow.model.reading import Item, Page, Query, Reject
+from cxflow.model.sql import literal, literals
+
+Items = Generator[Item, None, None]
+Format = Callable[[FileStream, list[LocalFile], duckdb.DuckDBPyConnection, Path], Items]
+"""Reads files of one format. The folder is for scratch files."""
+
+_HELD_BYTES = 8 << 20
+
+
+def with_origin(database: duckdb.DuckDBPyConnection, read: str, files: list[LocalFile], index: str) -> str:
+    """A relation with `_origin` and `_received_at`; `index` is its column (left out) with the file's place, from 0."""
+    return f"SELECT * EXCLUDE ({index}), {origin_columns(database, files, index)} FROM {read}"
+
+
+def origin_columns(database: duckdb.DuckDBPyConnection, files: list[LocalFile], index: str) -> str:
+    """`_origin` and `_received_at` of a row, by the place of its file. Variables are as quick for many files as for
+    one, and keep the rows in their order where a join would not."""
+    if len(files) == 1:
+        received_at = f"TIMESTAMPTZ {literal(files[0].delivered_at.isoformat())}"
+        return f"{literal(files[0].origin)} AS _origin, {received_at} AS _received_at"
+    database.execute(f"SET VARIABLE origins = {literals([file.origin for file in files])}")
+    times = ", ".join(str(round(file.delivered_at.timestamp() * 1_000_000)) for file in files)
+    database.execute(f"SET VARIABLE deliveries = [{times}]::BIGINT[]")
+    return (
+        f"getvariable('origins')[{index}::BIGINT + 1] AS _origin, "
+        f"make_timestamptz(getvariable('deliveries')[{index}::BIGINT + 1]) AS _received_at"
+    )
+
+
+def rejected(file: LocalFile, rejects: Iterable[Reject]) -> Iterator[Page]:
+    """Rejects of one file in pages of some megabytes."""
+    held: list[Reject] = []
+    size = 0
+    for reject in rejects:
+        held.append(reject)
+        size += len(reject.payload)
+        if size > _HELD_BYTES:
+            yield Page(file.origin, file.delivered_at, rejects=held)
+            held, size = [], 0
+    if held:
+        yield Page(file.origin, file.delivered_at, rejects=held)
+
+
+class Batches:
+    """Arrow batches that Python makes while DuckDB reads them, as a relation for one query.
+
+    An exception raised while they are made is raised again as it was: DuckDB would only say what it says.
+    """
+
+    def __init__(self, schema: pa.Schema, make: Callable[[], Iterator[pa.RecordBatch]]) -> None:
+        self._schema, self._make = schema, make
+        self._problem: Exception | None = None
+
+    def query(
+        self,
+        database: duckdb.DuckDBPyConnection,
+        sql: str,
+        record_bytes: int = 0,
+        *,
+        of_rejects: bool = False,
+    ) -> Generator[Item, None, int]:
+        """A query over the relation `batches`; returns how many rows it had."""
+        self._problem = None
+        database.register("batches", pa.RecordBatchReader.from_batches(self._schema, self._watched()))
+        query = Query(database, sql, record_bytes, of_rejects)
+        try:
+            yield query
+        except duckdb.Error:
+            if self._problem is not None:
+                raise self._problem from None
+            raise
+        finally:
+            database.unregister("batches")
+        return query.landed
+
+    def _watched(self) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from self._make()
+        except Exception as problem:
+            self._problem = problem
+            raise
