@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-RESERVED = ("_payload", "_row", "_origin", "_received_at", "_cxflow_path")
+RESERVED = ("_payload", "_row", "_origin", "_received_at", "_cxflow_file")
 """Column names that landing gives a meaning."""
 
 

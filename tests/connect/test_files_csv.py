@@ -126,7 +126,7 @@ def test_header_names_keep_blanks_and_stars_within_and_lose_them_around(drop: Dr
         ("id,b_2,b,b", ["id", "b_2", "b", "b_3"]),
         ("id,b_x,b,B", ["id", "b_x", "b", "B_2"]),
         ("_row,_payload,_Origin,id", ["_row_2", "_payload_2", "_Origin_2", "id"]),
-        ("id,_received_at,_cxflow_path,_path", ["id", "_received_at_2", "_cxflow_path_2", "_path"]),
+        ("id,_received_at,_cxflow_file,_path", ["id", "_received_at_2", "_cxflow_file_2", "_path"]),
     ],
 )
 def test_repeated_and_reserved_header_names_get_a_number(drop: Drop, header: str, names: list[str]) -> None:

@@ -18,7 +18,7 @@ import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from file_source import Drop, Landed
+from file_source import DAY, Drop, Landed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -443,3 +443,26 @@ def test_rows_of_megabytes_are_read_and_refused_among_short_ones(drop: Drop) -> 
         ("4", 1),
     ]
     assert found.malformed == [("too many columns in line 3", f"2,x,{long}")]
+
+
+def test_very_many_small_files_are_read_as_each_of_them(drop: Drop) -> None:
+    for number in range(120):
+        damage = b"7,caf\xe9\n8\n" if number == 60 else b""
+        header = b"b,id\n" if number % 3 == 0 else b"id,b\n"
+        row = b'"x\ny",%d\n' if number % 3 == 0 else b'%d,"x\ny"\r\n'
+        drop.write(f"{number:03d}.csv", header + row % number + damage, DAY.replace(minute=number % 60))
+    found = drop.land(null_values=["", "1", "60"])
+    assert len(found.records) == 120
+    assert {each["b"] for each in found.records} == {"x\ny"}
+    by_origin = {
+        path.name: at for path, at in zip(sorted(drop.exports.glob("*.csv")), range(120), strict=True)
+    }
+    assert set(found.origins) == set(by_origin)
+    assert sorted(int(each["id"]) for each in found.records if each["id"]) == [
+        number for number in range(120) if number not in (1, 60)
+    ]
+    assert found.malformed == [
+        ("invalid encoding in line 4", "7,caf\\xe9"),
+        ("missing columns in line 5", "8"),
+    ]
+    assert found.manifest.counted == 122

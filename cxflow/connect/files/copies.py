@@ -1,0 +1,95 @@
+"""Takes delimited files apart: what can be read goes into a copy, and what cannot becomes a reject.
+
+Called by `delimited`, for files that DuckDB would stumble over, and for very many small ones, which go into one copy.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from cxflow.connect.files.examined import Examined, file_slices, text_of
+from cxflow.connect.files.items import rejected
+from cxflow.connect.files.records import Notation, Slice, runs, widths
+from cxflow.connect.files.stream import FileStream
+from cxflow.connect.files.text import opened, reading
+from cxflow.model.reading import Item, Page, Reject
+
+PLACE_MARK = b"\x1f"
+"""Stands before the place of a file, which might else be one of the stream's null values."""
+
+
+def taken_apart(stream: FileStream, seen: Examined, folder: Path) -> Generator[Item, None, Examined]:
+    """Copy what can be read of a file, each line ending in LF, and give the rest as rejects."""
+    with tempfile.NamedTemporaryFile("wb", dir=folder, suffix=".txt", delete=False) as copy:
+        yield from _copied(stream, seen, copy)
+    file = replace(seen.file, path=Path(copy.name))
+    return replace(seen, file=file, line_end="\\n", is_copy=True)
+
+
+def combined(stream: FileStream, many: list[Examined], folder: Path) -> Generator[Item, None, Path]:
+    """Copy what can be read of many files into one, the place of its file, from 0, before each record."""
+    delimiter = stream.delimiter.encode()
+    with tempfile.NamedTemporaryFile("wb", dir=folder, suffix=".txt", delete=False) as copy:
+        for place, seen in enumerate(many):
+            yield from _copied(stream, seen, copy, PLACE_MARK + b"%d%s" % (place, delimiter))
+    return Path(copy.name)
+
+
+def _copied(stream: FileStream, seen: Examined, copy: IO[bytes], prefix: bytes = b"") -> Iterator[Page]:
+    """Write the records that can be read, and give the others as rejects."""
+    before = seen.before
+    with reading(seen.file), opened(stream, seen.file) as source:
+        for found in file_slices(stream, seen.file, source, seen.notation):
+            faults = dict(found.faults)
+            wide = widths(found, seen.notation)
+            blank = found.blank
+            for number in np.flatnonzero(wide != len(seen.names)).tolist():
+                kind = "missing columns" if wide[number] < len(seen.names) else "too many columns"
+                faults.setdefault(number, f"{kind} in line {_line_of(found, number, seen.notation)}")
+            faults |= _not_utf8(found, seen.notation)
+            is_data = np.arange(len(found.ends)) >= before
+            before = max(0, before - len(found.ends))
+            bad = sorted(number for number in faults if is_data[number] and not blank[number])
+            good = is_data & ~blank
+            good[bad] = False
+            _write(copy, found, good, seen.notation, prefix)
+            yield from rejected(seen.file, (Reject(faults[number], text_of(found, number)) for number in bad))
+
+
+def _write(copy: IO[bytes], found: Slice, good: np.ndarray, notation: Notation, prefix: bytes) -> None:
+    starts, ends = found.starts, found.ends
+    if not prefix and found.is_regular and b"\r" not in found.data and found.data.endswith(b"\n"):
+        for first, last in runs(good):
+            copy.write(found.data[int(starts[first]) : int(ends[last - 1])])
+        return
+    text_ends = found.text_ends()
+    for number in np.flatnonzero(good).tolist():
+        text = found.data[int(starts[number]) : int(text_ends[number])]
+        if text[:1] == b" " and notation.quote and text.lstrip(b" ").startswith(notation.quote):
+            text = text.lstrip(b" ")  # DuckDB takes them off before every cell but the first
+        copy.write(prefix + text + b"\n")
+
+
+def _not_utf8(found: Slice, notation: Notation) -> dict[int, str]:
+    """The records with bytes that are not UTF-8, and why they cannot be read."""
+    try:
+        found.data.decode()
+    except UnicodeDecodeError:
+        faults = {}
+        for number, text in enumerate(found.texts()):
+            try:
+                text.decode()
+            except UnicodeDecodeError:
+                faults[number] = f"invalid encoding in line {_line_of(found, number, notation)}"
+        return faults
+    return {}
+
+
+def _line_of(found: Slice, number: int, notation: Notation) -> int:
+    return found.line + notation.line_ends(found.data, 0, int(found.starts[number]))
