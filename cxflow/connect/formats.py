@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from itertools import chain
 from pathlib import Path
@@ -21,6 +21,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cxflow import scratch
+from cxflow.connect.column_names import PATH as _PATH
+from cxflow.connect.column_names import RESERVED as RESERVED
+from cxflow.connect.column_names import unique_names as unique_names
 from cxflow.connect.connector import Sink
 from cxflow.connect.text import LocalFile, open_text, plainly_named, readable, reading
 from cxflow.errors import ConfigError, SourceError
@@ -33,9 +36,6 @@ if TYPE_CHECKING:
 
 _LINES = "max_line_size = 67108864, buffer_size = 67108865"
 """In bytes. Left alone, DuckDB takes a buffer sixteen times as long as a line may be: more than it may have."""
-_PATH = "_cxflow_path"
-RESERVED = ("_payload", "_row", "_origin", "_received_at", _PATH)
-"""Column names that landing gives a meaning."""
 
 
 def land(stream: FileStream, files: list[LocalFile], sink: Sink, folder: Path) -> None:
@@ -127,23 +127,6 @@ def _header(stream: FileStream, file: LocalFile) -> tuple[int, tuple[str, ...]]:
             fix='say how it is written: encoding = "…"',
         )
     return skip, tuple(names)
-
-
-def unique_names(row: Iterable[object]) -> list[str]:
-    """Header cells as column names that SQL can tell apart: trimmed, empty ones numbered, repeated ones (in
-    whatever case) and those that landing gives a meaning with a number behind."""
-    names: list[str] = []
-    taken = {name.lower() for name in RESERVED}
-    for position, cell in enumerate(row, start=1):
-        wanted = str(cell).strip("\ufeff \t\r\n") if cell is not None else ""
-        name = wanted = wanted or f"column_{position}"
-        number = 1
-        while name.lower() in taken:
-            number += 1
-            name = f"{wanted}_{number}"
-        taken.add(name.lower())
-        names.append(name)
-    return names
 
 
 def _lines(stream: FileStream, files: list[LocalFile], folder: Path) -> tuple[str, list[LocalFile]]:

@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 from sql_source import KINDS, PLUGINS, TO, Shop
 
-from cxflow.connect.source_database import opened
+from cxflow.connect.sql.database import opened
 from cxflow.errors import ConfigError, CxflowError, SourceError, TransientError
 from cxflow.testing import TestProject
 

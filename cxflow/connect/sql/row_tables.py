@@ -1,4 +1,4 @@
-"""Rows of a database driver as Arrow tables, each column typed by its values. Called by `source_database`.
+"""Rows of a database driver as Arrow tables, each column typed by its values. Called by `database`.
 
 Nothing is rounded: whole numbers and decimals that no Arrow type of DuckDB's holds land as text, and so does
 whatever is neither text, number, time nor boolean.
@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from cxflow.connect.formats import unique_names
+from cxflow.connect.column_names import unique_names
 from cxflow.model.sql import identifier
 
 _EXACT_IN_FLOAT = 1 << 53

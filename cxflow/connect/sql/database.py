@@ -1,4 +1,4 @@
-"""A database as a source: opened for reading alone, each statement limited in time. Called by `sql`."""
+"""A database as a source: opened for reading alone, each statement limited in time. Called by `connector`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
-from cxflow.connect.driver_errors import explained, unreachable
-from cxflow.connect.row_tables import RowTables
+from cxflow.connect.sql.errors import explained, unreachable
+from cxflow.connect.sql.row_tables import RowTables
 from cxflow.errors import ConfigError
 from cxflow.settings import nearest
 

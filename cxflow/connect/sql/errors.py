@@ -1,4 +1,4 @@
-"""What database drivers say, as cxflow's errors. Called by `source_database`.
+"""What database drivers say, as cxflow's errors. Called by `database`.
 
 No message holds the URL, nor what a driver says of values: drivers quote passwords and data. What they say of
 a statement that they do not understand is the configuration's own text, and is shown.

@@ -12,12 +12,12 @@ import pyarrow as pa
 import sqlalchemy as sa
 from pydantic import Field, field_validator
 
-from cxflow.connect import selection
 from cxflow.connect.connector import Connector, Cursor, Sink
 from cxflow.connect.hookspecs import hookimpl
-from cxflow.connect.row_tables import landing_select
-from cxflow.connect.selection import SqlStream
-from cxflow.connect.source_database import SourceDatabase, opened
+from cxflow.connect.sql import selection
+from cxflow.connect.sql.database import SourceDatabase, opened
+from cxflow.connect.sql.row_tables import landing_select
+from cxflow.connect.sql.stream import SqlStream
 from cxflow.errors import ConfigError, CxflowError, SourceError
 from cxflow.model.sql import literal
 from cxflow.model.stream import Stream
