@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import Any, ClassVar
 
 import duckdb
-import pyarrow as pa
 import sqlalchemy as sa
 from pydantic import Field, field_validator
 
 from cxflow.connect.connector import Connector, Cursor, Sink
 from cxflow.connect.hookspecs import hookimpl
 from cxflow.connect.sql import selection
-from cxflow.connect.sql.database import SourceDatabase, opened
-from cxflow.connect.sql.row_tables import landing_select
+from cxflow.connect.sql.database import SourceDatabase
+from cxflow.connect.sql.opening import opened, parsed
+from cxflow.connect.sql.query import reading
+from cxflow.connect.sql.row_tables import Partition, landing_select
 from cxflow.connect.sql.stream import SqlStream
 from cxflow.errors import ConfigError, CxflowError, SourceError
 from cxflow.model.sql import literal
@@ -36,6 +38,9 @@ class SqlConnection(Connection):
     """Where its SQLAlchemy URL is found; a file in it is seen from the project's folder."""
     statement_timeout_seconds: float = Field(default=600, gt=0)
     """How long the database may take for a statement, or for the next partition of one."""
+    folders: tuple[str, ...] = ()
+    """Folders whose files the queries of a DuckDB database may read (read_csv, read_parquet, read_json), seen from the
+    project's folder. Unset: none."""
 
     @field_validator("url", mode="before")
     @classmethod
@@ -54,9 +59,9 @@ class Sql(Connector):
     stream_model: ClassVar[type[Stream]] = SqlStream
 
     def check(self, stream: Stream) -> None:
-        """The database lets us in, the table is there, the query is understood, the cursor is a column of it."""
-        stream = _sql_stream(stream)
-        with self._database(stream) as database:
+        """The query only reads, the database lets us in, the table is there, the query is understood, the cursor is
+        a column of it."""
+        with self._source(stream) as (database, stream):
             _columns(database, stream)
 
     def plan(self, stream: Stream, window: Window, cursor: Cursor | None) -> list[str]:
@@ -76,28 +81,31 @@ class Sql(Connector):
 
     def read(self, stream: Stream, window: Window, cursor: Cursor | None, sink: Sink) -> Cursor:
         """Land the window's rows, or those behind the last key, or all; a backfill by a key reads all."""
-        stream = _sql_stream(stream)
         received_at = datetime.now(UTC)
-        with self._database(stream) as database, workbench() as landing:
-            position = _cursor_position(_columns(database, stream), stream)
-            chosen = self._chosen(database, stream, window, cursor)
-            if chosen is None:
-                return dict(cursor or {})
-            statement, by_key = chosen
+        with self._source(stream) as (database, stream), workbench() as landing:
+            chosen = self._chosen(database, stream, _columns(database, stream), window, cursor)
             last = _last_key(stream, cursor)
-            for table in database.partitions(statement, stream.partition_rows):
-                _land(sink, landing, table, stream.origin, received_at)
-                if by_key and position is not None:
-                    keys = table.column(position).drop_null()
-                    last = selection.key_value(keys[-1].as_py(), stream.cursor[0]) if len(keys) else last
-            return {"column": stream.cursor[0], "after": last} if by_key and last is not None else {}
+            for part in database.partitions(
+                chosen.statement, stream.partition_rows, key=_shown_key(stream), cursor=chosen.key
+            ):
+                _land(sink, landing, part, stream.origin, received_at)
+                if part.last is not None:
+                    last = selection.key_value(part.last, stream.cursor[0])
+            if chosen.is_empty:
+                return dict(cursor or {})
+            by_key = chosen.key is not None and last is not None
+            return {"column": stream.cursor[0], "after": last} if by_key else {}
 
     def _chosen(
-        self, database: SourceDatabase, stream: SqlStream, window: Window, cursor: Cursor | None
-    ) -> tuple[sa.Select[Any], bool] | None:
-        """The statement to read, and whether it goes by a key; None where there is nothing to read."""
+        self,
+        database: SourceDatabase,
+        stream: SqlStream,
+        columns: list[str],
+        window: Window,
+        cursor: Cursor | None,
+    ) -> _Chosen:
         if not stream.cursor:
-            return selection.whole(stream), False
+            return _Chosen(selection.whole(stream))
         if stream.without_cursor == "stop" and database.first(selection.one_without_cursor(stream)):
             raise SourceError(
                 f"there are rows without {stream.cursor[0]!r}, which no window would ever hold",
@@ -106,25 +114,53 @@ class Sql(Connector):
             )
         value = database.first(selection.sample(stream))
         if value is None:
-            return (selection.whole(stream), False) if stream.without_cursor == "read" else None
+            if stream.without_cursor == "read":
+                return _Chosen(selection.whole(stream))
+            return _Chosen(selection.with_cursor(stream), is_empty=True)
         if selection.is_key(stream, value):
             selection.key_value(value, stream.cursor[0])
-            return selection.after(stream, _last_key(stream, cursor)), True
+            position = columns.index(stream.cursor[0])
+            return _Chosen(selection.after(stream, _last_key(stream, cursor)), position)
         zone = stream.timezone or self.connection.timezone
-        return selection.within(stream, selection.edges(stream, window, value, zone)), False
+        edges = selection.edges(stream, window, value, zone)
+        may_be_infinite = database.has_infinite_times and isinstance(value, date)
+        infinite = may_be_infinite and bool(database.first(selection.one_infinite(stream)))
+        return _Chosen(selection.within(stream, edges, infinite=infinite))
 
     @contextmanager
-    def _database(self, stream: SqlStream) -> Iterator[SourceDatabase]:
-        """The database, open; errors in the block name the connection and the stream."""
-        connection = self.connection
+    def _source(self, stream: Stream) -> Iterator[tuple[SourceDatabase, SqlStream]]:
+        """The database, open, and the stream, its query known to read alone; errors in the block name the connection
+        and the stream."""
+        stream, connection = _sql_stream(stream), self.connection
         assert isinstance(connection, SqlConnection)
         try:
-            url = connection.url.reveal("url").get_secret_value()
-            with opened(url, self.settings.folder, connection.statement_timeout_seconds) as database:
-                yield database
+            url = parsed(connection.url.reveal("url").get_secret_value())
+            if stream.query:
+                text = reading(stream.query, url.get_backend_name(), files=bool(connection.folders))
+                stream = stream.model_copy(update={"query": text})
+            with opened(
+                url, self.settings.folder, connection.statement_timeout_seconds, connection.folders
+            ) as database:
+                yield database, stream
         except CxflowError as problem:
             problem.at(connection.name, stream.name)
             raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """What a run reads."""
+
+    statement: sa.Select[Any]
+    key: int | None = None
+    """The place of the key it goes by, if any."""
+    is_empty: bool = False
+    """No row has a cursor, so that none is read: the statement is only counted."""
+
+
+def _shown_key(stream: SqlStream) -> list[str]:
+    """The columns that may be told of a refused record."""
+    return [name for name in stream.primary_key if name not in stream.pii]
 
 
 def _columns(database: SourceDatabase, stream: SqlStream) -> list[str]:
@@ -142,10 +178,6 @@ def _columns(database: SourceDatabase, stream: SqlStream) -> list[str]:
     return names
 
 
-def _cursor_position(names: list[str], stream: SqlStream) -> int | None:
-    return names.index(stream.cursor[0]) if stream.cursor else None
-
-
 def _last_key(stream: SqlStream, cursor: Cursor | None) -> int | str | None:
     """The last key read; None for a backfill, a first run, and a cursor of another column."""
     if not cursor or not stream.cursor or cursor.get("column") != stream.cursor[0]:
@@ -155,15 +187,17 @@ def _last_key(stream: SqlStream, cursor: Cursor | None) -> int | str | None:
 
 
 def _land(
-    sink: Sink, landing: duckdb.DuckDBPyConnection, table: pa.Table, origin: str, received_at: datetime
+    sink: Sink, landing: duckdb.DuckDBPyConnection, part: Partition, origin: str, received_at: datetime
 ) -> None:
-    landing.register("partition", table)
-    sink.query(
-        landing,
-        f"SELECT {landing_select(table.schema)}, {literal(origin)} AS _origin, "
-        f"TIMESTAMPTZ {literal(received_at.isoformat())} AS _received_at FROM partition",
-    )
-    landing.unregister("partition")
+    of = f"{literal(origin)} AS _origin, TIMESTAMPTZ {literal(received_at.isoformat())} AS _received_at"
+    if part.records.num_rows:
+        landing.register("records", part.records)
+        sink.query(landing, f"SELECT {landing_select(part.records.schema)}, {of} FROM records")
+        landing.unregister("records")
+    if part.refused is not None:
+        landing.register("refused", part.refused)
+        sink.malformed(landing, f"SELECT {of}, reason, payload FROM refused")
+        landing.unregister("refused")
 
 
 def _shown(query: str) -> str:

@@ -1,12 +1,16 @@
-"""A database as a source: opened for reading alone, each statement limited in time. Called by `connector`."""
+"""A database as a source: opened for reading alone, each statement limited in time. Called by `connector`.
+
+Reading alone is the second of two walls, and holds whatever text comes through the first (see `query`): what a stream
+declares is sent so that the database takes one statement and no more, in a transaction that cannot write from its
+first statement on, and nothing is ever committed. Each class here says how its database does that.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import duckdb
 import pyarrow as pa
@@ -14,50 +18,87 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from cxflow.connect.sql.errors import explained, unreachable
-from cxflow.connect.sql.row_tables import RowTables
+from cxflow.connect.sql.row_tables import Partition, RowTables, Unreadable
 from cxflow.errors import ConfigError
 from cxflow.settings import nearest
 
-CONNECT_TIMEOUT_SECONDS = 30
-_DIALECTS = ("postgresql", "mysql", "mariadb", "sqlite", "duckdb", "mssql", "oracle")
-_DRIVER_ERRORS = (sa.exc.SQLAlchemyError, duckdb.Error, pa.ArrowException, OSError)
+_DRIVER_ERRORS = (sa.exc.SQLAlchemyError, duckdb.Error, pa.ArrowException, OSError, UnicodeError)
 
 
 class SourceDatabase:
-    """An open connection to a source, in a transaction that only reads."""
+    """An open connection to a source, in a transaction that only reads. This class knows no database in particular."""
+
+    drivers: ClassVar[tuple[str, ...]] = ()
+    """SQLAlchemy's names of the drivers that send one statement at a time; empty: nothing is known of them."""
+    has_one_snapshot: ClassVar[bool] = False
+    """Whether every statement sees the database as it was at the first."""
+    has_infinite_times: ClassVar[bool] = False
+    """Whether a time may be written 'infinity'."""
+    _options: ClassVar[Mapping[str, Any]] = {}
+    """SQLAlchemy's options of a statement that a stream declares."""
 
     def __init__(self, connection: sa.Connection, timeout_seconds: float) -> None:
         self._connection = connection
         self._timeout_seconds = timeout_seconds
         self.dialect = connection.dialect.name
-        driver: Any = connection.connection.driver_connection
-        self._interrupt: Callable[[], None] | None = (
-            driver.interrupt if self.dialect in ("sqlite", "duckdb") else None
-        )
+        self._driver: Any = connection.connection.driver_connection
         with self._step():
-            self._prepare(driver)
+            self._begin()
+
+    @classmethod
+    @contextmanager
+    def opened(cls, url: sa.URL, timeout_seconds: float, folders: Sequence[str] = ()) -> Iterator[Self]:  # noqa: ARG003
+        """The database, open. `folders` are those whose files a query may read, where the database reads any.
+
+        Raises ConfigError for a driver, option or credential that will not do, TransientError for a server out of
+        reach.
+        """
+        engine = cls._engine(url)
+        try:
+            with _connected(engine) as connection:
+                yield cls(connection, timeout_seconds)
+        finally:
+            engine.dispose()
 
     def columns(self, statement: sa.Select[Any]) -> list[str]:
         """The names of a statement's columns; pass one that yields no row."""
         with self._step():
-            result = self._connection.execute(statement)
+            result = self._execute(statement)
             names = list(result.keys())
             result.close()
         return names
 
     def first(self, statement: sa.Select[Any]) -> Any:
-        """The first value of the first row, or None."""
+        """The first value of the first row, or None. For one that Python has not, a like one."""
         with self._step():
-            return self._connection.execute(statement).scalar()
+            value = self._execute(statement).scalar()
+        return value.like if isinstance(value, Unreadable) else value
 
-    def partitions(self, statement: sa.Select[Any], rows: int) -> Iterator[pa.Table]:
-        """What a statement yields, about `rows` at a time; no more than that is in memory."""
+    def count(self, statement: sa.Select[Any]) -> int:
+        """How many rows a statement yields, counted by the database."""
+        counting = statement.with_only_columns(sa.func.count()).order_by(None)
         with self._step():
-            # DuckDB's rows leave it as Arrow: SQLAlchemy fetches none of them ahead.
-            options = {} if self.dialect == "duckdb" else {"yield_per": rows}
-            result = self._connection.execute(statement, execution_options=options)
+            return int(self._execute(counting).scalar_one())
+
+    def partitions(
+        self, statement: sa.Select[Any], rows: int, *, key: Sequence[str] = (), cursor: int | None = None
+    ) -> Iterator[Partition]:
+        """What a statement yields, about `rows` at a time; no more than that is in memory.
+
+        `key` names the columns that tell a refused record from others, `cursor` is the place of the column of which
+        a partition tells its last value.
+        """
+        with self._step():
+            result = self._execute(statement, yield_per=rows)
+        tables = RowTables(list(result.keys()), key=key, cursor=cursor)
         try:
-            yield from self._batches(result, rows) if self.dialect == "duckdb" else self._rows(result)
+            partitions = result.partitions()
+            while True:
+                with self._step():
+                    found = next(partitions, None)
+                if not found:
+                    return
+                yield tables.partition(found)
         finally:
             result.close()
 
@@ -78,60 +119,51 @@ class SourceDatabase:
             value=f"{schema}.{name}" if schema else name,
         )
 
-    def _prepare(self, driver: Any) -> None:
-        run = self._connection.exec_driver_sql
-        if self.dialect == "postgresql":
-            run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            run(f"SET LOCAL statement_timeout = {max(1, round(self._timeout_seconds * 1000))}")
-            run("SET LOCAL TIME ZONE 'UTC'")
-            if self._connection.dialect.driver == "psycopg":
-                from psycopg.types.string import TextLoader
+    @classmethod
+    def _engine(cls, url: sa.URL, **arguments: Any) -> sa.Engine:
+        """An engine, its `arguments` for the driver."""
+        driver = url.get_driver_name()
+        if cls.drivers and driver not in cls.drivers:
+            backend = url.get_backend_name()
+            raise ConfigError(
+                f"the driver {driver} may send several statements at once, and a source is only read",
+                value="url",
+                fix=f"say {backend}+{cls.drivers[0]}://",
+            )
+        try:
+            return sa.create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=arguments)
+        except ImportError:
+            raise no_driver(url.drivername) from None
+        except (sa.exc.ArgumentError, ValueError, TypeError):
+            raise ConfigError("the options of url do not fit its driver", value="url") from None
 
-                # As written: parsed, a JSON number would be rounded and a JSON text lose its quotes.
-                for kind in ("json", "jsonb", "uuid"):
-                    driver.adapters.register_loader(kind, TextLoader)
-        elif self.dialect == "sqlite":
-            run("PRAGMA query_only = ON")
-        elif self.dialect == "duckdb":
-            run("SET TimeZone = 'UTC'")
-        elif self.dialect in ("mysql", "mariadb"):
-            run("SET SESSION TRANSACTION READ ONLY")
-            self._connection.rollback()  # it holds from the next transaction on
+    def _begin(self) -> None:
+        """Begin the transaction, and see to it that it only reads."""
 
-    def _rows(self, result: sa.CursorResult[Any]) -> Iterator[pa.Table]:
-        tables = RowTables(list(result.keys()))
-        partitions = result.partitions()
-        while True:
-            with self._step():
-                rows = next(partitions, None)
-            if not rows:
-                return
-            yield tables.table(rows)
+    def _interrupt(self) -> Callable[[], None] | None:
+        """What breaks off a statement that takes too long, where the database does not do so by itself."""
+        return None
 
-    def _batches(self, result: sa.CursorResult[Any], rows: int) -> Iterator[pa.Table]:
-        cursor: Any = result.cursor
-        with self._step():
-            reader = cursor.to_arrow_reader(rows)
-        while True:
-            with self._step():
-                try:
-                    batch = reader.read_next_batch()
-                except StopIteration:
-                    return
-            if batch.num_rows:
-                yield pa.Table.from_batches([batch])
+    def _run(self, statement: str) -> None:
+        """Send a statement of our own."""
+        self._connection.exec_driver_sql(statement)
+
+    def _execute(self, statement: sa.Select[Any], **options: Any) -> sa.CursorResult[Any]:
+        """Send a statement that holds what a stream declares."""
+        return self._connection.execute(statement, execution_options={**self._options, **options})
 
     @contextmanager
     def _step(self) -> Iterator[None]:
         """Limits in time what stands in the block, and says in cxflow's errors what went wrong there."""
         expired = threading.Event()
+        interrupt = self._interrupt()
 
         def stop() -> None:
             expired.set()
-            if self._interrupt:
-                self._interrupt()
+            if interrupt:
+                interrupt()
 
-        timer = threading.Timer(self._timeout_seconds, stop) if self._interrupt else None
+        timer = threading.Timer(self._timeout_seconds, stop) if interrupt else None
         if timer:
             timer.daemon = True
             timer.start()
@@ -144,79 +176,11 @@ class SourceDatabase:
                 timer.cancel()
 
 
-@contextmanager
-def opened(url: str, folder: Path, timeout_seconds: float) -> Iterator[SourceDatabase]:
-    """The database behind a SQLAlchemy URL, whose file is seen from `folder`. Nothing is ever committed.
-
-    Raises ConfigError for a URL, driver, file or credential that will not do, TransientError for a server out
-    of reach.
-    """
-    engine = _engine(url, folder)
-    try:
-        with _connected(engine) as connection:
-            yield SourceDatabase(connection, timeout_seconds)
-    finally:
-        engine.dispose()
-
-
-def _engine(secret: str, folder: Path) -> sa.Engine:
-    try:
-        url = sa.make_url(secret)
-        is_async = url.get_dialect().is_async
-    except sa.exc.NoSuchModuleError:
-        # What stands before the first colon names the driver; without `//` it might be anything.
-        name = secret.partition("://")[0]
-        backend = name.partition("+")[0]
-        raise ConfigError(
-            f"there is no driver {name!r} of databases{nearest(backend, _DIALECTS)}",
-            value="url",
-            fix="install SQLAlchemy's dialect of it, or mend the URL",
-        ) from None
-    except ImportError:
-        raise _no_driver(secret) from None
-    except (sa.exc.ArgumentError, ValueError, TypeError):
-        raise ConfigError(
-            "url is not a database URL", value="url", fix="such as postgresql://reader@host/erp"
-        ) from None
-    backend = url.get_backend_name()
-    if is_async:
-        raise ConfigError(
-            f"{url.drivername} is an asynchronous driver, and this connector waits",
-            value="url",
-            fix=f"{backend}:// takes the usual one",
-        )
-    arguments: dict[str, Any] = {}
-    if backend in ("sqlite", "duckdb"):
-        url = _of_file(url, folder)
-    if backend == "duckdb":
-        arguments["read_only"] = True
-    elif backend == "postgresql" and "connect_timeout" not in url.query:
-        arguments["connect_timeout"] = CONNECT_TIMEOUT_SECONDS
-    try:
-        return sa.create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=arguments)
-    except ImportError:
-        raise _no_driver(secret) from None
-    except (sa.exc.ArgumentError, ValueError, TypeError):
-        raise ConfigError("the options of url do not fit its driver", value="url") from None
-
-
-def _no_driver(secret: str) -> ConfigError:
-    name = secret.partition("://")[0]
-    fix = "cxflow-framework[postgres] brings psycopg" if name.startswith("postgresql") else "install it"
-    return ConfigError(f"the driver of {name} is not installed", value="url", fix=fix)
-
-
-def _of_file(url: sa.URL, folder: Path) -> sa.URL:
-    """A file's URL, absolute. The file is there: SQLite would make one, empty."""
-    name = url.database or ""
-    if name in ("", ":memory:"):
-        raise ConfigError("a database in memory holds nothing to read", value="url", fix="name its file")
-    if name.startswith(("file:", "md:")):
-        return url
-    path = folder / name
-    if not path.is_file():
-        raise ConfigError("the database file that url names is not there", value="url")
-    return url.set(database=str(path))
+def no_driver(drivername: str) -> ConfigError:
+    """That a driver is not installed."""
+    is_postgresql = drivername.startswith("postgresql")
+    fix = "cxflow-framework[postgres] brings psycopg" if is_postgresql else "install it"
+    return ConfigError(f"the driver of {drivername} is not installed", value="url", fix=fix)
 
 
 @contextmanager

@@ -38,8 +38,17 @@ def sample(stream: SqlStream) -> sa.Select[Any]:
 
 def one_without_cursor(stream: SqlStream) -> sa.Select[Any]:
     """1 where some row has no cursor."""
-    cursor = _column(stream.cursor[0])
-    return sa.select(sa.text("1")).select_from(_relation(stream)).where(cursor.is_(None)).limit(1)
+    return _one(stream, _column(stream.cursor[0]).is_(None))
+
+
+def one_infinite(stream: SqlStream) -> sa.Select[Any]:
+    """1 where the cursor of some row is a time without end."""
+    return _one(stream, _is_infinite(stream))
+
+
+def with_cursor(stream: SqlStream) -> sa.Select[Any]:
+    """The rows that have a cursor."""
+    return _all(stream).where(_column(stream.cursor[0]).is_not(None))
 
 
 def whole(stream: SqlStream) -> sa.Select[Any]:
@@ -47,13 +56,13 @@ def whole(stream: SqlStream) -> sa.Select[Any]:
     return _all(stream)
 
 
-def within(stream: SqlStream, edges: Edges) -> sa.Select[Any]:
-    """The rows of a window, by the keyset."""
+def within(stream: SqlStream, edges: Edges, *, infinite: bool = False) -> sa.Select[Any]:
+    """The rows of a window, by the keyset; with `infinite` also those of a time without end, which no window holds."""
     cursor = _column(stream.cursor[0])
     condition = cursor < edges.end
     if edges.start is not None:
         condition = sa.and_(cursor >= edges.start, condition)
-    return _ordered(stream, condition)
+    return _ordered(stream, sa.or_(condition, _is_infinite(stream)) if infinite else condition)
 
 
 def after(stream: SqlStream, last: int | str | None) -> sa.Select[Any]:
@@ -193,6 +202,15 @@ def _ordered(stream: SqlStream, condition: sa.ColumnElement[bool]) -> sa.Select[
     return _all(stream).where(condition).order_by(*(_column(name) for name in stream.cursor))
 
 
+def _one(stream: SqlStream, condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    return sa.select(sa.text("1")).select_from(_relation(stream)).where(condition).limit(1)
+
+
+def _is_infinite(stream: SqlStream) -> sa.ColumnElement[bool]:
+    cursor = _column(stream.cursor[0])
+    return sa.or_(cursor == sa.text("'infinity'"), cursor == sa.text("'-infinity'"))
+
+
 def _column(name: str) -> sa.ColumnElement[Any]:
     # Quoted: the name is the source's own, whatever its case.
     return sa.column(sa.quoted_name(name, quote=True))
@@ -202,6 +220,6 @@ def _relation(stream: SqlStream) -> sa.FromClause:
     if stream.table:
         schema, name = stream.place
         return sa.table(name, schema=schema)
-    query = (stream.query or "").strip().rstrip(";")
+    query = stream.query or ""
     # A colon in a query is SQL (a cast, a literal), no parameter; a comment may end its last line.
     return sa.text("(" + query.replace(":", "\\:") + "\n) source_query")  # type: ignore[return-value]

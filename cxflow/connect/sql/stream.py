@@ -17,7 +17,8 @@ class SqlStream(Stream):
     table: str | None = None
     """A table or view, `schema.name`; without a schema, in the one that the database looks in first."""
     query: str | None = None
-    """A SELECT; it is used as a sub-select, so it ends without ORDER BY where the database wants that."""
+    """One SELECT (WITH … SELECT, VALUES, TABLE) that changes nothing and yields the same rows each time. It is used
+    as a sub-select, so it ends without ORDER BY where the database wants that."""
     cursor: tuple[str, ...] = Field(default=(), max_length=4)
     """First a time column that moves with every change, or a key that grows; then tie-breakers. Unset: the
     stream is read whole each time."""
