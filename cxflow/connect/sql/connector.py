@@ -17,7 +17,7 @@ from cxflow.connect.hookspecs import hookimpl
 from cxflow.connect.sql import selection
 from cxflow.connect.sql.database import SourceDatabase
 from cxflow.connect.sql.opening import opened, parsed
-from cxflow.connect.sql.query import reading
+from cxflow.connect.sql.query import reading, varies
 from cxflow.connect.sql.row_tables import Partition, landing_select
 from cxflow.connect.sql.stream import SqlStream
 from cxflow.errors import ConfigError, CxflowError, SourceError
@@ -84,13 +84,15 @@ class Sql(Connector):
         received_at = datetime.now(UTC)
         with self._source(stream) as (database, stream), workbench() as landing:
             chosen = self._chosen(database, stream, _columns(database, stream), window, cursor)
-            last = _last_key(stream, cursor)
+            rows, last = 0, _last_key(stream, cursor)
             for part in database.partitions(
                 chosen.statement, stream.partition_rows, key=_shown_key(stream), cursor=chosen.key
             ):
+                rows += part.rows
                 _land(sink, landing, part, stream.origin, received_at)
                 if part.last is not None:
                     last = selection.key_value(part.last, stream.cursor[0])
+            _witness(sink, database, stream, chosen.statement, rows)
             if chosen.is_empty:
                 return dict(cursor or {})
             by_key = chosen.key is not None and last is not None
@@ -156,6 +158,29 @@ class _Chosen:
     """The place of the key it goes by, if any."""
     is_empty: bool = False
     """No row has a cursor, so that none is read: the statement is only counted."""
+
+
+def _witness(
+    sink: Sink, database: SourceDatabase, stream: SqlStream, statement: sa.Select[Any], read: int
+) -> None:
+    """Tell the sink how many rows the database itself counts in the snapshot that was read.
+
+    It is counted after the reading: a dry run, which ends in the middle of that, does without. Raises ConfigError
+    where the numbers differ because the statement yields other rows each time it runs.
+    """
+    if not database.has_one_snapshot:
+        return
+    counted = database.count(statement)
+    if counted != read:
+        word = varies(stream.query, database.dialect) if stream.query else None
+        if word or database.count(statement) != counted:
+            raise ConfigError(
+                f"{stream.origin} yields other rows each time it runs{f' ({word})' if word else ''}: {read:,} when "
+                f"it was read, {counted:,} when they were counted in the same snapshot",
+                value="query" if stream.query else stream.table,
+                fix="leave out what is random, or keep its result in a table and read that",
+            )
+    sink.counted(counted, origin=stream.origin)
 
 
 def _shown_key(stream: SqlStream) -> list[str]:
