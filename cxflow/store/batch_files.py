@@ -152,7 +152,8 @@ class BatchWriter:
 
     @property
     def _wanted(self) -> int | None:
-        return None if self.limit is None else self.limit - self._rows
+        # Malformed records count, and may be more than were wanted.
+        return None if self.limit is None else max(self.limit - self._rows, 0)
 
     def _end_if_enough(self) -> None:
         if self.limit is not None and self._rows >= self.limit:

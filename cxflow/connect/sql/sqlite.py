@@ -25,6 +25,8 @@ class Sqlite(SourceDatabase):
         return super()._engine(url, **arguments)
 
     def _begin(self) -> None:
+        # Undecodable bytes become halves of characters, which no text in UTF-8 holds: `row_tables` finds them.
+        self._driver.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
         self._run("PRAGMA query_only = ON")
         self._run("BEGIN")  # sqlite3 begins none by itself before it writes
 
