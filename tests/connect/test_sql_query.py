@@ -82,6 +82,7 @@ REFUSED = {
         ("SELECT U&\"\\0073et_config\"('a', 'b', false)", "Unicode escapes"),
         ("SELECT * FROM dblink('host=other', 'DELETE FROM x') AS t(a int)", r"calls dblink\(\)"),
         ("SELECT query_to_xml('SELECT 1', true, true, '')", r"calls query_to_xml\(\)"),
+        ("SELECT begin show, set_config('a', 'b', false) FROM (SELECT 1 AS begin) q", "holds a command"),
         ("SELECT pg_of_the_next_version()", r"calls pg_of_the_next_version\(\)"),
     ],
     "sqlite": [

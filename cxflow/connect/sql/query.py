@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _FIRST_WORDS = ("SELECT", "WITH", "VALUES", "TABLE", "FROM", "(")
 _WRITING_WORDS = re.compile(
-    "INSERT|UPDATE|DELETE|MERGE|REPLACE|UPSERT|INTO|COPY|CALL|EXEC|EXECUTE|DO|SET|TRUNCATE|CREATE|ALTER|DROP|GRANT|LOCK"
+    "INSERT|UPDATE|DELETE|MERGE|INTO|COPY|CALL|EXEC|EXECUTE|DO|SET|TRUNCATE|CREATE|ALTER|DROP|GRANT|LOCK"
     "|SHARE|ATTACH|DETACH|PRAGMA|INSTALL|LOAD|COMMIT|ROLLBACK|BEGIN"
 )
 """What none of a query's bare words may be where only its words are known."""
@@ -39,6 +39,9 @@ def reading(query: str, dialect: str, *, files: bool = False) -> str:
     text = query[: statement[-1].end + 1]
     if statement[0].text.upper() not in _FIRST_WORDS:
         raise _refused(f"begins with {statement[0].text[:40]!r}")
+    if any(len(token.text) > token.end - token.start + 1 for token in statement):
+        # What follows a command is one text to the tokenizer: nothing would be seen in it.
+        raise _refused("holds a command")
     _stays_inside(statement)
     for name in _called(statement, query):
         if effects(dialect).reads_files(name) and not files:
