@@ -218,6 +218,7 @@ class BatchWriter:
 
     @property
     def _wanted(self) -> int | None:
+        # Malformed records count, and may be more than were wanted.
         return None if self.limit is None else max(self.limit - self._rows, 0)
 
     def _copy(self, database: duckdb.DuckDBPyConnection, sql: str, path: Path, records: int) -> int:

@@ -98,6 +98,7 @@ class Shop:
         last: Cursor | None = None,
         start: datetime | None = None,
         end: datetime | None = None,
+        limit: int | None = None,
         connection: dict[str, Any] | None = None,
         **stream: Any,
     ) -> Landed:
@@ -105,5 +106,5 @@ class Shop:
         connector = self.connector(connection, **stream)
         window = Window(start, end or datetime.now(UTC))
         mode = "backfill" if last is None else "scheduled"
-        batch = extract(connector.settings, connector, connector.stream("orders"), window, last, mode)
+        batch = extract(connector.settings, connector, connector.stream("orders"), window, last, mode, limit)
         return landed(connector.settings, batch)

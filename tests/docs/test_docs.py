@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import duckdb
 import pytest
 import structlog
 from typer.main import get_command
@@ -226,3 +227,21 @@ def test_the_database_of_the_sources_page_is_valid(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("ERP_URL", "sqlite:///erp.db")
     (tmp_path / configuration.FILE_NAME).write_text(snippets("sources.md", "toml")[1])
     assert flow.lint(configuration.load(tmp_path), "erp") == ["erp.orders"]
+
+
+def test_the_query_over_files_of_the_sources_page_groups_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    duckdb.connect(str(tmp_path / "empty.duckdb")).close()
+    exports = tmp_path / "exports"
+    exports.mkdir()
+    for name, lines in {
+        "a": "1,2026-03-01T10:00:00Z\n1,2026-03-01T10:01:00Z",
+        "b": "2,2026-03-02T10:00:00Z",
+    }.items():
+        (exports / f"events-{name}.csv").write_text(f"call_id,happened\n{lines}\n")
+    monkeypatch.setenv("READER_URL", "duckdb:///empty.duckdb")
+    monkeypatch.setenv("EXPORTS", str(exports))
+    project = TestProject(tmp_path, snippets("sources.md", "toml")[2])
+    (report,) = project.run().values()
+    assert (report.counts.extracted, report.counts.inserted) == (2, 2)

@@ -1,14 +1,16 @@
-"""Rows of a database driver as Arrow tables, each column typed by its values. Called by `source_database`.
+"""Rows of a database driver as Arrow tables, each column typed by its values. Called by `database`.
 
 Nothing is rounded: whole numbers and decimals that no Arrow type of DuckDB's holds land as text, and so does
-whatever is neither text, number, time nor boolean.
+whatever is neither text, number, time nor boolean. A row with a value that cannot land at all is refused, whole.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -23,17 +25,72 @@ _MOST_DIGITS = 38
 """Of a decimal in DuckDB."""
 
 
+class Unreadable(str):
+    """A value that Python has not (a time without end), as text. In a list or a range it lands as that text; as a
+    column's value it makes its row one that is refused."""
+
+    why: str
+    """What is the matter with it: the end of a sentence that begins with the column."""
+    like: Any
+    """A value of its kind that Python has, or None."""
+
+    def __new__(cls, text: str, why: str, like: Any = None) -> Unreadable:
+        made = super().__new__(cls, text)
+        made.why, made.like = why, like
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """Some rows of a result, in their order."""
+
+    records: pa.Table
+    """Those that can be read as they are."""
+    refused: pa.Table | None = None
+    """Those that cannot, if any: `reason` and `payload`, JSON."""
+    last: Any = None
+    """The last value of the cursor column that is there and can be read."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows the result had."""
+        return int(self.records.num_rows + (self.refused.num_rows if self.refused is not None else 0))
+
+
 class RowTables:
     """Makes the tables of one result, and remembers how its columns were typed."""
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], *, key: Sequence[str] = (), cursor: int | None = None) -> None:
         self.names = unique_names(names)
+        self._key = [name for name in key if name in self.names]
+        """The columns that tell a refused row from others."""
+        self._cursor = cursor
+        """The place of the column of which the last value is told."""
         self._types: dict[str, pa.DataType] = {}
 
-    def table(self, rows: Sequence[Sequence[Any]]) -> pa.Table:
-        """One partition, of at least one row. A column without a value is text, unless it was typed before."""
+    def partition(self, rows: Sequence[Sequence[Any]]) -> Partition:
+        """At least one row. A column without a value is text, unless it was typed before."""
+        try:
+            return Partition(self._table(rows), last=self._last(rows))
+        except (_UnreadableError, UnicodeEncodeError):
+            pass
+        read, reasons, payloads = [], [], []
+        for row in rows:
+            faults = {
+                name: why for name, value in zip(self.names, row, strict=True) if (why := _fault(value))
+            }
+            if faults:
+                reasons.append(self._reason(row, faults))
+                payloads.append(_payload(self.names, row))
+            else:
+                read.append(row)
+        refused = pa.table({"reason": reasons, "payload": payloads})
+        return Partition(self._table(read), refused, self._last(rows))
+
+    def _table(self, rows: Sequence[Sequence[Any]]) -> pa.Table:
         arrays = []
-        for name, values in zip(self.names, zip(*rows, strict=True), strict=True):
+        columns = zip(*rows, strict=True) if rows else [()] * len(self.names)
+        for name, values in zip(self.names, columns, strict=True):
             array = column(values)
             if array.null_count == len(array):
                 array = pa.nulls(len(array), self._types.get(name, pa.string()))
@@ -42,10 +99,61 @@ class RowTables:
             arrays.append(array)
         return pa.table(dict(zip(self.names, arrays, strict=True)))
 
+    def _last(self, rows: Sequence[Sequence[Any]]) -> Any:
+        if self._cursor is None:
+            return None
+        values = (row[self._cursor] for row in reversed(rows))
+        return next((value for value in values if value is not None and not _fault(value)), None)
+
+    def _reason(self, row: Sequence[Any], faults: Mapping[str, str]) -> str:
+        values = dict(zip(self.names, row, strict=True))
+        key = ", ".join(f"{name} {text(values[name])}" for name in self._key if name not in faults)
+        why = " and ".join(f"{name} {why}" for name, why in faults.items())
+        return f"{why} (record: {key})" if key else why
+
+
+class _UnreadableError(ValueError):
+    """A column holds an `Unreadable`."""
+
+
+def _fault(value: Any) -> str | None:
+    """What is the matter with a value that cannot land, or None."""
+    if isinstance(value, Unreadable):
+        return value.why
+    if isinstance(value, str | list | tuple | dict):
+        try:
+            text(value).encode()
+        except UnicodeEncodeError:
+            return "is not UTF-8"
+    return None
+
+
+def _payload(names: Sequence[str], row: Sequence[Any]) -> str:
+    """A row as JSON; text that is not UTF-8 as its bytes in hex."""
+    return json.dumps(dict(zip(names, map(_in_json, row), strict=True)), ensure_ascii=False)
+
+
+def _in_json(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    shown = text(value)
+    try:
+        shown.encode()
+    except UnicodeEncodeError:
+        return f"\\x{shown.encode('utf-8', 'surrogateescape').hex()}"
+    return shown
+
 
 def column(values: Sequence[Any]) -> pa.Array:
-    """A column's values under the one type that holds them all as they are, else as text."""
+    """A column's values under the one type that holds them all as they are, else as text.
+
+    Raises a ValueError where one of them cannot land.
+    """
     kinds = {type(value) for value in values} - {type(None)}
+    if Unreadable in kinds:
+        raise _UnreadableError
     # SQLite lets a column hold both kinds of number.
     make = _numbers if kinds == {int, float} else _MAKERS.get(kinds.pop()) if len(kinds) == 1 else None
     array = make(values) if make else None

@@ -1,4 +1,4 @@
-"""What database drivers say, as cxflow's errors. Called by `source_database`.
+"""What database drivers say, as cxflow's errors. Called by `database`.
 
 No message holds the URL, nor what a driver says of values: drivers quote passwords and data. What they say of
 a statement that they do not understand is the configuration's own text, and is shown.
@@ -40,7 +40,7 @@ def unreachable(problem: BaseException) -> CxflowError:
         return ConfigError(
             f"the database refuses the connection ({reason})",
             value="url",
-            fix="mend the user, password or database in the URL, or ask for the right",
+            fix="fix the user, password or database in the URL, or ask for the right",
         )
     if isinstance(problem, TypeError | ValueError | sa.exc.ProgrammingError):
         return ConfigError("the options of url do not fit its driver", value="url")
@@ -58,11 +58,30 @@ def explained(problem: BaseException, expired: bool, timeout_seconds: float) -> 
     said = (str(original).splitlines() or [""])[0]
     lower = said.lower()
     kind = type(original).__name__
+    code = str(getattr(original, "sqlite_errorname", ""))
     if expired or state == "57014":
         return TransientError(
             f"the database took longer than {timeout_seconds:g} s",
             value="statement_timeout_seconds",
             fix="an index on the cursor columns helps; or raise statement_timeout_seconds",
+        )
+    if code in ("SQLITE_READONLY_ROLLBACK", "SQLITE_READONLY_RECOVERY"):
+        return SourceError(
+            "the database file was left in the middle of a write, which reading alone cannot complete",
+            value="url",
+            fix="open it once with what writes it",
+        )
+    if code in ("SQLITE_READONLY_DIRECTORY", "SQLITE_READONLY_CANTINIT", "SQLITE_READONLY_CANTLOCK"):
+        return ConfigError(
+            "the database file is in WAL mode, and this user may not write its -shm file",
+            value="url",
+            fix="grant that in its folder, or keep the file in another journal mode",
+        )
+    if kind == "PermissionException":
+        return ConfigError(
+            "the query reaches beyond the database file",
+            value="query",
+            fix='a connection may name the folders whose files are read: folders = ["exports"]',
         )
     if state == "25006" or any(mark in lower for mark in _WRITES):
         return ConfigError("the query writes; a source is only read", value="query")
@@ -79,11 +98,6 @@ def explained(problem: BaseException, expired: bool, timeout_seconds: float) -> 
         return ConfigError("this user has no right to read it", fix="grant SELECT")
     if state.startswith("42") or _is_not_understood(kind, lower):
         return ConfigError(f"the database does not understand: {said}", value="query")
-    if lower.startswith(("timestamp too", "date too")):  # what psycopg says of them
-        return SourceError(
-            "there is a time before the year 1, after 9999, or infinite",
-            fix="make it null or another one in a query",
-        )
     return SourceError(
         f"the database failed at a value or an operation ({', '.join(filter(None, (kind, state)))})",
         fix="run the query by hand: what the database says of it may hold data and is not shown here",

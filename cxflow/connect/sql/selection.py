@@ -1,6 +1,6 @@
 """What a stream of a database selects: the whole, a window on a time column, or what follows a key.
 
-Called by `sql`. The column's values say how the window's edges are written: the declared type of a column is
+Called by `connector`. The column's values say how the window's edges are written: the declared type of a column is
 not known of a query, and says nothing in SQLite.
 """
 
@@ -9,67 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from pydantic import Field, model_validator
 
+from cxflow.connect.sql.stream import SqlStream
 from cxflow.errors import ConfigError
-from cxflow.model.stream import Stream
 from cxflow.model.window import Window
-
-CursorType = Literal["time", "epoch", "epoch_ms", "key"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECONDS = {"epoch": 1_000_000, "epoch_ms": 1_000}
 _TURN = timedelta(hours=3)
 """Clocks are put back by less than this."""
 _BIGINT = 1 << 63
-
-
-class SqlStream(Stream):
-    """A stream of a database: a table or a query."""
-
-    table: str | None = None
-    """A table or view, `schema.name`; without a schema, in the one that the database looks in first."""
-    query: str | None = None
-    """A SELECT; it is used as a sub-select, so it ends without ORDER BY where the database wants that."""
-    cursor: tuple[str, ...] = Field(default=(), max_length=4)
-    """First a time column that moves with every change, or a key that grows; then tie-breakers. Unset: the
-    stream is read whole each time."""
-    cursor_type: CursorType | None = None
-    """What the first cursor column holds: time, epoch (seconds since 1970), epoch_ms, or key. Unset: times and
-    texts in ISO 8601 are times, all else is a key."""
-    without_cursor: Literal["stop", "read", "skip"] = "stop"
-    """What to do with rows whose cursor is null, which no window holds: refuse to read, read them each time,
-    leave them out."""
-    look_back_keys: int = Field(default=1000, ge=0)
-    """How far behind its last whole-number key a scheduled run reads again: of two transactions, the one with
-    the lower key may commit last."""
-    partition_rows: int = Field(default=20_000, ge=1)
-    """Rows held in memory at a time."""
-
-    @model_validator(mode="after")
-    def _one_source(self) -> SqlStream:
-        if bool(self.table) == bool(self.query):
-            raise ValueError('a stream reads one thing: table = "schema.name" or query = "SELECT …"')
-        if self.cursor and self.cursor[0] in self.pii:
-            raise ValueError(
-                f"the cursor {self.cursor[0]!r} is tagged as personal data, and cursors are kept"
-            )
-        return self
-
-    @property
-    def place(self) -> tuple[str | None, str]:
-        """The table's schema and name."""
-        schema, _, name = (self.table or "").rpartition(".")
-        return schema or None, name
-
-    @property
-    def origin(self) -> str:
-        """What its records are said to come from."""
-        return self.table or "query"
 
 
 def nothing(stream: SqlStream) -> sa.Select[Any]:
@@ -85,8 +38,17 @@ def sample(stream: SqlStream) -> sa.Select[Any]:
 
 def one_without_cursor(stream: SqlStream) -> sa.Select[Any]:
     """1 where some row has no cursor."""
-    cursor = _column(stream.cursor[0])
-    return sa.select(sa.text("1")).select_from(_relation(stream)).where(cursor.is_(None)).limit(1)
+    return _one(stream, _column(stream.cursor[0]).is_(None))
+
+
+def one_infinite(stream: SqlStream) -> sa.Select[Any]:
+    """1 where the cursor of some row is a time without end."""
+    return _one(stream, _is_infinite(stream))
+
+
+def with_cursor(stream: SqlStream) -> sa.Select[Any]:
+    """The rows that have a cursor."""
+    return _all(stream).where(_column(stream.cursor[0]).is_not(None))
 
 
 def whole(stream: SqlStream) -> sa.Select[Any]:
@@ -94,13 +56,13 @@ def whole(stream: SqlStream) -> sa.Select[Any]:
     return _all(stream)
 
 
-def within(stream: SqlStream, edges: Edges) -> sa.Select[Any]:
-    """The rows of a window, by the keyset."""
+def within(stream: SqlStream, edges: Edges, *, infinite: bool = False) -> sa.Select[Any]:
+    """The rows of a window, by the keyset; with `infinite` also those of a time without end, which no window holds."""
     cursor = _column(stream.cursor[0])
     condition = cursor < edges.end
     if edges.start is not None:
         condition = sa.and_(cursor >= edges.start, condition)
-    return _ordered(stream, condition)
+    return _ordered(stream, sa.or_(condition, _is_infinite(stream)) if infinite else condition)
 
 
 def after(stream: SqlStream, last: int | str | None) -> sa.Select[Any]:
@@ -240,6 +202,15 @@ def _ordered(stream: SqlStream, condition: sa.ColumnElement[bool]) -> sa.Select[
     return _all(stream).where(condition).order_by(*(_column(name) for name in stream.cursor))
 
 
+def _one(stream: SqlStream, condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    return sa.select(sa.text("1")).select_from(_relation(stream)).where(condition).limit(1)
+
+
+def _is_infinite(stream: SqlStream) -> sa.ColumnElement[bool]:
+    cursor = _column(stream.cursor[0])
+    return sa.or_(cursor == sa.text("'infinity'"), cursor == sa.text("'-infinity'"))
+
+
 def _column(name: str) -> sa.ColumnElement[Any]:
     # Quoted: the name is the source's own, whatever its case.
     return sa.column(sa.quoted_name(name, quote=True))
@@ -249,6 +220,6 @@ def _relation(stream: SqlStream) -> sa.FromClause:
     if stream.table:
         schema, name = stream.place
         return sa.table(name, schema=schema)
-    query = (stream.query or "").strip().rstrip(";")
+    query = stream.query or ""
     # A colon in a query is SQL (a cast, a literal), no parameter; a comment may end its last line.
     return sa.text("(" + query.replace(":", "\\:") + "\n) source_query")  # type: ignore[return-value]

@@ -1,0 +1,5 @@
+"""The built-in connector `sql`, and the hook that brings it."""
+
+from cxflow.connect.sql.connector import Sql, cxflow_connectors
+
+__all__ = ["Sql", "cxflow_connectors"]

@@ -1,0 +1,232 @@
+"""The built-in connector `sql`: any database that SQLAlchemy reads, declared in `cxflow.toml`, no Python needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any, ClassVar
+
+import duckdb
+import sqlalchemy as sa
+from pydantic import Field, field_validator
+
+from cxflow.connect.connector import Connector
+from cxflow.connect.hookspecs import hookimpl
+from cxflow.connect.sql import selection
+from cxflow.connect.sql.database import SourceDatabase
+from cxflow.connect.sql.opening import opened, parsed
+from cxflow.connect.sql.query import reading, varies
+from cxflow.connect.sql.row_tables import Partition, landing_select
+from cxflow.connect.sql.stream import SqlStream
+from cxflow.errors import ConfigError, CxflowError, SourceError
+from cxflow.model.reading import Count, Cursor, Query, Reading
+from cxflow.model.sql import literal
+from cxflow.model.window import Window
+from cxflow.model.workbench import workbench
+from cxflow.settings import Connection, Secret, nearest
+
+_SHOWN_CHARACTERS = 80
+"""Of a query in a plan."""
+
+
+class SqlConnection(Connection):
+    """Which database."""
+
+    url: Secret = Field(repr=False)
+    """Where its SQLAlchemy URL is found; a file in it is seen from the project's folder."""
+    statement_timeout_seconds: float = Field(default=600, gt=0)
+    """How long the database may take for a statement, or for the next partition of one."""
+    folders: tuple[str, ...] = ()
+    """Folders whose files the queries of a DuckDB database may read (read_csv, read_parquet, read_json), seen from the
+    project's folder. Unset: none."""
+
+    @field_validator("url", mode="before")
+    @classmethod
+    def _found_elsewhere(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            raise ValueError('a URL may hold a password: say where it is found, url = { env = "NAME" }')
+        return value
+
+
+class Sql(Connector[SqlConnection, SqlStream]):
+    """Tables and queries of PostgreSQL, SQLite, DuckDB and whatever else SQLAlchemy has a dialect of."""
+
+    name: ClassVar[str] = "sql"
+    title: ClassVar[str] = "Tables and queries of any SQL database that SQLAlchemy reads"
+
+    def check(self, stream: SqlStream) -> None:
+        """The query only reads, the database lets us in, the table is there, the query is understood, the cursor is
+        a column of it."""
+        with self._source(stream) as (database, source):
+            _columns(database, source)
+
+    def plan(self, stream: SqlStream, window: Window, cursor: Cursor | None) -> list[str]:
+        """One line: the table or query, and how much of it. The database is not asked."""
+        what = stream.table or f"query {_shown(stream.query or '')}"
+        if not stream.cursor:
+            return [f"{what}, whole"]
+        by = stream.cursor[0]
+        last = _last_key(stream, cursor)
+        if last is not None:
+            again = f" less {stream.look_back_keys:,}" if isinstance(last, int) else ""
+            return [f"{what} with {by} after {last}{again}"]
+        if stream.cursor_type == "key":
+            return [f"{what}, whole, by {by}"]
+        return [f"{what} with {by} in {window}"]
+
+    def read(self, stream: SqlStream, window: Window, cursor: Cursor | None) -> Reading:
+        """The window's rows, or those behind the last key, or all; a backfill by a key reads all."""
+        received_at = datetime.now(UTC)
+        with self._source(stream) as (database, stream), workbench() as landing:
+            chosen = self._chosen(database, stream, _columns(database, stream), window, cursor)
+            rows, last = 0, _last_key(stream, cursor)
+            for part in database.partitions(
+                chosen.statement, stream.partition_rows, key=_shown_key(stream), cursor=chosen.key
+            ):
+                rows += part.rows
+                yield from _queries(landing, part, stream.origin, received_at)
+                if part.last is not None:
+                    last = selection.key_value(part.last, stream.cursor[0])
+            yield from _witness(database, stream, chosen.statement, rows)
+            if chosen.is_empty:
+                return dict(cursor or {})
+            by_key = chosen.key is not None and last is not None
+            return {"column": stream.cursor[0], "after": last} if by_key else {}
+
+    def _chosen(
+        self,
+        database: SourceDatabase,
+        stream: SqlStream,
+        columns: list[str],
+        window: Window,
+        cursor: Cursor | None,
+    ) -> _Chosen:
+        if not stream.cursor:
+            return _Chosen(selection.whole(stream))
+        if stream.without_cursor == "stop" and database.first(selection.one_without_cursor(stream)):
+            raise SourceError(
+                f"there are rows without {stream.cursor[0]!r}, which no window would ever hold",
+                value=stream.cursor[0],
+                fix='put coalesce(…) into a query, or say without_cursor = "read" or "skip"',
+            )
+        value = database.first(selection.sample(stream))
+        if value is None:
+            if stream.without_cursor == "read":
+                return _Chosen(selection.whole(stream))
+            return _Chosen(selection.with_cursor(stream), is_empty=True)
+        if selection.is_key(stream, value):
+            selection.key_value(value, stream.cursor[0])
+            position = columns.index(stream.cursor[0])
+            return _Chosen(selection.after(stream, _last_key(stream, cursor)), position)
+        zone = stream.timezone or self.connection.timezone
+        edges = selection.edges(stream, window, value, zone)
+        may_be_infinite = database.has_infinite_times and isinstance(value, date)
+        infinite = may_be_infinite and bool(database.first(selection.one_infinite(stream)))
+        return _Chosen(selection.within(stream, edges, infinite=infinite))
+
+    @contextmanager
+    def _source(self, stream: SqlStream) -> Iterator[tuple[SourceDatabase, SqlStream]]:
+        """The database, open, and the stream, its query known to read alone; errors in the block name the connection
+        and the stream."""
+        connection = self.connection
+        try:
+            url = parsed(connection.url.reveal("url").get_secret_value())
+            if stream.query:
+                text = reading(stream.query, url.get_backend_name(), files=bool(connection.folders))
+                stream = stream.model_copy(update={"query": text})
+            with opened(
+                url, self.settings.folder, connection.statement_timeout_seconds, connection.folders
+            ) as database:
+                yield database, stream
+        except CxflowError as problem:
+            problem.at(connection.name, stream.name)
+            raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """What a run reads."""
+
+    statement: sa.Select[Any]
+    key: int | None = None
+    """The place of the key it goes by, if any."""
+    is_empty: bool = False
+    """No row has a cursor, so that none is read: the statement is only counted."""
+
+
+def _witness(
+    database: SourceDatabase, stream: SqlStream, statement: sa.Select[Any], read: int
+) -> Iterator[Count]:
+    """How many rows the database itself counts in the snapshot that was read.
+
+    It is counted after the reading: a dry run, which ends in the middle of that, does without. Raises ConfigError
+    where the numbers differ because the statement yields other rows each time it runs.
+    """
+    if not database.has_one_snapshot:
+        return
+    counted = database.count(statement)
+    if counted != read:
+        word = varies(stream.query, database.dialect) if stream.query else None
+        if word or database.count(statement) != counted:
+            raise ConfigError(
+                f"{stream.origin} yields other rows each time it runs{f' ({word})' if word else ''}: {read:,} when "
+                f"it was read, {counted:,} when they were counted in the same snapshot",
+                value="query" if stream.query else stream.table,
+                fix="leave out what is random, or keep its result in a table and read that",
+            )
+    yield Count(counted, stream.origin)
+
+
+def _shown_key(stream: SqlStream) -> list[str]:
+    """The columns that may be told of a refused record."""
+    return [name for name in stream.primary_key if name not in stream.pii]
+
+
+def _columns(database: SourceDatabase, stream: SqlStream) -> list[str]:
+    """The stream's columns. Raises ConfigError for a table or a cursor column that is not there."""
+    if stream.table:
+        schema, name = stream.place
+        database.require_table(name, schema)
+    names = database.columns(selection.nothing(stream))
+    for column in stream.cursor:
+        if column not in names:
+            raise ConfigError(
+                f"{stream.origin} has no column {column!r} for the cursor{nearest(column, names)}",
+                value=column,
+            )
+    return names
+
+
+def _last_key(stream: SqlStream, cursor: Cursor | None) -> int | str | None:
+    """The last key read; None for a backfill, a first run, and a cursor of another column."""
+    if not cursor or not stream.cursor or cursor.get("column") != stream.cursor[0]:
+        return None
+    last: int | str | None = cursor.get("after")
+    return last
+
+
+def _queries(
+    landing: duckdb.DuckDBPyConnection, part: Partition, origin: str, received_at: datetime
+) -> Iterator[Query]:
+    of = f"{literal(origin)} AS _origin, TIMESTAMPTZ {literal(received_at.isoformat())} AS _received_at"
+    if part.records.num_rows:
+        landing.register("records", part.records)
+        yield Query(landing, f"SELECT {landing_select(part.records.schema)}, {of} FROM records")
+        landing.unregister("records")
+    if part.refused is not None:
+        landing.register("refused", part.refused)
+        yield Query(landing, f"SELECT {of}, reason, payload FROM refused", of_rejects=True)
+        landing.unregister("refused")
+
+
+def _shown(query: str) -> str:
+    line = " ".join(query.split())
+    return line if len(line) <= _SHOWN_CHARACTERS else f"{line[: _SHOWN_CHARACTERS - 1]}…"
+
+
+@hookimpl
+def cxflow_connectors() -> list[type[Connector]]:
+    """The connector for SQL databases."""
+    return [Sql]

@@ -1,0 +1,195 @@
+"""A database as a source: opened for reading alone, each statement limited in time. Called by `connector`.
+
+Reading alone is the second of two walls, and holds whatever text comes through the first (see `query`): what a stream
+declares is sent so that the database takes one statement and no more, in a transaction that cannot write from its
+first statement on, and nothing is ever committed. Each class here says how its database does that.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar, Self
+
+import duckdb
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy.pool import NullPool
+
+from cxflow.connect.sql.errors import explained, unreachable
+from cxflow.connect.sql.row_tables import Partition, RowTables, Unreadable
+from cxflow.errors import ConfigError
+from cxflow.settings import nearest
+
+_DRIVER_ERRORS = (sa.exc.SQLAlchemyError, duckdb.Error, pa.ArrowException, OSError, UnicodeError)
+
+
+class SourceDatabase:
+    """An open connection to a source, in a transaction that only reads. This class knows no database in particular."""
+
+    drivers: ClassVar[tuple[str, ...]] = ()
+    """SQLAlchemy's names of the drivers that send one statement at a time; empty: nothing is known of them."""
+    has_one_snapshot: ClassVar[bool] = False
+    """Whether every statement sees the database as it was at the first."""
+    has_infinite_times: ClassVar[bool] = False
+    """Whether a time may be written 'infinity'."""
+    _options: ClassVar[Mapping[str, Any]] = {}
+    """SQLAlchemy's options of a statement that a stream declares."""
+
+    def __init__(self, connection: sa.Connection, timeout_seconds: float) -> None:
+        self._connection = connection
+        self._timeout_seconds = timeout_seconds
+        self.dialect = connection.dialect.name
+        self._driver: Any = connection.connection.driver_connection
+        with self._step():
+            self._begin()
+
+    @classmethod
+    @contextmanager
+    def opened(cls, url: sa.URL, timeout_seconds: float, folders: Sequence[str] = ()) -> Iterator[Self]:  # noqa: ARG003
+        """The database, open. `folders` are those whose files a query may read, where the database reads any.
+
+        Raises ConfigError for a driver, option or credential that will not do, TransientError for a server out of
+        reach.
+        """
+        engine = cls._engine(url)
+        try:
+            with _connected(engine) as connection:
+                yield cls(connection, timeout_seconds)
+        finally:
+            engine.dispose()
+
+    def columns(self, statement: sa.Select[Any]) -> list[str]:
+        """The names of a statement's columns; pass one that yields no row."""
+        with self._step():
+            result = self._execute(statement)
+            names = list(result.keys())
+            result.close()
+        return names
+
+    def first(self, statement: sa.Select[Any]) -> Any:
+        """The first value of the first row, or None. For one that Python has not, a like one."""
+        with self._step():
+            value = self._execute(statement).scalar()
+        return value.like if isinstance(value, Unreadable) else value
+
+    def count(self, statement: sa.Select[Any]) -> int:
+        """How many rows a statement yields, counted by the database."""
+        counting = statement.with_only_columns(sa.func.count()).order_by(None)
+        with self._step():
+            return int(self._execute(counting).scalar_one())
+
+    def partitions(
+        self, statement: sa.Select[Any], rows: int, *, key: Sequence[str] = (), cursor: int | None = None
+    ) -> Iterator[Partition]:
+        """What a statement yields, about `rows` at a time; no more than that is in memory.
+
+        `key` names the columns that tell a refused record from others, `cursor` is the place of the column of which
+        a partition tells its last value.
+        """
+        with self._step():
+            result = self._execute(statement, yield_per=rows)
+        tables = RowTables(list(result.keys()), key=key, cursor=cursor)
+        try:
+            partitions = result.partitions()
+            while True:
+                with self._step():
+                    found = next(partitions, None)
+                if not found:
+                    return
+                yield tables.partition(found)
+        finally:
+            result.close()
+
+    def require_table(self, name: str, schema: str | None) -> None:
+        """Raises ConfigError with the nearest name where there is neither such a table nor such a view."""
+        with self._step():
+            inspector = sa.inspect(self._connection)
+            if inspector.has_table(name, schema):
+                return
+            schemas = [each.rsplit(".", 1)[-1] for each in inspector.get_schema_names()]
+            if schema is not None and schema not in schemas:
+                raise ConfigError(
+                    f"there is no schema {schema!r}{nearest(schema, schemas)}", value=f"{schema}.{name}"
+                )
+            known = [*inspector.get_table_names(schema), *inspector.get_view_names(schema)]
+        raise ConfigError(
+            f"there is no table {name!r}{f' in {schema}' if schema else ''}{nearest(name, known)}",
+            value=f"{schema}.{name}" if schema else name,
+        )
+
+    @classmethod
+    def _engine(cls, url: sa.URL, **arguments: Any) -> sa.Engine:
+        """An engine, its `arguments` for the driver."""
+        driver = url.get_driver_name()
+        if cls.drivers and driver not in cls.drivers:
+            backend = url.get_backend_name()
+            raise ConfigError(
+                f"the driver {driver} may send several statements at once, and a source is only read",
+                value="url",
+                fix=f"say {backend}+{cls.drivers[0]}://",
+            )
+        try:
+            return sa.create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=arguments)
+        except ImportError:
+            raise no_driver(url.drivername) from None
+        except (sa.exc.ArgumentError, ValueError, TypeError):
+            raise ConfigError("the options of url do not fit its driver", value="url") from None
+
+    def _begin(self) -> None:
+        """Begin the transaction, and see to it that it only reads."""
+
+    def _interrupt(self) -> Callable[[], None] | None:
+        """What breaks off a statement that takes too long, where the database does not do so by itself."""
+        return None
+
+    def _run(self, statement: str) -> None:
+        """Send a statement of our own."""
+        self._connection.exec_driver_sql(statement)
+
+    def _execute(self, statement: sa.Select[Any], **options: Any) -> sa.CursorResult[Any]:
+        """Send a statement that holds what a stream declares."""
+        return self._connection.execute(statement, execution_options={**self._options, **options})
+
+    @contextmanager
+    def _step(self) -> Iterator[None]:
+        """Limits in time what stands in the block, and says in cxflow's errors what went wrong there."""
+        expired = threading.Event()
+        interrupt = self._interrupt()
+
+        def stop() -> None:
+            expired.set()
+            if interrupt:
+                interrupt()
+
+        timer = threading.Timer(self._timeout_seconds, stop) if interrupt else None
+        if timer:
+            timer.daemon = True
+            timer.start()
+        try:
+            yield
+        except _DRIVER_ERRORS as problem:
+            raise explained(problem, expired.is_set(), self._timeout_seconds) from None
+        finally:
+            if timer:
+                timer.cancel()
+
+
+def no_driver(drivername: str) -> ConfigError:
+    """That a driver is not installed."""
+    is_postgresql = drivername.startswith("postgresql")
+    fix = "cxflow-framework[postgres] brings psycopg" if is_postgresql else "install it"
+    return ConfigError(f"the driver of {drivername} is not installed", value="url", fix=fix)
+
+
+@contextmanager
+def _connected(engine: sa.Engine) -> Iterator[sa.Connection]:
+    try:
+        connection = engine.connect()
+    except (*_DRIVER_ERRORS, TypeError, ValueError) as problem:
+        raise unreachable(problem) from None
+    try:
+        yield connection
+    finally:
+        connection.close()

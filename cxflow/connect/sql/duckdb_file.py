@@ -1,0 +1,111 @@
+"""DuckDB as a source. What holds whatever a query says: the file is opened for reading alone, nothing outside of it is
+within reach, no setting can be changed, and what DuckDB's own parser takes for other than one SELECT is not sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import duckdb
+import pyarrow as pa
+import sqlalchemy as sa
+
+from cxflow import scratch
+from cxflow.connect.sql.database import SourceDatabase
+from cxflow.connect.sql.row_tables import Partition
+from cxflow.errors import ConfigError
+from cxflow.model.sql import literal, literals
+from cxflow.model.workbench import settings_sql
+
+
+class DuckdbFile(SourceDatabase):
+    """A file, in one transaction. Its rows leave it as Arrow, and no value is one that Arrow has not."""
+
+    has_one_snapshot: ClassVar[bool] = True
+    has_infinite_times: ClassVar[bool] = True
+
+    @classmethod
+    @contextmanager
+    def opened(cls, url: sa.URL, timeout_seconds: float, folders: Sequence[str] = ()) -> Iterator[Self]:
+        """As of `SourceDatabase`; what does not fit into memory is written to a folder of our own."""
+        with (
+            scratch.folder("spill") as spill,
+            super().opened(url, timeout_seconds) as database,
+        ):
+            with database._step():
+                database._shut_in(spill, folders)
+            yield database
+
+    @classmethod
+    def _engine(cls, url: sa.URL, **arguments: Any) -> sa.Engine:
+        return super()._engine(url, read_only=True, **arguments)
+
+    def _shut_in(self, spill: Path, folders: Sequence[str]) -> None:
+        """Take from the connection whatever reaches beyond the file and the `folders`, for good."""
+        self._run(settings_sql())
+        self._run(f"SET temp_directory = {literal(str(spill))}")
+        self._run(f"SET allowed_directories = {literals(list(folders))}")
+        for setting in (
+            "autoinstall_known_extensions",
+            "autoload_known_extensions",
+            "python_enable_replacements",
+            "enable_external_access",
+        ):
+            self._run(f"SET {setting} = false")
+        self._run("SET lock_configuration = true")
+        sa.event.listen(self._connection, "before_cursor_execute", self._require_one_select)
+
+    def _require_one_select(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        kinds = [each.type for each in self._driver.extract_statements(statement)]
+        if kinds != [duckdb.StatementType.SELECT]:
+            raise ConfigError("the query is not one SELECT; a source is only read", value="query")
+
+    def _interrupt(self) -> Callable[[], None] | None:
+        interrupt: Callable[[], None] = self._driver.interrupt
+        return interrupt
+
+    def first(self, statement: sa.Select[Any]) -> Any:
+        """As of `SourceDatabase`."""
+        with self._step():
+            table = self._cursor(statement).to_arrow_table()
+        if not table.num_rows:
+            return None
+        like = _like(table.schema.field(0).type)
+        return table.column(0)[0].as_py() if like is None else like
+
+    def partitions(
+        self,
+        statement: sa.Select[Any],
+        rows: int,
+        *,
+        key: Sequence[str] = (),  # noqa: ARG002  nothing is refused
+        cursor: int | None = None,
+    ) -> Iterator[Partition]:
+        """As of `SourceDatabase`. SQLAlchemy fetches no row ahead."""
+        with self._step():
+            reader = self._cursor(statement).to_arrow_reader(rows)
+        while True:
+            with self._step():
+                try:
+                    batch = reader.read_next_batch()
+                except StopIteration:
+                    return
+            if batch.num_rows:
+                keys = None if cursor is None else batch.column(cursor).drop_null()
+                last = (
+                    keys[-1].as_py() if keys is not None and len(keys) and _like(keys.type) is None else None
+                )
+                yield Partition(pa.Table.from_batches([batch]), last=last)
+
+    def _cursor(self, statement: sa.Select[Any]) -> Any:
+        return self._execute(statement).cursor
+
+
+def _like(kind: pa.DataType) -> Any:
+    """A time of a type; None for types of other things. DuckDB's own may be none that Python has."""
+    if pa.types.is_timestamp(kind):
+        return datetime(1970, 1, 1, tzinfo=UTC if kind.tz else None)
+    return date(1970, 1, 1) if pa.types.is_date(kind) else None

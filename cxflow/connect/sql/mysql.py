@@ -1,0 +1,26 @@
+"""MySQL and MariaDB as a source, untested: in a read-only session, by drivers that send one statement at a time."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import sqlalchemy as sa
+
+from cxflow.connect.sql.database import SourceDatabase
+
+
+class Mysql(SourceDatabase):
+    """One snapshot, of tables that have any (InnoDB's)."""
+
+    drivers: ClassVar[tuple[str, ...]] = ("pymysql", "mysqldb")
+    has_one_snapshot: ClassVar[bool] = True
+
+    @classmethod
+    def _engine(cls, url: sa.URL, **arguments: Any) -> sa.Engine:
+        if url.get_driver_name() == "mysqldb":
+            arguments["multi_statements"] = False  # by default it takes several
+        return super()._engine(url, **arguments)
+
+    def _begin(self) -> None:
+        self._run("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        self._connection.rollback()  # it holds from the next transaction on

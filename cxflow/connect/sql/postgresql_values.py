@@ -1,0 +1,93 @@
+"""How values of PostgreSQL become Python's. Imported by `postgresql` once it is connected: psycopg is an extra."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+from typing import Any
+
+import psycopg
+from psycopg import abc
+from psycopg.abc import AdaptContext
+from psycopg.adapt import Buffer, Loader
+from psycopg.pq import Format
+from psycopg.types.datetime import IntervalLoader
+from psycopg.types.string import TextLoader
+
+from cxflow.connect.sql.row_tables import Unreadable
+
+_TIMES: dict[str, Any] = {
+    "date": date(1970, 1, 1),
+    "timestamp": datetime(1970, 1, 1),  # noqa: DTZ001  without a zone is what it is
+    "timestamptz": datetime(1970, 1, 1, tzinfo=UTC),
+    "time": None,
+    "timetz": None,
+    "interval": None,
+}
+"""Types that have values which Python has not, and a value of theirs that it has (where a cursor may be of them)."""
+_LIKE = {psycopg.postgres.types[name].oid: like for name, like in _TIMES.items()}
+_AS_WRITTEN = ("json", "jsonb", "uuid")
+"""Parsed, a JSON number would be rounded and a JSON text lose its quotes."""
+_TEXTS = (0, "text", "varchar", "bpchar", "name", "xml", *_AS_WRITTEN)
+"""Types whose values arrive as text; 0 is any that psycopg does not know."""
+
+
+def register(driver: psycopg.Connection[Any]) -> None:
+    """Have a connection's values read so that none of them breaks off the reading."""
+    for oid in _LIKE:
+        driver.adapters.register_loader(oid, _TimeLoader)
+    driver.adapters.register_loader("interval", _IntervalLoader)
+    # What psycopg calls ascii is SQL_ASCII: a database that keeps bytes and knows no encoding.
+    is_encoded = driver.info.encoding != "ascii"
+    for each in _AS_WRITTEN if is_encoded else _TEXTS:
+        driver.adapters.register_loader(each, TextLoader if is_encoded else _BytesLoader)
+
+
+class _TimeLoader(Loader):
+    """Times as psycopg reads them, and those that Python has not as text."""
+
+    usual: type[abc.Loader] | None = None
+    """What reads them; unset: what psycopg takes for their type."""
+
+    def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
+        super().__init__(oid, context)
+        usual = self.usual or psycopg.adapters.get_loader(oid, Format.TEXT)
+        assert usual is not None
+        self._load = usual(oid, context).load
+        self._like = _LIKE[oid]
+
+    def load(self, data: Buffer) -> Any:
+        try:
+            return self._load(data)
+        except (psycopg.DataError, ValueError, OverflowError):
+            text = bytes(data).decode()
+            return Unreadable(text, _why(text), self._like)
+
+
+class _IntervalLoader(_TimeLoader):
+    """Intervals by psycopg's loader in Python: the compiled one takes years beyond its range for others. Both take one
+    without end for none at all."""
+
+    usual = IntervalLoader
+
+    def load(self, data: Buffer) -> Any:
+        text = bytes(data).decode()
+        return Unreadable(text, _why(text)) if text.endswith("infinity") else super().load(data)
+
+
+class _BytesLoader(Loader):
+    """Bytes as UTF-8; `row_tables` finds those that are not."""
+
+    def load(self, data: Buffer) -> str:
+        return bytes(data).decode("utf-8", "surrogateescape")
+
+
+def _why(text: str) -> str:
+    """What is the matter with a time that Python has not."""
+    if text.endswith("infinity"):
+        return "is infinite"
+    if text.endswith(" BC"):
+        return "is before the year 1"
+    if re.match(r"\d{5,}-", text):
+        return "is after the year 9999"
+    return "is 24:00, no time of a day" if text.startswith("24:") else "is too long a time"

@@ -1,0 +1,35 @@
+"""SQLite as a source. What holds whatever a query says: the file is opened by the system for reading alone, the
+connection refuses to write, and Python's `execute` takes one statement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+import sqlalchemy as sa
+
+from cxflow.connect.sql.database import SourceDatabase
+
+
+class Sqlite(SourceDatabase):
+    """A file, in one read transaction."""
+
+    drivers: ClassVar[tuple[str, ...]] = ("pysqlite",)
+    has_one_snapshot: ClassVar[bool] = True
+
+    @classmethod
+    def _engine(cls, url: sa.URL, **arguments: Any) -> sa.Engine:
+        file = f"file:{quote(url.database or '')}"
+        url = url.set(database=file).update_query_dict({"mode": "ro", "uri": "true"})
+        return super()._engine(url, **arguments)
+
+    def _begin(self) -> None:
+        # Undecodable bytes become halves of characters, which no text in UTF-8 holds: `row_tables` finds them.
+        self._driver.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
+        self._run("PRAGMA query_only = ON")
+        self._run("BEGIN")  # sqlite3 begins none by itself before it writes
+
+    def _interrupt(self) -> Callable[[], None] | None:
+        interrupt: Callable[[], None] = self._driver.interrupt
+        return interrupt

@@ -1,0 +1,56 @@
+"""What a stream of a database declares. Read by `connector` and `selection`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from cxflow.model.stream import Stream
+
+CursorType = Literal["time", "epoch", "epoch_ms", "key"]
+
+
+class SqlStream(Stream):
+    """A stream of a database: a table or a query."""
+
+    table: str | None = None
+    """A table or view, `schema.name`; without a schema, in the one that the database looks in first."""
+    query: str | None = None
+    """One SELECT (WITH … SELECT, VALUES, TABLE) that changes nothing and yields the same rows each time. It is used
+    as a sub-select, so it ends without ORDER BY where the database wants that."""
+    cursor: tuple[str, ...] = Field(default=(), max_length=4)
+    """First a time column that moves with every change, or a key that grows; then tie-breakers. Unset: the
+    stream is read whole each time."""
+    cursor_type: CursorType | None = None
+    """What the first cursor column holds: time, epoch (seconds since 1970), epoch_ms, or key. Unset: times and
+    texts in ISO 8601 are times, all else is a key."""
+    without_cursor: Literal["stop", "read", "skip"] = "stop"
+    """What to do with rows whose cursor is null, which no window holds: refuse to read, read them each time,
+    leave them out."""
+    look_back_keys: int = Field(default=1000, ge=0)
+    """How far behind its last whole-number key a scheduled run reads again: of two transactions, the one with
+    the lower key may commit last."""
+    partition_rows: int = Field(default=20_000, ge=1)
+    """Rows held in memory at a time."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> SqlStream:
+        if bool(self.table) == bool(self.query):
+            raise ValueError('a stream reads one thing: table = "schema.name" or query = "SELECT …"')
+        if self.cursor and self.cursor[0] in self.pii:
+            raise ValueError(
+                f"the cursor {self.cursor[0]!r} is tagged as personal data, and cursors are kept"
+            )
+        return self
+
+    @property
+    def place(self) -> tuple[str | None, str]:
+        """The table's schema and name."""
+        schema, _, name = (self.table or "").rpartition(".")
+        return schema or None, name
+
+    @property
+    def origin(self) -> str:
+        """What its records are said to come from."""
+        return self.table or "query"
