@@ -59,8 +59,8 @@ class Sql(Connector):
     stream_model: ClassVar[type[Stream]] = SqlStream
 
     def check(self, stream: Stream) -> None:
-        """The query only reads, the database lets us in, the table is there, the query is understood, the cursor is
-        a column of it."""
+        """The query only reads, the database accepts the connection, the table exists, the query is understood, the
+        cursor is one of its columns."""
         with self._source(stream) as (database, stream):
             _columns(database, stream)
 
@@ -131,8 +131,8 @@ class Sql(Connector):
 
     @contextmanager
     def _source(self, stream: Stream) -> Iterator[tuple[SourceDatabase, SqlStream]]:
-        """The database, open, and the stream, its query known to read alone; errors in the block name the connection
-        and the stream."""
+        """The open database, and the stream with its query checked; errors in the block name the connection and the
+        stream."""
         stream, connection = _sql_stream(stream), self.connection
         assert isinstance(connection, SqlConnection)
         try:
@@ -155,18 +155,18 @@ class _Chosen:
 
     statement: sa.Select[Any]
     key: int | None = None
-    """The place of the key it goes by, if any."""
+    """The position of the key column it reads by, if any."""
     is_empty: bool = False
-    """No row has a cursor, so that none is read: the statement is only counted."""
+    """No row has a cursor, so nothing is read; the count confirms it."""
 
 
 def _witness(
     sink: Sink, database: SourceDatabase, stream: SqlStream, statement: sa.Select[Any], read: int
 ) -> None:
-    """Tell the sink how many rows the database itself counts in the snapshot that was read.
+    """Tell the sink how many rows the database counts in the snapshot that was read.
 
-    It is counted after the reading: a dry run, which ends in the middle of that, does without. Raises ConfigError
-    where the numbers differ because the statement yields other rows each time it runs.
+    The count comes after the reading, so that a dry run, which ends early, does not pay for it. Raises ConfigError if
+    the numbers differ because the statement yields different rows each time it runs.
     """
     if not database.has_one_snapshot:
         return
@@ -175,16 +175,16 @@ def _witness(
         word = varies(stream.query, database.dialect) if stream.query else None
         if word or database.count(statement) != counted:
             raise ConfigError(
-                f"{stream.origin} yields other rows each time it runs{f' ({word})' if word else ''}: {read:,} when "
+                f"{stream.origin} yields different rows each time it runs{f' ({word})' if word else ''}: {read:,} when "
                 f"it was read, {counted:,} when they were counted in the same snapshot",
                 value="query" if stream.query else stream.table,
-                fix="leave out what is random, or keep its result in a table and read that",
+                fix="remove what is random, or store its result in a table and read that",
             )
     sink.counted(counted, origin=stream.origin)
 
 
 def _shown_key(stream: SqlStream) -> list[str]:
-    """The columns that may be told of a refused record."""
+    """The columns that may identify a refused record in a reason."""
     return [name for name in stream.primary_key if name not in stream.pii]
 
 
