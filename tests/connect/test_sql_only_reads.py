@@ -1,7 +1,7 @@
-"""A source is only read: whatever a query says, through `doctor`, a dry run and a run, the source stays as it was.
+"""A source is only read: whatever a query contains, `doctor`, a dry run and a run leave the source unchanged.
 
-Each attack is tried twice: as it stands, and with the first wall (the parser) taken away, so that the second (the
-database's own) is seen to hold alone.
+Each attack is tried as it is, and with the first safeguard (the parser) disabled, to show that the second (the
+database) holds by itself.
 """
 
 from __future__ import annotations

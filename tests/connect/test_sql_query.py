@@ -1,4 +1,4 @@
-"""The first wall before a source: by its text a query is one statement that reads, in the dialect of its database."""
+"""The first safeguard of a source: a query must be one statement that only reads, in the dialect of its database."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ REFUSED = {
     "mysql": [
         ("SELECT 1 INTO OUTFILE '/tmp/x'", "INTO"),
         ("SELECT 1 INTO @a", "INTO"),
-        ("SELECT 1 /*! INTO OUTFILE '/tmp/x' */", "a comment that MySQL would run"),
+        ("SELECT 1 /*! INTO OUTFILE '/tmp/x' */", "a comment that MySQL executes"),
         ("SELECT * FROM x LOCK IN SHARE MODE", "locks rows"),
         ("SELECT get_lock('a', 1)", r"calls get_lock\(\)"),
     ],

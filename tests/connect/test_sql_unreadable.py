@@ -58,7 +58,7 @@ TIMES = [
 
 
 @pytest.mark.parametrize(("kind", "value", "why", "shown"), TIMES)
-def test_a_time_that_python_has_not_is_refused_with_its_record(
+def test_a_time_that_python_cannot_represent_is_refused_with_its_record(
     on_postgresql: Shop, kind: str, value: str, why: str, shown: str
 ) -> None:
     on_postgresql.execute(
@@ -74,7 +74,7 @@ def test_a_time_that_python_has_not_is_refused_with_its_record(
     assert (landed.manifest.records, landed.manifest.malformed, landed.manifest.counted) == (3, 1, 3)
 
 
-def test_times_to_the_ends_of_what_python_has_are_read(on_postgresql: Shop) -> None:
+def test_the_first_and_the_last_time_that_python_can_represent_are_read(on_postgresql: Shop) -> None:
     on_postgresql.execute(
         "CREATE TABLE orders (id bigint, at timestamptz, day date, daytime time)",
         "INSERT INTO orders VALUES (1, '0001-01-01 00:00:00+00', '0001-01-01', '00:00'), "

@@ -57,8 +57,8 @@ class Sql(Connector[SqlConnection, SqlStream]):
     title: ClassVar[str] = "Tables and queries of any SQL database that SQLAlchemy reads"
 
     def check(self, stream: SqlStream) -> None:
-        """The query only reads, the database lets us in, the table is there, the query is understood, the cursor is
-        a column of it."""
+        """The query only reads, the database accepts the connection, the table exists, the query is understood, the
+        cursor is one of its columns."""
         with self._source(stream) as (database, source):
             _columns(database, source)
 
@@ -128,8 +128,8 @@ class Sql(Connector[SqlConnection, SqlStream]):
 
     @contextmanager
     def _source(self, stream: SqlStream) -> Iterator[tuple[SourceDatabase, SqlStream]]:
-        """The database, open, and the stream, its query known to read alone; errors in the block name the connection
-        and the stream."""
+        """The open database, and the stream with its query checked; errors in the block name the connection and the
+        stream."""
         connection = self.connection
         try:
             url = parsed(connection.url.reveal("url").get_secret_value())
@@ -151,9 +151,9 @@ class _Chosen:
 
     statement: sa.Select[Any]
     key: int | None = None
-    """The place of the key it goes by, if any."""
+    """The position of the key column it reads by, if any."""
     is_empty: bool = False
-    """No row has a cursor, so that none is read: the statement is only counted."""
+    """No row has a cursor, so nothing is read; the count confirms it."""
 
 
 def _witness(
@@ -161,8 +161,8 @@ def _witness(
 ) -> Iterator[Count]:
     """How many rows the database itself counts in the snapshot that was read.
 
-    It is counted after the reading: a dry run, which ends in the middle of that, does without. Raises ConfigError
-    where the numbers differ because the statement yields other rows each time it runs.
+    The count comes after the reading, so that a dry run, which ends early, does not pay for it. Raises ConfigError if
+    the numbers differ because the statement yields different rows each time it runs.
     """
     if not database.has_one_snapshot:
         return
@@ -171,16 +171,16 @@ def _witness(
         word = varies(stream.query, database.dialect) if stream.query else None
         if word or database.count(statement) != counted:
             raise ConfigError(
-                f"{stream.origin} yields other rows each time it runs{f' ({word})' if word else ''}: {read:,} when "
+                f"{stream.origin} yields different rows each time it runs{f' ({word})' if word else ''}: {read:,} when "
                 f"it was read, {counted:,} when they were counted in the same snapshot",
                 value="query" if stream.query else stream.table,
-                fix="leave out what is random, or keep its result in a table and read that",
+                fix="remove what is random, or store its result in a table and read that",
             )
     yield Count(counted, stream.origin)
 
 
 def _shown_key(stream: SqlStream) -> list[str]:
-    """The columns that may be told of a refused record."""
+    """The columns that may identify a refused record in a reason."""
     return [name for name in stream.primary_key if name not in stream.pii]
 
 

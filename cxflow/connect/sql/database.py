@@ -1,8 +1,8 @@
-"""A database as a source: opened for reading alone, each statement limited in time. Called by `connector`.
+"""A database as a source: opened read-only, each statement limited in time. Called by `connector`.
 
-Reading alone is the second of two walls, and holds whatever text comes through the first (see `query`): what a stream
-declares is sent so that the database takes one statement and no more, in a transaction that cannot write from its
-first statement on, and nothing is ever committed. Each class here says how its database does that.
+This is the second of two safeguards, and holds even if a query slips through the first (see `query`): what a stream
+declares is sent in a way that takes a single statement, in a transaction that is read-only from its first statement,
+and nothing is ever committed. Each subclass says how its database does that.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ _DRIVER_ERRORS = (sa.exc.SQLAlchemyError, duckdb.Error, pa.ArrowException, OSErr
 
 
 class SourceDatabase:
-    """An open connection to a source, in a transaction that only reads. This class knows no database in particular."""
+    """An open connection to a source, in a read-only transaction. This class serves databases without a subclass."""
 
     drivers: ClassVar[tuple[str, ...]] = ()
-    """SQLAlchemy's names of the drivers that send one statement at a time; empty: nothing is known of them."""
+    """SQLAlchemy's names of the drivers that send one statement at a time; empty: any driver is accepted."""
     has_one_snapshot: ClassVar[bool] = False
-    """Whether every statement sees the database as it was at the first."""
+    """Whether all statements of the transaction see one snapshot of the database."""
     has_infinite_times: ClassVar[bool] = False
-    """Whether a time may be written 'infinity'."""
+    """Whether its time types have a value 'infinity'."""
     _options: ClassVar[Mapping[str, Any]] = {}
-    """SQLAlchemy's options of a statement that a stream declares."""
+    """SQLAlchemy's execution options for statements that hold what a stream declares."""
 
     def __init__(self, connection: sa.Connection, timeout_seconds: float) -> None:
         self._connection = connection
@@ -48,7 +48,7 @@ class SourceDatabase:
     @classmethod
     @contextmanager
     def opened(cls, url: sa.URL, timeout_seconds: float, folders: Sequence[str] = ()) -> Iterator[Self]:  # noqa: ARG003
-        """The database, open. `folders` are those whose files a query may read, where the database reads any.
+        """The database, open. `folders` are those whose files a query may read (DuckDB alone).
 
         Raises ConfigError for a driver, option or credential that will not do, TransientError for a server out of
         reach.
@@ -69,7 +69,7 @@ class SourceDatabase:
         return names
 
     def first(self, statement: sa.Select[Any]) -> Any:
-        """The first value of the first row, or None. For one that Python has not, a like one."""
+        """The first value of the first row, or None. A time Python cannot represent is replaced by one of its type."""
         with self._step():
             value = self._execute(statement).scalar()
         return value.like if isinstance(value, Unreadable) else value
@@ -85,8 +85,8 @@ class SourceDatabase:
     ) -> Iterator[Partition]:
         """What a statement yields, about `rows` at a time; no more than that is in memory.
 
-        `key` names the columns that tell a refused record from others, `cursor` is the place of the column of which
-        a partition tells its last value.
+        `key` names the columns that identify a refused record in its reason; `cursor` is the position of the column
+        whose last value each partition reports.
         """
         with self._step():
             result = self._execute(statement, yield_per=rows)
@@ -121,7 +121,7 @@ class SourceDatabase:
 
     @classmethod
     def _engine(cls, url: sa.URL, **arguments: Any) -> sa.Engine:
-        """An engine, its `arguments` for the driver."""
+        """The engine of a URL; `arguments` go to the driver."""
         driver = url.get_driver_name()
         if cls.drivers and driver not in cls.drivers:
             backend = url.get_backend_name()
@@ -138,14 +138,14 @@ class SourceDatabase:
             raise ConfigError("the options of url do not fit its driver", value="url") from None
 
     def _begin(self) -> None:
-        """Begin the transaction, and see to it that it only reads."""
+        """Begin the transaction, read-only."""
 
     def _interrupt(self) -> Callable[[], None] | None:
-        """What breaks off a statement that takes too long, where the database does not do so by itself."""
+        """What cancels a running statement, for a database without a statement timeout of its own."""
         return None
 
     def _run(self, statement: str) -> None:
-        """Send a statement of our own."""
+        """Send one of cxflow's own statements."""
         self._connection.exec_driver_sql(statement)
 
     def _execute(self, statement: sa.Select[Any], **options: Any) -> sa.CursorResult[Any]:
@@ -154,7 +154,7 @@ class SourceDatabase:
 
     @contextmanager
     def _step(self) -> Iterator[None]:
-        """Limits in time what stands in the block, and says in cxflow's errors what went wrong there."""
+        """Limit the block in time, and turn errors of the driver into cxflow's."""
         expired = threading.Event()
         interrupt = self._interrupt()
 

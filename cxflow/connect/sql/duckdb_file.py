@@ -1,5 +1,5 @@
-"""DuckDB as a source. What holds whatever a query says: the file is opened for reading alone, nothing outside of it is
-within reach, no setting can be changed, and what DuckDB's own parser takes for other than one SELECT is not sent."""
+"""DuckDB as a source. It stays read-only whatever a query contains: the file is opened read-only, nothing outside of it
+can be reached, no setting can be changed, and only what DuckDB's own parser finds to be one SELECT is sent."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cxflow.model.workbench import settings_sql
 
 
 class DuckdbFile(SourceDatabase):
-    """A file, in one transaction. Its rows leave it as Arrow, and no value is one that Arrow has not."""
+    """A file, in one transaction. Rows are fetched as Arrow, which represents every value."""
 
     has_one_snapshot: ClassVar[bool] = True
     has_infinite_times: ClassVar[bool] = True
@@ -30,21 +30,21 @@ class DuckdbFile(SourceDatabase):
     @classmethod
     @contextmanager
     def opened(cls, url: sa.URL, timeout_seconds: float, folders: Sequence[str] = ()) -> Iterator[Self]:
-        """As of `SourceDatabase`; what does not fit into memory is written to a folder of our own."""
+        """As in `SourceDatabase`. Data that does not fit in memory spills to a scratch folder."""
         with (
             scratch.folder("spill") as spill,
             super().opened(url, timeout_seconds) as database,
         ):
             with database._step():
-                database._shut_in(spill, folders)
+                database._seal(spill, folders)
             yield database
 
     @classmethod
     def _engine(cls, url: sa.URL, **arguments: Any) -> sa.Engine:
         return super()._engine(url, read_only=True, **arguments)
 
-    def _shut_in(self, spill: Path, folders: Sequence[str]) -> None:
-        """Take from the connection whatever reaches beyond the file and the `folders`, for good."""
+    def _seal(self, spill: Path, folders: Sequence[str]) -> None:
+        """Cut the connection off from everything but its file and `folders`, irrevocably."""
         self._run(settings_sql())
         self._run(f"SET temp_directory = {literal(str(spill))}")
         self._run(f"SET allowed_directories = {literals(list(folders))}")
@@ -68,7 +68,7 @@ class DuckdbFile(SourceDatabase):
         return interrupt
 
     def first(self, statement: sa.Select[Any]) -> Any:
-        """As of `SourceDatabase`."""
+        """As in `SourceDatabase`."""
         with self._step():
             table = self._cursor(statement).to_arrow_table()
         if not table.num_rows:
@@ -84,7 +84,7 @@ class DuckdbFile(SourceDatabase):
         key: Sequence[str] = (),  # noqa: ARG002  nothing is refused
         cursor: int | None = None,
     ) -> Iterator[Partition]:
-        """As of `SourceDatabase`. SQLAlchemy fetches no row ahead."""
+        """As in `SourceDatabase`, without SQLAlchemy's buffering of rows."""
         with self._step():
             reader = self._cursor(statement).to_arrow_reader(rows)
         while True:
@@ -105,7 +105,7 @@ class DuckdbFile(SourceDatabase):
 
 
 def _like(kind: pa.DataType) -> Any:
-    """A time of a type; None for types of other things. DuckDB's own may be none that Python has."""
+    """Some time of a time type, None for other types: Python may be unable to represent DuckDB's own values."""
     if pa.types.is_timestamp(kind):
         return datetime(1970, 1, 1, tzinfo=UTC if kind.tz else None)
     return date(1970, 1, 1) if pa.types.is_date(kind) else None

@@ -1,7 +1,7 @@
-"""Functions that do more than read, by dialect: what a query may not call. Used by `query`.
+"""Functions with side effects, by dialect: what a query may not call. Used by `query`.
 
-A read-only transaction stops a function that writes to tables. These act outside of it: on the session, on other
-sessions, on the server's files, on other servers; or they run SQL out of a text, in which nothing can be seen.
+A read-only transaction stops functions that write to tables. These act outside of it: on the session, on other
+sessions, on the server's files or on other servers; or they execute SQL from a text, which cannot be checked.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ class Effects:
     """Names of functions, in lower case."""
 
     refused: re.Pattern[str]
-    """What is refused, whole."""
+    """Names that are refused; matched whole."""
     harmless: re.Pattern[str] = re.compile("(?!)")
-    """What `refused` takes in and is allowed all the same."""
+    """Exceptions to `refused`."""
     files: re.Pattern[str] = re.compile("(?!)")
-    """What reads files, which a connection may allow."""
+    """Names that read files, which a connection may allow."""
 
     def forbids(self, name: str) -> bool:
         """Whether a query may not call a function."""
@@ -27,12 +27,12 @@ class Effects:
         return bool(self.refused.fullmatch(name)) and not self.harmless.fullmatch(name)
 
     def reads_files(self, name: str) -> bool:
-        """Whether a function reads files that a connection must name the folder of."""
+        """Whether a function reads files, and so needs a folder that the connection names."""
         return bool(self.files.fullmatch(name.lower()))
 
 
 _POSTGRESQL = Effects(
-    # Of its own functions named pg_… only those known to be harmless: each version brings further ones.
+    # Every pg_… function but those known to be harmless: each version of PostgreSQL adds some.
     refused=re.compile(
         r"pg_.*|binary_upgrade_.*|brin_(de)?summarize.*|gin_clean_pending_list"
         r"|set_config|nextval|setval|lo_.*|loread|lowrite"
@@ -82,7 +82,7 @@ _BY_DIALECT = {
 
 
 def effects(dialect: str) -> Effects:
-    """Those of a database, by SQLAlchemy's name of its dialect."""
+    """The functions of a database, by SQLAlchemy's name of its dialect."""
     return _BY_DIALECT.get(dialect, _UNKNOWN)
 
 
@@ -90,4 +90,4 @@ VARYING = re.compile(
     r"random|random_normal|rand|randomblob|gen_random_uuid|uuid|uuidv4|uuidv7|newid|clock_timestamp|timeofday"
     r"|tablesample|sample"
 )
-"""Words by which a query gives other rows each time it runs."""
+"""Names that make the result of a query differ from run to run."""

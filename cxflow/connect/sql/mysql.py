@@ -1,4 +1,4 @@
-"""MySQL and MariaDB as a source, untested: in a read-only session, by drivers that send one statement at a time."""
+"""MySQL and MariaDB as a source, untested: a read-only session, and drivers that send one statement at a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cxflow.connect.sql.database import SourceDatabase
 
 
 class Mysql(SourceDatabase):
-    """One snapshot, of tables that have any (InnoDB's)."""
+    """One snapshot, which InnoDB's tables have."""
 
     drivers: ClassVar[tuple[str, ...]] = ("pymysql", "mysqldb")
     has_one_snapshot: ClassVar[bool] = True

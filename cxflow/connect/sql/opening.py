@@ -27,7 +27,7 @@ _DIALECTS = (*_KINDS, "mssql", "oracle")
 
 
 def parsed(secret: str) -> sa.URL:
-    """A SQLAlchemy URL taken apart. Raises ConfigError, which does not show it, where there is no such driver."""
+    """A parsed SQLAlchemy URL. Raises ConfigError, which never shows it, if it is not valid or has no driver."""
     # What stands before the first colon names the driver; without `//` it might be anything.
     name = secret.partition("://")[0]
     try:
@@ -59,8 +59,8 @@ def parsed(secret: str) -> sa.URL:
 def opened(
     url: sa.URL, folder: Path, timeout_seconds: float, folders: Sequence[str] = ()
 ) -> Iterator[SourceDatabase]:
-    """The database behind a URL, whose file is seen from `folder`; so are the `folders` that DuckDB's queries may
-    read files of.
+    """The database behind a URL. Its file, and the `folders` whose files DuckDB's queries may read, are relative to
+    `folder`.
 
     Raises what `SourceDatabase.opened` raises, and ConfigError for a file that is not there.
     """

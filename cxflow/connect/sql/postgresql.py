@@ -1,10 +1,10 @@
-"""PostgreSQL as a source. What holds whatever a query says:
+"""PostgreSQL as a source. It stays read-only whatever a query contains:
 
-- The session is read-only by the options of its connection, and the transaction by its own BEGIN; a transaction that
-  has begun to read cannot be made to write.
-- What a stream declares goes through a cursor of the server: `DECLARE … CURSOR FOR` takes a SELECT without CTEs that
-  write, and psycopg sends it by the extended protocol, which takes one statement. Its simple protocol, which takes
-  several, sends statements of our own alone.
+- The session is read-only by its connection options, and the transaction by its own BEGIN. PostgreSQL does not let a
+  transaction that has read anything become read-write.
+- What a stream declares is read through a server-side cursor. `DECLARE … CURSOR FOR` takes a SELECT without
+  data-modifying CTEs, and psycopg sends it with the extended protocol, which takes a single statement. psycopg's
+  simple protocol, which takes several, is only used for cxflow's own statements.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from cxflow.connect.sql.database import SourceDatabase
 CONNECT_TIMEOUT_SECONDS = 30
 _READ_ONLY = "-c default_transaction_read_only=on"
 _NO_OPTIONS = ("unsupported startup parameter", "command-line options")
-"""What PgBouncer and RDS Proxy say to options of a connection."""
+"""How PgBouncer and RDS Proxy refuse connection options."""
 
 
 class Postgresql(SourceDatabase):
-    """By psycopg, in one read-only snapshot."""
+    """Read with psycopg, in one REPEATABLE READ snapshot."""
 
     drivers: ClassVar[tuple[str, ...]] = ("psycopg",)
     has_one_snapshot: ClassVar[bool] = True
@@ -43,16 +43,16 @@ class Postgresql(SourceDatabase):
     def _begin(self) -> None:
         self._run(f"SET LOCAL statement_timeout = {max(1, round(self._timeout_seconds * 1000))}")
         self._run("SET LOCAL TIME ZONE 'UTC'")
-        # Other styles psycopg does not read.
+        # psycopg reads no other style.
         self._run("SET LOCAL DateStyle = 'ISO'")
         self._run("SET LOCAL IntervalStyle = 'postgres'")
 
 
 def _connector(own_options: str) -> Callable[..., Any]:
-    """What connects in SQLAlchemy's stead: read-only from the first statement, of SQLAlchemy's own too."""
+    """A listener that connects for SQLAlchemy, so that even SQLAlchemy's own first statements are read-only."""
 
     def connect(dialect: sa.Dialect, _record: Any, arguments: Any, keywords: dict[str, Any]) -> Any:
-        # Here, not above: psycopg is an extra.
+        # Imported here because psycopg is an extra.
         from psycopg import IsolationLevel, OperationalError
 
         from cxflow.connect.sql.postgresql_values import register
@@ -62,11 +62,11 @@ def _connector(own_options: str) -> Callable[..., Any]:
         except OperationalError as problem:
             if not any(mark in str(problem) for mark in _NO_OPTIONS):
                 raise
-            # A pooler, which would not take them. Nor may its sessions be changed, which others get after us: the
-            # transaction alone is read-only then, and there is one.
+            # A pooler that refuses options. Its sessions are shared, so they are left as they are: only the
+            # transaction is read-only then.
             keywords["options"] = own_options
             driver = dialect.connect(*arguments, **keywords)
-        # psycopg's BEGIN says both.
+        # psycopg puts both into its BEGIN.
         driver.read_only = True
         driver.isolation_level = IsolationLevel.REPEATABLE_READ
         register(driver)

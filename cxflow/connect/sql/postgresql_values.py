@@ -1,4 +1,4 @@
-"""How values of PostgreSQL become Python's. Imported by `postgresql` once it is connected: psycopg is an extra."""
+"""Loads values of PostgreSQL into Python. Imported by `postgresql` when it connects, because psycopg is an extra."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TIMES: dict[str, Any] = {
     "timetz": None,
     "interval": None,
 }
-"""Types that have values which Python has not, and a value of theirs that it has (where a cursor may be of them)."""
+"""Types with values that Python cannot represent, and one that it can (for types that a cursor may have)."""
 _LIKE = {psycopg.postgres.types[name].oid: like for name, like in _TIMES.items()}
 _AS_WRITTEN = ("json", "jsonb", "uuid")
 """Parsed, a JSON number would be rounded and a JSON text lose its quotes."""
@@ -33,21 +33,21 @@ _TEXTS = (0, "text", "varchar", "bpchar", "name", "xml", *_AS_WRITTEN)
 
 
 def register(driver: psycopg.Connection[Any]) -> None:
-    """Have a connection's values read so that none of them breaks off the reading."""
+    """Make a connection load every value, so that none ends the reading."""
     for oid in _LIKE:
         driver.adapters.register_loader(oid, _TimeLoader)
     driver.adapters.register_loader("interval", _IntervalLoader)
-    # What psycopg calls ascii is SQL_ASCII: a database that keeps bytes and knows no encoding.
+    # psycopg calls SQL_ASCII ascii: such a database stores bytes in any encoding.
     is_encoded = driver.info.encoding != "ascii"
     for each in _AS_WRITTEN if is_encoded else _TEXTS:
         driver.adapters.register_loader(each, TextLoader if is_encoded else _BytesLoader)
 
 
 class _TimeLoader(Loader):
-    """Times as psycopg reads them, and those that Python has not as text."""
+    """Loads times as psycopg does, and those that Python cannot represent as `Unreadable`."""
 
     usual: type[abc.Loader] | None = None
-    """What reads them; unset: what psycopg takes for their type."""
+    """The loader to try first; unset: psycopg's own for the type."""
 
     def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
         super().__init__(oid, context)
@@ -65,8 +65,8 @@ class _TimeLoader(Loader):
 
 
 class _IntervalLoader(_TimeLoader):
-    """Intervals by psycopg's loader in Python: the compiled one takes years beyond its range for others. Both take one
-    without end for none at all."""
+    """Loads intervals with psycopg's loader in Python: its compiled one overflows at large numbers of years. Both load
+    an infinite interval as zero."""
 
     usual = IntervalLoader
 
@@ -76,14 +76,14 @@ class _IntervalLoader(_TimeLoader):
 
 
 class _BytesLoader(Loader):
-    """Bytes as UTF-8; `row_tables` finds those that are not."""
+    """Decodes bytes as UTF-8; `row_tables` finds those that are not."""
 
     def load(self, data: Buffer) -> str:
         return bytes(data).decode("utf-8", "surrogateescape")
 
 
 def _why(text: str) -> str:
-    """What is the matter with a time that Python has not."""
+    """Why Python cannot represent a time."""
     if text.endswith("infinity"):
         return "is infinite"
     if text.endswith(" BC"):

@@ -1,9 +1,9 @@
-"""The first of two walls before a source: by its own text a query is one statement that reads. Called by `connector`.
+"""The first of two safeguards of a source: a query must be one statement that only reads. Called by `connector`.
 
-sqlglot takes the text apart, in the dialect of the database, before anything is sent. What it cannot parse (a dialect
-has more than any parser knows) may still be sent where its words alone prove enough: it begins as a query, holds no
-second statement, closes no parenthesis that it did not open, and no word in it writes. The second wall is the
-database's own, and does not trust this one: see `database`.
+sqlglot parses the query in the dialect of its database before anything is sent. Databases have syntax that no parser
+knows, so a query that does not parse is still sent if its tokens prove enough: it begins like a query, has no second
+statement, closes no parenthesis that it did not open, and no keyword in it writes. The second safeguard is the
+database itself, and does not rely on this one: see `database`.
 """
 
 from __future__ import annotations
@@ -24,15 +24,16 @@ _WRITING_WORDS = re.compile(
     "INSERT|UPDATE|DELETE|MERGE|INTO|COPY|CALL|EXEC|EXECUTE|DO|SET|TRUNCATE|CREATE|ALTER|DROP|GRANT|LOCK"
     "|SHARE|ATTACH|DETACH|PRAGMA|INSTALL|LOAD|COMMIT|ROLLBACK|BEGIN"
 )
-"""What none of a query's bare words may be where only its words are known."""
+"""Keywords that are refused in a query that does not parse."""
 _EXECUTED_COMMENTS = ("/*!", "/*M!", "{#")
-"""What is a comment to the parser, and not to MySQL."""
+"""Comments to the parser that MySQL executes."""
 
 
 def reading(query: str, dialect: str, *, files: bool = False) -> str:
-    """The query, without what follows its end. `dialect` is SQLAlchemy's name; `files` lets DuckDB read files.
+    """Return the query up to its end, without semicolons and comments behind it.
 
-    Raises ConfigError that says what is not allowed, where it is not one statement that reads.
+    `dialect` is SQLAlchemy's name of the database; `files` allows DuckDB's functions that read files. Raises
+    ConfigError that says what is not allowed if the query is not one statement that only reads.
     """
     tokens = _tokens(query, dialect)
     statement = _one_statement(tokens)
@@ -40,7 +41,7 @@ def reading(query: str, dialect: str, *, files: bool = False) -> str:
     if statement[0].text.upper() not in _FIRST_WORDS:
         raise _refused(f"begins with {statement[0].text[:40]!r}")
     if any(len(token.text) > token.end - token.start + 1 for token in statement):
-        # What follows a command is one text to the tokenizer: nothing would be seen in it.
+        # The tokenizer takes all that follows a command for one text, which would hide what is in it.
         raise _refused("holds a command")
     _stays_inside(statement)
     for name in _called(statement, query):
@@ -56,17 +57,17 @@ def reading(query: str, dialect: str, *, files: bool = False) -> str:
 
 
 def varies(query: str, dialect: str) -> str | None:
-    """The first word in a query by which it gives other rows each time it runs, as far as that shows."""
+    """The first name in a query that makes its result differ from run to run, such as `random`, if there is one."""
     bare = (token.text for token in _tokens(query, dialect) if _is_name(token))
     return next((word for word in bare if VARYING.fullmatch(word.lower())), None)
 
 
 def _tokens(query: str, dialect: str) -> list[Token]:
-    # Here, not above: it takes a third of a second, which streams of tables and of files need not wait for.
+    # Imported here because it takes a third of a second, and only queries need it.
     import sqlglot
 
     if dialect in ("mysql", "mariadb") and any(mark in query for mark in _EXECUTED_COMMENTS):
-        raise _refused("holds a comment that MySQL would run")
+        raise _refused("holds a comment that MySQL executes")
     try:
         return sqlglot.tokenize(query, read=_parser_dialect(dialect))
     except sqlglot.errors.TokenError:
@@ -74,7 +75,7 @@ def _tokens(query: str, dialect: str) -> list[Token]:
 
 
 def _one_statement(tokens: Sequence[Token]) -> Sequence[Token]:
-    """What stands before the semicolons at the end, if any."""
+    """The tokens before the semicolons at the end, if any."""
     end = next(
         (place for place, token in enumerate(tokens) if token.text == ";" and not _quoted(token)), None
     )
@@ -87,7 +88,7 @@ def _one_statement(tokens: Sequence[Token]) -> Sequence[Token]:
 
 
 def _stays_inside(statement: Sequence[Token]) -> None:
-    """Raises where a parenthesis closes that the query did not open: it is sent inside of one."""
+    """Raise if parentheses do not match: the query is sent as a sub-select, which it must not close."""
     depth = 0
     for token in statement:
         if not _quoted(token):
@@ -99,7 +100,7 @@ def _stays_inside(statement: Sequence[Token]) -> None:
 
 
 def _called(statement: Sequence[Token], query: str) -> Iterator[str]:
-    """Every name that a parenthesis follows, in quotation marks or not."""
+    """Every name followed by a parenthesis, quoted or not."""
     for token, following in pairwise(statement):
         if following.text == "(" and not _quoted(following) and _is_name(token, quoted=True):
             if query[max(0, token.start - 2) : token.start].upper() == "U&":
@@ -108,7 +109,7 @@ def _called(statement: Sequence[Token], query: str) -> Iterator[str]:
 
 
 def _only_reads(text: str, statement: Sequence[Token], dialect: str) -> None:
-    """Raises where the parsed statement, or else one of its words, does more than read."""
+    """Raise if the parsed statement (or, if it does not parse, one of its keywords) does more than read."""
     import sqlglot
 
     try:
@@ -126,7 +127,7 @@ def _only_reads(text: str, statement: Sequence[Token], dialect: str) -> None:
 
 
 def _writes(node: exp.Expr) -> str | None:
-    """What a node of a query does other than read."""
+    """What a node of a query does besides reading, or None."""
     from sqlglot import exp
 
     if isinstance(node, exp.Into):
@@ -150,14 +151,14 @@ def _is_name(token: Token, *, quoted: bool = False) -> bool:
 
 
 def _quoted(token: Token) -> bool:
-    """Whether the text of a token stands in quotation marks of some kind, or is a number."""
+    """Whether a token is a string, a quoted name or a number."""
     from sqlglot import TokenType
 
     return token.token_type in (TokenType.IDENTIFIER, TokenType.NUMBER) or "STRING" in token.token_type.name
 
 
 def _parser_dialect(dialect: str) -> str | None:
-    """sqlglot's name of SQLAlchemy's dialect; None for its own, which is nobody's."""
+    """sqlglot's name for a SQLAlchemy dialect; None (its generic SQL) for one it does not know."""
     from sqlglot.dialects.dialect import Dialect
 
     name = {"postgresql": "postgres", "mariadb": "mysql", "mssql": "tsql"}.get(dialect, dialect)

@@ -26,13 +26,13 @@ _MOST_DIGITS = 38
 
 
 class Unreadable(str):
-    """A value that Python has not (a time without end), as text. In a list or a range it lands as that text; as a
-    column's value it makes its row one that is refused."""
+    """A value that Python cannot represent (an infinite time), as text. Inside a list or a range it lands as that
+    text; as a column's value it gets its row refused."""
 
     why: str
-    """What is the matter with it: the end of a sentence that begins with the column."""
+    """The reason, as the predicate of a sentence whose subject is the column."""
     like: Any
-    """A value of its kind that Python has, or None."""
+    """A value of the same type that Python can represent, or None."""
 
     def __new__(cls, text: str, why: str, like: Any = None) -> Unreadable:
         made = super().__new__(cls, text)
@@ -49,7 +49,7 @@ class Partition:
     refused: pa.Table | None = None
     """Those that cannot, if any: `reason` and `payload`, JSON."""
     last: Any = None
-    """The last value of the cursor column that is there and can be read."""
+    """The last readable value of the cursor column that is not null."""
 
     @property
     def rows(self) -> int:
@@ -63,9 +63,9 @@ class RowTables:
     def __init__(self, names: Sequence[str], *, key: Sequence[str] = (), cursor: int | None = None) -> None:
         self.names = unique_names(names)
         self._key = [name for name in key if name in self.names]
-        """The columns that tell a refused row from others."""
+        """The columns that identify a refused row in its reason."""
         self._cursor = cursor
-        """The place of the column of which the last value is told."""
+        """The position of the column whose last value is reported."""
         self._types: dict[str, pa.DataType] = {}
 
     def partition(self, rows: Sequence[Sequence[Any]]) -> Partition:
@@ -117,7 +117,7 @@ class _UnreadableError(ValueError):
 
 
 def _fault(value: Any) -> str | None:
-    """What is the matter with a value that cannot land, or None."""
+    """Why a value cannot land, or None."""
     if isinstance(value, Unreadable):
         return value.why
     if isinstance(value, str | list | tuple | dict):

@@ -42,7 +42,7 @@ def one_without_cursor(stream: SqlStream) -> sa.Select[Any]:
 
 
 def one_infinite(stream: SqlStream) -> sa.Select[Any]:
-    """1 where the cursor of some row is a time without end."""
+    """1 where the cursor of some row is infinite."""
     return _one(stream, _is_infinite(stream))
 
 
@@ -57,7 +57,7 @@ def whole(stream: SqlStream) -> sa.Select[Any]:
 
 
 def within(stream: SqlStream, edges: Edges, *, infinite: bool = False) -> sa.Select[Any]:
-    """The rows of a window, by the keyset; with `infinite` also those of a time without end, which no window holds."""
+    """The rows of a window, by the keyset. `infinite` adds those whose cursor is infinite, which no window holds."""
     cursor = _column(stream.cursor[0])
     condition = cursor < edges.end
     if edges.start is not None:

@@ -1,5 +1,5 @@
-"""SQLite as a source. What holds whatever a query says: the file is opened by the system for reading alone, the
-connection refuses to write, and Python's `execute` takes one statement."""
+"""SQLite as a source. It stays read-only whatever a query contains: the file is opened with `mode=ro`, the connection
+is `query_only`, and Python's `execute` takes a single statement."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Sqlite(SourceDatabase):
         return super()._engine(url, **arguments)
 
     def _begin(self) -> None:
-        # Undecodable bytes become halves of characters, which no text in UTF-8 holds: `row_tables` finds them.
+        # Bytes that are not UTF-8 become surrogates, which valid text never has: `row_tables` finds them.
         self._driver.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
         self._run("PRAGMA query_only = ON")
-        self._run("BEGIN")  # sqlite3 begins none by itself before it writes
+        self._run("BEGIN")  # the sqlite3 module only begins a transaction before it writes
 
     def _interrupt(self) -> Callable[[], None] | None:
         interrupt: Callable[[], None] = self._driver.interrupt
