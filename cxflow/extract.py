@@ -29,6 +29,7 @@ def extract(
     """
     extracted_at = datetime.now(UTC)
     connector.check(stream)
+    landing.require(settings)
     with landing.writing(limit) as writer:
         try:
             next_cursor = connector.read(stream, window, cursor, writer)

@@ -139,7 +139,7 @@ class Warehouse(_Frozen):
 class Landing(_Frozen):
     """Where raw batches are kept."""
 
-    url: str = "landing"
+    url: str = Field(default="landing", min_length=1)
     """A folder, or any fsspec URL."""
     storage_options: dict[str, Secret | str | int | bool] = Field(default_factory=dict, repr=False)
     """What fsspec needs to open it."""
@@ -273,7 +273,7 @@ class Settings(_Frozen):
 
     def path(self, relative: str | Path) -> Path:
         """A path of the configuration, seen from the project's folder."""
-        return (self._folder / relative).resolve()
+        return Path(os.path.realpath(self._folder / relative))  # a loop of links is told where it is used
 
 
 _TOO_DEEP = f"tables or lists are nested deeper than {DEEPEST_TABLE} levels"
