@@ -126,16 +126,21 @@ def storage(settings: Settings) -> tuple[fsspec.AbstractFileSystem, str]:
 
 
 def require(settings: Settings) -> None:
-    """Make the landing zone's root where it is local, so that a wrong one is told before anything is read.
+    """Try to make the landing zone's root where it is local, so that a wrong one is told before anything is read.
 
-    Raises ConfigError for one that cannot be made or written.
+    Leaves nothing behind. Raises ConfigError for one that cannot be made or written.
     """
     file_system, root = storage(settings)
-    if isinstance(file_system, LocalFileSystem):
-        with _reached(settings):
-            Path(root).mkdir(parents=True, exist_ok=True)
-            if not os.access(root, os.W_OK | os.X_OK):
-                raise PermissionError(errno.EACCES, "no right to write", root)
+    if not isinstance(file_system, LocalFileSystem):
+        return
+    made = [folder for folder in (Path(root), *Path(root).parents) if not os.path.lexists(folder)]
+    with _reached(settings):
+        Path(root).mkdir(parents=True, exist_ok=True)
+        if not os.access(root, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, "no right to write", root)
+    for folder in made:
+        with suppress(OSError):  # another worker has used it meanwhile
+            folder.rmdir()
 
 
 def new_batch_id(window: Window, extracted_at: datetime) -> str:
