@@ -7,15 +7,11 @@ says anew what it said before.
 
 from __future__ import annotations
 
-import glob
 import os
 import re
 import stat
-import tarfile
-import zipfile
-import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +22,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from cxflow.connect.connector import Cursor
+from cxflow.connect.file_system import as_text, opened, reading
 from cxflow.connect.known_files import KnownFile, KnownFiles, digest_of
 from cxflow.errors import ConfigError, SourceError, TransientError
 from cxflow.model.window import Window
@@ -38,15 +35,6 @@ _LATEST = datetime(9999, 12, 31, tzinfo=UTC)
 _UNFINISHED = (".tmp", ".part", ".partial", ".crdownload", ".filepart")
 _LONGEST_NAME = 80
 """Characters of a name that a local copy keeps, from its end: an object's may be longer than a file's."""
-_DAMAGED = (
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    zlib.error,
-    EOFError,
-    NotImplementedError,  # a compression that Python does not know
-    RuntimeError,  # an encrypted archive
-)
-"""What archives raise over their content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +90,8 @@ class FileSet:
         globs = []
         file_systems: list[fsspec.AbstractFileSystem] = []
         for pattern in self.patterns:
-            if "://" in pattern:
-                with _opening(pattern):
-                    file_system, path = fsspec.core.url_to_fs(_with_archive(pattern, root), **options)
-                globs.append(path)
-            else:
-                file_system = LocalFileSystem()
-                # The project's folder is no glob, whatever its name; `..` and `.` would not match a listing.
-                inside = os.path.join(glob.escape(str(root)), pattern)
-                globs.append(os.path.normpath(inside))
+            file_system, path = opened(pattern, root, options)
+            globs.append(path)
             file_systems.append(file_system)
         if any(other != file_systems[0] for other in file_systems):
             raise ConfigError(
@@ -135,7 +116,7 @@ class FileSet:
                 if info["type"] != "file" or name.startswith(".") or name.endswith(_UNFINISHED):
                     continue
                 modified_at = self._modified(info)
-                path = _as_text(place)
+                path = as_text(place)
                 file = SourceFile(
                     path=path,
                     size=int(info["size"]),
@@ -154,14 +135,10 @@ class FileSet:
 
     def _glob(self, pattern: str) -> dict[str, dict[str, Any]]:
         glob = pattern.replace(DATE_MARK, "*")
-        # What may not be listed is left out unless somebody minds; only the local file system can be told to.
-        minds = {"on_error": _refuse} if self.is_local else {}
         try:
-            matches: dict[str, dict[str, Any]] = self.file_system.glob(glob, detail=True, **minds)
+            matches: dict[str, dict[str, Any]] = self.file_system.glob(glob, detail=True)
         except PermissionError as problem:
-            raise SourceError(
-                f"no right to list {_as_text(problem.filename or glob)}", value=pattern
-            ) from problem
+            raise SourceError(f"no right to list {glob}", value=pattern) from problem
         except OSError as problem:
             raise TransientError(f"{glob} cannot be listed: {problem}", value=pattern) from problem
         except ValueError as problem:
@@ -177,7 +154,7 @@ class FileSet:
             day = datetime.strptime(match["day"] if match else "", "%Y-%m-%d")  # noqa: DTZ007  the zone follows
         except ValueError:
             raise SourceError(
-                f"the path {_as_text(place)} matches, but holds no date where {DATE_MARK} stands",
+                f"the path {as_text(place)} matches, but holds no date where {DATE_MARK} stands",
                 value=pattern,
             ) from None
         return day.replace(tzinfo=self._zone)
@@ -205,7 +182,7 @@ class FileSet:
     def digest(self, file: SourceFile) -> str:
         """Of its content, which is read for it unless it was before."""
         if file.path not in self._digests:
-            with _reading(file), self._content(file) as content:
+            with reading(file.path), self._content(file) as content:
                 self._digests[file.path] = digest_of(content)
         return self._digests[file.path]
 
@@ -218,13 +195,13 @@ class FileSet:
         if file.place or not self.is_local:
             name = file.path.rsplit("/", 1)[-1].replace("\\", "_")
             local = folder / f"{number:06d}-{name[-_LONGEST_NAME:]}"
-            with _reading(file):
+            with reading(file.path):
                 if self.is_local:
                     local.symlink_to(file.place)
                 else:
                     self.file_system.get_file(file.found_at, str(local))
         if self.keeps_digests and file.path not in self._digests:
-            with _reading(file), open(local, "rb", buffering=0) as content:
+            with reading(file.path), open(local, "rb", buffering=0) as content:
                 self._digests[file.path] = digest_of(content)
         return local
 
@@ -293,61 +270,6 @@ def _is_news(
             known.add(file.path, now)
             return False
     return True
-
-
-@contextmanager
-def _opening(pattern: str) -> Iterator[None]:
-    """Errors of opening a file system in the block, as errors that name the path."""
-    try:
-        yield
-    except (ImportError, ValueError, TypeError) as problem:
-        raise ConfigError(f"{pattern} cannot be opened: {problem}", value=pattern) from problem
-    except FileNotFoundError as problem:
-        raise SourceError(f"{pattern} names an archive that is not there", value=pattern) from problem
-    except (PermissionError, IsADirectoryError, *_DAMAGED) as problem:
-        raise SourceError(
-            f"{pattern} cannot be opened: {problem}", value=pattern, fix="is it an archive, and whole?"
-        ) from problem
-    except OSError as problem:
-        raise TransientError(f"{pattern} cannot be opened: {problem}", value=pattern) from problem
-
-
-@contextmanager
-def _reading(file: SourceFile) -> Iterator[None]:
-    """Errors of the file system in the block, as errors that name the file."""
-    try:
-        yield
-    except PermissionError as problem:
-        raise SourceError(f"no right to read {file.path}", value=file.path) from problem
-    except FileNotFoundError as problem:
-        raise TransientError(f"{file.path} is gone since it was listed", value=file.path) from problem
-    except OSError as problem:
-        raise TransientError(f"{file.path} cannot be read: {problem}", value=file.path) from problem
-    except _DAMAGED as problem:
-        raise SourceError(f"{file.path} cannot be read: {problem}", value=file.path) from problem
-
-
-def _refuse(problem: OSError) -> None:
-    """What to do about a folder that cannot be listed. One that is not there holds nothing."""
-    if not isinstance(problem, FileNotFoundError | NotADirectoryError):
-        raise problem
-
-
-def _with_archive(pattern: str, root: Path) -> str:
-    """A URL with the local archive that it ends in (`zip://*.csv::exports.zip`) seen from the project's folder."""
-    *inner, archive = pattern.split("::")
-    if not inner or "://" in archive:
-        return pattern
-    return "::".join([*inner, os.path.join(root, archive)])
-
-
-def _as_text(path: str) -> str:
-    """A path that is UTF-8: bytes that are not as `\\xNN`."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return path.encode(errors="surrogateescape").decode(errors="backslashreplace")
-    return path
 
 
 def _etag(info: dict[str, Any]) -> str | None:
