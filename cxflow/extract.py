@@ -37,6 +37,7 @@ def extract(
     """
     extracted_at = datetime.now(UTC)
     connector.check(stream)
+    landing.require(settings)
     with landing.writing(limit) as writer:
         next_cursor = _pull(connector.read(stream, window, cursor), writer)
         writer.verify()

@@ -104,7 +104,7 @@ def lint(settings: Settings, connection: str) -> list[str]:
     """
     checked = []
     connector = open_connection(settings, connection)
-    with workbench() as database:
+    with _at(connection), workbench() as database:
         for name, stream in connector.streams.items():
             with _at(connection, name):
                 check_mapping(stream, database)

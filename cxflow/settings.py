@@ -29,11 +29,16 @@ from pydantic import (
 from cxflow import revealed
 from cxflow.errors import ConfigError
 from cxflow.model.currencies import known_currency
-from cxflow.model.names import known_zone
+from cxflow.model.names import LONGEST_NAME_BYTES, known_zone, plain_name
 from cxflow.model.names import nearest as nearest  # part of what this module offers
 from cxflow.model.schedule import known_schedule
+from cxflow.model.stream import LONGEST
 
 FILE_NAME = "cxflow.toml"
+LARGEST_FILE_BYTES = 10_000_000
+"""More than a thousand streams take."""
+DEEPEST_TABLE = 50
+"""How many tables and lists may stand in one another: several times what any setting needs."""
 
 
 class _Frozen(BaseModel):
@@ -44,6 +49,7 @@ class _Frozen(BaseModel):
         validate_default=True,
         use_attribute_docstrings=True,
         hide_input_in_errors=True,
+        allow_inf_nan=False,
     )
 
 
@@ -95,7 +101,7 @@ def _kept(secret: str) -> SecretStr:
 class Project(_Frozen):
     """What the project is about."""
 
-    name: str = Field(default="cxflow", pattern=r"^[a-z][a-z0-9_-]*$")
+    name: str = Field(default="cxflow", pattern=r"^[a-z][a-z0-9_-]*$", max_length=LONGEST_NAME_BYTES)
     timezone: str = "UTC"
     """IANA name of the zone in which KPIs cut days, weeks and months."""
     currency: str = Field(default="EUR", pattern=r"^[A-Z]{3}$")
@@ -133,7 +139,7 @@ class Warehouse(_Frozen):
 class Landing(_Frozen):
     """Where raw batches are kept."""
 
-    url: str = "landing"
+    url: str = Field(default="landing", min_length=1)
     """A folder, or any fsspec URL."""
     storage_options: dict[str, Secret | str | int | bool] = Field(default_factory=dict, repr=False)
     """What fsspec needs to open it."""
@@ -148,7 +154,7 @@ class Quality(_Frozen):
     """Batches smaller than this are never stopped for their share: one bad record in three is no alarm."""
     earliest: date = date(1990, 1, 1)
     """Events dated before this day are implausible (a clock that was reset, an empty field read as zero)."""
-    future_tolerance_seconds: float = Field(default=86400, ge=0)
+    future_tolerance_seconds: float = Field(default=86400, ge=0, le=LONGEST.total_seconds())
     """How far ahead of the moment of extraction an event may be dated."""
 
 
@@ -171,7 +177,7 @@ class Kpis(_Frozen):
     min_n: int = Field(default=10, ge=1)
     """Values from fewer observations are suppressed: stored without value and interval."""
     service_level_seconds: float = Field(default=20, gt=0)
-    repeat_contact_days: float = Field(default=7, gt=0)
+    repeat_contact_days: float = Field(default=7, gt=0, le=LONGEST.days)
     rates: dict[str, float] = Field(default_factory=dict)
     """Currency code to units of the project's currency for one unit of it."""
 
@@ -192,7 +198,7 @@ class Airflow(_Frozen):
     """First data interval of scheduled runs."""
     retries: int = Field(default=3, ge=0)
     """Tries again after a transient error."""
-    retry_delay_seconds: float = Field(default=300, gt=0)
+    retry_delay_seconds: float = Field(default=300, gt=0, le=LONGEST.total_seconds())
 
     _cron = field_validator("schedule")(known_schedule)
 
@@ -200,8 +206,7 @@ class Airflow(_Frozen):
 def _plain_names(tables: dict[str, Any]) -> dict[str, Any]:
     """Names of connections and streams stand in ids and in paths of the landing zone."""
     for name in tables:
-        if not re.fullmatch(r"\w[\w-]*", name):
-            raise ValueError(f"{name!r} is no name: letters, digits, _ and - (no blank, dot, colon or slash)")
+        plain_name(name)
     return tables
 
 
@@ -209,7 +214,11 @@ class Connection(BaseModel):
     """One configured instance of a connector. Connectors extend this model with settings of their own."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+        allow_inf_nan=False,
     )
 
     name: str = ""
@@ -264,25 +273,42 @@ class Settings(_Frozen):
 
     def path(self, relative: str | Path) -> Path:
         """A path of the configuration, seen from the project's folder."""
-        return (self._folder / relative).resolve()
+        return Path(os.path.realpath(self._folder / relative))  # a loop of links is told where it is used
 
 
-def _expand(value: Any, where: str) -> Any:
+_TOO_DEEP = f"tables or lists are nested deeper than {DEEPEST_TABLE} levels"
+
+
+def _expand(value: Any, where: str, depth: int = 0) -> Any:
     """`${NAME}` in every text of a TOML tree, from the environment."""
+    if depth > DEEPEST_TABLE:
+        raise ConfigError(f"{FILE_NAME}: {_TOO_DEEP}", value=where[:100])
     if isinstance(value, str):
 
         def of_environment(match: re.Match[str]) -> str:
             name = match[1]
             if name not in os.environ:
                 raise ConfigError(f"{where}: the environment variable {name} is not set", value=name)
-            return os.environ[name]
+            found = os.environ[name]
+            if not _is_text(found):
+                raise ConfigError(f"{where}: the environment variable {name} is not UTF-8", value=name)
+            return found
 
+        if not _is_text(value):
+            raise ConfigError(f"{where}: a text holds the character NUL", value=where)
         return re.sub(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", of_environment, value)
     if isinstance(value, dict):
-        return {key: _expand(item, f"{where}.{key}" if where else key) for key, item in value.items()}
+        return {
+            key: _expand(item, f"{where}.{key}" if where else key, depth + 1) for key, item in value.items()
+        }
     if isinstance(value, list):
-        return [_expand(item, where) for item in value]
+        return [_expand(item, where, depth + 1) for item in value]
     return value
+
+
+def _is_text(value: str) -> bool:
+    """Whether databases and file systems take it."""
+    return "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def explain(problem: ValidationError, model: type[BaseModel], prefix: str = "") -> str:
@@ -330,16 +356,41 @@ def load(folder: Path) -> Settings:
     Raises ConfigError that names each setting at fault, and the nearest valid name of a misspelt one.
     Connections are checked here in their general form only; their connectors check the rest.
     """
-    path = folder / FILE_NAME
-    if not path.is_file():
-        raise ConfigError(f"there is no {FILE_NAME} in {folder}", fix="`cxflow init` makes one")
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
-        raise ConfigError(f"{FILE_NAME} is not valid TOML: {problem}") from problem
+        tree = _parsed(folder / FILE_NAME)
+        home = folder.resolve()
+    except OSError as problem:
+        raise ConfigError(f"{FILE_NAME} in {folder} cannot be read: {problem.strerror}") from problem
+    if not _is_text(str(home)):
+        raise ConfigError(f"the path of the project's folder is not UTF-8: {str(home)!r}", fix="rename it")
     try:
-        settings = Settings.model_validate(_expand(tree, ""), context={"folder": folder.resolve()})
+        settings = Settings.model_validate(_expand(tree, ""), context={"folder": home})
     except ValidationError as problem:
         raise ConfigError(f"{FILE_NAME}:\n{explain(problem, Settings)}") from problem
-    settings._folder = folder.resolve()
+    settings._folder = home
     return settings
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    """The file's tree. Raises ConfigError for one that is no TOML, and OSError."""
+    if not path.is_file():
+        raise ConfigError(f"there is no {FILE_NAME} in {path.parent}", fix="`cxflow init` makes one")
+    if (size := path.stat().st_size) > LARGEST_FILE_BYTES:
+        raise ConfigError(
+            f"{FILE_NAME} has {size:,} bytes: at most {LARGEST_FILE_BYTES:,} are read", value=str(path)
+        )
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except UnicodeDecodeError as problem:
+        line = problem.object.count(b"\n", 0, problem.start) + 1
+        raise ConfigError(
+            f"{FILE_NAME} is not valid TOML: it is not UTF-8 in line {line}", value=str(path)
+        ) from problem
+    except tomllib.TOMLDecodeError as problem:
+        raise ConfigError(f"{FILE_NAME} is not valid TOML: {problem}", value=str(path)) from problem
+    except ValueError as problem:  # Python's own, which names no line
+        raise ConfigError(
+            f"{FILE_NAME} is not valid TOML: a number has too many digits", value=str(path)
+        ) from problem
+    except RecursionError:
+        raise ConfigError(f"{FILE_NAME}: {_TOO_DEEP}", value=str(path)) from None

@@ -5,6 +5,7 @@ No cast fails: what does not fit becomes null beside a `misfit`, and the batch m
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,12 +25,19 @@ MACROS = {
 }
 """Name to definition and meaning. `docs/mapping.md` lists them from here."""
 
-_ZONED = r":\d{2}(\.\d+)?\s*([zZ]|UTC|GMT|[+-]\d{2}(:?\d{2}){0,2})\s*$"
+_OFFSET = r"[+-](?:0\d|1[0-5])(?::?[0-5]\d){0,2}"
+"""An offset from UTC. None was ever further from it than Manila's 15:56 before 1845."""
+_ZONED = rf"(:\d{{2}}(?:\.\d*)?)\s*(?:Z|UTC|GMT|({_OFFSET}))$"
+"""How a time with a zone ends, in capitals."""
 _NAIVE = r"[\dT\s:./-]+"
-"""What a time without a zone is written with: no word (`infinity`, `CET`), no sign of an offset."""
+"""What a time without a zone is written with: no word (`infinity`, `CET`)."""
+_SIGNED = "%:%-%"
+"""An offset, right or wrong, of what is otherwise written without a zone."""
 
 _PLAIN = ("____-__-__T__:__:__Z", "____-__-__T__:__:__.___Z", "____-__-__T__:__:__.______Z")
 """The shapes of most times with a zone."""
+_PLAIN_OFFSET = rf"\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?{_OFFSET}"
+"""The pattern of most others."""
 
 _GROUPED = r"[^.]*|\s*[+-]?\d{1,3}(\.\d{3})+(,\d*)?\s*"
 """A number with a decimal comma: points only between groups of three digits, or none."""
@@ -134,19 +142,35 @@ def _cast_time(raw: str, source: str, notation: Notation) -> tuple[str, str]:
             if not (naive or zoned):
                 # How nearly everybody writes them, told by their shape: a quarter of what the patterns below take.
                 shapes = " OR ".join(f"{raw}::VARCHAR LIKE '{shape}'" for shape in _PLAIN)
+                shapes += f" OR regexp_full_match({raw}::VARCHAR, {literal(_PLAIN_OFFSET)})"
                 plain.append(f"CASE WHEN {shapes} THEN TRY_CAST({raw}::VARCHAR AS TIMESTAMPTZ) END")
-            has_zone = f"regexp_matches({text}, {literal(_ZONED)})"
-            full = rf"regexp_replace({text}, '([T ]\d{{1,2}}:\d{{2}})\s*([zZUG+-])', '\1:00\2')"  # 10:00Z is 10:00:00Z
+            capitals = f"upper({text})"
+            has_zone = f"regexp_matches({capitals}, {literal(_ZONED)})"
+            joined = rf"regexp_replace({capitals}, {literal(_ZONED)}, '\1\2')"  # no offset is UTC, DuckDB's zone here
+            full = rf"regexp_replace({joined}, '([T ]\d{{1,2}}:\d{{2}})([+-])', '\1:00\2')"  # 10:00+01 is 10:00:00+01
             zoned.append(f"CASE WHEN {has_zone} THEN TRY_CAST({full} AS TIMESTAMPTZ) END")
-            has_none = f"NOT {has_zone} AND regexp_full_match({text}, {literal(_NAIVE)})"
-            naive.append(f"CASE WHEN {has_none} THEN TRY_CAST({text} AS TIMESTAMP) END")
+            has_none = f"{text} NOT LIKE '{_SIGNED}' AND regexp_full_match({capitals}, {literal(_NAIVE)})"
+            naive.append(f"CASE WHEN {has_none} THEN TRY_CAST({capitals} AS TIMESTAMP) END")
         elif form in _EPOCHS:
             zoned.append(f"TRY(to_timestamp(TRY_CAST({text} AS DOUBLE) / {_EPOCHS[form]}))")
         elif "%z" in form.lower():
-            zoned.append(f"CAST(try_strptime({text}, {literal(form)}) AS TIMESTAMPTZ)")
+            read = f"CAST(try_strptime({text}, {literal(form)}) AS TIMESTAMPTZ)"
+            if "%z" in form:
+                read = f"CASE WHEN regexp_full_match({text}, {literal(_with_offset(form))}) THEN {read} END"
+            zoned.append(read)
         else:
             naive.append(f"try_strptime({text}, {literal(form)})")
     return _localised(f"coalesce({', '.join(naive)})" if naive else "", [*plain, *zoned], notation.zone)
+
+
+def _with_offset(form: str) -> str:
+    """A time format as a regular expression that looks at nothing but the offset: strptime takes +99:99 for one."""
+    parts = re.split(r"(%-?[A-Za-z%]|\s+)", form)
+    known = {"%z": _OFFSET, "%%": "%"}
+    return "".join(
+        known.get(part) or (r"\s+" if part.isspace() else ".+" if part.startswith("%") else re.escape(part))
+        for part in parts
+    )
 
 
 def _localised(naive: str, zoned: list[str], zone: str | None) -> tuple[str, str]:

@@ -1,10 +1,27 @@
-"""Names that people write: the nearest valid one for a message, and time zones."""
+"""Names that people write: what one may be, the nearest valid one for a message, and time zones."""
 
 from __future__ import annotations
 
 import difflib
+import re
+import unicodedata
 from collections.abc import Iterable
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+LONGEST_NAME_BYTES = 100
+"""Of a connection, a stream or the project, in UTF-8. A name becomes a folder, with a date or a random tail beside
+it, and a piece of an Airflow id: a file system allows 255 bytes (some encrypted ones 143), Airflow 250 characters."""
+
+
+def plain_name(name: str) -> str:
+    """The name, if it can stand in an id and be a folder on every file system. Raises ValueError."""
+    if not re.fullmatch(r"\w[\w-]*", name):
+        raise ValueError(f"{name!r} is no name: letters, digits, _ and - (no blank, dot, colon or slash)")
+    if not unicodedata.is_normalized("NFC", name):
+        raise ValueError(f"{name!r} is no name: some file systems write its letters in another way (NFC)")
+    if (size := len(name.encode())) > LONGEST_NAME_BYTES:
+        raise ValueError(f"{name[:20]!r}… has {size} bytes: a name has at most {LONGEST_NAME_BYTES}")
+    return name
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -15,6 +15,9 @@ from cxflow.model.names import known_zone
 
 DriftOutcome = Literal["accept", "quarantine", "stop"]
 
+LONGEST = timedelta(days=36_500)
+"""Of any duration that is declared: a calendar ends somewhere."""
+
 
 class Projection(BaseModel):
     """Raw columns to one canonical table: `{column: DuckDB SQL expression}`.
@@ -74,7 +77,11 @@ class Stream(BaseModel):
     """One kind of record of a source, and what it means."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+        allow_inf_nan=False,
     )
 
     name: str = ""
@@ -88,9 +95,9 @@ class Stream(BaseModel):
     one. Unset: the time of delivery."""
     deleted: str | None = None
     """Expression that holds for a record its source has deleted."""
-    look_back: timedelta = Field(default=timedelta(0), ge=timedelta(0))
+    look_back: timedelta = Field(default=timedelta(0), ge=timedelta(0), le=LONGEST)
     """How far behind its cursor a scheduled run reads again, for late changes. Seconds or ISO 8601."""
-    lag: timedelta = Field(default=timedelta(0), ge=timedelta(0))
+    lag: timedelta = Field(default=timedelta(0), ge=timedelta(0), le=LONGEST)
     """How much of the newest data the source withholds or may still change."""
     timezone: str | None = None
     """IANA name of the zone of times without one; unset: the connection's."""

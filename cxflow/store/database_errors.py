@@ -152,6 +152,12 @@ def explained(*drivers: type[Exception], scratch: bool = False) -> Iterator[None
             raise
         raise problem.__cause__ from None
     except OSError as problem:
+        if "No usable temporary directory" in str(problem):
+            raise ConfigError(
+                "no folder for temporary files can be written",
+                value="TMPDIR",
+                fix="set TMPDIR to one that can",
+            ) from None
         if not is_full(problem):
             raise
         raise _sorted(problem, scratch=True) from None

@@ -8,6 +8,7 @@ manifest does not exist.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -24,7 +25,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from cxflow import scratch
-from cxflow.errors import SourceError
+from cxflow.errors import ConfigError, CxflowError, SourceError, TransientError
 from cxflow.model.batch import BatchRef, Mode
 from cxflow.model.reading import Query
 from cxflow.model.window import Window
@@ -35,6 +36,18 @@ from cxflow.store.batch_files import BatchWriter, Layout, checksums, count_in, n
 MANIFEST = "manifest.json"
 UNFINISHED = ".tmp"
 """Ends the names of folders that are being written."""
+
+_LASTING = (
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EEXIST,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+)
+"""What a local file system says where trying again will not help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +79,35 @@ class Manifest:
     """Files that are not empty and yet have no record: the first few."""
 
 
+@contextmanager
+def _reached(settings: Settings) -> Iterator[None]:
+    """What the file system of the landing zone raises in the block, as errors that name the setting.
+
+    A full disk passes: `database_errors` says it in one way, whatever filled it.
+    """
+    url = settings.landing.url
+    try:
+        yield
+    except CxflowError:
+        raise
+    except OSError as problem:
+        if scratch.is_full(problem):
+            raise
+        remote = "://" in url  # where other numbers may be a network's
+        lasts = isinstance(problem, PermissionError | FileNotFoundError) or (
+            problem.errno in _LASTING and not remote
+        )
+        kind = ConfigError if lasts else TransientError
+        said = f"{problem.strerror}: {problem.filename}" if problem.filename else str(problem)
+        raise kind(
+            f"the landing zone {url} cannot be used: {said}",
+            value="landing.url",
+            fix="correct landing.url, or give this user the right to read and write there" if lasts else None,
+        ) from problem
+
+
 def storage(settings: Settings) -> tuple[fsspec.AbstractFileSystem, str]:
-    """The landing zone's file system and root path."""
+    """The landing zone's file system and root path. Raises ConfigError where there is no such file system."""
     url = settings.landing.url
     if "://" not in url:
         return LocalFileSystem(auto_mkdir=True), str(settings.path(url))
@@ -77,8 +117,33 @@ def storage(settings: Settings) -> tuple[fsspec.AbstractFileSystem, str]:
         else value
         for name, value in settings.landing.storage_options.items()
     }
-    file_system, root = fsspec.core.url_to_fs(url, **options)
+    try:
+        file_system, root = fsspec.core.url_to_fs(url, **options)
+    except (ImportError, ValueError, TypeError) as problem:
+        raise ConfigError(
+            f"the landing zone {url} cannot be opened: {problem}",
+            value="landing.url",
+            fix="correct landing.url and landing.storage_options, or install the file system's driver",
+        ) from problem
     return file_system, root
+
+
+def require(settings: Settings) -> None:
+    """Try to make the landing zone's root where it is local, so that a wrong one is told before anything is read.
+
+    Leaves nothing behind. Raises ConfigError for one that cannot be made or written.
+    """
+    file_system, root = storage(settings)
+    if not isinstance(file_system, LocalFileSystem):
+        return
+    made = [folder for folder in (Path(root), *Path(root).parents) if not os.path.lexists(folder)]
+    with _reached(settings):
+        Path(root).mkdir(parents=True, exist_ok=True)
+        if not os.access(root, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, "no right to write", root)
+    for folder in made:
+        with suppress(OSError):  # another worker has used it meanwhile
+            folder.rmdir()
 
 
 def new_batch_id(window: Window, extracted_at: datetime) -> str:
@@ -108,12 +173,13 @@ def put_folder(settings: Settings, folder: Path, path: str, *, last: str) -> Non
     """Move a scratch folder's files into the landing zone; its file `last` is what makes it exist."""
     file_system, root = storage(settings)
     target = f"{root}/{path}"
-    if isinstance(file_system, LocalFileSystem):
-        connection, stream, *inside = path.split("/")
-        _put_local(folder, Path(root, connection, stream), Path(*inside))
-        return
-    for item in sorted(folder.iterdir(), key=lambda item: (item.name == last, item.name)):
-        file_system.put_file(str(item), f"{target}/{item.name}")
+    with _reached(settings):
+        if isinstance(file_system, LocalFileSystem):
+            connection, stream, *inside = path.split("/")
+            _put_local(folder, Path(root, connection, stream), Path(*inside))
+            return
+        for item in sorted(folder.iterdir(), key=lambda item: (item.name == last, item.name)):
+            file_system.put_file(str(item), f"{target}/{item.name}")
 
 
 def remove_folder(settings: Settings, path: str) -> None:
@@ -150,12 +216,19 @@ def read_manifest(settings: Settings, batch: BatchRef) -> Manifest:
     file_system, root = storage(settings)
     path = f"{root}/{batch.path}/{MANIFEST}"
     try:
-        with file_system.open(path, "rb") as file:
+        with _reached(settings), suppress(FileNotFoundError), file_system.open(path, "rb") as file:
             return Manifest(**json.load(file))
-    except FileNotFoundError:
+    except (ValueError, TypeError) as problem:  # no JSON, or other fields
         raise SourceError(
-            f"there is no landed batch {batch.batch_id}", connection=batch.connection, stream=batch.stream
-        ) from None
+            f"the manifest of the landed batch {batch.batch_id} is damaged",
+            connection=batch.connection,
+            stream=batch.stream,
+            value=path,
+            fix="put it back from a backup; or remove the batch's folder and run again",
+        ) from problem
+    raise SourceError(
+        f"there is no landed batch {batch.batch_id}", connection=batch.connection, stream=batch.stream
+    )
 
 
 @contextmanager
@@ -185,14 +258,15 @@ def batches(settings: Settings, connection: str, stream: str) -> list[str]:
     file_system, root = storage(settings)
     folder = f"{root}/{connection}/{stream}"
     file_system.invalidate_cache()  # other workers land batches too
-    if not file_system.exists(folder):
-        return []
-    names = [item.rstrip("/").rsplit("/", 1)[-1] for item in file_system.ls(folder, detail=False)]
-    return sorted(
-        name
-        for name in names
-        if not name.endswith(UNFINISHED) and file_system.exists(f"{folder}/{name}/{MANIFEST}")
-    )
+    with _reached(settings):
+        if not file_system.exists(folder):
+            return []
+        names = [item.rstrip("/").rsplit("/", 1)[-1] for item in file_system.ls(folder, detail=False)]
+        return sorted(
+            name
+            for name in names
+            if not name.endswith(UNFINISHED) and file_system.exists(f"{folder}/{name}/{MANIFEST}")
+        )
 
 
 def subset(settings: Settings, batch: BatchRef, rows: list[int]) -> BatchRef:

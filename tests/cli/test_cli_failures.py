@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
@@ -157,6 +158,18 @@ FAULTS = {
     "missing file": ("exports/*.csv", "elsewhere/*.csv", 66, "no file matches"),
     "unset variable": ("exports/*.csv", "${CXFLOW_TEST_UNSET}/*.csv", 78, "CXFLOW_TEST_UNSET is not set"),
 }
+
+
+def test_a_machine_without_a_folder_for_temporary_files_says_so(
+    fresh: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp', '/var/tmp']")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    answer = cxflow("run", "--no-kpis", project=fresh)
+    assert answer.code == 78
+    assert "no folder for temporary files can be written\nfix: set TMPDIR to one that can" in answer.err
 
 
 @pytest.mark.parametrize("command", [["run"], ["run", "--dry-run"]])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -97,10 +97,69 @@ def test_a_time_with_an_offset_needs_no_zone(conform: Any) -> None:
         "2026-03-01T10:00Z": 10,
         "2026-03-01 10:00 -0330": 13.5,
         "2026-03-01T10:00:00+02:00:00": 8,
+        "2026-03-01t10:00:00z": 10,
+        "2026-03-01t10:00:00Z": 10,
+        "2026-03-01T10:00:00z": 10,
+        "2026-03-01t10:00:00.5z": 10 + 0.5 / 3600,
+        "2026-03-01t10:00z": 10,
+        "2026-03-01 10:00:00 +0530": 4.5,
+        "2026-03-01 10:00:00.000 +05:30": 4.5,
+        "2026-03-01T10:00:00utc": 10,
+        "2026-03-01T10:00:00 gmt": 10,
+        "2026-03-01T23:00:00+14:00": 9,
+        "2026-03-01T00:00:00-12:00": 12,
+        "2026-03-01T15:56:00+15:56": 0,
+        "2026-03-01T10:00:00-00:00": 10,
     }
-    instants = [datetime(2026, 3, 1, int(hour), int(hour % 1 * 60), tzinfo=UTC) for hour in hours.values()]
+    instants = [datetime(2026, 3, 1, tzinfo=UTC) + timedelta(hours=hour) for hour in hours.values()]
     assert outcomes(conform, PROMISED, list(hours)) == instants
     assert outcomes(conform, PROMISED, list(hours), zone="America/Lima") == instants
+
+
+IMPOSSIBLE_OFFSETS = [
+    "2026-03-01T10:00:00+99:99",
+    "2026-03-01T10:00:00-99:99",
+    "2026-03-01 10:00:00 +99:99",
+    "2026-03-01T10:00+9999",
+    "2026-03-01T10:00:00+24:00",
+    "2026-03-01T10:00:00-24:00",
+    "2026-03-01T10:00:00+16:00",
+    "2026-03-01T10:00:00-16",
+    "2026-03-01T10:00:00+05:60",
+    "2026-03-01T10:00:00-05:30:60",
+    "2026-03-01T10:00:00-5",
+    "2026-03-01T10:00:00-053",
+    "2026-03-01t10:00:00zz",
+]
+
+
+@pytest.mark.parametrize("zone", [None, "Europe/Madrid"])
+@pytest.mark.parametrize("how", ["csv", "json"])
+def test_an_offset_that_no_place_has_is_refused_and_never_added(
+    conform: Any, how: str, zone: str | None
+) -> None:
+    refused = misfits("order_header.promised_at", IMPOSSIBLE_OFFSETS)
+    if how == "json":
+        assert outcomes(conform, PROMISED, IMPOSSIBLE_OFFSETS, zone=zone) == refused
+        return
+    table = pa.table({"id": [str(number) for number in range(13)], "x": IMPOSSIBLE_OFFSETS})
+    declaration = {"primary_key": ["id"], "to": PROMISED}
+    with conform(declaration, [], arrow=table, connection={"timezone": zone}) as scratch:
+        assert [tuple(reject) for _, *reject in sorted(scratch.refused)] == refused
+
+
+def test_an_offset_that_no_place_has_is_refused_in_a_declared_format_too(conform: Any) -> None:
+    formats = ["%d-%m-%Y %H:%M:%S %z", "%Y.%m.%dT%H:%M%z", "%z %H:%M %d-%m-%Y"]
+    written = ["01-03-2026 10:00:00 +99:99", "2026.03.01T10:00+2400", "-05:60 10:00 01-03-2026"]
+    refused = misfits("order_header.promised_at", written)
+    assert outcomes(conform, PROMISED, written, time_formats=formats) == refused
+    right = ["01-03-2026 10:00:00 +14:00", "2026.03.01T10:00-0530", "+02 10:00 01-03-2026"]
+    read = [
+        datetime(2026, 2, 28, 20, tzinfo=UTC),
+        datetime(2026, 3, 1, 15, 30, tzinfo=UTC),
+        datetime(2026, 3, 1, 8, tzinfo=UTC),
+    ]
+    assert outcomes(conform, PROMISED, right, time_formats=formats) == read
 
 
 def test_a_time_without_a_zone_is_taken_in_the_streams_then_the_connections(conform: Any) -> None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
+import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from file_source import DAY, Drop
+from fsspec.implementations.local import LocalFileSystem
 
-from cxflow.errors import ConfigError
+from cxflow.errors import ConfigError, SourceError
 from cxflow.model.window import Window
 
 
@@ -223,3 +227,194 @@ def test_a_file_delivered_by_others_since_the_last_listing_is_seen(
     first = drop.land("forgetful://bucket/*.csv", cursor={})
     memory.pipe("/bucket/b.csv", b"id\n2\n")
     assert drop.land("forgetful://bucket/*.csv", cursor=first.cursor).ids == ["2"]
+
+
+def _odd(name: bytes) -> str:
+    """A file name that is not UTF-8, as Python spells it."""
+    return os.fsdecode(name)
+
+
+CSV = b"id\n1\n"
+JSON_RECORD = b'{"id":"1"}'
+ODD_FILES = {
+    b"caf\xe9.csv": CSV,
+    b"caf\xe9/x.csv": CSV,
+    b"\xff\xfe.csv": CSV,
+    b"a\\\xe9.csv": CSV,
+    b"a*\xe9.csv": CSV,
+    b"caf\xe9.csv.gz": gzip.compress(CSV),
+    b"caf\xe9.jsonl": JSON_RECORD,
+    b"caf\xe9.json": b"[" + JSON_RECORD + b"]",
+    b"\xe9" * 200 + b".csv": CSV,
+}
+
+
+@pytest.mark.parametrize("name", ODD_FILES, ids=ascii)
+def test_a_file_whose_name_is_not_utf_8_is_read_under_a_name_that_is(drop: Drop, name: bytes) -> None:
+    drop.write(_odd(name), ODD_FILES[name])
+    shown = name.decode(errors="backslashreplace")
+    first = drop.land("**/*.*", cursor={})
+    assert (first.payloads or first.ids) == ([JSON_RECORD.decode()] if b"json" in name else ["1"])
+    assert first.origins == [shown.rsplit("/", 1)[-1]]
+    json.dumps(first.cursor, ensure_ascii=False).encode()
+    assert first.cursor["folder"] + next(iter(first.cursor["files"])) == f"{drop.exports}/{shown}"
+    assert drop.land("**/*.*", cursor=first.cursor).manifest.records == 0
+    connector = drop.connector("**/*.*")
+    [line] = connector.plan(connector.stream("reviews"), Window(None, datetime.now(UTC)), None)
+    assert line.startswith(f"{drop.exports}/{shown} (")
+
+
+def test_a_parquet_file_whose_name_is_not_utf_8_is_read(drop: Drop) -> None:
+    pq.write_table(pa.table({"id": [7]}), drop.write("a.parquet", ""))
+    (drop.exports / "a.parquet").rename(drop.exports / _odd(b"\xe9.parquet"))
+    found = drop.land()
+    assert (found.ids, found.origins) == ([7], ["\\xe9.parquet"])
+
+
+def test_the_day_of_a_file_whose_name_is_not_utf_8_is_found(drop: Drop) -> None:
+    drop.write(_odd(b"caf\xe9-2026-03-01.csv"), CSV)
+    assert drop.land("*-{date}.csv").received == [datetime(2026, 3, 1, tzinfo=UTC)]
+    drop.write(_odd(b"caf\xe9-soon.csv"), CSV)
+    with pytest.raises(SourceError, match=r"caf\\xe9-soon\.csv matches, but holds no date"):
+        drop.land("*-{date}.csv")
+
+
+def test_two_names_that_would_be_shown_alike_are_refused(drop: Drop) -> None:
+    drop.write(_odd(b"caf\xe9.csv"), CSV)
+    drop.write("caf\\xe9.csv", CSV)
+    with pytest.raises(SourceError, match=r"two files would both be called .*caf\\xe9\.csv") as caught:
+        drop.land()
+    assert caught.value.fix == "rename one of them"
+
+
+def test_a_faulty_file_whose_name_is_not_utf_8_is_named(drop: Drop) -> None:
+    drop.write(_odd(b"caf\xe9.csv.gz"), gzip.compress(CSV * 99)[:-9])
+    with pytest.raises(SourceError, match=r"caf\\xe9\.csv\.gz is cut off"):
+        drop.land()
+
+
+def test_an_object_of_a_very_long_name_is_read(drop: Drop, memory: fsspec.AbstractFileSystem) -> None:
+    memory.pipe(f"/bucket/{'x' * 500}.csv", CSV)
+    assert drop.land("memory://bucket/*.csv").ids == ["1"]
+
+
+def _archive(path: Path, *names: str, at: datetime = DAY) -> None:
+    """A ZIP of one-line files, packed on a clock of UTC."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in names:
+            archive.writestr(zipfile.ZipInfo(name, at.timetuple()[:6]), f"id\n{Path(name).stem}\n")
+
+
+def test_the_files_of_an_archive_are_read_once(drop: Drop) -> None:
+    archive = drop.folder / "exports.zip"
+    _archive(archive, "1.csv", "2.csv", "in/3.csv", "4.txt")
+    path = "zip://*.csv::exports.zip"
+    first = drop.land(path, cursor={}, connection={"timezone": "Europe/Madrid"})
+    assert (first.ids, first.origins) == (["1", "2"], ["1.csv", "2.csv"])
+    assert first.received == [DAY - timedelta(hours=1)] * 2, "a ZIP has no zone: its connection's"
+    _archive(archive, "1.csv", "2.csv", "5.csv")
+    second = drop.land(path, cursor=first.cursor, connection={"timezone": "Europe/Madrid"})
+    assert second.ids == ["5"]
+    assert drop.land(f"zip://**/*.csv::{archive}").ids == ["1", "2", "5"]
+    assert drop.land(f"zip://*.csv::file://{archive}").ids == ["1", "2", "5"]
+    assert drop.land(["zip://1.csv::exports.zip", "zip://5.csv::exports.zip"]).ids == ["1", "5"]
+
+
+def test_a_file_of_an_archive_that_changed_at_the_same_time_and_size_is_read(drop: Drop) -> None:
+    path, archive = "zip://a.csv::exports.zip", drop.folder / "exports.zip"
+    cursor: dict[str, object] = {}
+    for content in (b"id\n1\n", b"id\n2\n"):
+        with zipfile.ZipFile(archive, "w") as packed:
+            packed.writestr(zipfile.ZipInfo("a.csv", DAY.timetuple()[:6]), content)
+        found = drop.land(path, cursor=cursor)
+        assert found.ids == [content.decode()[-2]]
+        cursor = found.cursor
+
+
+def test_a_day_in_an_archive_and_a_time_that_is_none(drop: Drop) -> None:
+    with zipfile.ZipFile(drop.folder / "exports.zip", "w") as archive:
+        info = zipfile.ZipInfo("r-2026-03-01.csv")
+        info.date_time = (1980, 0, 0, 0, 0, 0)
+        archive.writestr(info, CSV)
+    assert drop.land("zip://r-{date}.csv::exports.zip").received == [datetime(2026, 3, 1, tzinfo=UTC)]
+    assert drop.land("zip://r-*.csv::exports.zip").received == [datetime(1970, 1, 1, tzinfo=UTC)]
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("zip://*.csv::absent.zip", r"zip://\*\.csv::absent\.zip names an archive that is not there"),
+        ("zip://*.csv::cxflow.toml", r"zip://\*\.csv::cxflow\.toml cannot be opened: File is not a zip file"),
+        ("tar://*.csv::cxflow.toml", r"tar://\*\.csv::cxflow\.toml cannot be opened"),
+        ("zip://*.csv::exports", r"zip://\*\.csv::exports cannot be opened: .*Is a directory"),
+        ("zip://*.csv", r"zip://\*\.csv cannot be opened: .*Is a directory"),
+        ("zip://*.csv::ok.zip", r"no file matches zip://\*\.csv::ok\.zip"),
+    ],
+)
+def test_an_archive_that_is_none_is_named(drop: Drop, path: str, says: str) -> None:
+    _archive(drop.folder / "ok.zip", "a.txt")
+    with pytest.raises(SourceError, match=says):
+        drop.land(path, connection={"root": ""})
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("zip://*.csv::nonsense://x", "Protocol not known: nonsense"),
+        ("nonsense://x/*.csv", "Protocol not known: nonsense"),
+        ("a**b.csv", r"a\*\*b\.csv is no path: Invalid pattern: '\*\*' can only be an entire path component"),
+    ],
+)
+def test_a_path_of_no_file_system_is_a_fault_of_the_configuration(drop: Drop, path: str, says: str) -> None:
+    drop.write("a.csv", CSV)
+    with pytest.raises(ConfigError, match=says):
+        drop.land(path)
+
+
+def test_an_encrypted_or_damaged_member_of_an_archive_is_named(drop: Drop) -> None:
+    archive = drop.folder / "exports.zip"
+    _archive(archive, "1.csv")
+    whole = archive.read_bytes()
+    encrypted = bytearray(whole)
+    encrypted[6] |= 1  # the flag in the member's own header
+    encrypted[whole.index(b"PK\x01\x02") + 8] |= 1  # and in the archive's directory
+    archive.write_bytes(encrypted)
+    with pytest.raises(SourceError, match=r"1\.csv cannot be read: .*encrypted"):
+        drop.land("zip://*.csv::exports.zip")
+    damaged = whole.replace(b"PK\x03\x04", b"PK\x03\x05", 1)
+    archive.write_bytes(damaged)
+    with pytest.raises(SourceError, match=r"1\.csv cannot be read: Bad magic number"):
+        drop.land("zip://*.csv::exports.zip")
+
+
+def test_a_folder_that_may_not_be_listed_is_named(drop: Drop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Left out, its files would count as gone, and those of an optional stream as not there."""
+
+    def refused(path: Any) -> Any:
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return scandir(path)
+
+    drop.write("closed/a.csv", CSV)
+    drop.write("b.csv", CSV)
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", refused)
+    for path in ("closed/*.csv", "**/*.csv"):
+        with pytest.raises(SourceError, match=f"no right to list {drop.exports}/closed"):
+            drop.land(path, optional=True)
+    assert drop.land("*.csv").ids == ["1"]
+    assert drop.land("absent/*.csv", optional=True).records == []
+
+
+@pytest.mark.parametrize("seconds", [1e12, -1e12, 2e9])
+def test_a_file_whose_clock_went_astray_stops_nobody(
+    drop: Drop, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    def astray(self: LocalFileSystem, path: Any, **options: Any) -> Any:
+        return {**info(self, path, **options), "mtime": seconds}
+
+    drop.write("a.csv", CSV)
+    info = LocalFileSystem.info
+    monkeypatch.setattr(LocalFileSystem, "info", astray)
+    found = drop.land(cursor={})
+    assert found.records == ([{"id": "1"}] if seconds < 0 else []), "what is delivered in the future waits"

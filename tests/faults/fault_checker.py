@@ -7,6 +7,7 @@ with those of a run that nothing disturbed.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from typing import Any
 import fault_shop
 import sqlalchemy as sa
 
+from cxflow.connect.files.known_files import KnownFiles, digest_of
 from cxflow.settings import Settings
 from cxflow.store import engine, tables
 
@@ -137,8 +139,8 @@ def _astray(connection: sa.Connection, source: Path, day: int) -> Iterator[str]:
     query = "SELECT s.cursor, s.position, r.status FROM stream_state s LEFT JOIN load_run r ON r.run_id = s.run_id"
     [(cursor, position, status)] = _rows(connection, query)
     files = [fault_shop.file(source, each) for each in range(day + 1)]
-    read = {path: entry["sha256"] for path, entry in json.loads(cursor)["files"].items()}
-    if read != {str(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}:
+    read = {path: known.digest for path, known in KnownFiles(json.loads(cursor)).files.items()}
+    if read != {str(file): digest_of(io.BytesIO(file.read_bytes())) for file in files}:
         yield "the cursor does not hold the files that are loaded"
     if position != fault_shop.end(day) or status != "loaded":
         yield f"the cursor stands at {position}, set by a load that is {status}"

@@ -49,6 +49,7 @@ def test_a_folder_without_the_file_says_how_to_make_one(tmp_path: Path) -> None:
         ("[project\nname = 1", r"is not valid TOML: .*line 1"),
         ('[project]\nname = "a"\nname = "b"\n', r"is not valid TOML: .*line 3"),
         ("[project]\nname = a", r"is not valid TOML"),
+        (f"a = {'1' * 5000}", r"is not valid TOML: a number has too many digits"),
     ],
 )
 def test_a_file_that_is_no_toml_names_the_line(write: Any, text: str, says: str) -> None:
@@ -58,8 +59,45 @@ def test_a_file_that_is_no_toml_names_the_line(write: Any, text: str, says: str)
 
 def test_bytes_that_are_no_utf_8_are_no_toml(tmp_path: Path) -> None:
     (tmp_path / "cxflow.toml").write_bytes(b'[project]\nname = "caf\xe9"')
-    with pytest.raises(ConfigError, match="is not valid TOML"):
+    with pytest.raises(ConfigError, match=r"cxflow\.toml is not valid TOML: it is not UTF-8 in line 2"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a = " + "[" * 5000 + "]" * 5000, "a = " + "{a = " * 60 + "1" + "}" * 60, "a" + ".b" * 3000 + " = 1"],
+    ids=["lists", "tables", "a dotted key"],
+)
+def test_a_file_that_is_nested_too_deep_is_named(write: Any, text: str) -> None:
+    with pytest.raises(ConfigError, match=r"cxflow\.toml: tables or lists are nested deeper than 50 levels"):
+        load(write(text))
+
+
+def test_a_huge_file_is_not_read(write: Any) -> None:
+    with pytest.raises(ConfigError, match=r"cxflow\.toml has 10,000,001 bytes: at most 10,000,000 are read"):
+        load(write("#" * 10_000_001))
+    assert load(write("#" * 1_000_000)).connections == {}
+
+
+def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "cxflow.toml").touch()
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    with pytest.raises(ConfigError, match=r"cxflow\.toml in .* cannot be read: Permission denied"):
+        load(tmp_path)
+    with pytest.raises(ConfigError, match=r"cannot be read: File name too long"):
+        load(tmp_path / ("x" * 300))
+
+
+def test_a_folder_whose_name_is_no_text_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    (folder / "cxflow.toml").touch()
+    with pytest.raises(ConfigError, match="the path of the project's folder is not UTF-8") as caught:
+        load(folder)
+    str(caught.value).encode()
 
 
 def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
@@ -119,12 +157,47 @@ def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
         ("[connections.'..']", "connections: '..' is no name"),
         ("[connections.'a:b']", "connections: 'a:b' is no name"),
         ("[connections.'']", "connections: '' is no name"),
+        (
+            f"[connections.{'x' * 101}]",
+            "connections: 'xxxxxxxxxxxxxxxxxxxx'… has 101 bytes: a name has at most 100",
+        ),
+        (f"[connections.'{'é' * 51}']", "has 102 bytes: a name has at most 100"),
+        ("[connections.'\u212b']", "connections: '\u212b' is no name: some file systems write its letters"),
+        (f"[project]\nname = '{'x' * 101}'", "project.name: String should have at most 100 characters"),
+        ('[landing]\nurl = "a\\u0000b"', "landing.url: a text holds the character NUL"),
+        (
+            "[kpis]\nservice_level_seconds = nan",
+            "kpis.service_level_seconds: Input should be a finite number",
+        ),
+        ("[warehouse]\nbusy_timeout_seconds = inf", "busy_timeout_seconds: Input should be a finite number"),
+        ("[kpis]\nrepeat_contact_days = 1e300", "repeat_contact_days: Input should be less than or equal to"),
+        (
+            "[airflow]\nretry_delay_seconds = 1e300",
+            "retry_delay_seconds: Input should be less than or equal to",
+        ),
+        (
+            "[quality]\nfuture_tolerance_seconds = 1e300",
+            "future_tolerance_seconds: Input should be less than",
+        ),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_place(write: Any, text: str, says: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(write(text))
     assert says in str(caught.value)
+
+
+def test_the_longest_name_is_taken(write: Any) -> None:
+    names = ["x" * 100, "é" * 50, "a-b_1"]
+    assert list(load(write("".join(f"[connections.'{name}']\n" for name in names))).connections) == names
+
+
+def test_a_variable_that_is_no_text_is_named(write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXFLOW_TEST_ROOT", os.fsdecode(b"caf\xe9"))
+    with pytest.raises(
+        ConfigError, match=r"^landing\.url: the environment variable CXFLOW_TEST_ROOT is not UTF-8"
+    ):
+        load(write("[landing]\nurl = '${CXFLOW_TEST_ROOT}/x'"))
 
 
 def test_all_that_is_wrong_is_said_at_once(write: Any) -> None:
@@ -163,6 +236,13 @@ GOOD = 'path = "none-*.csv"\nprimary_key = ["id"]'
         ("", GOOD + "\nskip_rows = -1", "reviews.skip_rows: Input should be greater than or equal to 0"),
         ("", GOOD + "\nsettle_seconds = 'soon'", "reviews.settle_seconds: Input should be a valid number"),
         ("", GOOD + "\nformat = 'excel'", "reviews.format: Input should be 'csv', 'tsv'"),
+        (
+            "",
+            GOOD + "\nlook_back = 1e11",
+            "reviews.look_back: Input should be less than or equal to 36500 days",
+        ),
+        ("", GOOD + "\nlag = 'P101Y'", "reviews.lag: Input should be less than or equal to 36500 days"),
+        ("", GOOD + "\nsettle_seconds = inf", "reviews.settle_seconds: Input should be a finite number"),
         ("", GOOD + "\nfields = { id = [1] }", "reviews.fields.id.1: this setting is required"),
         ("rot = 'x'", GOOD, "connections.shop.rot: unknown setting; did you mean 'root'?"),
         ("start = 'soon'", GOOD, "connections.shop.start: Input should be a valid datetime"),

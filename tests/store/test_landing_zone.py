@@ -19,7 +19,7 @@ import fsspec
 import pytest
 
 from cxflow.connect.connector import Connector
-from cxflow.errors import ConfigError, FatalError, SourceError
+from cxflow.errors import ConfigError, FatalError, SourceError, TransientError
 from cxflow.extract import extract
 from cxflow.model.batch import BatchRef
 from cxflow.model.reading import Cursor, Page, Query, Reading, pages
@@ -169,6 +169,74 @@ def test_a_copy_that_fails_on_the_way_leaves_no_batch(
     if is_local:
         assert _files(settings) == []
     assert landing.batches(settings, "desk", "tickets") == []
+
+
+def _zone(folder: Path, url: str) -> Settings:
+    (folder / "cxflow.toml").write_text(f"[landing]\nurl = '{url}'\n")
+    return load(folder)
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("file", r"the landing zone file cannot be used: File exists: .*/file"),
+        ("file/landing", r"the landing zone file/landing cannot be used: Not a directory: .*/file/landing"),
+        ("/proc/landing", r"the landing zone /proc/landing cannot be used: No such file or directory"),
+        ("loop", r"the landing zone loop cannot be used: File exists: .*/loop"),
+        ("x" * 300, r"cannot be used: File name too long"),
+        (
+            "nonsense://zone",
+            r"the landing zone nonsense://zone cannot be opened: Protocol not known: nonsense",
+        ),
+    ],
+)
+def test_a_landing_zone_that_cannot_be_made_is_told_before_anything_is_read(
+    tmp_path: Path, url: str, says: str
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    settings = _zone(tmp_path, url)
+    with pytest.raises(ConfigError, match=says) as caught:
+        _land(settings, AssertionError("it was read"))
+    assert caught.value.value == "landing.url"
+    assert "correct landing.url" in str(caught.value.fix)
+
+
+def test_a_landing_zone_that_may_not_be_written_is_told_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(ConfigError, match="the landing zone landing cannot be used: no right to write"):
+        _land(_zone(tmp_path, "landing"), AssertionError("it was read"))
+
+
+@pytest.mark.parametrize(("number", "kind"), [(30, ConfigError), (13, ConfigError), (5, TransientError)])
+def test_a_landing_zone_that_fails_at_the_end_says_whether_to_try_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[Exception]
+) -> None:
+    def refused(*_: Any, **__: Any) -> None:
+        raise OSError(number, os.strerror(number), "part-0000.parquet")
+
+    file_system, _ = landing.storage(settings)
+    if settings.landing.url == "landing":
+        monkeypatch.setattr(shutil, "move", refused)
+    else:
+        kind = ConfigError if number == 13 else TransientError  # a network's own troubles pass
+        monkeypatch.setattr(type(file_system), "put_file", refused)
+    with pytest.raises(
+        kind, match=f"the landing zone {settings.landing.url} cannot be used: {os.strerror(number)}"
+    ):
+        _land(settings, {"id": 1})
+    assert landing.batches(settings, "desk", "tickets") == []
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[]", b'{"connection": "desk"}', b'{"a": 1}'])
+def test_a_damaged_manifest_is_named(settings: Settings, content: bytes) -> None:
+    batch = _land(settings, {"id": 1})
+    file_system, root = landing.storage(settings)
+    file_system.pipe_file(f"{root}/{batch.path}/manifest.json", content)
+    with pytest.raises(SourceError, match=f"the manifest of the landed batch {batch.batch_id} is damaged"):
+        landing.read_manifest(settings, batch)
 
 
 def test_on_an_object_store_the_manifest_goes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,28 +1,28 @@
-"""Which files a stream has, which of them are new, and what to remember of them.
+"""Which files a stream has, and which of them are new.
 
-The cursor of a file stream is its file set: path to size, modification time, etag and SHA-256. A file is read
-when its path is new or its content changed; one that only moved (a rotated log) or was only touched is not. A
-copy under a new path is no move: the source says anew what it said before.
+The cursor of a file stream is its file set (`known_files`). A file is read when its path is new or its content
+changed; one that only moved (a rotated log) or was only touched is not. A copy under a new path is no move: the source
+says anew what it said before.
 """
 
 from __future__ import annotations
 
-import glob
-import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from zoneinfo import ZoneInfo
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from cxflow.connect.files.file_system import as_text, opened, reading
+from cxflow.connect.files.known_files import KnownFile, KnownFiles, digest_of
 from cxflow.errors import ConfigError, SourceError, TransientError
 from cxflow.model.reading import Cursor
 from cxflow.model.window import Window
@@ -30,7 +30,11 @@ from cxflow.model.window import Window
 DATE_MARK = "{date}"
 """In a path: the day a file was delivered, as YYYY-MM-DD; the same day wherever it stands."""
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST = datetime(9999, 12, 31, tzinfo=UTC)
 _UNFINISHED = (".tmp", ".part", ".partial", ".crdownload", ".filepart")
+_LONGEST_NAME = 80
+"""Characters of a name that a local copy keeps, from its end: an object's may be longer than a file's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,30 +42,24 @@ class SourceFile:
     """One file of a stream, as its listing shows it."""
 
     path: str
-    """Full path on its file system."""
+    """Full path on its file system; bytes in it that are no UTF-8 as `\\xNN`, so that it can be shown and kept."""
     size: int
     """Bytes."""
     modified_at: datetime
     delivered_at: datetime
     """The day in its path (its first instant), else `modified_at`."""
     etag: str | None = None
-
-    def same_listing(self, known: dict[str, Any]) -> bool:
-        """Whether nothing that a listing shows has changed."""
-        return bool(
-            known["size"] == self.size
-            and known["mtime"] == self.modified_at.timestamp()
-            and known.get("etag") == self.etag
-        )
+    place: str = ""
+    """What its file system calls it, where that is not `path`."""
 
     @property
-    def as_unread(self) -> tuple[int, float]:
-        """What tells a file that was too old to be read, wherever it has moved since."""
-        return self.size, self.modified_at.timestamp()
+    def found_at(self) -> str:
+        """What its file system calls it."""
+        return self.place or self.path
 
-    def as_known(self, sha256: str | None) -> dict[str, Any]:
+    def as_known(self, digest: str | None) -> KnownFile:
         """Its entry in the cursor."""
-        return {"size": self.size, "mtime": self.modified_at.timestamp(), "etag": self.etag, "sha256": sha256}
+        return KnownFile(self.size, self.modified_at.timestamp(), digest, self.etag)
 
 
 class FileSet:
@@ -70,30 +68,30 @@ class FileSet:
     def __init__(
         self, patterns: Iterable[str], root: Path, options: dict[str, Any], zone: str | None
     ) -> None:
+        """Raises ConfigError for a URL of no known file system, SourceError for an archive that cannot be opened."""
         self.patterns = tuple(patterns)
         self._zone = ZoneInfo(zone or "UTC")
         self.file_system, self._globs = self._open(root, options)
+        self.keeps_digests = False
+        """Whether the digest of each file that is fetched will be asked for."""
+        self._digests: dict[str, str] = {}
 
     @property
     def is_local(self) -> bool:
         """Whether DuckDB can read the files where they are."""
         return isinstance(self.file_system, LocalFileSystem)
 
+    @property
+    def is_dated(self) -> bool:
+        """Whether a file's path says when it was delivered."""
+        return any(DATE_MARK in pattern for pattern in self.patterns)
+
     def _open(self, root: Path, options: dict[str, Any]) -> tuple[fsspec.AbstractFileSystem, list[str]]:
         globs = []
         file_systems: list[fsspec.AbstractFileSystem] = []
         for pattern in self.patterns:
-            if "://" in pattern:
-                try:
-                    file_system, path = fsspec.core.url_to_fs(pattern, **options)
-                except (ImportError, ValueError) as problem:
-                    raise ConfigError(f"{pattern} cannot be opened: {problem}", value=pattern) from problem
-                globs.append(path)
-            else:
-                file_system = LocalFileSystem()
-                # The project's folder is no glob, whatever its name; `..` and `.` would not match a listing.
-                inside = os.path.join(glob.escape(str(root)), pattern)
-                globs.append(os.path.normpath(inside))
+            file_system, path = opened(pattern, root, options)
+            globs.append(path)
             file_systems.append(file_system)
         if any(other != file_systems[0] for other in file_systems):
             raise ConfigError(
@@ -106,25 +104,33 @@ class FileSet:
     def listing(self) -> list[SourceFile]:
         """Every file there is, in order of delivery. Unfinished ones (`.tmp`, `.part`, hidden) are left out.
 
-        Raises SourceError where a path's date is none.
+        Raises SourceError where a path's date is none, or a folder may not be listed.
         """
         found: dict[str, SourceFile] = {}
         self.file_system.invalidate_cache()  # what others have delivered since is to be seen
         for pattern in self._globs:
-            for path, info in self._glob(pattern).items():
-                name = path.rsplit("/", 1)[-1]
+            for place, info in self._glob(pattern).items():
+                name = place.rsplit("/", 1)[-1]
                 if info.get("islink"):
-                    info = _target(path) or info
+                    info = _target(place) or info
                 if info["type"] != "file" or name.startswith(".") or name.endswith(_UNFINISHED):
                     continue
-                modified_at = _modified(info)
-                found[path] = SourceFile(
+                modified_at = self._modified(info)
+                path = as_text(place)
+                file = SourceFile(
                     path=path,
                     size=int(info["size"]),
                     modified_at=modified_at,
-                    delivered_at=self._date_of(pattern, path) or modified_at,
-                    etag=info.get("ETag") or info.get("etag"),
+                    delivered_at=self._date_of(pattern, place) or modified_at,
+                    etag=_etag(info),
+                    place=place if place != path else "",
                 )
+                if found.setdefault(path, file).place != file.place:
+                    raise SourceError(
+                        f"two files would both be called {path}: the name of one is not UTF-8",
+                        value=path,
+                        fix="rename one of them",
+                    )
         return sorted(found.values(), key=lambda file: (file.delivered_at, file.path))
 
     def _glob(self, pattern: str) -> dict[str, dict[str, Any]]:
@@ -135,42 +141,89 @@ class FileSet:
             raise SourceError(f"no right to list {glob}", value=pattern) from problem
         except OSError as problem:
             raise TransientError(f"{glob} cannot be listed: {problem}", value=pattern) from problem
+        except ValueError as problem:
+            raise ConfigError(f"{glob} is no path: {problem}", value=pattern) from problem
         return matches
 
-    def _date_of(self, pattern: str, path: str) -> datetime | None:
+    def _date_of(self, pattern: str, place: str) -> datetime | None:
         if DATE_MARK not in pattern:
             return None
         before, *between = (_as_regex(part) for part in pattern.split(DATE_MARK))
-        match = re.fullmatch(f"{before}(?P<day>.{{10}}){'(?P=day)'.join(between)}", path)
+        match = re.fullmatch(f"{before}(?P<day>.{{10}}){'(?P=day)'.join(between)}", place)
         try:
             day = datetime.strptime(match["day"] if match else "", "%Y-%m-%d")  # noqa: DTZ007  the zone follows
         except ValueError:
             raise SourceError(
-                f"the path {path} matches, but holds no date where {DATE_MARK} stands", value=pattern
+                f"the path {as_text(place)} matches, but holds no date where {DATE_MARK} stands",
+                value=pattern,
             ) from None
         return day.replace(tzinfo=self._zone)
 
-    def sha256(self, file: SourceFile) -> str:
-        """Of its content, which is read for it."""
-        with _reading(file), self.file_system.open(file.path, "rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+    def _modified(self, info: dict[str, Any]) -> datetime:
+        for name in ("mtime", "LastModified", "last_modified", "updated", "created"):
+            value = info.get(name)
+            if isinstance(value, datetime):
+                return value.astimezone(UTC)
+            if isinstance(value, int | float):
+                return _instant(value)
+            if isinstance(value, str):
+                return datetime.fromisoformat(value).astimezone(UTC)
+        if "date_time" in info:  # a ZIP's, on the clock of who packed it; zeros where that had none
+            with suppress(ValueError):
+                return datetime(*info["date_time"][:6]).replace(tzinfo=self._zone).astimezone(UTC)
+        return _EPOCH  # memory-like file systems that keep no time
+
+    def _content(self, file: SourceFile) -> IO[bytes]:
+        if self.is_local:
+            return open(file.found_at, "rb", buffering=0)
+        opened: IO[bytes] = self.file_system.open(file.found_at, "rb")
+        return opened
+
+    def digest(self, file: SourceFile) -> str:
+        """Of its content, which is read for it unless it was before."""
+        if file.path not in self._digests:
+            with reading(file.path), self._content(file) as content:
+                self._digests[file.path] = digest_of(content)
+        return self._digests[file.path]
 
     def fetch(self, file: SourceFile, folder: Path, number: int) -> Path:
-        """A local path with the file's content, its suffixes kept."""
-        if self.is_local:
-            return Path(file.path)
-        local = folder / f"{number:06d}-{file.path.rsplit('/', 1)[-1]}"
-        with _reading(file):
-            self.file_system.get_file(file.path, str(local))
+        """A local path with the file's content, its suffixes kept, under a name that is UTF-8.
+
+        Its digest is taken now, where the cursor needs it: a change that comes after is one.
+        """
+        local = Path(file.path)
+        if file.place or not self.is_local:
+            name = file.path.rsplit("/", 1)[-1].replace("\\", "_")
+            local = folder / f"{number:06d}-{name[-_LONGEST_NAME:]}"
+            with reading(file.path):
+                if self.is_local:
+                    local.symlink_to(file.place)
+                else:
+                    self.file_system.get_file(file.found_at, str(local))
+        if self.keeps_digests and file.path not in self._digests:
+            with reading(file.path), open(local, "rb", buffering=0) as content:
+                self._digests[file.path] = digest_of(content)
         return local
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a run is to read, and the cursor once it has."""
+    """What a run is to read."""
 
     files: tuple[SourceFile, ...]
-    cursor: Cursor
+    _file_set: FileSet
+    _known: KnownFiles | None
+    _end: float
+    """The window's, in seconds since 1970."""
+
+    @property
+    def cursor(self) -> Cursor:
+        """The cursor once the files are read: to be asked for after they were fetched."""
+        if self._known is None:
+            return {}
+        for file in self.files:
+            self._known.add(file.path, file.as_known(self._file_set.digest(file)))
+        return self._known.as_cursor(self._end)
 
 
 def changes(files: FileSet, window: Window, cursor: Cursor | None) -> Changes:
@@ -180,63 +233,49 @@ def changes(files: FileSet, window: Window, cursor: Cursor | None) -> Changes:
     delivered before its end that is new or changed since the cursor; at the first run, where the window has a
     start, older files are only remembered, so that a later change of one is still seen.
     """
-    listing = [file for file in files.listing() if file.delivered_at < window.end]
+    listing, end = files.listing(), window.end.timestamp()
     if cursor is None:
-        return Changes(tuple(file for file in listing if file.delivered_at in window), {})
-    known: dict[str, dict[str, Any]] = dict(cursor.get("files", {}))
-    first_run = "files" not in cursor
-    dated = any(file.delivered_at != file.modified_at for file in listing)
-    moved = _moved(known, listing, dated)
-    unread = {
-        (entry["size"], entry["mtime"]) for entry in known.values() if not entry["sha256"] and not dated
-    }
-    chosen: list[SourceFile] = []
-    for file in listing:
-        entry = known.get(file.path)
-        if entry is not None and file.same_listing(entry):
-            continue
-        too_old = file.delivered_at not in window if first_run else file.as_unread in unread
-        if too_old:
-            known[file.path] = file.as_known(None)
-            continue
-        sha256 = files.sha256(file)
-        known[file.path] = file.as_known(sha256)
-        if entry is not None and entry["sha256"] == sha256:
-            continue  # only touched
-        if (sha256, file.modified_at.timestamp()) not in moved and (sha256, None) not in moved:
-            chosen.append(file)
-    return Changes(tuple(chosen), {"files": known})
+        return Changes(tuple(file for file in listing if file.delivered_at in window), files, None, end)
+    files.keeps_digests = True
+    known = KnownFiles(cursor)
+    known.see({file.path for file in listing}, end)
+    unread = set() if files.is_dated else known.unread()
+    chosen = [
+        file
+        for file in listing
+        if file.delivered_at < window.end and _is_news(file, files, known, window, unread)
+    ]
+    return Changes(tuple(chosen), files, known, end)
 
 
-def _moved(
-    known: dict[str, dict[str, Any]], listing: list[SourceFile], dated: bool
-) -> set[tuple[str, float | None]]:
-    """What a file that has only moved shows: the content of one read before, and its modification time.
+def _is_news(
+    file: SourceFile, files: FileSet, known: KnownFiles, window: Window, unread: set[tuple[int, float]]
+) -> bool:
+    """Whether a file is to be read. One that is not is remembered as it is listed now."""
+    before, now = known.at(file.path), file.as_known(None)
+    if before is not None and now.looks_like(before):
+        known.add(file.path, before)  # it may be back
+        return False
+    too_old = file.delivered_at not in window if known.is_new else (now.size, now.modified_at) in unread
+    if too_old:
+        known.add(file.path, now)
+        return False
+    # What a source says of a new day is news, even if it said the same of an earlier one.
+    at_any_time = not files.is_dated
+    may_be_touched = before is not None and before.digest is not None and before.size == now.size
+    if may_be_touched or known.may_have_moved(now, at_any_time=at_any_time):
+        now = file.as_known(files.digest(file))
+        is_touched = before is not None and before.digest == now.digest
+        if is_touched or known.has_moved(now, at_any_time=at_any_time):
+            known.add(file.path, now)
+            return False
+    return True
 
-    Any time will do (None) where the earlier path is gone, unless its day was in it: what a source says of a
-    new day is news, even if it said the same of an earlier one.
-    """
-    here = {file.path for file in listing}
-    found: set[tuple[str, float | None]] = set()
-    for path, entry in known.items():
-        if entry["sha256"]:
-            found.add((entry["sha256"], entry["mtime"]))
-            if path not in here and not dated:
-                found.add((entry["sha256"], None))
-    return found
 
-
-@contextmanager
-def _reading(file: SourceFile) -> Iterator[None]:
-    """Errors of the file system in the block, as errors that name the file."""
-    try:
-        yield
-    except PermissionError as problem:
-        raise SourceError(f"no right to read {file.path}", value=file.path) from problem
-    except FileNotFoundError as problem:
-        raise TransientError(f"{file.path} is gone since it was listed", value=file.path) from problem
-    except OSError as problem:
-        raise TransientError(f"{file.path} cannot be read: {problem}", value=file.path) from problem
+def _etag(info: dict[str, Any]) -> str | None:
+    """What tells one content from another, as far as a listing does: an object's etag, a ZIP's checksum."""
+    found = info.get("ETag") or info.get("etag") or info.get("CRC")
+    return None if found is None else str(found)
 
 
 def _target(path: str) -> dict[str, Any] | None:
@@ -249,16 +288,12 @@ def _target(path: str) -> dict[str, Any] | None:
     return {"type": kind, "size": found.st_size, "mtime": found.st_mtime}
 
 
-def _modified(info: dict[str, Any]) -> datetime:
-    for name in ("mtime", "LastModified", "last_modified", "updated", "created"):
-        value = info.get(name)
-        if isinstance(value, datetime):
-            return value.astimezone(UTC)
-        if isinstance(value, int | float):
-            return datetime.fromtimestamp(value, UTC)
-        if isinstance(value, str):
-            return datetime.fromisoformat(value).astimezone(UTC)
-    return datetime.fromtimestamp(0, UTC)  # memory-like file systems that keep no time
+def _instant(seconds: float) -> datetime:
+    """A time since 1970, however far a file's clock has gone astray."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return _LATEST if seconds > 0 else _EPOCH
 
 
 def _as_regex(pattern: str) -> str:

@@ -1,0 +1,104 @@
+"""The file system behind a stream's path: opened, listed, read, and what it says told. Called by `file_set`."""
+
+from __future__ import annotations
+
+import glob
+import os
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from cxflow.errors import ConfigError, SourceError, TransientError
+
+DAMAGED = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    EOFError,
+    NotImplementedError,  # a compression that Python does not know
+    RuntimeError,  # an encrypted archive
+)
+"""What archives raise over their content."""
+
+
+class Folders(LocalFileSystem):  # type: ignore[misc]  # fsspec has no types
+    """The local file system. fsspec's own passes over a folder that it cannot list: its files would count as gone."""
+
+    def ls(self, path: Any, detail: bool = False, **options: Any) -> Any:
+        try:
+            return super().ls(path, detail=detail, **options)
+        except (FileNotFoundError, NotADirectoryError):
+            raise
+        except PermissionError as problem:
+            raise SourceError(f"no right to list {as_text(str(path))}", value=as_text(str(path))) from problem
+        except OSError as problem:
+            raise TransientError(f"{as_text(str(path))} cannot be listed: {problem}") from problem
+
+
+def opened(pattern: str, root: Path, options: dict[str, Any]) -> tuple[fsspec.AbstractFileSystem, str]:
+    """The file system of a path or URL, and what to glob there. Paths are seen from `root`, the project's folder.
+
+    Raises ConfigError for a URL of no known file system, SourceError for an archive that cannot be opened.
+    """
+    if "://" not in pattern:
+        # The project's folder is no glob, whatever its name; `..` and `.` would not match a listing.
+        return Folders(), os.path.normpath(os.path.join(glob.escape(str(root)), pattern))
+    with _opening(pattern):
+        file_system, path = fsspec.core.url_to_fs(_with_archive(pattern, root), **options)
+    return (Folders() if isinstance(file_system, LocalFileSystem) else file_system), path
+
+
+@contextmanager
+def _opening(pattern: str) -> Iterator[None]:
+    """Errors of opening a file system in the block, as errors that name the path."""
+    try:
+        yield
+    except (ImportError, ValueError, TypeError) as problem:
+        raise ConfigError(f"{pattern} cannot be opened: {problem}", value=pattern) from problem
+    except FileNotFoundError as problem:
+        raise SourceError(f"{pattern} names an archive that is not there", value=pattern) from problem
+    except (PermissionError, IsADirectoryError, *DAMAGED) as problem:
+        raise SourceError(
+            f"{pattern} cannot be opened: {problem}", value=pattern, fix="is it an archive, and whole?"
+        ) from problem
+    except OSError as problem:
+        raise TransientError(f"{pattern} cannot be opened: {problem}", value=pattern) from problem
+
+
+def _with_archive(pattern: str, root: Path) -> str:
+    """A URL with the local archive that it ends in (`zip://*.csv::exports.zip`) seen from the project's folder."""
+    *inner, archive = pattern.split("::")
+    if not inner or "://" in archive:
+        return pattern
+    return "::".join([*inner, os.path.join(root, archive)])
+
+
+@contextmanager
+def reading(path: str) -> Iterator[None]:
+    """Errors of the file system in the block, as errors that name the file as it is to be shown."""
+    try:
+        yield
+    except PermissionError as problem:
+        raise SourceError(f"no right to read {path}", value=path) from problem
+    except FileNotFoundError as problem:
+        raise TransientError(f"{path} is gone since it was listed", value=path) from problem
+    except OSError as problem:
+        raise TransientError(f"{path} cannot be read: {problem}", value=path) from problem
+    except DAMAGED as problem:
+        raise SourceError(f"{path} cannot be read: {problem}", value=path) from problem
+
+
+def as_text(path: str) -> str:
+    """A path that is UTF-8: bytes that are not as `\\xNN`."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return path.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    return path
