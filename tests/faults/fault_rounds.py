@@ -108,6 +108,7 @@ class Rounds:
         with self._project("nothing") as (project, url):
             [(code, output)] = self._run([["--project", str(project), "--json", "run"]])
             assert code == 0, output
+            self._one_by_one["nothing", True] = state(load(project))
             shutil.copytree(project, self._settled)
             self._warehouses.keep(self._settled, url)
         return self
@@ -129,12 +130,11 @@ class Rounds:
         return Outcome(asked, failed, [name for name in expected if held[name] != expected[name]])
 
     def _in_turn(self, begin: Begin, settles: bool) -> dict[str, str]:
-        """What the warehouse holds where the connections are run one after another."""
-        turns = Round(begin, tuple((name,) for name in fault_company.STREAMS), settles)
+        """What the warehouse holds where one process loads the streams one after another."""
+        alone = Round(begin, (tuple(fault_company.STREAMS),), settles)
         with self._project(begin) as (project, _):
-            for command in turns.commands(project):
-                [(code, output)] = self._run([command])
-                assert code == 0, output
+            [(code, output)] = self._run(alone.commands(project))
+            assert code == 0, output
             return state(load(project))
 
     @contextmanager
