@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import random
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +18,7 @@ from typing import Any, Literal
 
 import fault_company
 import sqlalchemy as sa
+from fault_campaign import MEMORY
 from fault_warehouses import Warehouses
 
 from cxflow.kpis.publication import latest
@@ -92,19 +95,22 @@ class Outcome:
 class Rounds:
     """Runs rounds on one engine, each in a project and a warehouse of its own."""
 
-    folder: Path
     make_database: Callable[[], str] | None
     """Makes a database on a PostgreSQL server; None for DuckDB."""
     _one_by_one: dict[tuple[Begin, bool], dict[str, str]] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
+    _folder: Path = field(init=False)
 
     def __enter__(self) -> Rounds:
         command = [sys.executable, str(Path(__file__).with_name("fault_commands.py"))]
         self._process = self._stack.enter_context(
             subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         )
+        memory = str(MEMORY) if os.access(MEMORY, os.W_OK) else None
+        folder = tempfile.TemporaryDirectory(prefix="rounds-", dir=memory)
+        self._folder = Path(self._stack.enter_context(folder))
         self._warehouses = Warehouses(self.make_database)
-        self._settled = self.folder / "settled"
+        self._settled = self._folder / "settled"
         with self._project("nothing") as (project, url):
             [(code, output)] = self._run([["--project", str(project), "--json", "run"]])
             assert code == 0, output
@@ -139,7 +145,7 @@ class Rounds:
 
     @contextmanager
     def _project(self, begin: Begin) -> Iterator[tuple[Path, str | None]]:
-        project = self.folder / "project"
+        project = self._folder / "project"
         if begin == "nothing":
             project.mkdir()
             url = self._warehouses.begin(None)
