@@ -63,7 +63,7 @@ class TransientError(CxflowError):
 
 
 class WarehouseBusyError(TransientError):
-    """Another process holds the warehouse file."""
+    """Another process holds the warehouse file, or another session of the server a lock."""
 
 
 class FatalError(CxflowError):

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import sqlalchemy as sa
 import structlog
 
 from cxflow import extract as extraction
@@ -34,7 +35,7 @@ from cxflow.model.window import Window
 from cxflow.model.workbench import workbench
 from cxflow.publish import grants, views
 from cxflow.settings import Settings
-from cxflow.store import database_errors, dialect, engine, landing, ledger, prepared, schema
+from cxflow.store import database_errors, dialect_locks, engine, landing, ledger, prepared, schema
 from cxflow.validate import gate, quarantine, runner
 
 REHEARSED_RECORDS = 1_000
@@ -245,23 +246,28 @@ def kpis(settings: Settings) -> dict[str, Kpi]:
 def compute_kpis(settings: Settings, *, everything: bool = False) -> calculator.KpiReport:
     """Compute the KPIs of the periods that loads touched (or of all), and publish what changed."""
     with _at(), engine.transaction(settings) as connection:
+        schema.require_revision(connection)
+        dialect_locks.all_streams(connection)
         schema.require(connection)
-        dialect.alone(connection, "settling")
         return calculator.compute(connection, settings, kpis(settings), datetime.now(UTC), everything)
 
 
 def publish(settings: Settings) -> list[str]:
     """Bring the BI views up to date, and the rights of `warehouse.bi_role`; returns the views' names."""
-    with _at(), engine.transaction(settings) as connection:
+
+    def work(connection: sa.Connection) -> list[str]:
         names = views.publish(connection)
         if role := settings.warehouse.bi_role:
             grants.apply(connection, role, names)
         return names
 
+    with _at():  # the role may be made for another database of the server at the same time
+        return engine.committed(settings, work)
+
 
 def publication(settings: Settings) -> list[str]:
     """The SQL of `publish`, a statement each; nothing is changed."""
-    with _at(), engine.transaction(settings) as connection:
+    with _at(), engine.reading(settings) as connection:
         found = views.definitions(connection)
         made = [f"CREATE OR REPLACE VIEW {name} AS\n{query.strip()}" for name, query in found.items()]
         role = settings.warehouse.bi_role

@@ -132,7 +132,7 @@ def _warehouse(settings: Settings) -> str:
     url = engine.warehouse_url(settings).render_as_string(hide_password=True)
     if not warehouse.is_there(settings):
         return f"{url} is not made yet; the first `cxflow run` makes it"
-    with engine.transaction(settings) as connection:
+    with engine.reading(settings) as connection:
         schema.require(connection)
     return f"{url} at revision {schema.head()}"
 

@@ -90,7 +90,7 @@ def _values(
     from cxflow.store import engine, schema
 
     wanted = [name] if name else list(known)
-    with engine.transaction(call.settings) as connection:
+    with engine.reading(call.settings) as connection:
         schema.require(connection)
         return [
             value

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from cxflow import scratch
 from cxflow.errors import SchemaError
@@ -14,11 +13,9 @@ from cxflow.store import engine, schema
 
 def is_there(settings: Settings) -> bool:
     """Whether the warehouse has tables, of whatever version."""
-    url = engine.warehouse_url(settings)
-    # Opening a DuckDB file that is missing would make it.
-    if url.get_backend_name() == "duckdb" and not Path(str(url.database)).is_file():
+    if not engine.is_there(settings):
         return False
-    with engine.transaction(settings) as connection:
+    with engine.reading(settings) as connection:
         return schema.current(connection) is not None
 
 

@@ -9,12 +9,13 @@ nothing gives the same names.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
 from cxflow.identity import components
 from cxflow.settings import Settings
-from cxflow.store import dialect, schema, tables
+from cxflow.store import dialect, dialect_locks, pending, schema, tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +46,25 @@ _TEMPORARY = (
     "retired",
     "owned",
     "profile",
+    "resegmented",
 )
+_OWNED = sa.table(
+    "owned",
+    *(
+        sa.column(name, sa.String)
+        for name in ("source_system", "source_object", "source_record_id", "customer_id")
+    ),
+)
+"""Records, and whose they are now."""
+_RESEGMENTED = sa.select(sa.table("resegmented", sa.column("customer_id", sa.String)).c.customer_id)
+"""Customers whose segment is another one now."""
 
 
 def resolve(connection: sa.Connection, settings: Settings) -> IdentityReport:
     """Resolve the pending identifiers, within the caller's transaction."""
+    schema.require_revision(connection)
+    dialect_locks.all_streams(connection)  # what a load notes meanwhile would be taken for done
     schema.require(connection)
-    dialect.alone(connection, "settling")  # what a load notes meanwhile would be taken for done
     if not connection.scalar(sa.text("SELECT count(*) FROM pending_identity")):
         return IdentityReport(0, 0, 0, 0)
     dialect.analyze(connection, "pending_identity", "record_identity", "customer_identity")
@@ -249,29 +262,24 @@ def _assign_rows(connection: sa.Connection) -> None:
         "LEFT JOIN customer_identity i ON i.namespace = r.namespace AND i.identity_hash = r.identity_hash "
         "AND i.valid_to IS NULL GROUP BY r.source_system, r.source_object, r.source_record_id",
     )
-    by_record = "owned m"
     for table in tables.CANONICAL.values():
         if "customer_id" not in table.columns:
             continue
-        same_record = " AND ".join(
-            f"m.{name} = {table.name}.{name}"
-            for name in ("source_system", "source_object", "source_record_id")
-        )
-        differs = f"{table.name}.customer_id IS DISTINCT FROM m.customer_id"
+        moved = _moved(table)
         if table.info["event_time"]:
-            _pend(connection, table, f"{table.name} JOIN {by_record} ON {same_record} WHERE {differs}")
+            pending.note_days(connection, table, sa.select(table).join_from(table, _OWNED, moved))
         if table is tables.touchpoint:
             for satellite in _satellites():
-                _pend(
-                    connection,
-                    satellite,
-                    f"{satellite.name} JOIN touchpoint ON touchpoint.touchpoint_id = {satellite.name}.touchpoint_id "
-                    f"JOIN {by_record} ON {same_record} WHERE {differs}",
-                )
-        _run(
-            connection,
-            f"UPDATE {table.name} SET customer_id = m.customer_id FROM {by_record} WHERE {same_record} AND {differs}",
-        )
+                rows = _with_touchpoint(satellite).join(_OWNED, moved)
+                pending.note_days(connection, satellite, rows)
+        connection.execute(sa.update(table).where(moved).values(customer_id=_OWNED.c.customer_id))
+
+
+def _moved(table: sa.Table) -> sa.ColumnElement[bool]:
+    """The rows of a table that are another customer's now."""
+    key = ("source_system", "source_object", "source_record_id")
+    same_record = [table.c[name] == _OWNED.c[name] for name in key]
+    return sa.and_(*same_record, table.c.customer_id.is_distinct_from(_OWNED.c.customer_id))
 
 
 def _satellites() -> list[sa.Table]:
@@ -285,15 +293,12 @@ def _satellites() -> list[sa.Table]:
     ]
 
 
-def _pend(connection: sa.Connection, table: sa.Table, rows: str) -> None:
-    for time in tables.times(table):
-        day = f"CAST({table.name}.{time} AS DATE)"
-        _run(
-            connection,
-            f"INSERT INTO pending_kpi (table_name, day) SELECT DISTINCT '{table.name}', {day} FROM {rows} "
-            f"AND {table.name}.{time} IS NOT NULL AND NOT EXISTS "
-            f"(SELECT 1 FROM pending_kpi p WHERE p.table_name = '{table.name}' AND p.day = {day})",
-        )
+def _with_touchpoint(satellite: sa.Table) -> sa.Select[Any]:
+    """The rows of a satellite, beside their touchpoints."""
+    touchpoint = tables.touchpoint
+    return sa.select(satellite).join_from(
+        satellite, touchpoint, touchpoint.c.touchpoint_id == satellite.c.touchpoint_id
+    )
 
 
 def _keep_customers(connection: sa.Connection) -> None:
@@ -315,20 +320,19 @@ def _keep_customers(connection: sa.Connection) -> None:
         "GROUP BY a.customer_id) s"
     )
     # Another segment moves all of a customer's rows to another slice of the KPIs.
-    resegmented = (
-        f"(SELECT c.customer_id FROM customer c JOIN {seen} ON s.customer_id = c.customer_id "
-        "WHERE c.segment IS DISTINCT FROM s.segment)"
+    _make(
+        connection,
+        "resegmented",
+        f"SELECT c.customer_id FROM customer c JOIN {seen} ON s.customer_id = c.customer_id "
+        "WHERE c.segment IS DISTINCT FROM s.segment",
     )
     for table in tables.CANONICAL.values():
         if "customer_id" in table.columns and table.info["event_time"]:
-            _pend(connection, table, f"{table.name} WHERE {table.name}.customer_id IN {resegmented}")
+            rows = sa.select(table).where(table.c.customer_id.in_(_RESEGMENTED))
+            pending.note_days(connection, table, rows)
     for satellite in _satellites():
-        _pend(
-            connection,
-            satellite,
-            f"{satellite.name} JOIN touchpoint t ON t.touchpoint_id = {satellite.name}.touchpoint_id "
-            f"WHERE t.customer_id IN {resegmented}",
-        )
+        rows = _with_touchpoint(satellite).where(tables.touchpoint.c.customer_id.in_(_RESEGMENTED))
+        pending.note_days(connection, satellite, rows)
     _run(
         connection,
         "UPDATE customer SET first_seen_at = s.first_seen_at, last_seen_at = s.last_seen_at, "

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection
 
 from cxflow.kpis import days
 from cxflow.kpis.affected import affected
@@ -35,7 +35,7 @@ from cxflow.kpis.publication import (
     versions,
 )
 from cxflow.settings import Settings
-from cxflow.store.tables import pending_kpi
+from cxflow.store import pending
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def compute(
         if kpi.check is not None:
             kpi.check(connection, settings)
     # Taken first: days that another load adds from here on stay for the next computation.
-    touched = _take_pending(connection)
+    touched = pending.take_days(connection)
     as_of = after_the_last(connection, as_of)
     new = define(connection, kpis.values(), settings)
     zone = ZoneInfo(settings.project.timezone)
@@ -112,15 +112,6 @@ def _ways(kpi: Kpi, estimator: Estimator) -> tuple[tuple[Grain, ...], tuple[Grai
     if not isinstance(estimator, Additive) or "day" not in kpi.grains:
         return kpi.grains, ()
     return ("day",), tuple(grain for grain in kpi.grains if grain != "day")
-
-
-def _take_pending(connection: Connection) -> dict[str, set[date | None]]:
-    touched: dict[str, set[date | None]] = {}
-    for table, day in connection.execute(
-        delete(pending_kpi).returning(pending_kpi.c.table_name, pending_kpi.c.day)
-    ):
-        touched.setdefault(table, set()).add(day)
-    return touched
 
 
 class _Computation:

@@ -17,7 +17,7 @@ from cxflow.load.staged import Loading
 from cxflow.model.batch import BatchRef, Counts
 from cxflow.model.window import Window
 from cxflow.settings import Settings
-from cxflow.store import dialect, engine, landing, ledger, prepared, schema
+from cxflow.store import dialect, dialect_locks, engine, landing, ledger, prepared, schema
 from cxflow.store.tables import load_run, source_record
 
 _ALONE = threading.Lock()
@@ -50,28 +50,44 @@ def load(settings: Settings, batch: BatchRef) -> LoadReport:
     where the gate was closed; AccountingError where the books do not balance, and then nothing is kept.
     """
     manifest = landing.read_manifest(settings, batch)
-    with _ALONE, engine.transaction(settings) as warehouse:
-        schema.require(warehouse)
-        dialect.alone(warehouse, "settling", with_others=True)
-        dialect.alone(warehouse, f"{batch.connection}.{batch.stream}")
-        if row := ledger.loaded(warehouse, batch):
-            return LoadReport(batch, ledger.counts_of(row), was_loaded=True)
-        with landing.local_copy(settings, batch.path) as landed:
-            verdict = prepared.read_verdict(landed / prepared.FOLDER, batch)
-            loading = Loading(warehouse, batch, manifest, verdict, datetime.now(UTC))
-            counts, rules = Counts(extracted=verdict.extracted), dict(verdict.rules)
-            if verdict.passed:
-                counts = _merge(loading, landed)
-                if taken := counts.quarantined - verdict.refused:
-                    rules["duplicate_key"] = rules.get("duplicate_key", 0) + taken
-            _keep_books(loading, counts, rules)
+    with _ALONE:
+        report, verdict = engine.committed(
+            settings, lambda warehouse: _load(settings, warehouse, batch, manifest)
+        )
+    if verdict is None:
+        return report
     if not verdict.passed:
         raise GateClosedError(
             f"the gate stopped batch {batch.batch_id}: {verdict.why}",
             fix="nothing of it was loaded; mend the mapping or the source, or raise max_rejected_share, and run again",
         )
     prepared.discard(settings, batch)
-    return LoadReport(batch, counts, rules, verdict.report)
+    return report
+
+
+def _load(
+    settings: Settings, warehouse: sa.Connection, batch: BatchRef, manifest: landing.Manifest
+) -> tuple[LoadReport, prepared.Verdict | None]:
+    """What the transaction does. The verdict is None where the batch had been loaded before.
+
+    Another stream may write a row of the same key at the same time: then the transaction is begun anew, and finds the
+    key taken.
+    """
+    schema.require_revision(warehouse)
+    dialect_locks.stream(warehouse, batch.connection, batch.stream)
+    schema.require(warehouse)
+    if row := ledger.loaded(warehouse, batch):
+        return LoadReport(batch, ledger.counts_of(row), was_loaded=True), None
+    with landing.local_copy(settings, batch.path) as landed:
+        verdict = prepared.read_verdict(landed / prepared.FOLDER, batch)
+        loading = Loading(warehouse, batch, manifest, verdict, datetime.now(UTC))
+        counts, rules = Counts(extracted=verdict.extracted), dict(verdict.rules)
+        if verdict.passed:
+            counts = _merge(loading, landed)
+            if taken := counts.quarantined - verdict.refused:
+                rules["duplicate_key"] = rules.get("duplicate_key", 0) + taken
+        _keep_books(loading, counts, rules)
+    return LoadReport(batch, counts, rules, verdict.report), verdict
 
 
 def _merge(loading: Loading, landed: Path) -> Counts:

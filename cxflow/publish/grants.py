@@ -27,7 +27,8 @@ def statements(connection: sa.Connection, role: str, views: Sequence[str]) -> li
 
 
 def apply(connection: sa.Connection, role: str, views: Sequence[str]) -> None:
-    """Make the role where it is not there, and let it read the views: in the caller's transaction.
+    """Make the role where it is not there, and let it read the views: in the caller's transaction. Where its rights
+    are so already, nothing is changed.
 
     Raises ConfigError where this user may not make it, where it is one that must not be restricted (a superuser,
     an owner), and where it could do more than read, or less.
@@ -47,8 +48,9 @@ def apply(connection: sa.Connection, role: str, views: Sequence[str]) -> None:
             value=_SETTING,
             fix="name another one; `cxflow publish` makes it",
         )
-    for statement in statements(connection, role, views):
-        connection.exec_driver_sql(statement)
+    if not rights.is_there(connection, role) or not rights.are_so(connection, readers):
+        for statement in statements(connection, role, views):
+            connection.exec_driver_sql(statement)
     _check(connection, readers)
 
 

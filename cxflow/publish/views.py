@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from cxflow.publish import masked
-from cxflow.store import dialect, schema
+from cxflow.store import dialect, dialect_locks, schema
 
 
 def definitions(connection: sa.Connection) -> dict[str, str]:
@@ -22,10 +22,10 @@ def definitions(connection: sa.Connection) -> dict[str, str]:
 
 
 def publish(connection: sa.Connection) -> list[str]:
-    """Create or replace every view, within the caller's transaction; returns their names."""
+    """Bring every view to its definition, within the caller's transaction; returns their names."""
+    schema.require_revision(connection)
+    dialect_locks.definitions(connection)
     schema.require(connection)
-    dialect.alone(connection, "publishing")
     found = definitions(connection)
-    for name, query in found.items():
-        dialect.replace_view(connection, name, query)
+    dialect.replace_views(connection, found)
     return list(found)

@@ -174,16 +174,24 @@ record_identity = book(
 
 pending_identity = book(
     "pending_identity",
-    "identifiers whose records changed since identity was last resolved",
-    ("namespace", "identity_hash"),
+    "identifiers whose records changed since identity was last resolved; two loads at once may note the same one",
+    (),
     column("namespace", String, "of the identifier", nullable=False),
     column("identity_hash", String, "its hash", nullable=False),
 )
 
 pending_kpi = book(
     "pending_kpi",
-    "days whose rows changed since the KPIs were last computed",
-    ("table_name", "day"),
+    "days whose rows changed since the KPIs were last computed; two loads at once may note the same one",
+    (),
     column("table_name", String, "the canonical table", nullable=False),
     column("day", Date, "UTC day of the event; null: rows without a time"),
+)
+
+stream_lock = book(
+    "stream_lock",
+    "what loads lock on PostgreSQL, each the row of its stream; customers and KPIs lock the whole table",
+    ("source_system", "source_object"),
+    column("source_system", String, "connection", nullable=False),
+    column("source_object", String, "stream", nullable=False),
 )

@@ -8,14 +8,23 @@ their words are names of tables and columns.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
 import duckdb
 import sqlalchemy as sa
 
-from cxflow.errors import ConfigError, CxflowError, FatalError, SchemaError, TransientError
+from cxflow.errors import (
+    ConfigError,
+    CxflowError,
+    FatalError,
+    SchemaError,
+    TransientError,
+    WarehouseBusyError,
+)
 from cxflow.model.workbench import MEMORY_VARIABLE, memory_limit
 from cxflow.scratch import is_full
 
@@ -133,6 +142,8 @@ _REFUSALS = (
     "permission denied for database",
 )
 """What PostgreSQL says to a connection where trying again will not help."""
+_HOLDER = re.compile(r"lock is held in (.+?) \(PID (\d+)\)")
+"""DuckDB on whoever has a file open."""
 _CROWDED = ("too many connections", "too many clients", "remaining connection slots")
 
 
@@ -228,6 +239,16 @@ def unreachable(problem: sa.exc.DBAPIError) -> ConfigError | TransientError:
         )
     return TransientError(
         "the warehouse cannot be reached", value="warehouse.url", fix="is the server up, and the host right?"
+    )
+
+
+def held(problem: sa.exc.DBAPIError, seconds: float) -> WarehouseBusyError:
+    """Who has held a DuckDB file for so long, as far as DuckDB knows."""
+    found = _HOLDER.search(str(problem.orig))
+    who = f" (process {found[2]}, {PurePath(found[1]).name})" if found else ""
+    return WarehouseBusyError(
+        f"another process has held the warehouse for {seconds:g} s{who}",
+        fix="close it there, or raise warehouse.busy_timeout_seconds",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from cxflow.model.sql import identifier, literal
 from cxflow.model.workbench import settings_sql, workbench
+from cxflow.store import dialect_locks
 
 SUPPORTED = ("duckdb", "postgresql")
 """Databases that a warehouse may be, by SQLAlchemy's names."""
@@ -20,6 +22,12 @@ SUPPORTED = ("duckdb", "postgresql")
 _BATCH_ROWS = 65_536
 """Rows that are on their way to PostgreSQL at a time."""
 _OTHER_COLUMNS = "42P16"
+_UNCHANGED = sa.text(
+    "SELECT c.relname FROM pg_class AS c "
+    "JOIN pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname = current_schema() "
+    "WHERE c.relname = ANY(:names) AND c.relkind = 'v' AND c.reloptions IS NULL "
+    "AND pg_get_viewdef(c.oid) = pg_get_viewdef(to_regclass('pg_temp.probe_' || c.relname))"
+)
 
 _POSTGRESQL_TYPES = {
     "VARCHAR": "text",
@@ -145,25 +153,55 @@ def _by_arithmetic(element: utc, compiler: SQLCompiler, **how: Any) -> str:
 
 def analyze(connection: sa.Connection, *names: str) -> None:
     """Let PostgreSQL look at tables that were just filled: what it does not know it takes for small, and plans to go
-    through row by row. DuckDB counts as it writes."""
+    through row by row. DuckDB counts as it writes. A table that another load looks at just now is passed over: two
+    loads that look at several would wait for each other."""
     if connection.dialect.name == "postgresql":
         for name in names:
-            connection.exec_driver_sql(f"ANALYZE {identifier(name)}")
+            connection.exec_driver_sql(f"ANALYZE (SKIP_LOCKED) {identifier(name)}")
 
 
-def prepare(connection: sa.Connection) -> None:
-    """What every transaction begins with: times in UTC."""
-    connection.exec_driver_sql(
-        settings_sql() if connection.dialect.name == "duckdb" else "SET LOCAL TIME ZONE 'UTC'"
-    )
-
-
-def replace_view(connection: sa.Connection, name: str, query: str) -> None:
-    """Create a view, or replace whatever stands under its name by it."""
-    create = f"CREATE OR REPLACE VIEW {name} AS\n{query}"
+def prepare(connection: sa.Connection, lock_timeout_seconds: float) -> None:
+    """What every transaction begins with: times in UTC, and on PostgreSQL an end to each wait for a lock."""
     if connection.dialect.name == "duckdb":
-        connection.exec_driver_sql(create)
+        connection.exec_driver_sql(settings_sql())
         return
+    connection.exec_driver_sql("SET LOCAL TIME ZONE 'UTC'")
+    dialect_locks.limit_waits(connection, lock_timeout_seconds)
+
+
+def replace_views(connection: sa.Connection, views: Mapping[str, str]) -> None:
+    """Create views by name and query, or replace whatever stands under a name by one. On PostgreSQL, where a view that
+    somebody reads cannot be replaced, those that are so already are left alone."""
+    if connection.dialect.name == "duckdb":
+        for name, query in views.items():
+            connection.exec_driver_sql(_create_view(name, query))
+        return
+    changed = _changed(connection, views)
+
+    def replace() -> None:
+        for name, query in changed.items():
+            _replace_view(connection, name, query)
+
+    if changed:
+        dialect_locks.give_way(connection, replace)
+
+
+def _create_view(name: str, query: str, what: str = "OR REPLACE") -> str:
+    return f"CREATE {what} VIEW {name} AS\n{query}"
+
+
+def _changed(connection: sa.Connection, views: Mapping[str, str]) -> dict[str, str]:
+    """Those views that are not what their queries would make now, told by what the server understands of both."""
+    with connection.begin_nested() as probing:
+        for name, query in views.items():
+            connection.exec_driver_sql(_create_view(f"probe_{name}", query, "TEMP"))
+        unchanged = set(connection.execute(_UNCHANGED, {"names": list(views)}).scalars())
+        probing.rollback()
+    return {name: query for name, query in views.items() if name not in unchanged}
+
+
+def _replace_view(connection: sa.Connection, name: str, query: str) -> None:
+    create = _create_view(name, query)
     try:
         with connection.begin_nested():
             connection.exec_driver_sql(create)
@@ -173,11 +211,3 @@ def replace_view(connection: sa.Connection, name: str, query: str) -> None:
             raise
         connection.exec_driver_sql(f"DROP VIEW {name}")
         connection.exec_driver_sql(create)
-
-
-def alone(connection: sa.Connection, what: str, *, with_others: bool = False) -> None:
-    """Wait until nobody else is alone at `what`, and be so until the transaction ends; `with_others` only keeps
-    those out who want to be alone. DuckDB has one writer anyway."""
-    if connection.dialect.name == "postgresql":
-        lock = sa.func.pg_advisory_xact_lock_shared if with_others else sa.func.pg_advisory_xact_lock
-        connection.execute(sa.select(lock(sa.func.hashtextextended(what, 0))))

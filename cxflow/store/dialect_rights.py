@@ -30,6 +30,8 @@ _MAY = "pg_has_role(CAST(:role AS name), r.oid, 'MEMBER')"
 
 _SCHEMA = "(SELECT oid FROM pg_namespace WHERE nspname = current_schema())"
 
+_ROLE = "(SELECT oid FROM pg_roles WHERE rolname = CAST(:role AS name))"
+
 _POWERS = sa.text(
     "SELECT r.rolname, CASE WHEN r.rolsuper THEN 'is a superuser' "
     "WHEN r.rolcreaterole OR r.rolcreatedb THEN 'may create roles or databases' "
@@ -62,6 +64,31 @@ _LACKS = sa.text(
     "AND NOT has_table_privilege(CAST(:role AS name), c.oid, 'SELECT') "
     "UNION ALL SELECT 'anything of the schema ' || current_schema() "
     "WHERE NOT has_schema_privilege(CAST(:role AS name), current_schema(), 'USAGE') ORDER BY 1"
+)
+
+
+_WANTED = (
+    "SELECT relname AS at, 'SELECT' AS what FROM unnest(CAST(:readable AS name[])) AS readable (relname) "
+    "UNION ALL SELECT current_schema(), 'USAGE'"
+)
+_GIVEN = (
+    "SELECT c.relname AS at, a.privilege_type || CASE WHEN a.is_grantable THEN '*' ELSE '' END AS what "
+    "FROM pg_class AS c, aclexplode(c.relacl) AS a "
+    f"WHERE c.relnamespace = {_SCHEMA} AND c.relname = ANY(:relations) AND a.grantee IN (0, {_ROLE}) "
+    # To PUBLIC a schema may stay open: what is in it is not.
+    "UNION ALL SELECT n.nspname, a.privilege_type || CASE WHEN a.is_grantable THEN '*' ELSE '' END "
+    f"FROM pg_namespace AS n, aclexplode(n.nspacl) AS a WHERE n.oid = {_SCHEMA} AND a.grantee = {_ROLE} "
+    "UNION ALL SELECT c.relname || '.' || t.attname, a.privilege_type "
+    "FROM pg_class AS c JOIN pg_attribute AS t ON t.attrelid = c.oid, aclexplode(t.attacl) AS a "
+    f"WHERE c.relnamespace = {_SCHEMA} AND c.relname = ANY(:relations) AND a.grantee IN (0, {_ROLE}) "
+    "UNION ALL SELECT 'later', a.privilege_type FROM pg_default_acl AS d, aclexplode(d.defaclacl) AS a "
+    "WHERE d.defaclobjtype = 'r' AND d.defaclrole = CAST(current_user AS regrole) "
+    f"AND d.defaclnamespace IN (0, {_SCHEMA}) AND a.grantee = {_ROLE}"
+)
+_DIFFERENCES = sa.text(
+    f"WITH wanted AS ({_WANTED}), given AS ({_GIVEN}) SELECT count(*) FROM ("
+    "(SELECT * FROM wanted EXCEPT SELECT * FROM given) UNION ALL "
+    "(SELECT * FROM given EXCEPT SELECT * FROM wanted)) AS differences"
 )
 
 
@@ -107,6 +134,11 @@ def statements(readers: Readers) -> list[str]:
         f"GRANT USAGE ON SCHEMA {schema} TO {role}",
         f"GRANT SELECT ON TABLE {listed(readers.readable)} TO {role}",
     ]
+
+
+def are_so(connection: sa.Connection, readers: Readers) -> bool:
+    """Whether the rights are those that `statements` give, so that nothing need be changed."""
+    return not connection.scalar(_DIFFERENCES, _parameters(readers))
 
 
 def power(connection: sa.Connection, readers: Readers) -> tuple[str, str] | None:

@@ -8,19 +8,28 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
-from cxflow.errors import ConfigError, WarehouseBusyError
+from cxflow.errors import ConfigError, SchemaError
 from cxflow.settings import Settings
-from cxflow.store import database_errors, dialect
+from cxflow.store import database_errors, dialect, dialect_locks
 
 STATEMENTS = 2_000
 """More than one trip through many streams has."""
+_TRIES = 5
+"""Of work that came into another one's way."""
+_BIRTH_SECONDS = 2.0
+"""How long a DuckDB file may be empty."""
+_OPEN_HERE = "different configuration than existing connections"
+"""What DuckDB says where this process itself has the file open otherwise."""
+
+T = TypeVar("T")
 
 
 def warehouse_url(settings: Settings) -> sa.URL:
@@ -42,7 +51,7 @@ def warehouse_url(settings: Settings) -> sa.URL:
     return url
 
 
-def engine(settings: Settings) -> sa.Engine:
+def engine(settings: Settings, *, read_only: bool = False) -> sa.Engine:
     """The engine of the warehouse.
 
     Raises ConfigError for a database that a warehouse cannot be, and for a file that cannot be there.
@@ -59,7 +68,7 @@ def engine(settings: Settings) -> sa.Engine:
     if settings.warehouse.password:
         url = url.set(password=settings.warehouse.password.reveal("warehouse.password").get_secret_value())
     try:
-        return _engine(url)
+        return _engine(url, read_only)
     except ModuleNotFoundError as problem:
         raise ConfigError(
             f"the driver of {url.drivername} is not installed",
@@ -68,12 +77,24 @@ def engine(settings: Settings) -> sa.Engine:
         ) from problem
 
 
-@functools.lru_cache(maxsize=4)
-def _engine(url: sa.URL) -> sa.Engine:
+@functools.lru_cache(maxsize=8)
+def _engine(url: sa.URL, read_only: bool) -> sa.Engine:
     """One engine for the process, which remembers how statements are written; without a pool, so that a DuckDB file
     is free again as soon as its connection closes."""
+    options: dict[str, Any]
+    if url.get_backend_name() == "duckdb":
+        options = {"connect_args": {"read_only": read_only}}
+    else:
+        # Locks keep loads apart: what others have committed before one was given is to be seen after. A reader sees
+        # one moment, however many questions it asks.
+        options = {
+            "isolation_level": "REPEATABLE READ" if read_only else "READ COMMITTED",
+            "connect_args": {"fallback_application_name": "cxflow"},
+        }
     # Parameters are data: no traceback may show them.
-    return sa.create_engine(url, poolclass=NullPool, hide_parameters=True, query_cache_size=STATEMENTS)
+    return sa.create_engine(
+        url, poolclass=NullPool, hide_parameters=True, query_cache_size=STATEMENTS, **options
+    )
 
 
 def _check_file(url: sa.URL) -> None:
@@ -90,21 +111,72 @@ def _check_file(url: sa.URL) -> None:
 def transaction(settings: Settings) -> Iterator[sa.Connection]:
     """One transaction on the warehouse: committed as a whole at the end of the block, or not at all.
 
-    Waits up to `warehouse.busy_timeout_seconds` for a file that another process holds, then raises
-    WarehouseBusyError. Whatever else the database refuses is raised as `database_errors` sorts it.
+    Waits up to `warehouse.busy_timeout_seconds` for a file that another process holds, and at each statement up to
+    `warehouse.lock_timeout_seconds` for a lock of a server, then raises WarehouseBusyError. Whatever else the database
+    refuses is raised as `database_errors` sorts it.
     """
-    warehouse = engine(settings)
-    with (
-        database_errors.explained(warehouse.dialect.loaded_dbapi.Error),
-        _connect(warehouse, settings.warehouse.busy_timeout_seconds) as connection,
-        connection.begin(),
-    ):
-        dialect.prepare(connection)
+    with _explained(engine(settings)) as warehouse, _begun(settings, warehouse) as connection:
         yield connection
 
 
-def _connect(warehouse: sa.Engine, patience_seconds: float) -> sa.Connection:
-    deadline = time.monotonic() + patience_seconds
+def committed(settings: Settings, work: Callable[[sa.Connection], T]) -> T:
+    """What some work comes to in a transaction of its own. Where another session made the same thing at once, or the
+    two waited for each other, it is begun anew: the other one's is there then."""
+    with _explained(engine(settings)) as warehouse:
+        for _ in range(_TRIES - 1):
+            try:
+                with _begun(settings, warehouse) as connection:
+                    return work(connection)
+            except sa.exc.DBAPIError as problem:
+                if not dialect_locks.is_conflict(problem):
+                    raise
+        with _begun(settings, warehouse) as connection:
+            return work(connection)
+
+
+def is_there(settings: Settings) -> bool:
+    """Whether there is something to open: a DuckDB file that is missing would be made. A server says so itself."""
+    url = warehouse_url(settings)
+    return url.get_backend_name() != "duckdb" or Path(str(url.database)).is_file()
+
+
+@contextmanager
+def reading(settings: Settings) -> Iterator[sa.Connection]:
+    """One look into the warehouse: nothing can be written, nobody who loads waits for it on a server, and a DuckDB
+    file is open to other readers meanwhile.
+
+    Raises SchemaError where a DuckDB file is not there, and does not make it; otherwise what `transaction` raises.
+    """
+    warehouse = engine(settings, read_only=True)
+    if not is_there(settings):
+        raise SchemaError("the warehouse has no tables yet", fix="run `cxflow migrate`")
+    with _explained(warehouse), _begun(settings, warehouse, read_only=True) as connection:
+        yield connection
+
+
+@contextmanager
+def _explained(warehouse: sa.Engine) -> Iterator[sa.Engine]:
+    with database_errors.explained(warehouse.dialect.loaded_dbapi.Error):
+        yield warehouse
+
+
+@contextmanager
+def _begun(settings: Settings, warehouse: sa.Engine, *, read_only: bool = False) -> Iterator[sa.Connection]:
+    patience = settings.warehouse.lock_timeout_seconds
+    with (
+        _connect(settings, warehouse) as connection,
+        dialect_locks.waits(warehouse, connection, patience),
+    ):
+        if read_only and connection.dialect.name == "postgresql":
+            connection.execution_options(postgresql_readonly=True)
+        with connection.begin():
+            dialect.prepare(connection, patience)
+            yield connection
+
+
+def _connect(settings: Settings, warehouse: sa.Engine) -> sa.Connection:
+    patience_seconds = settings.warehouse.busy_timeout_seconds
+    begun = time.monotonic()
     pause = 0.05
     while True:
         try:
@@ -112,12 +184,18 @@ def _connect(warehouse: sa.Engine, patience_seconds: float) -> sa.Connection:
         except sa.exc.DBAPIError as problem:
             if warehouse.dialect.name == "postgresql":
                 raise database_errors.unreachable(problem) from None
-            if "Could not set lock" not in str(problem.orig):
+            if _OPEN_HERE in str(problem.orig):
+                # This process writes to it elsewhere, and may read it only as the writer does.
+                warehouse = engine(settings)
+            elif "Could not set lock" not in str(problem.orig) and not _is_begun(warehouse.url, begun):
                 raise database_errors.unopened(problem) from problem
-            if time.monotonic() > deadline:
-                raise WarehouseBusyError(
-                    f"another process has held the warehouse for {patience_seconds:g} s",
-                    fix="close it there, or raise warehouse.busy_timeout_seconds",
-                ) from problem
+            if time.monotonic() > begun + patience_seconds:
+                raise database_errors.held(problem, patience_seconds) from problem
             time.sleep(pause)
             pause = min(pause * 2, 1.0)
+
+
+def _is_begun(url: sa.URL, since: float) -> bool:
+    """Whether another process has just begun to make a DuckDB file, and has not locked it yet."""
+    path = Path(str(url.database))
+    return time.monotonic() < since + _BIRTH_SECONDS and path.is_file() and path.stat().st_size == 0

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from cxflow.model.batch import BatchRef, Counts
 from cxflow.model.window import Window
 from cxflow.settings import Settings
-from cxflow.store import engine, schema, shape
+from cxflow.store import dialect_locks, engine, schema, shape
 from cxflow.store.tables import load_run, stream_state
 
 
@@ -44,7 +44,7 @@ def position(settings: Settings, connection: str, stream: str) -> datetime | Non
         .order_by(load_run.c.window_end)
         .limit(1)
     )
-    with engine.transaction(settings) as warehouse:
+    with engine.reading(settings) as warehouse:
         start: datetime | None = warehouse.scalar(ran_ahead)
         return start
 
@@ -56,7 +56,7 @@ def raw_columns(settings: Settings, connection: str, stream: str) -> shape.Shape
 
 
 def _state(settings: Settings, connection: str, stream: str) -> sa.Row[Any] | None:
-    with engine.transaction(settings) as warehouse:
+    with engine.reading(settings) as warehouse:
         schema.require_revision(warehouse)
         return warehouse.execute(
             sa.select(stream_state).where(
@@ -70,23 +70,28 @@ def states(settings: Settings, connection: str | None = None) -> Sequence[sa.Row
     query = sa.select(stream_state).order_by(stream_state.c.source_system, stream_state.c.source_object)
     if connection:
         query = query.where(stream_state.c.source_system == connection)
-    with engine.transaction(settings) as warehouse:
+    with engine.reading(settings) as warehouse:
         schema.require(warehouse)
         return warehouse.execute(query).mappings().all()
 
 
 def forget(settings: Settings, connection: str, stream: str | None = None) -> int:
     """Drop cursors, so that the next scheduled run begins anew; returns how many. Loaded data stays."""
-    query = sa.delete(stream_state).where(stream_state.c.source_system == connection)
+    chosen = stream_state.c.source_system == connection
     if stream:
-        query = query.where(stream_state.c.source_object == stream)
-    with engine.transaction(settings) as warehouse:
+        chosen &= stream_state.c.source_object == stream
+
+    def work(warehouse: sa.Connection) -> int:
         schema.require(warehouse)
-        count = warehouse.scalar(
-            sa.select(sa.func.count()).select_from(stream_state).where(query.whereclause)  # type: ignore[arg-type]
-        )
-        warehouse.execute(query)
-        return int(count or 0)
+        names = sa.select(stream_state.c.source_object).where(chosen).order_by(stream_state.c.source_object)
+        found = list(warehouse.scalars(names))
+        # A load that is at work writes its cursor when it ends: what is there then is forgotten.
+        for name in found:
+            dialect_locks.stream(warehouse, connection, name)
+        warehouse.execute(sa.delete(stream_state).where(chosen))
+        return len(found)
+
+    return engine.committed(settings, work)
 
 
 def keep_state(
@@ -149,7 +154,7 @@ def runs(settings: Settings, connection: str | None = None, limit: int = 50) -> 
     query = sa.select(load_run).order_by(load_run.c.started_at.desc()).limit(limit)
     if connection:
         query = query.where(load_run.c.source_system == connection)
-    with engine.transaction(settings) as warehouse:
+    with engine.reading(settings) as warehouse:
         schema.require(warehouse)
         return warehouse.execute(query).mappings().all()
 
@@ -163,6 +168,6 @@ def totals(settings: Settings) -> dict[tuple[str, str], Counts]:
         .group_by(load_run.c.source_system, load_run.c.source_object)
         .order_by(load_run.c.source_system, load_run.c.source_object)
     )
-    with engine.transaction(settings) as warehouse:
+    with engine.reading(settings) as warehouse:
         schema.require(warehouse)
         return {(row.source_system, row.source_object): counts_of(row) for row in warehouse.execute(query)}

@@ -11,9 +11,10 @@ import sqlalchemy as sa
 
 from cxflow.errors import SchemaError
 from cxflow.settings import Settings
-from cxflow.store import alterations, engine
+from cxflow.store import alterations, dialect_locks, engine
+from cxflow.store.tables import stream_lock
 
-VERSION_TABLE = "cxflow_version"
+VERSION_TABLE = dialect_locks.VERSION_TABLE
 
 _TOLD = 5
 """Alterations by hand that are named at most."""
@@ -37,10 +38,14 @@ def head() -> str:
 
 def current(connection: sa.Connection) -> str | None:
     """The revision of a warehouse; None where there is none."""
-    if not sa.inspect(connection).has_table(VERSION_TABLE):
+    if not _has(connection, VERSION_TABLE):
         return None
     found = connection.scalar(sa.text(f"SELECT version_num FROM {VERSION_TABLE}"))
     return str(found) if found else None
+
+
+def _has(connection: sa.Connection, table: str) -> bool:
+    return sa.inspect(connection).has_table(table)
 
 
 def require(connection: sa.Connection) -> None:
@@ -77,9 +82,25 @@ def _require_unaltered(connection: sa.Connection) -> None:
 def migrate(settings: Settings) -> tuple[str | None, str]:
     """Bring the warehouse to this version, in one transaction; returns the revisions before and after.
 
-    Raises SchemaError for a warehouse of a revision that this version does not know, and for tables that are not
-    what the migrations make: nothing is changed then.
+    Waits for loads that are at work. Whoever comes second, also to an empty warehouse, finds it done. Raises
+    SchemaError for a warehouse of a revision that this version does not know, and for tables that are not what the
+    migrations make: nothing is changed then.
     """
+    return engine.committed(settings, _migrate), head()
+
+
+def _migrate(connection: sa.Connection) -> str | None:
+    if _has(connection, VERSION_TABLE):
+        dialect_locks.definitions(connection)
+    if _has(connection, stream_lock.name):
+        dialect_locks.all_streams(connection)
+    before = current(connection)
+    dialect_locks.give_way(connection, lambda: _upgrade(connection, before))
+    _require_unaltered(connection)
+    return before
+
+
+def _upgrade(connection: sa.Connection, before: str | None) -> None:
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
     from alembic.util import CommandError
@@ -87,25 +108,21 @@ def migrate(settings: Settings) -> tuple[str | None, str]:
     from cxflow.store import alembic_duckdb  # noqa: F401  teaches Alembic the dialect
 
     scripts = ScriptDirectory(str(resources() / "migrations"))
-    with engine.transaction(settings) as connection:
-        before = current(connection)
-        context = MigrationContext.configure(
-            connection,
-            opts={
-                "version_table": VERSION_TABLE,
-                "fn": lambda revision, _: scripts._upgrade_revs("head", revision),
-            },
-        )
-        with _operations(context):
-            try:
-                context.run_migrations()
-            except CommandError as problem:
-                raise SchemaError(
-                    f"the warehouse's revision {before} is unknown to this version of cxflow",
-                    fix="update cxflow",
-                ) from problem
-        _require_unaltered(connection)
-    return before, head()
+    context = MigrationContext.configure(
+        connection,
+        opts={
+            "version_table": VERSION_TABLE,
+            "fn": lambda revision, _: scripts._upgrade_revs("head", revision),
+        },
+    )
+    with _operations(context):
+        try:
+            context.run_migrations()
+        except CommandError as problem:
+            raise SchemaError(
+                f"the warehouse's revision {before} is unknown to this version of cxflow",
+                fix="update cxflow",
+            ) from problem
 
 
 @contextmanager
@@ -120,10 +137,12 @@ def _operations(context: object) -> Iterator[None]:
 def ensure(settings: Settings) -> bool:
     """Create the tables of an empty warehouse; True where it did. An old one is not touched: `require` says so.
     Raises SchemaError for tables that somebody altered by hand."""
-    with engine.transaction(settings) as connection:
-        found = current(connection)
-        if found == head():
-            _require_unaltered(connection)
-    if found is None:
-        migrate(settings)
-    return found is None
+    if engine.is_there(settings):
+        with engine.reading(settings) as connection:
+            found = current(connection)
+            if found == head():
+                _require_unaltered(connection)
+        if found is not None:
+            return False
+    before, _ = migrate(settings)
+    return before is None

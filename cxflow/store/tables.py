@@ -25,6 +25,7 @@ from cxflow.store.books import (
     quarantine,
     record_identity,
     source_record,
+    stream_lock,
     stream_state,
 )
 from cxflow.store.canonical import (
@@ -80,6 +81,7 @@ __all__ = [
     "review",
     "signal",
     "source_record",
+    "stream_lock",
     "stream_state",
     "support_case",
     "survey_response",
@@ -92,8 +94,10 @@ CANONICAL: dict[str, Table] = {
 }
 """The tables a mapping may fill, by name."""
 
-KEYS: dict[str, tuple[str, ...]] = {table.name: table.info["key"] for table in metadata.sorted_tables}
-"""What is unique in each table. The load keeps it so; DuckDB gets no index for it (see `dialect`)."""
+KEYS: dict[str, tuple[str, ...]] = {
+    table.name: table.info["key"] for table in metadata.sorted_tables if table.info["key"]
+}
+"""What is unique in each table that has a key. The load keeps it so; DuckDB gets no index for it (see `dialect`)."""
 
 
 def times(table: Table) -> tuple[str, ...]:

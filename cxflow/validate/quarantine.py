@@ -100,16 +100,19 @@ def discard(settings: Settings, chosen: Filter, reason: str) -> int:
     """Close open entries for good; the reason is kept with each. Returns how many."""
     if not reason.strip():
         raise ConfigError("a record is discarded for a reason", fix='say --reason "…"')
-    with engine.transaction(settings) as warehouse:
+
+    def work(warehouse: sa.Connection) -> int:
         schema.require(warehouse)
         condition = chosen.condition() & (quarantine.c.status == "open")
-        count = warehouse.scalar(sa.select(sa.func.count()).select_from(quarantine).where(condition))
-        warehouse.execute(
+        closed = (
             sa.update(quarantine)
             .where(condition)
             .values(status="discarded", reason=reason.strip(), closed_at=datetime.now(UTC))
+            .returning(quarantine.c.quarantine_id)
         )
-        return int(count or 0)
+        return len(warehouse.execute(closed).all())
+
+    return engine.committed(settings, work)
 
 
 def replayable(settings: Settings, chosen: Filter) -> dict[BatchRef, list[int]]:
@@ -134,6 +137,6 @@ def replayable(settings: Settings, chosen: Filter) -> dict[BatchRef, list[int]]:
 
 
 def _rows(settings: Settings, query: sa.Select[Any]) -> Sequence[sa.RowMapping]:
-    with engine.transaction(settings) as warehouse:
+    with engine.reading(settings) as warehouse:
         schema.require(warehouse)
         return warehouse.execute(query).mappings().all()

@@ -45,7 +45,10 @@ def test_a_locked_file_is_said_and_a_later_run_finishes(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(WarehouseBusyError, match=r"another process has held the warehouse for 0.2 s"):
+        with pytest.raises(
+            WarehouseBusyError,
+            match=rf"another process has held the warehouse for 0.2 s \(process {holder.pid}, ",
+        ):
             run(impatient, 0, tmp_path / "tasks")
         holder.communicate()
     run(impatient, 0, tmp_path / "tasks")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from cxflow.store import engine
 
 HOLD = """
 import duckdb, sys, time
-database = duckdb.connect(sys.argv[1])
+database = duckdb.connect(sys.argv[1], read_only=sys.argv[3:] == ["reading"])
 print("held", flush=True)
 if sys.argv[2] == "until told":
     sys.stdin.readline()
@@ -40,11 +41,10 @@ def _settings(folder: Path, **warehouse: object) -> Settings:
 
 
 @contextmanager
-def _held(path: Path, how: str) -> Iterator[subprocess.Popen[str]]:
-    """Another process has the file open for writing."""
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(path), how], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as other:
+def _held(path: Path, how: str, *reading: str) -> Iterator[subprocess.Popen[str]]:
+    """Another process has the file open: for writing, unless it says otherwise."""
+    command = [sys.executable, "-c", HOLD, str(path), how, *reading]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
         try:
@@ -55,9 +55,10 @@ def _held(path: Path, how: str) -> Iterator[subprocess.Popen[str]]:
 
 def test_a_warehouse_held_by_another_process_is_busy_after_the_patience(tmp_path: Path) -> None:
     settings = _settings(tmp_path, busy_timeout_seconds=0.3)
-    with _held(tmp_path / "warehouse.duckdb", "until told"):
+    with _held(tmp_path / "warehouse.duckdb", "until told") as other:
         begun = time.monotonic()
-        busy = pytest.raises(WarehouseBusyError, match=r"held the warehouse for 0\.3 s.*busy_timeout_seconds")
+        says = rf"held the warehouse for 0\.3 s \(process {other.pid}, python.*busy_timeout_seconds"
+        busy = pytest.raises(WarehouseBusyError, match=says)
         with busy, engine.transaction(settings):
             pytest.fail("the file is held")
         assert 0.3 <= time.monotonic() - begun < 10
@@ -69,6 +70,62 @@ def test_a_warehouse_that_is_let_go_in_time_is_opened(tmp_path: Path) -> None:
     settings = _settings(tmp_path, busy_timeout_seconds=60)
     with _held(tmp_path / "warehouse.duckdb", "0.5"), engine.transaction(settings) as connection:
         assert connection.scalar(sa.text("SELECT 1")) == 1
+
+
+def test_readers_of_a_file_are_not_in_each_others_way(tmp_path: Path) -> None:
+    settings = _settings(tmp_path, busy_timeout_seconds=0.3)
+    with engine.transaction(settings) as connection:
+        connection.execute(sa.text("CREATE TABLE kept (n INTEGER)"))
+    with _held(tmp_path / "warehouse.duckdb", "until told", "reading"):
+        with engine.reading(settings) as connection:
+            assert connection.scalar(sa.text("SELECT count(*) FROM kept")) == 0
+        with pytest.raises(WarehouseBusyError), engine.transaction(settings):
+            pytest.fail("somebody reads it")
+    with _held(tmp_path / "warehouse.duckdb", "until told"):
+        with pytest.raises(WarehouseBusyError), engine.reading(settings):
+            pytest.fail("somebody writes to it")
+
+
+def test_nothing_can_be_written_while_reading(tmp_path: Path) -> None:
+    settings = _settings(tmp_path)
+    with engine.transaction(settings) as connection:
+        connection.execute(sa.text("CREATE TABLE kept (n INTEGER)"))
+    with pytest.raises(ConfigError, match="can only be read here"), engine.reading(settings) as connection:
+        connection.execute(sa.text("INSERT INTO kept VALUES (1)"))
+
+
+def test_a_process_reads_what_it_writes_to_elsewhere(tmp_path: Path) -> None:
+    settings = _settings(tmp_path, busy_timeout_seconds=0.3)
+    with engine.transaction(settings) as writing:
+        writing.execute(sa.text("CREATE TABLE kept (n INTEGER)"))
+        with engine.reading(settings) as connection:
+            assert sa.inspect(connection).get_table_names() == []
+
+
+def test_looking_for_a_file_that_is_not_there_does_not_make_it(tmp_path: Path) -> None:
+    with pytest.raises(SchemaError, match="no tables yet"), engine.reading(_settings(tmp_path)):
+        pytest.fail("there is nothing to read")
+    assert not (tmp_path / "warehouse.duckdb").exists()
+
+
+def test_a_file_that_another_process_has_just_begun_is_waited_for(tmp_path: Path) -> None:
+    settings = _settings(tmp_path)
+    (tmp_path / "warehouse.duckdb").touch()
+    threading.Timer(0.3, (tmp_path / "warehouse.duckdb").unlink).start()
+    with engine.transaction(settings) as connection:
+        assert connection.scalar(sa.text("SELECT 1")) == 1
+
+
+def test_what_a_killed_writer_left_is_read(tmp_path: Path) -> None:
+    settings = _settings(tmp_path)
+    code = (
+        "import duckdb, os, signal, sys; database = duckdb.connect(sys.argv[1]); "
+        "database.execute('CREATE TABLE kept AS SELECT 7 AS n'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "warehouse.duckdb")], check=False)
+    assert (tmp_path / "warehouse.duckdb.wal").exists()
+    with engine.reading(settings) as connection:
+        assert connection.scalar(sa.text("SELECT n FROM kept")) == 7
 
 
 def test_a_transaction_is_kept_whole_or_not_at_all(tmp_path: Path, new_database: NewWarehouse) -> None:

@@ -1,0 +1,45 @@
+"""What loads lock, out of reach of whoever only reads; and lists of pending work that two loads fill at once.
+
+A list without a unique key cannot make one load wait for another, or fail: what both note is there twice.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+PENDING = {"pending_identity": ["namespace", "identity_hash"], "pending_kpi": ["table_name", "day"]}
+
+
+def upgrade() -> None:
+    """Add the table of locks, and let the lists hold something twice."""
+    op.create_table(
+        "stream_lock",
+        sa.Column("source_system", sa.String(), nullable=False),
+        sa.Column("source_object", sa.String(), nullable=False),
+    )
+    if op.get_bind().dialect.name == "duckdb":  # it has no indexes
+        return
+    op.create_index("stream_lock_key", "stream_lock", ["source_system", "source_object"], unique=True)
+    for table, columns in PENDING.items():
+        op.drop_index(f"{table}_key", table)
+        op.create_index(f"{table}_noted", table, columns)
+
+
+def downgrade() -> None:
+    """Make the lists unique again, and drop the table of locks."""
+    if op.get_bind().dialect.name != "duckdb":
+        for table, columns in PENDING.items():
+            listed = ", ".join(columns)
+            op.execute(f"CREATE TEMP TABLE noted ON COMMIT DROP AS SELECT DISTINCT {listed} FROM {table}")
+            op.execute(f"DELETE FROM {table}")
+            op.execute(f"INSERT INTO {table} ({listed}) SELECT {listed} FROM noted")
+            op.execute("DROP TABLE noted")
+            op.drop_index(f"{table}_noted", table)
+            op.create_index(f"{table}_key", table, columns, unique=True)
+    op.drop_table("stream_lock")
