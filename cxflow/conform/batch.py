@@ -174,7 +174,7 @@ def _refuse_drifted(work: _Work, outcome: drift.Outcome) -> None:
             affected = " OR ".join(drift.present(column, work.raw) for column in columns)
         elif rule == "missing_column" and set(columns) <= set(outcome.lacking):
             files = sorted({file for column in columns for file in outcome.lacking[column]})
-            affected = f"list_contains({literals(files)}, _origin)"
+            affected = f"_origin IN (SELECT unnest({literals(files)}))"
         work.database.execute(
             f"INSERT INTO refused SELECT _row, 'conform', {literal(rule)}, {literal(', '.join(columns))}, NULL "
             f"FROM raw WHERE {affected}"

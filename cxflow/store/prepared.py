@@ -132,7 +132,7 @@ def payloads_of(folder: Path, manifest: landing.Manifest, rows: list[int], targe
     with workbench(target) as database:
         database.execute(
             f"CREATE TABLE taken AS SELECT _row, payload FROM ({payloads(folder, manifest)}) "
-            f"WHERE list_contains({rows}, _row)"
+            f"WHERE _row IN (SELECT unnest({rows}))"
         )
     return target
 

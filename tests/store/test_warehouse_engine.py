@@ -81,9 +81,12 @@ def test_readers_of_a_file_are_not_in_each_others_way(tmp_path: Path) -> None:
             assert connection.scalar(sa.text("SELECT count(*) FROM kept")) == 0
         with pytest.raises(WarehouseBusyError), engine.transaction(settings):
             pytest.fail("somebody reads it")
-    with _held(tmp_path / "warehouse.duckdb", "until told"):
-        with pytest.raises(WarehouseBusyError), engine.reading(settings):
-            pytest.fail("somebody writes to it")
+    with (
+        _held(tmp_path / "warehouse.duckdb", "until told"),
+        pytest.raises(WarehouseBusyError),
+        engine.reading(settings),
+    ):
+        pytest.fail("somebody writes to it")
 
 
 def test_nothing_can_be_written_while_reading(tmp_path: Path) -> None:
