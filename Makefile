@@ -17,7 +17,7 @@ help:
 	@echo "make test   everything that CI runs"
 	@echo "make test-long  what takes longer: the demo, every real set on the server in every order"
 	@echo "make bench  measures cxflow against its peers; its tables go into docs/benchmarks.md"
-	@echo "make faults races two workers, kills a thousand runs per engine; its table goes into docs/reliability.md"
+	@echo "make faults races two workers, runs processes side by side, kills a thousand runs per engine; its table goes into docs/reliability.md"
 
 $(BIN)/uv:
 	@echo "making $(VENV)"
@@ -62,8 +62,9 @@ test-long: $(VENV)/.development
 
 KILLS ?= 1000
 RACES ?= 250
+ROUNDS ?= 200
 faults: $(VENV)/.development
-	CXFLOW_RACES=$(RACES) $(BIN)/pytest tests/faults/test_races.py
+	CXFLOW_RACES=$(RACES) CXFLOW_ROUNDS=$(ROUNDS) $(BIN)/pytest tests/faults/test_races.py tests/faults/test_side_by_side.py
 	$(BIN)/python tests/faults/fault_table.py --kills $(KILLS)
 
 bench: $(VENV)/.development

@@ -261,7 +261,7 @@ def publish(settings: Settings) -> list[str]:
             grants.apply(connection, role, names)
         return names
 
-    with _at():  # the role may be made for another database of the server at the same time
+    with _at():  # a publication in another database of the server may create the same role
         return engine.committed(settings, work)
 
 

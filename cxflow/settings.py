@@ -123,8 +123,8 @@ class Warehouse(_Frozen):
     busy_timeout_seconds: float = Field(default=60, ge=0)
     """How long a connection waits for a DuckDB file that another process holds."""
     lock_timeout_seconds: float = Field(default=300, ge=0.001, le=2_000_000)
-    """PostgreSQL: how long a statement waits for a lock that another session holds, a long load's or KPI run's among
-    them; then the error names that session."""
+    """PostgreSQL: how long a step waits for a lock, such as that of a running load or KPI computation, before it fails
+    with an error that names the session that holds it."""
     bi_role: str | None = Field(default=None, pattern=r"^[a-z_][a-z0-9_]{0,62}$")
     """PostgreSQL: a role that may read the views and nothing else, made where it is not there; unset: none."""
 

@@ -28,11 +28,16 @@ _LONGEST = (
     "test_kills duckdb",
     "test_kills postgresql",
     "test_airflow_standalone",
+    "test_side_by_side duckdb",
+    "test_side_by_side postgresql",
+    "test_airflow_postgresql",
     "olist",
     "cdnow",
     "test_flow_databases",
 )
 """Groups of tests that begin first: whoever gets one of them last is waited for by all."""
+_BY_DATABASE = ("test_kills", "test_side_by_side")
+"""Files of which each database has a worker of its own."""
 
 
 class _Groups(LoadScopeScheduling):
@@ -55,14 +60,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _group(nodeid: str) -> str:
-    """The file of a test; of real data the set, and of the kills the database."""
+    """The file of a test; of real data the set, and of long files the database."""
     file, _, test = nodeid.partition("::")
     name, values = Path(file).stem, test.partition("[")[2].rstrip("]").split("-")
     if name == "test_real_loads":
         return next(each for each in _REAL_SETS if each in values)
     if name.removeprefix("test_") in _REAL_SETS:
         return name.removeprefix("test_")
-    return f"{name} {values[0]}" if name == "test_kills" and values[0] in DATABASES else name
+    return f"{name} {values[0]}" if name in _BY_DATABASE and values[0] in DATABASES else name
 
 
 @pytest.fixture(scope="session")

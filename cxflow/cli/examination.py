@@ -134,6 +134,10 @@ def _warehouse(settings: Settings) -> str:
         return f"{url} is not made yet; the first `cxflow run` makes it"
     with engine.reading(settings) as connection:
         schema.require(connection)
+    if not engine.may_write(settings):
+        raise ConfigError(
+            f"{url} can only be read here", value="warehouse.url", fix="name a file that this user may write"
+        )
     return f"{url} at revision {schema.head()}"
 
 

@@ -63,7 +63,7 @@ _RESEGMENTED = sa.select(sa.table("resegmented", sa.column("customer_id", sa.Str
 def resolve(connection: sa.Connection, settings: Settings) -> IdentityReport:
     """Resolve the pending identifiers, within the caller's transaction."""
     schema.require_revision(connection)
-    dialect_locks.all_streams(connection)  # what a load notes meanwhile would be taken for done
+    dialect_locks.all_streams(connection)  # what a load adds meanwhile would be deleted as done
     schema.require(connection)
     if not connection.scalar(sa.text("SELECT count(*) FROM pending_identity")):
         return IdentityReport(0, 0, 0, 0)

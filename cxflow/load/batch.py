@@ -68,10 +68,9 @@ def load(settings: Settings, batch: BatchRef) -> LoadReport:
 def _load(
     settings: Settings, warehouse: sa.Connection, batch: BatchRef, manifest: landing.Manifest
 ) -> tuple[LoadReport, prepared.Verdict | None]:
-    """What the transaction does. The verdict is None where the batch had been loaded before.
+    """The load's transaction. The verdict is None if the batch was loaded before.
 
-    Another stream may write a row of the same key at the same time: then the transaction is begun anew, and finds the
-    key taken.
+    If another stream inserts the same key at the same time, the transaction starts again and finds the key taken.
     """
     schema.require_revision(warehouse)
     dialect_locks.stream(warehouse, batch.connection, batch.stream)

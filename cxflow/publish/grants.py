@@ -1,8 +1,8 @@
 """Lets BI read what it may: the role `warehouse.bi_role` of PostgreSQL. Called by `flow`, after the views.
 
 The role reads the views, and the derived tables without personal data: customers' ids and the KPIs. Everything
-else of cxflow's is closed to it, at every publication anew, and what the server then says it can do is checked:
-a right may come by PUBLIC or by another role.
+else of cxflow's is closed to it. Every publication compares its rights with these, sets them if they differ, and then
+checks what the server says it can do: a right may come by PUBLIC or by another role.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def statements(connection: sa.Connection, role: str, views: Sequence[str]) -> li
 
 
 def apply(connection: sa.Connection, role: str, views: Sequence[str]) -> None:
-    """Make the role where it is not there, and let it read the views: in the caller's transaction. Where its rights
-    are so already, nothing is changed.
+    """Make the role where it is not there, and let it read the views: in the caller's transaction. Changes nothing if
+    its rights are right already.
 
     Raises ConfigError where this user may not make it, where it is one that must not be restricted (a superuser,
     an owner), and where it could do more than read, or less.

@@ -174,7 +174,7 @@ record_identity = book(
 
 pending_identity = book(
     "pending_identity",
-    "identifiers whose records changed since identity was last resolved; two loads at once may note the same one",
+    "identifiers whose records changed since identity was last resolved; concurrent loads may add one twice",
     (),
     column("namespace", String, "of the identifier", nullable=False),
     column("identity_hash", String, "its hash", nullable=False),
@@ -182,7 +182,7 @@ pending_identity = book(
 
 pending_kpi = book(
     "pending_kpi",
-    "days whose rows changed since the KPIs were last computed; two loads at once may note the same one",
+    "days whose rows changed since the KPIs were last computed; concurrent loads may add one twice",
     (),
     column("table_name", String, "the canonical table", nullable=False),
     column("day", Date, "UTC day of the event; null: rows without a time"),
@@ -190,7 +190,7 @@ pending_kpi = book(
 
 stream_lock = book(
     "stream_lock",
-    "what loads lock on PostgreSQL, each the row of its stream; customers and KPIs lock the whole table",
+    "locks on PostgreSQL: a load locks the row of its stream, identity and KPIs lock the whole table",
     ("source_system", "source_object"),
     column("source_system", String, "connection", nullable=False),
     column("source_object", String, "stream", nullable=False),

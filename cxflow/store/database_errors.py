@@ -143,7 +143,7 @@ _REFUSALS = (
 )
 """What PostgreSQL says to a connection where trying again will not help."""
 _HOLDER = re.compile(r"lock is held in (.+?) \(PID (\d+)\)")
-"""DuckDB on whoever has a file open."""
+"""DuckDB's words for the process that holds a file."""
 _CROWDED = ("too many connections", "too many clients", "remaining connection slots")
 
 
@@ -243,7 +243,7 @@ def unreachable(problem: sa.exc.DBAPIError) -> ConfigError | TransientError:
 
 
 def held(problem: sa.exc.DBAPIError, seconds: float) -> WarehouseBusyError:
-    """Who has held a DuckDB file for so long, as far as DuckDB knows."""
+    """A DuckDB file was locked for too long; names the process that holds it, if DuckDB says so."""
     found = _HOLDER.search(str(problem.orig))
     who = f" (process {found[2]}, {PurePath(found[1]).name})" if found else ""
     return WarehouseBusyError(

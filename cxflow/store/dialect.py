@@ -153,15 +153,15 @@ def _by_arithmetic(element: utc, compiler: SQLCompiler, **how: Any) -> str:
 
 def analyze(connection: sa.Connection, *names: str) -> None:
     """Let PostgreSQL look at tables that were just filled: what it does not know it takes for small, and plans to go
-    through row by row. DuckDB counts as it writes. A table that another load looks at just now is passed over: two
-    loads that look at several would wait for each other."""
+    through row by row. DuckDB counts as it writes. A table that another load is analyzing is skipped: two loads that
+    analyze several tables could deadlock."""
     if connection.dialect.name == "postgresql":
         for name in names:
             connection.exec_driver_sql(f"ANALYZE (SKIP_LOCKED) {identifier(name)}")
 
 
 def prepare(connection: sa.Connection, lock_timeout_seconds: float) -> None:
-    """What every transaction begins with: times in UTC, and on PostgreSQL an end to each wait for a lock."""
+    """What every transaction begins with: times in UTC, and on PostgreSQL a limit on waits for locks."""
     if connection.dialect.name == "duckdb":
         connection.exec_driver_sql(settings_sql())
         return
@@ -170,8 +170,8 @@ def prepare(connection: sa.Connection, lock_timeout_seconds: float) -> None:
 
 
 def replace_views(connection: sa.Connection, views: Mapping[str, str]) -> None:
-    """Create views by name and query, or replace whatever stands under a name by one. On PostgreSQL, where a view that
-    somebody reads cannot be replaced, those that are so already are left alone."""
+    """Create the views, given by name and query, or replace whatever stands under a name. On PostgreSQL, where that
+    waits for a view's readers, only those that differ from their query."""
     if connection.dialect.name == "duckdb":
         for name, query in views.items():
             connection.exec_driver_sql(_create_view(name, query))
@@ -191,7 +191,8 @@ def _create_view(name: str, query: str, what: str = "OR REPLACE") -> str:
 
 
 def _changed(connection: sa.Connection, views: Mapping[str, str]) -> dict[str, str]:
-    """Those views that are not what their queries would make now, told by what the server understands of both."""
+    """The views that differ from their query. The server parses each query into a temporary view, and its own form of
+    that is compared with its form of the view."""
     with connection.begin_nested() as probing:
         for name, query in views.items():
             connection.exec_driver_sql(_create_view(f"probe_{name}", query, "TEMP"))

@@ -1,10 +1,10 @@
-"""PostgreSQL's locks: who keeps out whom, how long anybody waits, and who is waited for.
+"""PostgreSQL's locks: who excludes whom, how long anyone waits, and the session they wait for.
 
-They are locks of tables and rows on which a role that only reads has no right; an advisory lock can be taken by every
-login. Whoever takes several takes them in this order, and so nobody waits in a circle: what the schema holds
-(`definitions`), then the loads (`all_streams` or `stream`).
+They are table and row locks that need a right to write, so that a role which only reads cannot take them; any login
+can take an advisory lock. They are always taken in the order `definitions`, then `all_streams` or `stream`, so they
+cannot deadlock, and none of them blocks a SELECT.
 
-DuckDB has one writer, who holds the file: there all of this does nothing.
+DuckDB has one writer, who holds the file: there these functions do nothing.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from cxflow.store.tables import stream_lock
 
 LOCK_NOT_AVAILABLE = "55P03"
 CONFLICTS = ("40001", "40P01", "23505", "42P07")
-"""What the server says to one of two sessions that made the same thing at once, or waited for each other."""
+"""SQLSTATEs of work that collided with another session's: serialization failure, deadlock, a duplicate key, a duplicate
+table."""
 
 VERSION_TABLE = "cxflow_version"
 
 _TURN_SECONDS = 5.0
-"""Readers who come while a view waits to be replaced stand in line behind it: for no longer than this at a time."""
+"""The longest that `give_way` waits at a time: new readers queue behind a waiting ACCESS EXCLUSIVE lock."""
 _PAUSE_SECONDS = 0.5
 _LOOK_SECONDS = 1.0
-"""How often a transaction that takes long is looked at, to know whom it waits for."""
+"""How often the watch of a long transaction asks which sessions block it."""
 
 
 def stream(connection: sa.Connection, system: str, name: str) -> None:
-    """Keep out who loads the same stream, and who settles, until the transaction ends. Other streams are loaded beside
-    it."""
+    """Exclude other loads of the stream, and `all_streams`, until the transaction ends."""
     if connection.dialect.name != "postgresql":
         return
     row = {"source_system": system, "source_object": name}
@@ -45,32 +45,32 @@ def stream(connection: sa.Connection, system: str, name: str) -> None:
 
 
 def all_streams(connection: sa.Connection) -> None:
-    """Keep out every load, and who else settles customers or KPIs, until the transaction ends. Waits for loads that
-    are at work; those that come meanwhile wait behind it."""
+    """Exclude every load, and every other `all_streams`, until the transaction ends. Waits for running loads; others
+    queue behind it."""
     _lock(connection, stream_lock.name)
 
 
 def definitions(connection: sa.Connection) -> None:
-    """Keep out who else migrates or publishes, until the transaction ends."""
+    """Exclude other migrations and publications until the transaction ends."""
     _lock(connection, VERSION_TABLE)
 
 
 def _lock(connection: sa.Connection, table: str) -> None:
-    """EXCLUSIVE lets others read the table, but neither write nor lock it or one of its rows."""
+    """EXCLUSIVE blocks writes and row locks, but no reads."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
 
 
 def limit_waits(connection: sa.Connection, seconds: float) -> None:
-    """Let no statement of the transaction wait longer for a lock."""
+    """Limit how long each further statement of the transaction waits for a lock."""
     connection.exec_driver_sql(f"SET LOCAL lock_timeout = {max(1, round(seconds * 1000))}")
 
 
 def give_way(connection: sa.Connection, work: Callable[[], None]) -> None:
-    """Do work that shuts readers out, as soon as there are none: it waits its turn a few seconds at a time, and lets
-    those pass who have come meanwhile. It is done as a whole, and may be begun several times.
+    """Run DDL that needs ACCESS EXCLUSIVE locks without making readers queue behind it for long.
 
-    Ends like any other wait, after `lock_timeout` in all.
+    It waits for its locks a few seconds at a time, rolls back to a savepoint, lets readers pass and tries again, for
+    `lock_timeout` in all. `work` may run several times; what it did is kept only once.
     """
     if connection.dialect.name != "postgresql":
         work()
@@ -95,17 +95,17 @@ _PATIENCE = "SELECT setting FROM pg_settings WHERE name = 'lock_timeout'"
 
 
 def is_timeout(problem: sa.exc.DBAPIError) -> bool:
-    """Whether a statement has waited too long for a lock."""
+    """Whether a statement gave up waiting for a lock."""
     return getattr(problem.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE
 
 
 def is_conflict(problem: sa.exc.DBAPIError) -> bool:
-    """Whether two sessions came into each other's way, so that the work may succeed when it is begun anew."""
+    """Whether a statement collided with another session's, so that the transaction may succeed if it starts again."""
     return getattr(problem.orig, "sqlstate", None) in CONFLICTS
 
 
 class Holder(NamedTuple):
-    """A session of the server that another one waits for."""
+    """A session that blocks another one."""
 
     pid: int
     user: str
@@ -124,9 +124,10 @@ _HOLDERS = (
 
 @contextmanager
 def waits(warehouse: sa.Engine, connection: sa.Connection, seconds: float) -> Iterator[None]:
-    """Waits of the connection, in the block, end with WarehouseBusyError that names who holds what it waits for.
+    """Turn a lock timeout in the block into WarehouseBusyError that names the session which holds the lock.
 
-    The server says so only while somebody waits: a thread asks it every now and then, over a connection of its own.
+    The server knows who blocks whom only while the wait lasts, so a thread asks it now and then over a connection of
+    its own.
     """
     if connection.dialect.name != "postgresql":
         yield
@@ -152,10 +153,10 @@ def waits(warehouse: sa.Engine, connection: sa.Connection, seconds: float) -> It
 def _watch(
     warehouse: sa.Engine, pid: int, every_seconds: float, holders: list[Holder], over: threading.Event
 ) -> None:
-    """Keep in `holders` whom a session has waited for last. Most transactions are over before the first look."""
+    """Keep the sessions that last blocked a session in `holders`. Most transactions end before the first look."""
     if over.wait(every_seconds):
         return
-    with suppress(Exception):  # the server may have no connection left: then nobody is named
+    with suppress(Exception):  # the server may have no connection left: then the error names nobody
         connection: Any = warehouse.raw_connection()
         with closing(connection):
             connection.driver_connection.autocommit = True
@@ -168,12 +169,12 @@ def _watch(
 def _busy(holders: list[Holder], seconds: float) -> WarehouseBusyError:
     if not holders:
         return WarehouseBusyError(
-            f"somebody else has held for {seconds:g} s what is needed in the warehouse",
+            f"another session has held a lock of the warehouse for {seconds:g} s",
             fix="run it again, or raise warehouse.lock_timeout_seconds",
         )
     more = f", and {len(holders) - 1} more" if len(holders) > 1 else ""
     return WarehouseBusyError(
-        f"{holders[0]}{more} has held for {seconds:g} s what is needed in the warehouse",
-        fix="end its transaction (an administrator: SELECT pg_terminate_backend("
+        f"{holders[0]}{more} has held a lock of the warehouse for {seconds:g} s",
+        fix="end its transaction (as an administrator: SELECT pg_terminate_backend("
         f"{holders[0].pid})), or raise warehouse.lock_timeout_seconds",
     )

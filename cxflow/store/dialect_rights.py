@@ -137,7 +137,7 @@ def statements(readers: Readers) -> list[str]:
 
 
 def are_so(connection: sa.Connection, readers: Readers) -> bool:
-    """Whether the rights are those that `statements` give, so that nothing need be changed."""
+    """Whether the role and PUBLIC have exactly the rights that `statements` would leave them."""
     return not connection.scalar(_DIFFERENCES, _parameters(readers))
 
 

@@ -1,12 +1,14 @@
-"""Opens the warehouse.
+"""Opens the warehouse: to change it (`transaction`, `committed`) or to look into it (`reading`).
 
 DuckDB lets one process write a file and shuts all others out meanwhile. Under Airflow a pool of one slot keeps
-tasks apart; the bounded retry here is the second layer, for people who look in while a run goes on.
+tasks apart; the bounded retry here is the second layer, for people who look in while a run goes on. On PostgreSQL
+`dialect_locks` says who waits for whom.
 """
 
 from __future__ import annotations
 
 import functools
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,11 +25,11 @@ from cxflow.store import database_errors, dialect, dialect_locks
 STATEMENTS = 2_000
 """More than one trip through many streams has."""
 _TRIES = 5
-"""Of work that came into another one's way."""
+"""Of a transaction that collides with another session's."""
 _BIRTH_SECONDS = 2.0
-"""How long a DuckDB file may be empty."""
+"""How long a DuckDB file may be empty: between its creation and its first lock."""
 _OPEN_HERE = "different configuration than existing connections"
-"""What DuckDB says where this process itself has the file open otherwise."""
+"""What DuckDB says where this process has the file open in the other mode, to read or to write."""
 
 T = TypeVar("T")
 
@@ -85,8 +87,8 @@ def _engine(url: sa.URL, read_only: bool) -> sa.Engine:
     if url.get_backend_name() == "duckdb":
         options = {"connect_args": {"read_only": read_only}}
     else:
-        # Locks keep loads apart: what others have committed before one was given is to be seen after. A reader sees
-        # one moment, however many questions it asks.
+        # A load must see what others committed before it got its lock, whatever the server's default; a reader gets one
+        # snapshot for all its queries.
         options = {
             "isolation_level": "REPEATABLE READ" if read_only else "READ COMMITTED",
             "connect_args": {"fallback_application_name": "cxflow"},
@@ -120,8 +122,8 @@ def transaction(settings: Settings) -> Iterator[sa.Connection]:
 
 
 def committed(settings: Settings, work: Callable[[sa.Connection], T]) -> T:
-    """What some work comes to in a transaction of its own. Where another session made the same thing at once, or the
-    two waited for each other, it is begun anew: the other one's is there then."""
+    """Run `work` in a transaction and return its result. If it collides with another session (a deadlock, a key that
+    both insert), the transaction starts again, and then sees what the other one committed."""
     with _explained(engine(settings)) as warehouse:
         for _ in range(_TRIES - 1):
             try:
@@ -135,17 +137,23 @@ def committed(settings: Settings, work: Callable[[sa.Connection], T]) -> T:
 
 
 def is_there(settings: Settings) -> bool:
-    """Whether there is something to open: a DuckDB file that is missing would be made. A server says so itself."""
+    """Whether the DuckDB file exists. True for a server, which can only tell when it is asked."""
     url = warehouse_url(settings)
     return url.get_backend_name() != "duckdb" or Path(str(url.database)).is_file()
 
 
+def may_write(settings: Settings) -> bool:
+    """Whether this user may write to the DuckDB file. True for a server, which checks each statement."""
+    url = warehouse_url(settings)
+    return url.get_backend_name() != "duckdb" or os.access(str(url.database), os.W_OK)
+
+
 @contextmanager
 def reading(settings: Settings) -> Iterator[sa.Connection]:
-    """One look into the warehouse: nothing can be written, nobody who loads waits for it on a server, and a DuckDB
-    file is open to other readers meanwhile.
+    """A read-only transaction: on PostgreSQL with one snapshot for all its queries, on DuckDB with the file open
+    read-only, so that other processes can read it, too.
 
-    Raises SchemaError where a DuckDB file is not there, and does not make it; otherwise what `transaction` raises.
+    Raises SchemaError for a DuckDB file that does not exist, without creating it; otherwise what `transaction` raises.
     """
     warehouse = engine(settings, read_only=True)
     if not is_there(settings):
@@ -185,7 +193,7 @@ def _connect(settings: Settings, warehouse: sa.Engine) -> sa.Connection:
             if warehouse.dialect.name == "postgresql":
                 raise database_errors.unreachable(problem) from None
             if _OPEN_HERE in str(problem.orig):
-                # This process writes to it elsewhere, and may read it only as the writer does.
+                # Another thread of this process writes to the file: DuckDB lets it be read in that mode only.
                 warehouse = engine(settings)
             elif "Could not set lock" not in str(problem.orig) and not _is_begun(warehouse.url, begun):
                 raise database_errors.unopened(problem) from problem
@@ -196,6 +204,6 @@ def _connect(settings: Settings, warehouse: sa.Engine) -> sa.Connection:
 
 
 def _is_begun(url: sa.URL, since: float) -> bool:
-    """Whether another process has just begun to make a DuckDB file, and has not locked it yet."""
+    """Whether another process has just created a DuckDB file and not locked it yet."""
     path = Path(str(url.database))
     return time.monotonic() < since + _BIRTH_SECONDS and path.is_file() and path.stat().st_size == 0

@@ -85,7 +85,7 @@ def forget(settings: Settings, connection: str, stream: str | None = None) -> in
         schema.require(warehouse)
         names = sa.select(stream_state.c.source_object).where(chosen).order_by(stream_state.c.source_object)
         found = list(warehouse.scalars(names))
-        # A load that is at work writes its cursor when it ends: what is there then is forgotten.
+        # A running load writes its cursor when it ends; wait for that, so that it is dropped as well.
         for name in found:
             dialect_locks.stream(warehouse, connection, name)
         warehouse.execute(sa.delete(stream_state).where(chosen))

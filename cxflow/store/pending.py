@@ -1,9 +1,9 @@
 """What identity and the KPIs have to look at again: noted in the transaction that changes it, taken in the one that
 settles it.
 
-Loads note side by side. Nothing here is unique, so none of them waits for another one's notes or runs into them; what
-two have noted at once is there twice, and is settled once. Whoever settles keeps the loads out meanwhile
-(`dialect_locks.all_streams`), and takes what they have noted until then.
+The lists have no unique key, so concurrent loads neither wait for each other here nor collide; an entry that two of
+them add is there twice and settled once. Identity and KPIs exclude all loads (`dialect_locks.all_streams`), so they
+take everything that was added and lose nothing.
 """
 
 from __future__ import annotations

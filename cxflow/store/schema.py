@@ -82,9 +82,9 @@ def _require_unaltered(connection: sa.Connection) -> None:
 def migrate(settings: Settings) -> tuple[str | None, str]:
     """Bring the warehouse to this version, in one transaction; returns the revisions before and after.
 
-    Waits for loads that are at work. Whoever comes second, also to an empty warehouse, finds it done. Raises
-    SchemaError for a warehouse of a revision that this version does not know, and for tables that are not what the
-    migrations make: nothing is changed then.
+    Waits for running loads. Of two processes that migrate at once, also an empty warehouse, the second finds it done.
+    Raises SchemaError for a warehouse of a revision that this version does not know, and for tables that are not what
+    the migrations make: nothing is changed then.
     """
     return engine.committed(settings, _migrate), head()
 

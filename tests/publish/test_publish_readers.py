@@ -148,8 +148,8 @@ def test_a_view_to_be_replaced_waits_for_its_reader_and_then_names_the_session(
         assert 1 < time.monotonic() - begun < 30
         pid = reader.info.backend_pid
     assert caught.value.message == (
-        f"process {pid} of the server (user dashboard, application the dashboards) has held for 2 s what is needed "
-        "in the warehouse"
+        f"process {pid} of the server (user dashboard, application the dashboards) has held a lock of the warehouse "
+        "for 2 s"
     )
     assert f"pg_terminate_backend({pid})" in str(caught.value.fix)
     assert "warehouse.lock_timeout_seconds" in str(caught.value.fix)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -12,8 +13,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from trip_bench import Bench
+from typer.testing import CliRunner
 
 from cxflow import flow
+from cxflow.cli.app import app
 from cxflow.errors import (
     ConfigError,
     CxflowError,
@@ -120,7 +123,7 @@ CODES = {
     "53100": (TransientError, "the disk is full"),
     "53200": (TransientError, "not enough memory"),
     "53300": (TransientError, "no connection left"),
-    "55P03": (WarehouseBusyError, "somebody else has held"),
+    "55P03": (WarehouseBusyError, "another session has held a lock"),
     "57014": (TransientError, "broke off a statement"),
     "57P01": (TransientError, "broke off the connection"),
     "57P03": (TransientError, "broke off the connection"),
@@ -279,8 +282,14 @@ def test_a_file_that_can_only_be_read_is_a_matter_of_configuration(tmp_path: Pat
         mount_again("ro")
         with pytest.raises(ConfigError, match=r"can only be read here.*a file that this user may write"):
             flow.publish(bench.settings)
+        looks = {
+            look: CliRunner().invoke(app, ["--project", str(bench.folder), look])
+            for look in ("status", "doctor")
+        }
         mount_again("rw")
         assert state(bench) == before
+    assert looks["status"].exit_code == 0
+    assert re.search(r"✗ warehouse: duckdb:\S+ can only be read here", looks["doctor"].output)
 
 
 def test_a_damaged_file_is_told_for_what_it_is(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
-"""What loads lock, out of reach of whoever only reads; and lists of pending work that two loads fill at once.
+"""A table of locks that readers cannot take, and lists of pending work that concurrent loads can fill.
 
-A list without a unique key cannot make one load wait for another, or fail: what both note is there twice.
+Without a unique key two loads can add the same entry to a list, and neither waits or fails.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ PENDING = {"pending_identity": ["namespace", "identity_hash"], "pending_kpi": ["
 
 
 def upgrade() -> None:
-    """Add the table of locks, and let the lists hold something twice."""
+    """Add the table of locks, and make the indexes of the lists non-unique."""
     op.create_table(
         "stream_lock",
         sa.Column("source_system", sa.String(), nullable=False),
