@@ -82,6 +82,8 @@ class Secret(_Frozen):
                     value=self.env,
                     fix="set it where cxflow runs",
                 )
+            if not _is_text(os.environ[self.env]):
+                raise ConfigError(f"{where}the environment variable {self.env} is not UTF-8", value=self.env)
             return _kept(os.environ[self.env])
         assert self.file is not None
         if not self.file.is_file():
@@ -90,7 +92,14 @@ class Secret(_Frozen):
                 value=str(self.file),
                 fix="put the secret there, and nothing else",
             )
-        return _kept(self.file.read_text(encoding="utf-8").strip())
+        try:
+            return _kept(self.file.read_text(encoding="utf-8").strip())
+        except (OSError, UnicodeError) as problem:
+            said = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8"
+            # Python's own words about bytes that are no text quote some of them.
+            raise ConfigError(
+                f"{where}the secret file {self.file} cannot be read: {said}", value=str(self.file)
+            ) from None
 
 
 def _kept(secret: str) -> SecretStr:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,8 @@ import typer
 
 from cxflow.cli import failures, logs
 from cxflow.cli.output import Output
+from cxflow.errors import ConfigError, TransientError
+from cxflow.scratch import is_full
 
 if TYPE_CHECKING:
     from cxflow.settings import Settings
@@ -97,6 +100,22 @@ class Call:
         self.failed.append(problem)
         failures.report(self.out, problem, self.verbose)
 
+    @contextmanager
+    def writing(self, folder: Path) -> Iterator[None]:
+        """Errors of writing into a folder in the block, as errors that name it."""
+        try:
+            yield
+        except OSError as problem:
+            if is_full(problem):
+                raise TransientError(
+                    f"the disk of {folder} is full", value=str(folder), fix="make room"
+                ) from problem
+            raise ConfigError(
+                f"{folder} cannot be written: {problem.strerror}",
+                value=str(folder),
+                fix="name another folder",
+            ) from problem
+
 
 def shared(function: Callable[..., None]) -> Callable[..., None]:
     """Make a function of a context, options of its own and the shared ones' values readable for typer."""
@@ -121,6 +140,7 @@ def command(
             call = _call(root.obj or {}, {key: values.pop(key) for key in SHARED})
             call.program = root.command
             try:
+                _check_text(values)
                 asked(call, **values)
             except (typer.Exit, typer.Abort, typer.TyperException, BrokenPipeError):
                 raise
@@ -139,6 +159,17 @@ def command(
         return app.command(name, **settings)(_declare(run, own, function))
 
     return decorate
+
+
+def _check_text(values: Mapping[str, Any]) -> None:
+    """Raises ConfigError for an argument that is not UTF-8: neither a database nor a terminal takes it."""
+    for value in values.values():
+        for each in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(each, str | Path):
+                try:
+                    str(each).encode()
+                except UnicodeEncodeError:
+                    raise ConfigError(f"the argument {str(each)!a} is not UTF-8") from None
 
 
 def _call(before: dict[str, Any], after: dict[str, Any]) -> Call:

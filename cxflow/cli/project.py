@@ -8,6 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from cxflow.errors import ConfigError
+from cxflow.model.window import FIRST_YEAR, LAST_YEAR
 from cxflow.settings import FILE_NAME, Settings, nearest
 
 
@@ -56,4 +57,8 @@ def instant(settings: Settings, text: str, option: str) -> datetime:
         raise ConfigError(
             f"{option} is not a date or time of ISO 8601: {text!r}", value=text, fix="such as 2026-03-25"
         ) from None
+    if not FIRST_YEAR <= found.year <= LAST_YEAR:
+        raise ConfigError(
+            f"{option} lies outside the years {FIRST_YEAR} to {LAST_YEAR}: {text!r}", value=text
+        )
     return found if found.tzinfo else found.replace(tzinfo=ZoneInfo(settings.project.timezone))

@@ -44,17 +44,18 @@ def init(
             FILE_NAME: sample.skeleton(name, sample.project_name(Path(csv.name.split(".")[0])), path, found)
         }
         then = f"say in {FILE_NAME} what a record means, then cxflow lint, cxflow run and cxflow kpis"
-    for file in files:
-        if (folder / file).exists():
-            raise ConfigError(
-                f"{folder / file} is there already", value=str(folder / file), fix="choose another folder"
-            )
-    if not (folder / ".gitignore").exists():
-        files[".gitignore"] = sample.IGNORED
-    for file, content in files.items():
-        target = folder / file
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(content, encoding="utf-8")
+    with call.writing(folder):
+        for file in files:
+            if (folder / file).exists():
+                raise ConfigError(
+                    f"{folder / file} is there already", value=str(folder / file), fix="choose another folder"
+                )
+        if not (folder / ".gitignore").exists():
+            files[".gitignore"] = sample.IGNORED
+        for file, content in files.items():
+            target = folder / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(content, encoding="utf-8")
     where = "" if folder.resolve() == Path.cwd() else f"cd {folder}, "
     call.out.report(
         {"folder": str(folder.resolve()), "files": list(files)},

@@ -90,6 +90,11 @@ class Notation:
     decimal: str = "."
 
 
+def is_named(form: str) -> bool:
+    """Whether a time format is called by a name, and not spelt in strptime's letters."""
+    return form == "iso" or form in _EPOCHS
+
+
 def cast(raw: str, source: str, target: str, notation: Notation) -> Cast:
     """The cast of the value named `raw`, of DuckDB type `source`, to DuckDB type `target`.
 

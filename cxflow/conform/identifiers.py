@@ -61,6 +61,8 @@ def check(settings: Settings, connection: Connection, stream: Stream) -> None:
     """Whether a stream's identifiers belong to connections that are there, and its telephone numbers to a
     country. Raises ConfigError."""
     for name in stream.identifiers:
+        if not name.strip(". ") or name.endswith("."):
+            raise ConfigError(f"an identifier's namespace cannot be {name!r}", value=name)
         system, dot, _ = qualified(name, connection.name).partition(".")
         if dot and system not in settings.connections:
             raise ConfigError(

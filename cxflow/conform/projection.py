@@ -12,10 +12,11 @@ from pathlib import Path
 import duckdb
 from sqlalchemy import Table
 
-from cxflow.conform.expressions import MACROS
+from cxflow.conform.expressions import MACROS, is_named
 from cxflow.conform.guard import Evaluation
 from cxflow.conform.parts import required
 from cxflow.errors import ConfigError
+from cxflow.model.sql import literal
 from cxflow.model.stream import Projection, Stream
 from cxflow.model.workbench import workbench
 from cxflow.settings import nearest
@@ -58,6 +59,8 @@ def check(stream: Stream, database: duckdb.DuckDBPyConnection) -> None:
                     _parse(database, f"{name}.{part}", expression)
     for place, expression in record_expressions(stream).items():
         _parse(database, place, expression)
+    for form in stream.time_formats:
+        _parse_format(database, form)
 
 
 def check_references(stream: Stream, systems: Iterable[str]) -> None:
@@ -134,6 +137,17 @@ def _parse(database: duckdb.DuckDBPyConnection, place: str, expression: str) -> 
         )
     if outcome.get("error"):
         raise ConfigError(f"{place}: {expression!r} does not parse: {outcome['error_message']}", value=place)
+
+
+def _parse_format(database: duckdb.DuckDBPyConnection, form: str) -> None:
+    """Whether a time format is one. Raises ConfigError."""
+    if is_named(form):
+        return
+    try:
+        database.execute(f"SELECT try_strptime('', {literal(form)})")
+    except duckdb.Error as problem:
+        text = str(problem).splitlines()[0].removeprefix("Invalid Input Error: ")
+        raise ConfigError(f"time_formats: {form!r} is no format of strptime: {text}", value=form) from problem
 
 
 def types(

@@ -47,6 +47,8 @@ class Projection(BaseModel):
 
 
 def _as_tuple(value: Any) -> Any:
+    if value in ([], ()):
+        raise ValueError("a table's list of mappings is empty")
     return tuple(value) if isinstance(value, list | tuple) else (value,)
 
 
@@ -123,6 +125,14 @@ class Stream(BaseModel):
     """The gate of this stream, 0 to 1; unset: the project's."""
 
     _zone = field_validator("timezone")(known_zone)
+
+    @field_validator("may_lack")
+    @classmethod
+    def _names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if not all(name.split(".")):
+                raise ValueError(f"{name!r} is no column's name, dotted where nested")
+        return names
 
     @property
     def takes_latest(self) -> bool:

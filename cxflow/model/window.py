@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 
 from cxflow.errors import ConfigError
 
+FIRST_YEAR, LAST_YEAR = 1800, 9998
+"""A look-back or another zone must not lead out of the calendar, which ends at the years 1 and 9999."""
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -25,6 +28,10 @@ class Window:
         for edge in (self.start, self.end):
             if edge is not None and edge.tzinfo is None:
                 raise ConfigError(f"a window needs times with a zone, not {edge.isoformat()}")
+            if edge is not None and not FIRST_YEAR <= edge.year <= LAST_YEAR:
+                raise ConfigError(
+                    f"a window lies between the years {FIRST_YEAR} and {LAST_YEAR}, not at {edge.isoformat()}"
+                )
         if self.start is not None and self.start >= self.end:
             raise ConfigError(f"the window {self} is empty", fix="its start must be before its end")
 

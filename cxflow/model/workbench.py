@@ -7,6 +7,7 @@ How much memory there is belongs to the machine, not to the project: the environ
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import duckdb
 
 from cxflow import scratch
+from cxflow.errors import ConfigError
 from cxflow.model.sql import literal
 
 MEMORY_VARIABLE = "CXFLOW_MEMORY_LIMIT"
@@ -40,5 +42,12 @@ def settings_sql() -> str:
 
 
 def memory_limit() -> str:
-    """How much memory DuckDB may take, as it writes it."""
-    return os.environ.get(MEMORY_VARIABLE, DEFAULT_MEMORY)
+    """How much memory DuckDB may take, as it writes it. Raises ConfigError where the variable says no amount."""
+    limit = os.environ.get(MEMORY_VARIABLE, DEFAULT_MEMORY).strip()
+    if not re.fullmatch(r"(?=.*[1-9])\d+(\.\d+)?\s*[KMGT]i?B", limit, re.IGNORECASE):
+        raise ConfigError(
+            f"the environment variable {MEMORY_VARIABLE} is no amount of memory: {limit!r}",
+            value=MEMORY_VARIABLE,
+            fix=f"such as {DEFAULT_MEMORY}, or leave it unset",
+        )
+    return limit

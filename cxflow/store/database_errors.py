@@ -256,9 +256,9 @@ def unopened(problem: sa.exc.DBAPIError) -> CxflowError:
     """Why a DuckDB file could not be opened. What DuckDB says of that is about the file."""
     said = _first_line(problem.orig)
     code = _code(problem, problem.orig)
-    if code in ("53100", "25006"):
+    if code in ("53100", "25006", "XX001"):
         return _sorted(problem, scratch=False)
-    return FatalError(
+    return ConfigError(
         f"the warehouse cannot be opened: {said}",
         value="warehouse.url",
         fix="is it a DuckDB file, of this version of DuckDB or an older one? or put a backup back",

@@ -26,6 +26,9 @@ STATEMENTS = 2_000
 """More than one trip through many streams has."""
 _TRIES = 5
 """Of a transaction that collides with another session's."""
+_LONGEST_PAUSE_SECONDS = 0.2
+"""Between two tries to open a DuckDB file. Whoever has it opens it again at once for their next step: a longer pause
+would miss the moments in which it is free."""
 _BIRTH_SECONDS = 2.0
 """How long a DuckDB file may be empty: between its creation and its first lock."""
 _OPEN_HERE = "different configuration than existing connections"
@@ -76,6 +79,12 @@ def engine(settings: Settings, *, read_only: bool = False) -> sa.Engine:
             f"the driver of {url.drivername} is not installed",
             value="warehouse.url",
             fix="cxflow-framework[postgres] brings PostgreSQL's",
+        ) from problem
+    except sa.exc.NoSuchModuleError as problem:
+        raise ConfigError(
+            f"there is no driver {url.drivername!r}",
+            value="warehouse.url",
+            fix="such as duckdb:///warehouse.duckdb or postgresql+psycopg://user@host/database",
         ) from problem
 
 
@@ -200,10 +209,10 @@ def _connect(settings: Settings, warehouse: sa.Engine) -> sa.Connection:
             if time.monotonic() > begun + patience_seconds:
                 raise database_errors.held(problem, patience_seconds) from problem
             time.sleep(pause)
-            pause = min(pause * 2, 1.0)
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
 
 def _is_begun(url: sa.URL, since: float) -> bool:
     """Whether another process has just created a DuckDB file and not locked it yet."""
-    path = Path(str(url.database))
-    return time.monotonic() < since + _BIRTH_SECONDS and path.is_file() and path.stat().st_size == 0
+    path = str(url.database)
+    return time.monotonic() < since + _BIRTH_SECONDS and os.path.isfile(path) and os.path.getsize(path) == 0

@@ -91,7 +91,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 import structlog
-from cxflow import Connection, Connector, Secret, SourceError, Stream, TransientError, hookimpl
+from cxflow import Connection, Connector, Page, Secret, SourceError, Stream, TransientError, hookimpl
 
 PERSON = {
     "customer_profile": {"profile_id": "id", "full_name": "name", "email": "mail", "phone": "phone"},
@@ -118,26 +118,26 @@ class Desk(Connector):
         for name in ("people", "busy", "careless", "refused")
     )
 
-    def read(self, stream, window, cursor, sink):
+    def read(self, stream, window, cursor):
         self.people_known = json.loads((self.settings.folder / "people.json").read_text())
         token = self.connection.token.reveal("token").get_secret_value()
         self.url = "https://desk.invalid/people?token=" + quote(token, safe="")
-        getattr(self, stream.name)(sink)
+        yield from getattr(self, stream.name)()
         return {}
 
-    def land(self, sink, records):
-        sink.records(records, origin="/people", received_at=datetime(2026, 3, 1, tzinfo=UTC))
+    def page(self, records):
+        return Page("/people", datetime(2026, 3, 1, tzinfo=UTC), records)
 
-    def people(self, sink):
+    def people(self):
         """Half of them at once, the rest when the service lets go."""
         half = len(self.people_known) // 2
-        self.land(sink, self.people_known[:half])
+        yield self.page(self.people_known[:half])
         (self.settings.folder / "reading").write_text(str(os.getpid()))
         while not (self.settings.folder / "go").exists():
             time.sleep(0.05)
-        self.land(sink, self.people_known[half:])
+        yield self.page(self.people_known[half:])
 
-    def busy(self, sink):
+    def busy(self):
         """Throttled once; what the library says of that quotes the URL and the record."""
         asked_before = self.settings.folder / "asked-before"
         if not asked_before.exists():
@@ -149,13 +149,13 @@ class Desk(Connector):
                 raise ConnectionError(f"{self.url}: {self.people_known[0]}")
             except ConnectionError as problem:
                 raise TransientError("the desk asks to wait") from problem
-        self.land(sink, self.people_known[:1])
+        yield self.page(self.people_known[:1])
 
-    def careless(self, sink):
+    def careless(self):
         """A defect of the plugin, with a record in its words."""
         int(str(self.people_known[0]) + self.url)
 
-    def refused(self, sink):
+    def refused(self):
         """A message with the URL, a cause with the record."""
         try:
             raise KeyError(str(self.people_known[0]))

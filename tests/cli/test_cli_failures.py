@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import tempfile
 from pathlib import Path
 from urllib.parse import quote
@@ -17,6 +18,7 @@ from typer.testing import CliRunner
 from cxflow import errors
 from cxflow.cli import failures
 from cxflow.cli.call import Call, command
+from cxflow.model.workbench import workbench
 from cxflow.settings import Secret
 
 CODES = [
@@ -155,6 +157,13 @@ FAULTS = {
     "unknown column": ("rating_value", "rating_valu", 78, "did you mean 'rating_value'?"),
     "no SQL": ('"score"', '"score +"', 78, "'score +' does not parse"),
     "unknown owner of an identifier": ("{ email =", '{ "crm.id" =', 78, "a connection 'crm', which is not"),
+    "no time format": (
+        'primary_key = ["response_id"]',
+        'primary_key = ["response_id"]\ntime_formats = ["%Q"]',
+        78,
+        "time_formats: '%Q' is no format of strptime",
+    ),
+    "identifier of nobody": ("{ email =", '{ "" =', 78, "an identifier's namespace cannot be ''"),
     "missing file": ("exports/*.csv", "elsewhere/*.csv", 66, "no file matches"),
     "unset variable": ("exports/*.csv", "${CXFLOW_TEST_UNSET}/*.csv", 78, "CXFLOW_TEST_UNSET is not set"),
 }
@@ -170,6 +179,51 @@ def test_a_machine_without_a_folder_for_temporary_files_says_so(
     answer = cxflow("run", "--no-kpis", project=fresh)
     assert answer.code == 78
     assert "no folder for temporary files can be written\nfix: set TMPDIR to one that can" in answer.err
+
+
+@pytest.mark.parametrize("limit", ["lots", "0MB", "-1GB", "1", ""])
+def test_a_memory_limit_that_is_none_is_told(
+    fresh: Path, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setenv("CXFLOW_MEMORY_LIMIT", limit)
+    answer = cxflow("run", "--no-kpis", project=fresh)
+    assert answer.code == 78
+    assert f"the environment variable CXFLOW_MEMORY_LIMIT is no amount of memory: {limit!r}" in answer.err
+
+
+@pytest.mark.parametrize("limit", ["0.5GB", " 512 MiB", "400mb"])
+def test_an_amount_of_memory_may_be_written_as_duckdb_takes_it(
+    monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setenv("CXFLOW_MEMORY_LIMIT", limit)
+    with workbench() as database:
+        assert database.execute("SELECT 1").fetchone() == (1,)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "--until", "0001-01-01"),
+        ("run", "--until", "9999-12-31"),
+        ("backfill", "--from", "0001-01-01T00:00:00+14:00", "--to", "2026-01-01"),
+        ("run", os.fsdecode(b"\xe9")),
+        ("quarantine", "list", "--connection", os.fsdecode(b"\xe9")),
+        ("init", os.fsdecode(b"\xe9")),
+        ("init", "/proc/nowhere"),
+        ("init", "cxflow.toml"),
+        ("init", "x" * 300),
+        ("demo", "/proc/nowhere"),
+    ],
+    ids=ascii,
+)
+def test_an_argument_that_will_not_do_is_a_fault_of_the_configuration(
+    fresh: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(fresh)
+    answer = cxflow(*arguments)
+    assert answer.code == 78, answer.err
+    answer.err.encode()
+    assert "Traceback" not in answer.err
 
 
 @pytest.mark.parametrize("command", [["run"], ["run", "--dry-run"]])

@@ -406,6 +406,14 @@ def test_a_folder_that_may_not_be_listed_is_named(drop: Drop, monkeypatch: pytes
     assert drop.land("absent/*.csv", optional=True).records == []
 
 
+def test_a_folder_that_is_a_loop_of_links_is_named(drop: Drop) -> None:
+    (drop.exports / "loop").symlink_to("loop")
+    with pytest.raises(SourceError, match=r"/loop cannot be listed: Too many levels of symbolic links"):
+        drop.land("loop/*.csv", optional=True)
+    drop.write("a.csv", CSV)
+    assert drop.land("**/*.csv").ids == ["1"], "a link among the files of a folder leads nowhere"
+
+
 @pytest.mark.parametrize("seconds", [1e12, -1e12, 2e9])
 def test_a_file_whose_clock_went_astray_stops_nobody(
     drop: Drop, monkeypatch: pytest.MonkeyPatch, seconds: float

@@ -110,8 +110,10 @@ def configuration(warehouse: str | None) -> str:
             for connection, streams in STREAMS.items()
         },
     }
+    # However slow the machine: who waits for whom is tested, not for how long.
+    tree["warehouse"] = {"busy_timeout_seconds": 900, "lock_timeout_seconds": 900}
     if warehouse:
-        tree["warehouse"] = {"url": warehouse}
+        tree["warehouse"]["url"] = warehouse
     return as_toml(tree)
 
 

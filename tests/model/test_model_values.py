@@ -64,6 +64,14 @@ def test_a_window_needs_zones() -> None:
             Window(*edges)
 
 
+@pytest.mark.parametrize("year", [1, 1799, 9999])
+def test_a_window_stays_within_the_calendar(year: int) -> None:
+    """Or a look-back, or the clock of another zone, would lead out of it."""
+    edge = datetime(year, 6, 1, tzinfo=UTC)
+    with pytest.raises(ConfigError, match="between the years 1800 and 9998, not at "):
+        Window(None, edge)
+
+
 @pytest.mark.parametrize("window", [Window(NOON, NOON + HOUR), Window(None, NOON)])
 def test_a_window_survives_json(window: Window) -> None:
     assert Window.from_json(window.as_json()) == window

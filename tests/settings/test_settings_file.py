@@ -200,6 +200,33 @@ def test_a_variable_that_is_no_text_is_named(write: Any, monkeypatch: pytest.Mon
         load(write("[landing]\nurl = '${CXFLOW_TEST_ROOT}/x'"))
 
 
+def _refused(*_: object, **__: object) -> str:
+    raise PermissionError(13, "Permission denied")
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe" + TOKEN.encode(), None], ids=["no text", "no right"])
+def test_a_secret_that_cannot_be_read_is_named_and_not_quoted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None
+) -> None:
+    path = tmp_path / "secret"
+    path.write_bytes(content or b"")
+    if content is None:
+        monkeypatch.setattr(Path, "read_text", _refused)
+    with pytest.raises(
+        ConfigError, match=r"^identity\.salt: the secret file .*secret cannot be read: "
+    ) as caught:
+        Secret(file=path).reveal("identity.salt")
+    assert TOKEN not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_secret_variable_that_is_no_text_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXFLOW_TEST_SALT", os.fsdecode(b"\xe9"))
+    with pytest.raises(
+        ConfigError, match=r"^identity\.salt: the environment variable CXFLOW_TEST_SALT is not UTF-8"
+    ):
+        Secret(env="CXFLOW_TEST_SALT").reveal("identity.salt")
+
+
 def test_all_that_is_wrong_is_said_at_once(write: Any) -> None:
     with pytest.raises(ConfigError) as caught:
         load(write("[project]\ncurrency = 'euro'\nnam = 'x'\n[kpis]\nmin_n = 0"))
@@ -241,8 +268,22 @@ GOOD = 'path = "none-*.csv"\nprimary_key = ["id"]'
             GOOD + "\nlook_back = 1e11",
             "reviews.look_back: Input should be less than or equal to 36500 days",
         ),
+        ("", GOOD + "\nmay_lack = ['']", "reviews.may_lack: '' is no column's name"),
+        ("", GOOD + "\nmay_lack = ['a..b']", "reviews.may_lack: 'a..b' is no column's name"),
+        ("", GOOD + "\nto.touchpoint = []", "reviews.to.touchpoint: a table's list of mappings is empty"),
         ("", GOOD + "\nlag = 'P101Y'", "reviews.lag: Input should be less than or equal to 36500 days"),
         ("", GOOD + "\nsettle_seconds = inf", "reviews.settle_seconds: Input should be a finite number"),
+        (
+            "",
+            GOOD + "\nsettle_seconds = 1e300",
+            "reviews.settle_seconds: Input should be less than or equal to 10000000",
+        ),
+        (
+            "",
+            GOOD + "\nskip_rows = 100_000_000",
+            "reviews.skip_rows: Input should be less than or equal to 1000000",
+        ),
+        ("", GOOD + "\nnull_values = []", "reviews.null_values: "),
         ("", GOOD + "\nfields = { id = [1] }", "reviews.fields.id.1: this setting is required"),
         ("rot = 'x'", GOOD, "connections.shop.rot: unknown setting; did you mean 'root'?"),
         ("start = 'soon'", GOOD, "connections.shop.start: Input should be a valid datetime"),

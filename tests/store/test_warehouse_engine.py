@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from postgresql_server import Postgresql
 from trip_bench import NewWarehouse
 
-from cxflow.errors import ConfigError, FatalError, SchemaError, TransientError, WarehouseBusyError
+from cxflow.errors import ConfigError, SchemaError, TransientError, WarehouseBusyError
 from cxflow.settings import Settings, load
 from cxflow.store import engine
 
@@ -190,8 +190,26 @@ def test_a_url_of_no_known_database_is_a_matter_of_configuration(tmp_path: Path,
 
 def test_a_file_that_is_no_database_is_not_taken_for_a_busy_one(tmp_path: Path) -> None:
     (tmp_path / "warehouse.duckdb").write_bytes(b"locked away " * 1000)
-    with pytest.raises(FatalError, match="cannot be opened"), engine.transaction(_settings(tmp_path)):
+    with pytest.raises(ConfigError, match="cannot be opened"), engine.transaction(_settings(tmp_path)):
         pytest.fail("it is no database")
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("duckdb:///folder", "the warehouse cannot be opened: .*Is a directory"),
+        (f"duckdb:///{'x' * 300}", "the warehouse cannot be opened: .*File name too long"),
+        ("duckdb:///w.duckdb?nonsense=1", 'the warehouse cannot be opened: .*parameter "nonsense"'),
+        ("postgresql+nonsense://host/db", "there is no driver 'postgresql\\+nonsense'"),
+    ],
+)
+def test_a_url_that_no_warehouse_can_be_at_is_a_matter_of_configuration(
+    tmp_path: Path, url: str, says: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ConfigError, match=says) as caught, engine.transaction(_settings(tmp_path, url=url)):
+        pytest.fail("there is no such database")
+    assert caught.value.value == "warehouse.url"
 
 
 def test_a_url_with_a_secret_in_it_is_not_quoted(tmp_path: Path) -> None:

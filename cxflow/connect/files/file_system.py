@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import tarfile
@@ -36,10 +37,12 @@ class Folders(LocalFileSystem):  # type: ignore[misc]  # fsspec has no types
             return super().ls(path, detail=detail, **options)
         except (FileNotFoundError, NotADirectoryError):
             raise
-        except PermissionError as problem:
-            raise SourceError(f"no right to list {as_text(str(path))}", value=as_text(str(path))) from problem
         except OSError as problem:
-            raise TransientError(f"{as_text(str(path))} cannot be listed: {problem}") from problem
+            name = as_text(str(path))
+            if isinstance(problem, PermissionError):
+                raise SourceError(f"no right to list {name}", value=name) from problem
+            kind = SourceError if problem.errno in (errno.ELOOP, errno.ENAMETOOLONG) else TransientError
+            raise kind(f"{name} cannot be listed: {problem.strerror}", value=name) from problem
 
 
 def opened(pattern: str, root: Path, options: dict[str, Any]) -> tuple[fsspec.AbstractFileSystem, str]:

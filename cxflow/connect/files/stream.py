@@ -43,7 +43,7 @@ class FileStream(Stream):
     """Unset: from the file's name."""
     optional: bool = False
     """Whether there may be no file at all."""
-    settle_seconds: float = Field(default=0, ge=0)
+    settle_seconds: float = Field(default=0, ge=0, le=10_000_000)
     """A file younger than this is left for the next run: it may still be being written."""
     encoding: str = "utf-8"
     """Python's name of the encoding. A byte order mark of UTF-16 or UTF-32 goes before the default."""
@@ -54,11 +54,11 @@ class FileStream(Stream):
     open_quote: Literal["refuse", "stop"] = "refuse"
     """What to do with a quote that is never closed, or closed amid text: refuse its line and go on at the next one,
     or refuse the file."""
-    null_values: tuple[str, ...] = ("",)
+    null_values: Annotated[tuple[str, ...], Field(min_length=1)] = ("",)
     """Cells that stand for no value."""
     columns: tuple[str, ...] = ()
     """Column names of a file without a header line."""
-    skip_rows: int = Field(default=0, ge=0)
+    skip_rows: int = Field(default=0, ge=0, le=1_000_000)
     """Rows before the header (or the data). A quoted line break does not end a row."""
     sheet: str | None = None
     """XLSX: the sheet's name; unset: the first."""

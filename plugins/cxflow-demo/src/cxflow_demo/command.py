@@ -55,7 +55,8 @@ def demo(
 
     home.require_airflow()
     with call.out.progress(_runs()) as step:
-        _prepare(folder, seed, scale, keep, step)
+        with call.writing(folder):
+            _prepare(folder, seed, scale, keep, step)
         settings = configuration.load(folder)
         truth = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
         # Airflow writes to stdout now and then; the result has it to itself.
