@@ -60,13 +60,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _group(nodeid: str) -> str:
-    """The file of a test; of real data the set, and of long files the database."""
+    """The file of a test; of real data the set, or its slice, and of long files the database."""
     file, _, test = nodeid.partition("::")
     name, values = Path(file).stem, test.partition("[")[2].rstrip("]").split("-")
+    kept = " slice" if "slice" in values else ""
     if name == "test_real_loads":
-        return next(each for each in _REAL_SETS if each in values)
+        return next(each for each in _REAL_SETS if each in values) + kept
     if name.removeprefix("test_") in _REAL_SETS:
-        return name.removeprefix("test_")
+        return name.removeprefix("test_") + kept
     return f"{name} {values[0]}" if name in _BY_DATABASE and values[0] in DATABASES else name
 
 

@@ -1,62 +1,80 @@
-"""The real data sets, kept outside the repository: each is loaded once for all the tests that only look."""
+"""The data sets, each in two editions: the real one, kept outside the repository, and the slice of it that is kept
+here. Each is loaded once for all the tests that only look."""
 
 from __future__ import annotations
 
 import functools
-import os
-from collections.abc import Callable
+import shutil
 from pathlib import Path
 
 import pytest
-from real_project import VARIABLE, RealProject
+from editions import Figure, Home, Load, Source, file_of, folder_of
+from real_project import RealProject
 from real_sets import (
+    A_MONTH_OF_DUNNHUMBY,
     BPI13,
     CDNOW,
     COMCAST,
     DUNNHUMBY,
+    EDITIONS,
     OLIST,
     PWC,
+    REAL,
     RESTMEX,
     SETS,
     SFO,
     SKYTRAX,
+    SLICE,
     WAZO,
     Loaded,
     RealSet,
     begin,
 )
 
-ROOT = Path(__file__).parents[2]
-
-Home = Callable[[RealSet, str], RealProject]
-Load = Callable[[RealSet, str], Loaded]
+from cxflow.settings import Settings
+from cxflow.store import schema
 
 
-@pytest.fixture(scope="session")
-def real_data() -> Path:
-    """The folder of the real data sets."""
-    folder = Path(os.environ.get(VARIABLE) or ROOT.parent / "shared" / "data").resolve()
-    if not folder.is_dir():
-        pytest.skip(f"the real data sets are kept outside the repository; {VARIABLE} says where")
-    return folder
+@pytest.fixture(scope="session", params=EDITIONS)
+def edition(request: pytest.FixtureRequest) -> str:
+    """Each edition in turn."""
+    return str(request.param)
 
 
 @pytest.fixture(scope="session")
-def home(real_data: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Home:
-    """Makes a project of a set on a database, with a copy of its data that a test may touch."""
+def source(edition: str) -> Source:
+    return lambda of, stream: file_of(of, stream, edition)
 
-    def make(of: RealSet, database: str) -> RealProject:
-        absent = [file for file in of.files.values() if not (real_data / file).is_file()]
-        if absent:
-            pytest.skip(f"{real_data} has no {absent[0]}")
+
+@pytest.fixture(scope="session")
+def figure(edition: str) -> Figure:
+    return lambda *, real, slice: slice if edition == SLICE else real
+
+
+@pytest.fixture(scope="session")
+def empty_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with the warehouse's tables, to be copied: to make them takes half as long as to load a slice."""
+    file = tmp_path_factory.mktemp("empty") / "warehouse.duckdb"
+    schema.migrate(Settings.model_validate({"warehouse": {"url": f"duckdb:///{file}"}}))
+    return file
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Home:
+    def make(of: RealSet, database: str, edition: str) -> RealProject:
+        for stream in of.files:
+            file_of(of, stream, edition)
         url = "duckdb:///warehouse.duckdb"
         if database == "postgresql":
             server = request.getfixturevalue("postgresql")
             url = server.copy(server.migrated)
-        folder = tmp_path_factory.mktemp(of.name)
-        project = RealProject.create(of.name, folder, real_data, of.files.values(), url)
-        for file, rows in of.first_rows.items():
-            begin(project.data / file, rows)
+        folder = tmp_path_factory.mktemp(f"{of.name}-{edition}")
+        project = RealProject.create(of.name, folder, folder_of(edition), of.files.values(), url)
+        if edition == REAL:
+            for file, rows in of.first_rows.items():
+                begin(project.data / file, rows)
+        elif database == "duckdb":
+            shutil.copy(request.getfixturevalue("empty_warehouse"), folder)
         return project
 
     return make
@@ -64,66 +82,65 @@ def home(real_data: Path, tmp_path_factory: pytest.TempPathFactory, request: pyt
 
 @pytest.fixture(scope="session")
 def load(home: Home) -> Load:
-    """Loads a set into a database, once."""
-
     @functools.cache
-    def once(of: RealSet, database: str) -> Loaded:
-        project = home(of, database)
+    def once(of: RealSet, database: str, edition: str) -> Loaded:
+        project = home(of, database, edition)
         # The smallest set is loaded as people do it: by the installed command, in a process of its own.
-        run = project.cxflow_in_a_process if of is PWC else project.cxflow
-        return Loaded(of, database, project, run("run"))
+        run = project.cxflow_in_a_process if of is PWC and edition == REAL else project.cxflow
+        return Loaded(of, edition, database, project, run("run"))
 
     return once
 
 
 @pytest.fixture(scope="session")
-def olist(load: Load) -> RealProject:
-    return load(OLIST, "duckdb").project
+def olist(load: Load, edition: str) -> RealProject:
+    return load(OLIST, "duckdb", edition).project
 
 
 @pytest.fixture(scope="session")
-def sfo(load: Load) -> RealProject:
-    return load(SFO, "duckdb").project
+def sfo(load: Load, edition: str) -> RealProject:
+    return load(SFO, "duckdb", edition).project
 
 
 @pytest.fixture(scope="session")
-def pwc(load: Load) -> RealProject:
-    return load(PWC, "duckdb").project
+def pwc(load: Load, edition: str) -> RealProject:
+    return load(PWC, "duckdb", edition).project
 
 
 @pytest.fixture(scope="session")
-def cdnow(load: Load) -> RealProject:
-    return load(CDNOW, "duckdb").project
+def cdnow(load: Load, edition: str) -> RealProject:
+    return load(CDNOW, "duckdb", edition).project
 
 
 @pytest.fixture(scope="session")
-def comcast(load: Load) -> RealProject:
-    return load(COMCAST, "duckdb").project
+def comcast(load: Load, edition: str) -> RealProject:
+    return load(COMCAST, "duckdb", edition).project
 
 
 @pytest.fixture(scope="session")
-def skytrax(load: Load) -> RealProject:
-    return load(SKYTRAX, "duckdb").project
+def skytrax(load: Load, edition: str) -> RealProject:
+    return load(SKYTRAX, "duckdb", edition).project
 
 
 @pytest.fixture(scope="session")
-def restmex(load: Load) -> RealProject:
-    return load(RESTMEX, "duckdb").project
+def restmex(load: Load, edition: str) -> RealProject:
+    return load(RESTMEX, "duckdb", edition).project
 
 
 @pytest.fixture(scope="session")
-def bpi13(load: Load) -> RealProject:
-    return load(BPI13, "duckdb").project
+def bpi13(load: Load, edition: str) -> RealProject:
+    return load(BPI13, "duckdb", edition).project
 
 
 @pytest.fixture(scope="session")
-def wazo(load: Load) -> RealProject:
-    return load(WAZO, "duckdb").project
+def wazo(load: Load, edition: str) -> RealProject:
+    return load(WAZO, "duckdb", edition).project
 
 
 @pytest.fixture(scope="session")
-def dunnhumby(load: Load) -> RealProject:
-    return load(DUNNHUMBY, "duckdb").project
+def dunnhumby(load: Load, edition: str) -> RealProject:
+    # A slice has no first month: it is loaded once for all tests.
+    return load(DUNNHUMBY if edition == REAL else A_MONTH_OF_DUNNHUMBY, "duckdb", edition).project
 
 
 @pytest.fixture(scope="session", params=SETS.values(), ids=SETS)
@@ -134,6 +151,6 @@ def real_set(request: pytest.FixtureRequest) -> RealSet:
 
 
 @pytest.fixture(scope="session")
-def loaded(load: Load, real_set: RealSet, database: str) -> Loaded:
+def loaded(load: Load, real_set: RealSet, database: str, edition: str) -> Loaded:
     """Every set on each database."""
-    return load(real_set, database)
+    return load(real_set, database, edition)

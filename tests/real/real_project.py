@@ -15,6 +15,7 @@ from typing import Any
 
 import duckdb
 import psycopg
+import pytest
 import sqlalchemy as sa
 from typer.testing import CliRunner
 
@@ -27,13 +28,21 @@ VARIABLE = "CXFLOW_REAL_DATA"
 OF_A_LOAD = {"run_id", "loaded_at", "received_at"}
 """Columns that say when and by which load a row came."""
 
+MIN_N = 10
+"""Under it cxflow publishes n and no value."""
+
 Published = dict[str, tuple[float | None, int]]
-"""First day of a period (`all` for the whole time) to value and n."""
+"""First day of a period (`all` for the whole time), of several KPIs behind the KPI's name, to value and n."""
+
+
+def published(value: float, n: int) -> tuple[Any, int]:
+    """What cxflow publishes of a value of n: too small an n has none."""
+    return (pytest.approx(value) if n >= MIN_N else None, n)
 
 
 @dataclass(frozen=True)
 class RealProject:
-    """The `cxflow.toml` of a real data set in a folder of its own, beside a copy of the data it reads."""
+    """The `cxflow.toml` of a data set in a folder of its own, beside a copy of the data it reads."""
 
     folder: Path
 
@@ -92,6 +101,13 @@ class RealProject:
         """A KPI's values, as `cxflow kpis` shows them."""
         found = self.cxflow("kpis", kpi, *options)
         return {each["period_start"] or "all": (each["value"], each["n"]) for each in found}
+
+    def all_published(self) -> Published:
+        """All KPIs' values, of the whole time and of months."""
+        found = [*self.cxflow("kpis", "--grain", "all"), *self.cxflow("kpis", "--grain", "month")]
+        return {
+            f"{each['kpi']} {each['period_start'] or 'all'}": (each["value"], each["n"]) for each in found
+        }
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """What the warehouse answers."""

@@ -1,4 +1,4 @@
-"""The real data sets: which file each stream reads, and how a file is counted and cut without cxflow."""
+"""The data sets: which file each stream reads, and how a file is counted and cut without cxflow."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ import pandas as pd
 from pyarrow import parquet
 from real_project import RealProject
 
+SLICE, REAL = EDITIONS = ("slice", "real")
+"""Of each set: about fifty rows a file, invented in its shape, and the whole, kept outside the repository."""
+
 _DELIVERED = datetime(2026, 1, 5, tzinfo=UTC)
 
 
@@ -24,19 +27,19 @@ class RealSet:
 
     name: str
     files: Mapping[str, str]
-    """CONNECTION.STREAM to its file, seen from the folder of the real data."""
+    """CONNECTION.STREAM to its file, seen from the folder of all sets."""
     halved: tuple[str, ...]
     """Streams whose file is cut in two to be loaded in halves."""
     beside: tuple[str, ...] = ()
     """Streams that the KPIs below need too; loaded whole, with the first halves."""
     shown: tuple[tuple[str, ...], ...] = ()
     """Arguments of `cxflow kpis` that show what depends on these streams alone."""
-    refused: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    """Streams of which records belong in quarantine: how many, by the rule that they break."""
+    refused: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
+    """EDITION to streams of which records belong in quarantine: how many, by the rule that they break."""
     grouped: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Streams that a query makes of a file's rows, one record of each group: by which columns."""
     first_rows: Mapping[str, int] = field(default_factory=dict)
-    """Files of which only the beginning is taken: how much of it."""
+    """Files of which, of the real set, only the beginning is taken: how much of it."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +47,16 @@ class Loaded:
     """A data set after its first run."""
 
     of: RealSet
+    edition: str
     database: str
     project: RealProject
     outcome: dict[str, Any]
     """What that run answered."""
+
+    @property
+    def refused(self) -> Mapping[str, Mapping[str, int]]:
+        """Streams of which records belong in quarantine: how many, by rule."""
+        return self.of.refused.get(self.edition, {})
 
 
 OLIST = RealSet(
@@ -112,7 +121,10 @@ SKYTRAX = RealSet(
     {"skytrax.lounges": "skytrax/lounge.csv", "skytrax.seats": "skytrax/seat.csv"},
     halved=("skytrax.lounges", "skytrax.seats"),
     shown=(("review_rating", "--grain", "month"),),
-    refused={"skytrax.seats": {"time_plausible": 26}},
+    refused={
+        REAL: {"skytrax.seats": {"time_plausible": 26}},
+        SLICE: {"skytrax.seats": {"time_plausible": 2}},
+    },
 )
 
 RESTMEX = RealSet(
@@ -120,7 +132,7 @@ RESTMEX = RealSet(
     {"sights.reviews": "restmex2021/rest-mex_2021_Sentiment_data_train.csv"},
     halved=("sights.reviews",),
     shown=(("review_rating", "--grain", "day"),),
-    refused={"sights.reviews": {"time_not_in_future": 1}},
+    refused={each: {"sights.reviews": {"time_not_in_future": 1}} for each in EDITIONS},
 )
 
 BPI13 = RealSet("bpi13", {"problems.events": "bpi13/BPI13C.csv"}, halved=("problems.events",))

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 import pytest
-from real_project import RealProject
+from editions import Figure, Source, of_the_slice
+from real_project import RealProject, published
 from real_sets import CDNOW, rows_of
 
 WHAT_IS_SAID = ["customer_id", "day", "cds", "dollars"]
 
 
 @pytest.fixture(scope="module")
-def lines(real_data: Path) -> pd.DataFrame:
+def lines(source: Source) -> pd.DataFrame:
     """Every line's words."""
-    _, *records = rows_of(real_data / CDNOW.files["shop.purchases"])
+    _, *records = rows_of(source(CDNOW, "shop.purchases"))
     return pd.DataFrame([str(line).split() for (line,) in records], columns=WHAT_IS_SAID)
 
 
@@ -25,70 +24,119 @@ def purchases(lines: pd.DataFrame) -> pd.DataFrame:
     return lines.drop_duplicates().astype({"cds": int, "dollars": float})
 
 
-def test_lines_end_in_crlf_and_none_is_lost(real_data: Path, lines: pd.DataFrame) -> None:
-    raw = (real_data / CDNOW.files["shop.purchases"]).read_bytes()
-    assert raw.count(b"\r\n") == raw.count(b"\n") == 1 + len(lines) == 1 + 69_659
+def test_lines_end_in_crlf_and_none_is_lost(source: Source, lines: pd.DataFrame, figure: Figure) -> None:
+    raw = source(CDNOW, "shop.purchases").read_bytes()
+    assert raw.count(b"\r\n") == raw.count(b"\n") == 1 + len(lines)
+    assert len(lines) == figure(real=69_659, slice=52)
 
 
-def test_lines_that_say_the_same_are_one_purchase(cdnow: RealProject, lines: pd.DataFrame) -> None:
-    assert lines.duplicated().sum() == 255
-    assert cdnow.row("SELECT deduplicated FROM load_run WHERE mode = 'scheduled' AND extracted > 0") == (255,)
-    assert cdnow.row("SELECT count(*), count(DISTINCT order_id) FROM order_header") == (69_404, 69_404)
+def test_lines_that_say_the_same_are_one_purchase(
+    cdnow: RealProject, lines: pd.DataFrame, figure: Figure
+) -> None:
+    # Of the slice: 90002 in January and 90013 twice, 90006 on Christmas Eve three times.
+    repeated, orders = figure(real=(255, 69_404), slice=(4, 48))
+    assert lines.duplicated().sum() == repeated
+    assert cdnow.row("SELECT deduplicated FROM load_run WHERE mode = 'scheduled' AND extracted > 0") == (
+        repeated,
+    )
+    assert cdnow.row("SELECT count(*), count(DISTINCT order_id) FROM order_header") == (orders, orders)
 
 
-def test_several_purchases_of_a_day_are_several_orders(cdnow: RealProject, purchases: pd.DataFrame) -> None:
+@of_the_slice
+def test_a_purchase_is_a_touchpoint_an_order_and_a_line(cdnow: RealProject) -> None:
+    found = cdnow.rows(
+        "SELECT o.order_id, t.activity, t.channel, strftime(timezone('UTC', t.occurred_at), '%Y-%m-%d %H:%M'), "
+        "o.created_at = t.occurred_at, o.price_total::DOUBLE, o.currency_code, o.is_cancelled, "
+        "l.line_no, l.quantity::INT, l.line_total::DOUBLE "
+        "FROM touchpoint AS t JOIN order_header AS o USING (touchpoint_id) "
+        "JOIN order_line AS l ON l.order_id = o.order_id "
+        "WHERE o.source_record_id LIKE '90005|%' ORDER BY o.created_at"
+    )
+    # Midnight in New York: at 05:00 in winter, at 04:00 in summer.
+    order = ("placed_order", "web")
+    assert found == [
+        ("shop:90005/19970115/1/0.00", *order, "1997-01-15 05:00", True, 0.0, "USD", False, "1", 1, 0.0),
+        ("shop:90005/19970607/2/26.00", *order, "1997-06-07 04:00", True, 26.0, "USD", False, "1", 2, 26.0),
+        ("shop:90005/19970621/1/14.00", *order, "1997-06-21 04:00", True, 14.0, "USD", False, "1", 1, 14.0),
+    ]
+
+
+def test_several_purchases_of_a_day_are_several_orders(
+    cdnow: RealProject, purchases: pd.DataFrame, figure: Figure
+) -> None:
     expected = purchases.groupby("customer_id").size().value_counts().to_dict()
     found = cdnow.rows(
         "SELECT orders, count(*) FROM "
         "(SELECT count(*) AS orders FROM order_header GROUP BY customer_id) GROUP BY orders"
     )
     assert dict(found) == expected
-    assert sum(expected.values()) == 23_570
-    assert purchases.duplicated(["customer_id", "day"]).sum() == 1_813
+    assert sum(expected.values()) == figure(real=23_570, slice=20)
+    # Of the slice: 90001, 90002, 90004, 90010 and 90011, each once.
+    assert purchases.duplicated(["customer_id", "day"]).sum() == figure(real=1_813, slice=5)
 
 
-def test_a_customer_is_who_the_line_names(cdnow: RealProject, purchases: pd.DataFrame) -> None:
+def test_a_customer_is_who_the_line_names(
+    cdnow: RealProject, purchases: pd.DataFrame, figure: Figure
+) -> None:
     found = cdnow.rows("SELECT DISTINCT split_part(source_record_id, '|', 1), customer_id FROM order_header")
-    assert len(found) == len({customer for _, customer in found}) == 23_570
+    assert len(found) == len({customer for _, customer in found}) == figure(real=23_570, slice=20)
     assert {name for name, _ in found} == set(purchases.customer_id)
 
 
-def test_every_purchase_stands_on_its_day(cdnow: RealProject, purchases: pd.DataFrame) -> None:
+def test_every_purchase_stands_on_its_day(
+    cdnow: RealProject, purchases: pd.DataFrame, figure: Figure
+) -> None:
     found = cdnow.rows(
         "SELECT strftime(timezone('America/New_York', created_at), '%Y%m%d %H:%M'), count(*) "
         "FROM order_header GROUP BY ALL"
     )
     assert dict(found) == {f"{day} 00:00": n for day, n in purchases.day.value_counts().items()}
-    assert (purchases.day.min(), purchases.day.max()) == ("19970101", "19980630")
+    first, last = figure(real=("19970101", "19980630"), slice=("19970104", "19980630"))
+    assert (purchases.day.min(), purchases.day.max()) == (first, last)
     assert cdnow.row("SELECT count(*) FROM quarantine") == (0,)
 
 
-def test_no_disc_and_no_cent_is_lost(cdnow: RealProject, purchases: pd.DataFrame) -> None:
+def test_no_disc_and_no_cent_is_lost(cdnow: RealProject, purchases: pd.DataFrame, figure: Figure) -> None:
     discs, dollars = cdnow.row("SELECT sum(quantity), sum(line_total)::DOUBLE FROM order_line")
     assert discs == purchases.cds.sum()
     assert dollars == pytest.approx(purchases.dollars.sum(), abs=0.005)
     free = (purchases.dollars == 0).sum()
-    assert free == 80
+    assert free == figure(real=80, slice=2)
     assert cdnow.row("SELECT count(*) FROM order_header WHERE price_total = 0") == (free,)
 
 
 def test_an_order_is_worth_what_the_line_says(
-    cdnow: RealProject, lines: pd.DataFrame, purchases: pd.DataFrame
+    cdnow: RealProject, lines: pd.DataFrame, purchases: pd.DataFrame, figure: Figure
 ) -> None:
     values = purchases.dollars
     expected = pytest.approx(values.mean())
     assert cdnow.published("average_order_value") == {"all": (expected, len(values))}
-    assert values.mean() == pytest.approx(35.96, abs=5e-3)
-    assert lines.dollars.astype(float).mean() == pytest.approx(35.89, abs=5e-3)
+    # Of the slice: 1,200.00 dollars for 48 purchases; with the four lines of before, 63.00, 34.25 and twice 36.75,
+    # 1,370.75 dollars for 52.
+    once, each = figure(real=(35.96, 35.89), slice=(25.00, 26.36))
+    assert values.mean() == pytest.approx(once, abs=5e-3)
+    assert lines.dollars.astype(float).mean() == pytest.approx(each, abs=5e-3)
 
 
 def test_repeat_purchase_is_of_customers(
-    cdnow: RealProject, lines: pd.DataFrame, purchases: pd.DataFrame
+    cdnow: RealProject, lines: pd.DataFrame, purchases: pd.DataFrame, figure: Figure
 ) -> None:
     again = purchases.groupby("customer_id").size() >= 2
     assert cdnow.published("repeat_purchase_rate") == {"all": (pytest.approx(again.mean()), len(again))}
-    assert again.sum() == 11_642
-    assert (lines.groupby("customer_id").size() >= 2).sum() == 11_662
+    # Of the slice: 12 of 20, 60 %; lines counted each, 90013 would have come again, too.
+    once, each = figure(real=(11_642, 11_662), slice=(12, 13))
+    assert again.sum() == once
+    assert (lines.groupby("customer_id").size() >= 2).sum() == each
+
+
+@of_the_slice
+def test_four_of_ten_came_back_in_february_and_three_of_ten_in_april(cdnow: RealProject) -> None:
+    found = cdnow.published("retention_rate", "--grain", "month")
+    # Of January's ten customers 90001 to 90004 bought in February. February's eight are too few to tell. Of March's
+    # ten, 90001, 90011 and 90012 bought in April.
+    assert found["1997-02-01"] == (pytest.approx(0.4), 10)
+    assert found["1997-03-01"] == (None, 8)
+    assert found["1997-04-01"] == (pytest.approx(0.3), 10)
 
 
 def test_retention_is_of_customers_from_month_to_month(cdnow: RealProject, purchases: pd.DataFrame) -> None:
@@ -96,6 +144,6 @@ def test_retention_is_of_customers_from_month_to_month(cdnow: RealProject, purch
     expected = {}
     for earlier, before in active.items():
         if earlier < active.index.max():
-            back = before & active[earlier + 1]
-            expected[f"{earlier + 1}-01"] = (pytest.approx(len(back) / len(before)), len(before))
+            back = before & active.get(earlier + 1, set())
+            expected[f"{earlier + 1}-01"] = published(len(back) / len(before), len(before))
     assert cdnow.published("retention_rate", "--grain", "month") == expected
