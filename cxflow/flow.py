@@ -27,7 +27,7 @@ from cxflow.connect import registry
 from cxflow.connect.connector import Connector
 from cxflow.errors import CxflowError, UnexpectedError
 from cxflow.identity import resolve
-from cxflow.kpis import calculator
+from cxflow.kpis import calculator, slicing
 from cxflow.kpis.kpi import Kpi, checked
 from cxflow.load import batch as loading
 from cxflow.model.batch import BatchRef, Mode
@@ -239,8 +239,13 @@ def resolve_identity(settings: Settings) -> resolve.IdentityReport:
 
 
 def kpis(settings: Settings) -> dict[str, Kpi]:
-    """All KPIs, of cxflow and of plugins, by name. Raises ConfigError for one that is something else."""
-    return checked(registry.kpis(registry.of_project(settings)))
+    """All KPIs, of cxflow and of plugins, by name.
+
+    Raises ConfigError for one that is something else, and for a dimension of `[kpis]` that is none.
+    """
+    found = checked(registry.kpis(registry.of_project(settings)))
+    slicing.check(found, settings)
+    return found
 
 
 def compute_kpis(settings: Settings, *, everything: bool = False) -> calculator.KpiReport:

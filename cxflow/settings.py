@@ -112,7 +112,7 @@ class Project(_Frozen):
 
     name: str = Field(default="cxflow", pattern=r"^[a-z][a-z0-9_-]*$", max_length=LONGEST_NAME_BYTES)
     timezone: str = "UTC"
-    """IANA name of the zone in which KPIs cut days, weeks and months."""
+    """IANA name of the zone in which the days, weeks, months, quarters and years of KPIs begin."""
     currency: str = Field(default="EUR", pattern=r"^[A-Z]{3}$")
     """ISO 4217: amounts without a currency, and the currency of money KPIs."""
     country: str = Field(default="US", pattern=r"^[A-Z]{2}$")
@@ -192,6 +192,12 @@ class Kpis(_Frozen):
     repeat_contact_days: float = Field(default=7, gt=0, le=LONGEST.days)
     rates: dict[str, float] = Field(default_factory=dict)
     """Currency code to units of the project's currency for one unit of it."""
+    dimensions: tuple[str, ...] = ("channel", "source", "segment")
+    """What each KPI is sliced by, if its fact offers it: channel, source, segment, agent, queue, reason, …"""
+    dimensions_of: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """KPI to what it is sliced by instead."""
+    max_values: int = Field(default=50, ge=1)
+    """Of a dimension with more values, those with the most observations keep their name, the rest is `(other)`."""
 
     @field_validator("rates")
     @classmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,14 +14,12 @@ from cxflow.errors import ConfigError
 from cxflow.kpis.periods import Grain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from cxflow.kpis.kpi import Kpi
     from cxflow.kpis.read import KpiValue
-
-# The names of kpis.cells, which would bring SQLAlchemy along.
-By = Literal["channel", "source", "segment"]
+    from cxflow.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +30,10 @@ def register(app: typer.Typer) -> None:
 def kpis(
     call: Call,
     name: Annotated[str | None, typer.Argument(help="One KPI; all of them unless given.")] = None,
-    by: Annotated[By | None, typer.Option(help="Sliced by this.")] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(metavar="DIMENSION", help="Sliced by this: channel, source, segment, agent, …"),
+    ] = None,
     grain: Annotated[
         Grain | None, typer.Option(help="Periods; the whole time unless given, days with --since or --until.")
     ] = None,
@@ -54,9 +55,12 @@ def kpis(
     known = flow.kpis(settings)
     if name is not None and name not in known:
         raise ConfigError(f"there is no KPI {name!r}{nearest(name, known)}", value=name)
+    asked_for = {key: kpi for key, kpi in known.items() if name in (None, key)}
     if listed:
-        _list(call, {key: kpi for key, kpi in known.items() if name in (None, key)})
+        _list(call, asked_for)
         return
+    if by is not None:
+        _check_dimension(by, asked_for, settings, is_past=as_of is not None)
     warehouse.require(settings)
     if recompute:
         with call.out.progress() as step:
@@ -71,8 +75,8 @@ def kpis(
     columns = ("KPI", "period", by or "slice", "value", "95 % interval", "n")
     kept = [0, 1, *([2] if by else []), 3, 4, 5]
     shown = table(_title(call, as_of), [columns[i] for i in kept], [[row[i] for i in kept] for row in rows])
-    asked_for = any((by, grain, since, until, as_of))
-    none = "no values of that" if asked_for else "no values yet; `cxflow run` computes them"
+    is_narrow = any((by, grain, since, until, as_of))
+    none = "no values of that" if is_narrow else "no values yet; `cxflow run` computes them"
     call.out.answer(data, shown if rows else none)
 
 
@@ -81,28 +85,55 @@ def _values(
     known: Mapping[str, Kpi],
     name: str | None,
     grain: Grain | None,
-    by: By | None,
+    by: str | None,
     edges: tuple[date | None, date | None],
     as_of: datetime | None,
 ) -> list[KpiValue]:
-    """The values asked for. Without a grain: the whole time or, for a KPI that lacks it, its widest grain."""
+    """The values asked for. Without a grain: the whole time or, for a KPI that lacks it, the widest that has values."""
     from cxflow.kpis import read
     from cxflow.store import engine, schema
 
-    wanted = [name] if name else list(known)
+    found: list[KpiValue] = []
     with engine.reading(call.settings) as connection:
         schema.require(connection)
-        return [
-            value
-            for kpi in wanted
-            for value in read.values(
-                connection, kpi, grain or known[kpi].grains[-1], by, edges[0], edges[1], as_of
-            )
-            if value.n
-        ]
+        for kpi in [name] if name else known:
+            for each in [grain] if grain else _widest_first(known[kpi]):
+                rows = read.values(connection, kpi, each, by, edges[0], edges[1], as_of)
+                if shown := [value for value in rows if value.n]:
+                    found += shown
+                    break
+    return found
+
+
+def _widest_first(kpi: Kpi) -> Sequence[Grain]:
+    """The grains that may stand for a KPI as a whole."""
+    return ("all",) if "all" in kpi.grains else kpi.grains[::-1]
+
+
+def _check_dimension(by: str, kpis: Mapping[str, Kpi], settings: Settings, *, is_past: bool) -> None:
+    """Raises ConfigError where no KPI has slices of a dimension; in the past, it may have had them."""
+    from cxflow.kpis.slicing import dimensions_of, is_offered, worded
+    from cxflow.settings import nearest
+
+    offered = {name for kpi in kpis.values() for name in kpi.offers(settings)}
+    one = next(iter(kpis)) if len(kpis) == 1 else None
+    if not is_offered(by, offered):
+        raise ConfigError(
+            f"--by: {f'{one} cannot' if one else 'no KPI can'} be sliced by {by!r}{nearest(by, offered)}",
+            value=by,
+            fix=f"offered: {', '.join(worded(offered))}",
+        )
+    if not is_past and not any(by in dimensions_of(kpi, settings) for kpi in kpis.values()):
+        raise ConfigError(
+            f"--by: {one or 'no KPI'} is {'not ' if one else ''}sliced by {by!r} in this project",
+            value=by,
+            fix="add it to kpis.dimensions, or to kpis.dimensions_of for one KPI, and run",
+        )
 
 
 def _list(call: Call, known: Mapping[str, Kpi]) -> None:
+    from cxflow.kpis.slicing import dimensions_of, worded
+
     data = [
         {
             "kpi": kpi.name,
@@ -112,7 +143,8 @@ def _list(call: Call, known: Mapping[str, Kpi]) -> None:
             "better": kpi.better,
             "formula": kpi.formula,
             "grains": kpi.grains,
-            "dimensions": kpi.dimensions,
+            "dimensions": dimensions_of(kpi, call.settings),
+            "offers": worded(kpi.offers(call.settings)),
         }
         for kpi in known.values()
     ]
@@ -140,6 +172,8 @@ def _row(kpi: Kpi | None, value: KpiValue, currency: str) -> tuple[Any, ...]:
         "day": f"{value.period_start}",
         "week": f"week of {value.period_start}",
         "month": f"{value.period_start:%Y-%m}",
+        "quarter": f"{value.period_start:%Y}-Q{(value.period_start.month + 2) // 3}",
+        "year": f"{value.period_start:%Y}",
     }[value.grain]
     between = None
     if value.ci_low is not None and value.ci_high is not None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from cxflow.cli import json_schema
 from cxflow.conform.expressions import MACROS
 from cxflow.connect import registry
-from cxflow.kpis.kpi import checked
+from cxflow.kpis.kpi import Kpi, checked
+from cxflow.kpis.slicing import worded
 from cxflow.publish.catalogue import data_dictionary
 from cxflow.settings import Settings
 
@@ -19,17 +20,29 @@ def documents(folder: Path) -> dict[Path, str]:
     return {
         folder / "cxflow.schema.json": json_schema.text(json_schema.document(json_schema.built_in())) + "\n",
         folder / "data-dictionary.md": data_dictionary(),
-        folder / "kpis.md": _between(folder / "kpis.md", "kpis", _kpis()),
-        folder / "mapping.md": _between(folder / "mapping.md", "macros", _macros()),
+        folder / "kpis.md": _between(folder / "kpis.md", kpis=_kpis(), dimensions=_dimensions()),
+        folder / "mapping.md": _between(folder / "mapping.md", macros=_macros()),
     }
 
 
-def _kpis() -> list[str]:
+def _declared() -> dict[str, Kpi]:
+    """The KPIs of cxflow itself."""
     declared = checked(registry.kpis(registry.plugins()))
+    return {name: kpi for name, kpi in sorted(declared.items()) if type(kpi).__module__.startswith("cxflow.")}
+
+
+def _dimensions() -> list[str]:
+    """KPIs that offer the same dimensions, by those."""
+    offering: dict[tuple[str, ...], list[str]] = {}
+    for name, kpi in _declared().items():
+        offering.setdefault(tuple(worded(kpi.offers(Settings()))), []).append(f"`{name}`")
+    lines = ["| KPI | may be sliced by |", "|---|---|"]
+    return lines + [f"| {', '.join(kpis)} | {', '.join(names)} |" for names, kpis in offering.items()]
+
+
+def _kpis() -> list[str]:
     lines = ["| KPI | unit | formula | interval |", "|---|---|---|---|"]
-    for name, kpi in sorted(declared.items()):
-        if not type(kpi).__module__.startswith("cxflow."):
-            continue
+    for name, kpi in _declared().items():
         method = kpi.estimator(Settings()).method
         lines.append(f"| `{name}` | {kpi.unit} | {kpi.formula} | {method} |")
     return lines
@@ -43,11 +56,14 @@ def _macros() -> list[str]:
     return lines
 
 
-def _between(path: Path, mark: str, lines: list[str]) -> str:
-    """The file's text with what stands between its marks replaced."""
-    pattern = re.compile(f"(<!-- {mark}:[^\n]*-->\n).*?(<!-- /{mark} -->)", re.DOTALL)
+def _between(path: Path, **made: list[str]) -> str:
+    """The file's text with what stands between its marks replaced by lines: mark to those."""
     text = path.read_text(encoding="utf-8")
-    return pattern.sub(lambda match: match[1] + "\n" + "\n".join(lines) + "\n\n" + match[2], text)
+    for mark, lines in made.items():
+        head, opening, rest = re.split(f"(<!-- {mark}:[^\n]*-->\n)", text, maxsplit=1)
+        closing = f"<!-- /{mark} -->"
+        text = "\n".join((head + opening, *lines, "", closing)) + rest.partition(closing)[2]
+    return text
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ _HEAD = """\
 
 [project]
 name = "{name}"
-timezone = "UTC"       # in which days, weeks and months of KPIs begin: "Europe/Madrid", "America/Sao_Paulo"
+timezone = "UTC"       # in which days, weeks, … of KPIs begin: "Europe/Madrid", "America/Sao_Paulo"
 currency = "EUR"       # of amounts that name none
 country = "US"         # of telephone numbers without a country code
 

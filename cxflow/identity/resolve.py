@@ -46,7 +46,7 @@ _TEMPORARY = (
     "retired",
     "owned",
     "profile",
-    "resegmented",
+    "moved",
 )
 _OWNED = sa.table(
     "owned",
@@ -56,7 +56,7 @@ _OWNED = sa.table(
     ),
 )
 """Records, and whose they are now."""
-_RESEGMENTED = sa.select(sa.table("resegmented", sa.column("customer_id", sa.String)).c.customer_id)
+_MOVED = sa.select(sa.table("moved", sa.column("customer_id", sa.String)).c.customer_id)
 """Customers whose segment is another one now."""
 
 
@@ -306,7 +306,7 @@ def _keep_customers(connection: sa.Connection) -> None:
     _make(
         connection,
         "profile",
-        "SELECT * FROM (SELECT p.customer_id, p.segment, p.consent, "
+        "SELECT * FROM (SELECT p.customer_id, p.segment, p.consent, p.country, "
         "row_number() OVER (PARTITION BY p.customer_id ORDER BY coalesce(r.version_at, r.received_at) DESC, "
         "p.profile_id) AS rank FROM customer_profile p JOIN source_record r "
         "ON r.source_system = p.source_system AND r.source_object = p.source_object "
@@ -315,33 +315,35 @@ def _keep_customers(connection: sa.Connection) -> None:
     )
     seen = (
         "(SELECT a.customer_id, min(a.first_seen_at) AS first_seen_at, max(a.last_seen_at) AS last_seen_at, "
-        "max(p.segment) AS segment, bool_and(p.consent) AS consent FROM assigned a "
+        "max(p.segment) AS segment, bool_and(p.consent) AS consent, max(p.country) AS country FROM assigned a "
         "LEFT JOIN profile p ON p.customer_id = a.customer_id WHERE a.customer_id IS NOT NULL "
         "GROUP BY a.customer_id) s"
     )
-    # Another segment moves all of a customer's rows to another slice of the KPIs.
+    # Another segment, country or consent moves all of a customer's rows to another slice of the KPIs.
+    differs = " OR ".join(f"c.{name} IS DISTINCT FROM s.{name}" for name in ("segment", "country", "consent"))
     _make(
         connection,
-        "resegmented",
-        f"SELECT c.customer_id FROM customer c JOIN {seen} ON s.customer_id = c.customer_id "
-        "WHERE c.segment IS DISTINCT FROM s.segment",
+        "moved",
+        f"SELECT c.customer_id FROM customer c JOIN {seen} ON s.customer_id = c.customer_id WHERE {differs}",
     )
     for table in tables.CANONICAL.values():
         if "customer_id" in table.columns and table.info["event_time"]:
-            rows = sa.select(table).where(table.c.customer_id.in_(_RESEGMENTED))
+            rows = sa.select(table).where(table.c.customer_id.in_(_MOVED))
             pending.note_days(connection, table, rows)
     for satellite in _satellites():
-        rows = _with_touchpoint(satellite).where(tables.touchpoint.c.customer_id.in_(_RESEGMENTED))
+        rows = _with_touchpoint(satellite).where(tables.touchpoint.c.customer_id.in_(_MOVED))
         pending.note_days(connection, satellite, rows)
     _run(
         connection,
         "UPDATE customer SET first_seen_at = s.first_seen_at, last_seen_at = s.last_seen_at, "
-        f"segment = s.segment, consent = s.consent FROM {seen} WHERE customer.customer_id = s.customer_id",
+        f"segment = s.segment, consent = s.consent, country = s.country FROM {seen} "
+        "WHERE customer.customer_id = s.customer_id",
     )
     _run(
         connection,
-        "INSERT INTO customer (customer_id, merged_into_id, first_seen_at, last_seen_at, segment, consent) "
-        f"SELECT s.customer_id, NULL, s.first_seen_at, s.last_seen_at, s.segment, s.consent FROM {seen} "
+        "INSERT INTO customer (customer_id, merged_into_id, first_seen_at, last_seen_at, segment, consent, country) "
+        "SELECT s.customer_id, NULL, s.first_seen_at, s.last_seen_at, s.segment, s.consent, s.country "
+        f"FROM {seen} "
         "WHERE NOT EXISTS (SELECT 1 FROM customer c WHERE c.customer_id = s.customer_id)",
     )
 

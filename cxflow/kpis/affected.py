@@ -22,12 +22,16 @@ Touched = Mapping[str, Set[date | None]]
 def affected(connection: Connection, estimator: Estimator, touched: Touched, zone: ZoneInfo) -> Periods:
     """The periods whose value may be another than before; every one where days cannot tell."""
     days: set[date] = set()
+    found: dict[tuple[int, tuple[date, ...]], list[date]] = {}
     for table, reach in estimator.reach.items():
         changed = touched.get(table, frozenset())
         if changed and (None in changed or not reach.is_bounded):
             return EVERY_PERIOD
-        known = [day for day in changed if day is not None]
-        eventful = _eventful_days(connection, reach.since_last, known)
+        known = sorted(day for day in changed if day is not None)
+        asked = id(reach.since_last), tuple(known)
+        if asked not in found:
+            found[asked] = _eventful_days(connection, reach.since_last, known)
+        eventful = found[asked]
         for day in known:
             earlier = bisect_left(eventful, day)
             first = eventful[earlier - 1] if earlier else day

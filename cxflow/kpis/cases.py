@@ -25,7 +25,7 @@ first_reply_minutes = Kpi(
     better="lower",
     lowest=0,
     formula="median of first reply − opening, cases opened in the period that have a reply",
-    of=Quantile(replied, minutes, 0.5),
+    of=Quantile(replied, minutes, 0.5, beside=(0.9,)),
 )
 
 first_reply_minutes_p90 = Kpi(
@@ -35,7 +35,7 @@ first_reply_minutes_p90 = Kpi(
     better="lower",
     lowest=0,
     formula="90th percentile of first reply − opening, cases opened in the period that have a reply",
-    of=Quantile(replied, minutes, 0.9),
+    of=Quantile(replied, minutes, 0.9, beside=(0.5,)),
 )
 
 resolution_minutes = Kpi(
@@ -45,7 +45,7 @@ resolution_minutes = Kpi(
     better="lower",
     lowest=0,
     formula="median of last solved − opening, cases last solved in the period",
-    of=Quantile(solved, minutes, 0.5),
+    of=Quantile(solved, minutes, 0.5, beside=(0.9,)),
 )
 
 resolution_minutes_p90 = Kpi(
@@ -55,5 +55,5 @@ resolution_minutes_p90 = Kpi(
     better="lower",
     lowest=0,
     formula="90th percentile of last solved − opening, cases last solved in the period",
-    of=Quantile(solved, minutes, 0.9),
+    of=Quantile(solved, minutes, 0.9, beside=(0.5,)),
 )

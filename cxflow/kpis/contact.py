@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Boolean, String, and_, column, exists, func, select
@@ -40,7 +41,8 @@ def judged_contacts(settings: Settings) -> Fact:
         return _judged(of_customers.between(start, end + wait).rows, wait)
 
     reach = Reach(before=settings.kpis.repeat_contact_days, since_last=support_contacts.rows)
-    return Fact(_judged(of_customers.rows, wait), {touchpoint.name: reach}, until_repeated)
+    judged = of_customers.derived(lambda contacts: _judged(contacts, wait))
+    return replace(judged, reach={touchpoint.name: reach}, narrowed=until_repeated)
 
 
 def _judged(contacts: Rows, wait: timedelta) -> Rows:
@@ -68,9 +70,9 @@ contact_rate = Kpi(
     formula="100 × support contacts of the period ÷ orders placed in it, cancelled ones included",
     of=Rate(support_contacts, per=fact(order_header)),
     needs=support_contacts.where(exists(select(order_header.c.order_id))).rows,
-    # A contact has the channel and source of the help desk, an order those of the shop; only the customer,
-    # and with it the segment, is common to both.
-    dimensions=("segment",),
+    # A contact has the channel and source of the help desk, an order those of the shop; only the customer is common
+    # to both.
+    dimensions=("segment", "country", "consent"),
 )
 
 first_contact_resolution = Kpi(

@@ -1,28 +1,88 @@
-"""Weeks, months and the whole period as sums of the days that are published: an event is counted once, in its day."""
+"""The days of a KPI that is a sum over events: counted once, and longer periods and `(other)` summed from them.
+
+`kpi_day` holds the components of every day and value, also of values that share a name when they are published. So a
+load costs the days that it touched, and a value that gains or loses its name costs sums of days, however many events
+there are.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Set
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Date, DateTime, Double, cast, func, literal, select, union_all
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Connection,
+    Date,
+    DateTime,
+    Double,
+    and_,
+    case,
+    cast,
+    delete,
+    func,
+    insert,
+    literal,
+    null,
+    or_,
+    select,
+    union_all,
+)
 
-from cxflow.kpis.cells import KEY
+from cxflow.kpis.cells import KEY, Cut
+from cxflow.kpis.estimators import Additive
 from cxflow.kpis.facts import Rows
 from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.periods import BEGINNING, Grain, Periods
-from cxflow.kpis.publication import latest
-from cxflow.store.tables import kpi_value
+from cxflow.kpis.slices import OTHER, Slices, of_slices, ranked
+from cxflow.store.tables import kpi_day
+
+_COMPONENTS = ("n", "numerator", "squared_deviation")
 
 
-def summed(kpi: Kpi, grains: Sequence[Grain], periods: Periods) -> Rows:
-    """A row per cell of these grains that has events: its KEY, and the components of an `Additive` estimator.
+def count(connection: Connection, kpi: Kpi, estimator: Additive, cut: Cut, periods: Periods) -> None:
+    """Count the events of the days of `periods` anew, of which the cut must be; every period begins from nothing."""
+    t = kpi_day.c
+    old = delete(kpi_day).where(t.kpi == kpi.name)
+    if periods.starts is not None:
+        old = old.where(t.version == kpi.version, t.day.in_(sorted(periods.starts["day"])))
+    connection.execute(old)
+    cell = estimator.cells(cut).subquery()
+    counted = select(
+        literal(kpi.name).label("kpi"),
+        literal(kpi.version).label("version"),
+        cell.c.period_start.label("day"),
+        cell.c.dimension,
+        cell.c.dimension_value,
+        *(cell.c[name] if name in cell.c else null().label(name) for name in _COMPONENTS),
+    )
+    connection.execute(insert(kpi_day).from_select([each.name for each in counted.selected_columns], counted))
 
-    A bounded set of periods narrows the rows to between its first and its last period of each grain.
+
+def slices(connection: Connection, kpi: Kpi, most: int) -> Slices:
+    """The slices of a KPI's dimensions, at most so many of each by name."""
+    t = kpi_day.c
+    sizes = (
+        select(t.dimension, t.dimension_value, func.sum(t.n).label("n"))
+        .where(t.kpi == kpi.name, t.version == kpi.version, t.dimension != "")
+        .group_by(t.dimension, t.dimension_value)
+    )
+    return ranked(connection, sizes, most)
+
+
+def summed(kpi: Kpi, periods: Periods, slices: Slices, only: Mapping[str, Set[str]] | None = None) -> Rows:
+    """A row per cell of these periods that has events: its KEY, and the components of an `Additive` estimator.
+
+    `slices` says which values keep their name. `only` narrows the rows to some slices of some dimensions.
     """
-    t = kpi_value.c
-    day = latest(t.kpi == kpi.name, t.version == kpi.version, t.grain == "day").cte("days")
-    in_period = union_all(*(_in_periods(day, grain, periods) for grain in grains)).subquery()
+    t = kpi_day.c
+    day = (
+        select(t.day, t.dimension, _name(slices).label("dimension_value"), *(t[name] for name in _COMPONENTS))
+        .where(t.kpi == kpi.name, t.version == kpi.version)
+        .cte("days")
+    )
+    in_period = union_all(*(_in_periods(day, grain, periods, only) for grain in kpi.grains)).subquery()
     cell = [in_period.c[name] for name in KEY]
     n, numerator = in_period.c.n, in_period.c.numerator
     mean = func.sum(numerator).over(partition_by=cell) / func.nullif(func.sum(n).over(partition_by=cell), 0)
@@ -32,26 +92,33 @@ def summed(kpi: Kpi, grains: Sequence[Grain], periods: Periods) -> Rows:
     squares = in_period.c.squared_deviation + n * moved * moved
     piece = select(in_period, squares.label("squares")).subquery()
     key = [piece.c[name] for name in KEY]
-    return (
-        select(
-            *key,
-            func.sum(piece.c.n).label("n"),
-            func.sum(piece.c.numerator).label("numerator"),
-            func.sum(piece.c.squares).label("squared_deviation"),
-        )
-        .group_by(*key)
-        # Days that had events once, and have none now, are published without a numerator.
-        .having(func.count(piece.c.numerator) > 0)
-    )
+    return select(
+        *key,
+        func.sum(piece.c.n).label("n"),
+        func.sum(piece.c.numerator).label("numerator"),
+        func.sum(piece.c.squares).label("squared_deviation"),
+    ).group_by(*key)
 
 
-def _in_periods(day: CTE, grain: Grain, periods: Periods) -> Rows:
+def _name(slices: Slices) -> ColumnElement[str]:
+    """The name under which a value is published."""
+    t = kpi_day.c
+    shared = [
+        and_(t.dimension == dimension, t.dimension_value.not_in([name for name in names if name != OTHER]))
+        for dimension, names in slices.items()
+        if OTHER in names
+    ]
+    return case((or_(*shared), OTHER), else_=t.dimension_value) if shared else t.dimension_value
+
+
+def _in_periods(day: CTE, grain: Grain, periods: Periods, only: Mapping[str, Set[str]] | None) -> Rows:
     """The days, each in its period of a grain."""
     start: ColumnElement[Any] = literal(BEGINNING)
-    if grain != "all":
-        start = cast(func.date_trunc(grain, cast(day.c.period_start, DateTime)), Date)
-    edges = periods.between(grain)
-    return select(
+    if grain == "day":
+        start = day.c.day
+    elif grain != "all":
+        start = cast(func.date_trunc(grain, cast(day.c.day, DateTime)), Date)
+    rows = select(
         literal(grain).label("grain"),
         start.label("period_start"),
         day.c.dimension,
@@ -59,4 +126,9 @@ def _in_periods(day: CTE, grain: Grain, periods: Periods) -> Rows:
         cast(day.c.n, Double).label("n"),
         day.c.numerator,
         day.c.squared_deviation,
-    ).where(*([start.between(*edges)] if edges else []))
+    )
+    if periods.starts is not None and grain != "all":
+        rows = rows.where(start.in_(sorted(periods.starts[grain])))
+    if only is not None:
+        rows = rows.where(of_slices(day.c.dimension, day.c.dimension_value, only))
+    return rows

@@ -7,9 +7,8 @@ for each cell (SQL), and how value and interval follow from them (numpy, over al
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,8 +16,6 @@ from sqlalchemy import (
     ARRAY,
     Boolean,
     ColumnElement,
-    Date,
-    DateTime,
     Double,
     Integer,
     case,
@@ -30,9 +27,10 @@ from sqlalchemy import (
 )
 
 from cxflow.kpis import intervals
-from cxflow.kpis.cells import KEY, Cut, cells, cells_of_customers, local_day
+from cxflow.kpis.cells import KEY, Cut, cells, cells_of_customers, kept, local_day
 from cxflow.kpis.facts import Fact, Reach, Rows, newest
 from cxflow.kpis.intervals import Array
+from cxflow.store.dialect import sorted_array
 
 Components = Mapping[str, Array]
 """Component to its values, an element per cell."""
@@ -68,9 +66,28 @@ class Estimator(ABC):
     def reach(self) -> Mapping[str, Reach]:
         """Canonical table to the reach of a change in it."""
 
+    @property
+    def family(self) -> Hashable:
+        """Equal for estimators that have the same cells of the same cut, as long as both exist; None: no other has."""
+        return None
+
+    @property
+    @abstractmethod
+    def sliced(self) -> Fact:
+        """The events by whose dimensions it may be sliced."""
+
     @abstractmethod
     def cells(self, cut: Cut) -> Rows:
         """One row per cell: its KEY and its components."""
+
+    def kept(self, cuts: Sequence[Cut]) -> Rows | None:  # noqa: ARG002 - for those that keep some
+        """The events of several cuts, for `Cut.kept`; None where each reads its own."""
+        return None
+
+    def sizes(self, cut: Cut) -> Rows:
+        """How large each slice of a cut of all periods is: `dimension`, `dimension_value` and `n` over all time."""
+        cell = self.cells(replace(cut, grain="all")).subquery()
+        return select(cell.c.dimension, cell.c.dimension_value, cell.c.n).where(cell.c.dimension != "")
 
     @abstractmethod
     def estimate(self, components: Components) -> Estimate:
@@ -92,6 +109,10 @@ class _OfFact(Estimator):
     @property
     def reach(self) -> Mapping[str, Reach]:
         return self.of.reach
+
+    @property
+    def sliced(self) -> Fact:
+        return self.of
 
 
 @dataclass(frozen=True)
@@ -159,11 +180,15 @@ class Rate(Additive):
 
     @property
     def reach(self) -> Mapping[str, Reach]:
-        return self.of.against(self.per).reach
+        return self.sliced.reach
+
+    @property
+    def sliced(self) -> Fact:
+        return self.of.against(self.per)
 
     def cells(self, cut: Cut) -> Rows:
         hits, n = func.sum(column("hit", Integer)), func.sum(column("base", Integer))
-        return cells(self.of.against(self.per), cut, n=n, numerator=hits)
+        return cells(self.sliced, cut, n=n, numerator=hits)
 
     def estimate(self, components: Components) -> Estimate:
         hits, n = components["numerator"], components["n"]
@@ -183,37 +208,73 @@ class Quantile(_OfFact):
 
     measure: ColumnElement[Any]
     q: float
+    beside: tuple[float, ...] = ()
+    """The quantiles that other KPIs take of the same fact and measure: the observations are sorted once for all."""
     method = "order statistics, ranks from the binomial"
 
-    def cells(self, cut: Cut) -> Rows:
-        measure = cast(self.measure, Double)
-        known = self.of.where(self.measure.is_not(None))
-        ordered = func.array_agg(measure, type_=ARRAY(Double)).aggregate_order_by(measure)
-        value = func.percentile_cont(literal(self.q, literal_execute=True)).within_group(measure)
-        cell = cells(known, cut, n=func.count(), value=value, ordered=ordered).subquery()
+    @property
+    def _quantiles(self) -> list[float]:
+        return sorted({self.q, *self.beside})
 
-        low, high = intervals.tabulated_ranks(self.q)
+    @property
+    def family(self) -> Hashable:
+        return (id(self.of), id(self.measure), *self._quantiles)
+
+    @property
+    def _known(self) -> tuple[Fact, ColumnElement[Any]]:
+        return self.of.where(self.measure.is_not(None)), cast(self.measure, Double)
+
+    def kept(self, cuts: Sequence[Cut]) -> Rows:
+        fact, measure = self._known
+        return kept(fact, cuts, measure=measure)
+
+    def cells(self, cut: Cut) -> Rows:
+        fact, measure = self._known
+        ordered = sorted_array(column("measure", Double))
+        cell = cells(fact, cut, measure=measure, n=func.count(), ordered=ordered).subquery()
         ranks = select(
-            literal(low, ARRAY(Integer)).label("low"), literal(high, ARRAY(Integer)).label("high")
+            *(
+                literal(found, ARRAY(Integer)).label(f"{end}_{i}")
+                for i, q in enumerate(self._quantiles)
+                for end, found in zip(("low", "high"), intervals.tabulated_ranks(q), strict=True)
+            )
         ).subquery()
-        n = cell.c.n
-        row = func.least(n, intervals.EXACT_RANKS)
-        middle, spread = n * self.q, intervals.Z * func.sqrt(n * self.q * (1 - self.q))
-        many = n > intervals.EXACT_RANKS
-        first = case((many, cast(func.ceil(middle - spread), Integer) - 1), else_=ranks.c.low[row])
-        last = case((many, cast(func.ceil(middle + spread), Integer) + 1), else_=ranks.c.high[row])
-        return select(
-            *(cell.c[name] for name in KEY),
-            n,
-            cell.c.value,
-            cell.c.ordered[first].label("low"),
-            cell.c.ordered[last].label("high"),
-        ).join_from(cell, ranks, literal(True))
+        found: list[ColumnElement[Any]] = []
+        for i, q in enumerate(self._quantiles):
+            numbers = _order_statistics(
+                cell.c.ordered, cell.c.n, q, ranks.c[f"low_{i}"], ranks.c[f"high_{i}"]
+            )
+            found += (number.label(f"{name}_{i}") for name, number in numbers.items())
+        return select(*(cell.c[name] for name in KEY), cell.c.n, *found).join_from(cell, ranks, literal(True))
 
     def estimate(self, components: Components) -> Estimate:
-        none = _none(components["n"])
-        low, high = components["low"], components["high"]
-        return Estimate(components["n"], none, none, none, components["value"], low, high)
+        n, i = components["n"], self._quantiles.index(self.q)
+        value, low, high = (components[f"{name}_{i}"] for name in ("value", "low", "high"))
+        return Estimate(n, _none(n), _none(n), _none(n), value, low, high)
+
+
+def _order_statistics(
+    ordered: ColumnElement[Any],
+    n: ColumnElement[Any],
+    q: float,
+    low_ranks: ColumnElement[Any],
+    high_ranks: ColumnElement[Any],
+) -> dict[str, ColumnElement[Any]]:
+    """The q-quantile of `n` ordered observations and the ends of its interval."""
+    # What `percentile_cont` gives, which would sort the observations once more.
+    place = (n - 1) * q + 1
+    nearest = cast(func.floor(place), Integer)
+    below, above = ordered[nearest], ordered[func.least(nearest + 1, n)]
+    row = func.least(n, intervals.EXACT_RANKS)
+    middle, spread = n * q, intervals.Z * func.sqrt(n * q * (1 - q))
+    many = n > intervals.EXACT_RANKS
+    first = case((many, cast(func.ceil(middle - spread), Integer) - 1), else_=low_ranks[row])
+    last = case((many, cast(func.ceil(middle + spread), Integer) + 1), else_=high_ranks[row])
+    return {
+        "value": below + (above - below) * (place - nearest),
+        "low": ordered[first],
+        "high": ordered[last],
+    }
 
 
 @dataclass(frozen=True)
@@ -222,6 +283,9 @@ class RepeatShare(_OfFact):
 
     times: int = 2
     method = "Wilson score"
+
+    def kept(self, cuts: Sequence[Cut]) -> Rows:
+        return kept(self.of, cuts, per_customer=True)
 
     def cells(self, cut: Cut) -> Rows:
         customers = cells(self.of, cut, per_customer=True, events=func.count())
@@ -236,7 +300,7 @@ class RepeatShare(_OfFact):
 class Retained(_OfFact):
     """Customers with an event in the period before and in this one ÷ customers with one before (n): 0 to 1.
 
-    For weeks and months. A period after the fact's newest event has no value: it has not happened yet.
+    A period after the fact's newest event has no value: it has not happened yet.
     """
 
     method = "Wilson score"
@@ -244,30 +308,42 @@ class Retained(_OfFact):
 
     @property
     def reach(self) -> Mapping[str, Reach]:
-        rows = self.of.where(column("customer_id").is_not(None)).rows
+        rows = self._customers.rows
         return {
             table: Reach(reach.before, reach.after, since_last=rows) for table, reach in self.of.reach.items()
         }
 
+    def sizes(self, cut: Cut) -> Rows:
+        """By `n` of all periods together; there is no period that is all time."""
+        cell = self.cells(cut).subquery()
+        return (
+            select(cell.c.dimension, cell.c.dimension_value, func.sum(cell.c.n).label("n"))
+            .where(cell.c.dimension != "")
+            .group_by(cell.c.dimension, cell.c.dimension_value)
+        )
+
+    @property
+    def _customers(self) -> Fact:
+        return self.of.where(column("customer_id").is_not(None))
+
+    def _last(self, cut: Cut) -> ColumnElement[Any]:
+        return local_day(newest(self._customers.rows), cut.zone)
+
+    def kept(self, cuts: Sequence[Cut]) -> Rows:
+        return kept(self._customers, cuts, per_customer=True, last=self._last(cuts[0]))
+
     def cells(self, cut: Cut) -> Rows:
-        active = cells(self.of, cut, per_customer=True).subquery()
-        same = [active.c[name] for name in ("grain", "dimension", "dimension_value", "customer_id")]
-        again = func.lead(active.c.period_start).over(partition_by=same, order_by=active.c.period_start)
-        before = select(
-            active, again.label("again"), _next_period(active.c.grain, active.c.period_start).label("next")
+        was_here, is_here = column("was_here", Boolean), column("is_here", Boolean)
+        followed = cells(
+            self._customers,
+            cut,
+            per_customer=True,
+            last=self._last(cut),
+            was_here=func.bool_or(was_here),
+            is_here=func.bool_or(is_here),
         )
-        customer = before.subquery()
-        horizon = local_day(newest(self.of.where(column("customer_id").is_not(None)).rows), cut.zone)
-        judged = select(
-            customer.c.grain,
-            customer.c.next.label("period_start"),
-            customer.c.dimension,
-            customer.c.dimension_value,
-            func.coalesce(customer.c.again == customer.c.next, False).label("returned"),
-        ).where(customer.c.next <= horizon)
-        return cells_of_customers(
-            judged, n=func.count(), numerator=func.count().filter(column("returned", Boolean))
-        )
+        bases = select(followed.subquery()).where(was_here)
+        return cells_of_customers(bases, n=func.count(), numerator=func.count().filter(is_here))
 
     def estimate(self, components: Components) -> Estimate:
         return _share(components)
@@ -287,10 +363,3 @@ def _spread(measure: ColumnElement[Any]) -> ColumnElement[Any]:
 
 def _none(like: Array) -> Array:
     return np.full_like(like, np.nan)
-
-
-def _next_period(grain: ColumnElement[Any], start: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The first day of the next week or month; 31 days after the first of a month lie in the next one."""
-    moment = cast(start, DateTime)
-    month = func.date_trunc("month", moment + timedelta(days=31))
-    return cast(case((grain == "week", moment + timedelta(days=7)), else_=month), Date)

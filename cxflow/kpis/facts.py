@@ -1,15 +1,17 @@
 """What the KPIs count: SELECTs over the canonical tables, one row per event, all of one shape.
 
 Every fact has `at` (when, timestamptz), `channel`, `source` (the connection), `customer_id`, `segment` (the
-customer's) and its own measures. Rows that their source has deleted are not there. Conditions and estimators
-name a fact's columns with bare `column("…")`, so that one condition fits any fact that has the column.
+customer's), its own measures, and what else it may be sliced by. Rows that their source has deleted are not there.
+Conditions and estimators name a fact's columns with bare `column("…")`, so that one condition fits any fact that has
+the column.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,18 +20,27 @@ from sqlalchemy import (
     Double,
     FromClause,
     Select,
+    String,
     Table,
     and_,
     cast,
+    column,
     extract,
     literal,
     select,
     union_all,
 )
 
+from cxflow.errors import ConfigError
+from cxflow.kpis.dimensions import SIGNAL, of_table, personal_among, signal_of, text
 from cxflow.store.tables import customer, touchpoint
 
 Rows = Select[*tuple[Any, ...]]
+Dimensions = Mapping[str, ColumnElement[Any]]
+"""Dimension to an expression."""
+
+USUAL: Dimensions = {name: column(name, String) for name in ("channel", "source", "segment")}
+"""What every fact may be sliced by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,44 +77,74 @@ class Fact:
     narrowed: Callable[[datetime, datetime], Rows] | None = None
     """The same events, right at least for those of a stretch of time. For rows that come from windows over others:
     there, the database cannot see by itself which of them a stretch needs."""
+    dimensions: Dimensions = field(default_factory=lambda: USUAL)
+    """What the events may be sliced by: a name to an expression over the columns of `rows`. That of `signal.` is the id
+    of the touchpoint, and stands for every signal of it."""
+
+    def dimension(self, name: str) -> ColumnElement[str]:
+        """What a dimension's value is, as text, over the columns of `rows`; a KeyError where it is not offered."""
+        if name not in self.dimensions and name.startswith(SIGNAL):
+            return signal_of(self.dimensions[SIGNAL], name.removeprefix(SIGNAL))
+        return text(self.dimensions[name])
 
     def between(self, start: datetime, end: datetime) -> Fact:
         """Only the events of a half-open stretch of time."""
         rows = (self.narrowed(start, end) if self.narrowed else self.rows).subquery()
-        return Fact(select(rows).where(rows.c.at >= start, rows.c.at < end), self.reach)
+        return replace(self, rows=select(rows).where(rows.c.at >= start, rows.c.at < end), narrowed=None)
 
     def where(self, *conditions: ColumnElement[bool]) -> Fact:
         """Only the events for which the conditions hold."""
+        return self.derived(lambda rows: select(rows.subquery()).where(*conditions))
 
-        def of(rows: Rows) -> Rows:
-            return select(rows.subquery()).where(*conditions)
-
+    def derived(self, change: Callable[[Rows], Rows]) -> Fact:
+        """These events after a change that keeps all their columns: fewer of them, or with further columns. Each on
+        its own: a change that looks at other events says itself which of them a stretch of time needs (`narrowed`)."""
         narrowed = self.narrowed
-        return Fact(of(self.rows), self.reach, narrowed and (lambda start, end: of(narrowed(start, end))))
+        return replace(
+            self,
+            rows=change(self.rows),
+            narrowed=narrowed and (lambda start, end: change(narrowed(start, end))),
+        )
 
     def reaching(self, reach: Mapping[str, Reach]) -> Fact:
         """The same events, depending on further tables or with another reach."""
         return replace(self, reach={**self.reach, **reach})
 
     def against(self, base: Fact) -> Fact:
-        """These events and those of the base as one fact: `hit` is 1 for these, `base` is 1 for those."""
-        sides = (
+        """These events and those of the base as one fact: `hit` is 1 for these, `base` is 1 for those. Sliced by what
+        both may be sliced by."""
+        common = [name for name in self.dimensions if name in base.dimensions and name != SIGNAL]
+        sides: Iterable[Rows] = (
             select(
-                *(rows.c[name] for name in ("at", "channel", "source", "customer_id", "segment")),
+                *(column(name) for name in ("at", "customer_id")),
+                *(of.dimension(name).label(_label(name)) for name in common),
                 literal(hit).label("hit"),
                 literal(1 - hit).label("base"),
-            )
-            for rows, hit in ((self.rows.subquery(), 1), (base.rows.subquery(), 0))
+            ).select_from(of.rows.subquery())
+            for of, hit in ((self, 1), (base, 0))
         )
-        return Fact(select(union_all(*sides).subquery()), {**base.reach, **self.reach})
+        return Fact(
+            select(union_all(*sides).subquery()),
+            {**base.reach, **self.reach},
+            dimensions={name: column(_label(name), String) for name in common},
+        )
 
 
-def fact(table: Table, at: ColumnElement[Any] | None = None, **measures: ColumnElement[Any]) -> Fact:
+def fact(
+    table: Table,
+    at: ColumnElement[Any] | None = None,
+    dimensions: Dimensions | None = None,
+    **measures: ColumnElement[Any],
+) -> Fact:
     """The rows of a canonical table as events.
 
     `at` is the table's event time unless given. The channel, and the customer where the table does not carry
     one itself, come through the touchpoint. A change of a row is booked under each of its times, so that an
     event may be counted under any of them.
+
+    The events may be sliced by the words and flags of the table, of its touchpoint and its customer, by the signals of
+    the touchpoint, and by the `dimensions` given: a name to an expression over the columns of these tables. Raises
+    ConfigError for one whose name is none, or that is made of personal data.
     """
     at = table.c[table.info["event_time"]] if at is None else at
     who = table.c.get("customer_id", touchpoint.c.customer_id)
@@ -111,6 +152,10 @@ def fact(table: Table, at: ColumnElement[Any] | None = None, **measures: ColumnE
     if table is not touchpoint:
         is_its = and_(touchpoint.c.touchpoint_id == table.c.touchpoint_id, ~touchpoint.c.is_deleted)
         joined = joined.outerjoin(touchpoint, is_its)
+    offered: dict[str, ColumnElement[Any]] = {}
+    for each in (customer, touchpoint, table):
+        offered |= {name: found for name, found in of_table(each).items() if name not in USUAL}
+    offered |= _declared(dimensions or {})
     rows = (
         select(
             at.label("at"),
@@ -119,11 +164,39 @@ def fact(table: Table, at: ColumnElement[Any] | None = None, **measures: ColumnE
             who.label("customer_id"),
             customer.c.segment,
             *(measure.label(name) for name, measure in measures.items()),
+            *(found.label(f"by_{name}") for name, found in offered.items()),
+            touchpoint.c.touchpoint_id.label("by_signal"),
         )
         .select_from(joined.outerjoin(customer, customer.c.customer_id == who))
         .where(~table.c.is_deleted, at.is_not(None))
     )
-    return Fact(rows, {table.name: SAME_DAY, touchpoint.name: SAME_DAY})
+    sliced = {name: column(f"by_{name}", found.type) for name, found in offered.items()}
+    return Fact(
+        rows,
+        {table.name: SAME_DAY, touchpoint.name: SAME_DAY},
+        dimensions={**USUAL, **sliced, SIGNAL: column("by_signal", String)},
+    )
+
+
+def _label(dimension: str) -> str:
+    """What the column of a dimension is called: conditions may name the usual ones, measures may be called like the
+    others."""
+    return dimension if dimension in USUAL else f"by_{dimension}"
+
+
+def _declared(dimensions: Dimensions) -> Dimensions:
+    for name in dimensions:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+            raise ConfigError(
+                f"{name!r} is no name of a dimension", value=name, fix="snake_case: letters, digits and _"
+            )
+    for name, found in personal_among(dimensions, select(*dimensions.values())) if dimensions else ():
+        raise ConfigError(
+            f"the dimension {name!r} is made of {found.table.name}.{found.name}, which is personal data",
+            value=name,
+            fix="slice by something that names nobody",
+        )
+    return dimensions
 
 
 def newest(rows: Rows) -> ColumnElement[Any]:

@@ -9,11 +9,11 @@ from typing import Literal
 from sqlalchemy import Connection
 
 from cxflow.errors import ConfigError
-from cxflow.kpis.cells import DIMENSIONS, Dimension
 from cxflow.kpis.estimators import Estimator
 from cxflow.kpis.facts import Rows
 from cxflow.kpis.periods import GRAINS, Grain
 from cxflow.model.kpi import KpiDeclaration
+from cxflow.model.names import nearest
 from cxflow.settings import Settings
 
 
@@ -49,8 +49,8 @@ class Kpi:
     """Largest possible value; likewise."""
     grains: tuple[Grain, ...] = GRAINS
     """The periods for which it makes sense."""
-    dimensions: tuple[Dimension, ...] = DIMENSIONS
-    """What it may be sliced by."""
+    dimensions: tuple[str, ...] | None = None
+    """What it may be sliced by, where that is less than what its fact offers."""
     needs: Rows | None = None
     """A SELECT without whose rows there is nothing to measure: no returns source, no return rate, not one of
     0. From its first row on, all periods are computed; and should all rows go again, 0 is what is true."""
@@ -60,6 +60,24 @@ class Kpi:
     def estimator(self, settings: Settings) -> Estimator:
         """How it is measured under these settings."""
         return self.of if isinstance(self.of, Estimator) else self.of(settings)
+
+    def offers(self, settings: Settings) -> tuple[str, ...]:
+        """What it may be sliced by, in order of name; `signal.` stands for every signal of the touchpoint.
+
+        Raises ConfigError where it declares a dimension that its fact does not have.
+        """
+        offered = self.estimator(settings).sliced.dimensions
+        if self.dimensions is None:
+            return tuple(sorted(offered))
+        for name in self.dimensions:
+            if name not in offered:
+                raise ConfigError(
+                    f"the KPI {self.name!r} declares the dimension {name!r}, which its fact does not offer"
+                    f"{nearest(name, offered)}",
+                    value=name,
+                    fix=f"its fact offers: {', '.join(sorted(offered))}",
+                )
+        return tuple(sorted(self.dimensions))
 
 
 def checked(declared: Mapping[str, KpiDeclaration]) -> dict[str, Kpi]:

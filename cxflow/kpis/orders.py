@@ -20,7 +20,7 @@ from sqlalchemy import (
 from cxflow.errors import ConfigError
 from cxflow.kpis.cells import local_day
 from cxflow.kpis.estimators import Mean, RepeatShare, Retained, Share
-from cxflow.kpis.facts import Fact, fact
+from cxflow.kpis.facts import Fact, Rows, fact
 from cxflow.kpis.kpi import Kpi
 from cxflow.settings import Settings
 from cxflow.store.tables import order_header, order_line, refund
@@ -99,10 +99,15 @@ def valued(settings: Settings) -> Fact:
         .group_by(order_line.c.order_id)
         .subquery()
     )
-    order = orders.rows.subquery()
-    value = func.coalesce(order.c.price, lines.c.price).label("value")
-    rows = select(order, value).join_from(order, lines, lines.c.order_id == order.c.order_id, isouter=True)
-    return Fact(rows, orders.reach).where(column("value").is_not(None))
+
+    def with_value(rows: Rows) -> Rows:
+        order = rows.subquery()
+        value = func.coalesce(order.c.price, lines.c.price).label("value")
+        return select(order, value).join_from(
+            order, lines, lines.c.order_id == order.c.order_id, isouter=True
+        )
+
+    return orders.derived(with_value).where(column("value").is_not(None))
 
 
 def _every_currency_has_a_rate(connection: Connection, settings: Settings) -> None:
@@ -154,5 +159,5 @@ retention_rate = Kpi(
     highest=1,
     formula="customers of the period before who ordered again in this one ÷ customers of the period before",
     of=Retained(kept),
-    grains=("week", "month"),
+    grains=("week", "month", "quarter", "year"),
 )

@@ -1,4 +1,4 @@
-"""Days, weeks and months in the reporting time zone, and sets of them."""
+"""Days, weeks, months, quarters and years in the reporting time zone, and sets of them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-Grain = Literal["day", "week", "month", "all"]
+Grain = Literal["day", "week", "month", "quarter", "year", "all"]
 
-GRAINS: tuple[Grain, ...] = ("day", "week", "month", "all")
+GRAINS: tuple[Grain, ...] = ("day", "week", "month", "quarter", "year", "all")
+"""From the shortest period to the longest."""
+DATED: tuple[Grain, ...] = ("day", "week", "month", "quarter", "year")
+"""The grains whose periods follow each other."""
 BEGINNING = date.min
 """The period_start of the grain `all`."""
 
@@ -18,7 +21,8 @@ _DAY = timedelta(days=1)
 
 
 def period_of(grain: Grain, day: date) -> date:
-    """The first day of the period that holds a day; weeks begin on Monday."""
+    """The first day of the period that holds a day; weeks begin on Monday, quarters with January, April, July and
+    October."""
     match grain:
         case "day":
             return day
@@ -26,6 +30,10 @@ def period_of(grain: Grain, day: date) -> date:
             return day - day.weekday() * _DAY
         case "month":
             return day.replace(day=1)
+        case "quarter":
+            return day.replace(month=day.month - (day.month - 1) % 3, day=1)
+        case "year":
+            return day.replace(month=1, day=1)
         case "all":
             return BEGINNING
 
@@ -38,7 +46,11 @@ def next_period(grain: Grain, start: date) -> date:
         case "week":
             return start + 7 * _DAY
         case "month":
-            return (start + 31 * _DAY).replace(day=1)
+            return period_of(grain, start + 31 * _DAY)
+        case "quarter":
+            return period_of(grain, start + 92 * _DAY)
+        case "year":
+            return period_of(grain, start + 366 * _DAY)
         case "all":
             raise ValueError("nothing comes after all")
 
@@ -63,7 +75,7 @@ class Periods:
         days = set(days)
         starts = {grain: {period_of(grain, day) for day in days} for grain in GRAINS}
         if and_next:
-            for grain in ("day", "week", "month"):
+            for grain in DATED:
                 starts[grain] |= {next_period(grain, start) for start in starts[grain]}
         return cls({grain: frozenset(found) for grain, found in starts.items()})
 

@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, case, func, select
 
-from cxflow.kpis.cells import Dimension
 from cxflow.kpis.periods import Grain
 from cxflow.kpis.publication import latest
+from cxflow.kpis.slices import OTHER
 from cxflow.store.tables import kpi_value
 
 
@@ -24,8 +24,9 @@ class KpiValue:
     period_start: date
     """First day in the reporting time zone; 0001-01-01 for all."""
     dimension: str
-    """channel, source or segment; empty: everything."""
+    """channel, source, segment, agent, …; empty: everything."""
     dimension_value: str
+    """`(other)`: all values that have no cell of their own."""
     as_of: datetime
     """When it was published."""
     numerator: float | None
@@ -63,7 +64,7 @@ def values(
     connection: Connection,
     kpi: str | None = None,
     grain: Grain = "month",
-    by: Dimension | None = None,
+    by: str | None = None,
     since: date | None = None,
     until: date | None = None,
     as_of: datetime | None = None,
@@ -71,7 +72,7 @@ def values(
     """Current values, or those that were current at `as_of`, of one KPI or all; of its newest version.
 
     `by` gives the slices of a dimension instead of everything. `since` is the first period_start wanted,
-    `until` the first one not wanted. Ordered by KPI, period and slice.
+    `until` the first one not wanted. Ordered by KPI, period and slice, `(other)` last.
     """
     t = kpi_value.c
     asked = [t.kpi == kpi] if kpi is not None else []
@@ -81,10 +82,11 @@ def values(
     asked += [t.period_start >= since] if since is not None else []
     asked += [t.period_start < until] if until is not None else []
     current = latest(*asked).subquery()
+    is_other = case((current.c.dimension_value == OTHER, 1), else_=0)
     statement = (
         select(current)
         .join_from(current, newest, (newest.c.kpi == current.c.kpi) & (newest.c.version == current.c.version))
-        .order_by(current.c.kpi, current.c.period_start, current.c.dimension_value)
+        .order_by(current.c.kpi, current.c.period_start, is_other, current.c.dimension_value)
     )
     return [KpiValue(**row) for row in connection.execute(statement).mappings()]
 

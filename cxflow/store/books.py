@@ -17,6 +17,7 @@ customer = book(
     column("last_seen_at", TIME, "latest one", nullable=False),
     column("segment", String, "from the profile last changed"),
     column("consent", Boolean, "from the profile last changed"),
+    column("country", String, "ISO 3166-1 alpha-2, from the profile last changed"),
     kind="derived",
 )
 
@@ -48,7 +49,8 @@ kpi_definition = book(
     column("highest", Double, "largest possible value"),
     column("formula", String, "in words", nullable=False),
     column("interval_method", String, "how ci_low and ci_high are computed", nullable=False),
-    column("settings", String, "time zone, currency and [kpis] that its values were computed with, as JSON"),
+    column("settings", String, "time zone, currency, [kpis], grains and dimensions of its values, as JSON"),
+    column("slices", String, "JSON: dimension to the names of its slices"),
     kind="derived",
 )
 
@@ -58,10 +60,15 @@ kpi_value = book(
     ("kpi", "version", "grain", "period_start", "dimension", "dimension_value", "as_of"),
     column("kpi", String, "its name", nullable=False),
     column("version", Integer, "of its definition", nullable=False),
-    column("grain", String, "day, week (from Monday), month or all", nullable=False),
+    column("grain", String, "day, week (from Monday), month, quarter, year or all", nullable=False),
     column("period_start", Date, "first day, reporting time zone; 0001-01-01 for all", nullable=False),
-    column("dimension", String, "channel, source, segment; empty: everything", nullable=False),
-    column("dimension_value", String, "its value; empty: everything", nullable=False),
+    column("dimension", String, "channel, source, segment, agent, …; empty: everything", nullable=False),
+    column(
+        "dimension_value",
+        String,
+        "its value, or (other) for all beyond kpis.max_values; empty: everything",
+        nullable=False,
+    ),
     column("as_of", TIME, "when this value was published", nullable=False),
     column("numerator", Double, "additive component"),
     column("denominator", Double, "additive component"),
@@ -76,6 +83,20 @@ kpi_value = book(
         "squared distances from the mean, summed; null where no interval needs it",
     ),
     kind="derived",
+)
+
+kpi_day = book(
+    "kpi_day",
+    "what KPIs that are sums are made of: each day and value as it is now, those in (other) included",
+    ("kpi", "version", "day", "dimension", "dimension_value"),
+    column("kpi", String, "its name", nullable=False),
+    column("version", Integer, "of its definition", nullable=False),
+    column("day", Date, "in the reporting time zone", nullable=False),
+    column("dimension", String, "as in kpi_value", nullable=False),
+    column("dimension_value", String, "its value, never (other); empty: everything", nullable=False),
+    column("n", BigInteger, "observations", nullable=False),
+    column("numerator", Double, "additive component"),
+    column("squared_deviation", Double, "squared distances from the day's mean, summed"),
 )
 
 load_run = book(

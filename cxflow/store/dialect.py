@@ -151,6 +151,27 @@ def _by_arithmetic(element: utc, compiler: SQLCompiler, **how: Any) -> str:
     return f"make_timestamp(epoch_us({compiler.process(element.clauses, **how)}))"
 
 
+class sorted_array(FunctionElement[Any]):  # noqa: N801 - it is written like a function
+    """The values of a group as an array, in order."""
+
+    name = "sorted_array"
+    type = sa.ARRAY(sa.Double)
+    inherit_cache = True
+
+
+@compiles(sorted_array)
+def _sorted_as_they_come(element: sorted_array, compiler: SQLCompiler, **how: Any) -> str:
+    (value,) = element.clauses
+    rendered = compiler.process(value, **how)
+    return f"array_agg({rendered} ORDER BY {rendered})"
+
+
+@compiles(sorted_array, "duckdb")
+def _sorted_afterwards(element: sorted_array, compiler: SQLCompiler, **how: Any) -> str:
+    """An aggregate that sorts holds kilobytes for each group, be it of one value."""
+    return f"list_sort(list({compiler.process(element.clauses, **how)}))"
+
+
 def analyze(connection: sa.Connection, *names: str) -> None:
     """Let PostgreSQL look at tables that were just filled: what it does not know it takes for small, and plans to go
     through row by row. DuckDB counts as it writes. A table that another load is analyzing is skipped: two loads that

@@ -17,6 +17,7 @@ from sqlalchemy import Column, Table
 from cxflow.store.books import (
     customer,
     customer_identity,
+    kpi_day,
     kpi_definition,
     kpi_value,
     load_run,
@@ -61,6 +62,7 @@ __all__ = [
     "customer_profile",
     "delivery",
     "interaction",
+    "kpi_day",
     "kpi_definition",
     "kpi_value",
     "lead",

@@ -4,7 +4,7 @@
 
 The same steps in the same order, with the same outcome: land the raw lines as Parquet with a checksum, conform with
 rejects, check, merge by key so that a second delivery changes nothing, quarantine and ledger in one transaction, NPS by
-day, week, month and whole period, by channel and source, with its interval.
+day, week, month, quarter, year and whole period, by channel and source, with its interval.
 """
 
 from __future__ import annotations
@@ -89,19 +89,22 @@ FROM (
     SELECT *, 1.959964 * sqrt((plus + minus) / n - ((plus - minus) / n) ** 2) / sqrt(n) AS spread
     FROM (
         SELECT CASE WHEN grouping(day) = 0 THEN 'day' WHEN grouping(week) = 0 THEN 'week'
-                WHEN grouping(month) = 0 THEN 'month' ELSE 'all' END AS grain,
-            coalesce(day, week, month, DATE '0001-01-01') AS period_start,
+                WHEN grouping(month) = 0 THEN 'month' WHEN grouping(quarter) = 0 THEN 'quarter'
+                WHEN grouping(year) = 0 THEN 'year' ELSE 'all' END AS grain,
+            coalesce(day, week, month, quarter, year, DATE '0001-01-01') AS period_start,
             CASE WHEN grouping(channel) = 0 THEN 'channel' WHEN grouping(source) = 0 THEN 'source' ELSE '' END
                 AS dimension,
             coalesce(channel, source, '') AS dimension_value, count(*) AS n,
             count(*) FILTER (rating_value >= 9)::DOUBLE AS plus, count(*) FILTER (rating_value <= 6)::DOUBLE AS minus
         FROM (
             SELECT s.rating_value, t.channel, s.source_system AS source, s.responded_at::DATE AS day,
-                date_trunc('week', s.responded_at)::DATE AS week, date_trunc('month', s.responded_at)::DATE AS month
+                date_trunc('week', s.responded_at)::DATE AS week, date_trunc('month', s.responded_at)::DATE AS month,
+                date_trunc('quarter', s.responded_at)::DATE AS quarter, date_trunc('year', s.responded_at)::DATE AS year
             FROM survey_response s LEFT JOIN touchpoint t ON t.touchpoint_id = s.touchpoint_id
         )
         GROUP BY GROUPING SETS ((day), (day, channel), (day, source), (week), (week, channel), (week, source), (month),
-            (month, channel), (month, source), (), (channel), (source))
+            (month, channel), (month, source), (quarter), (quarter, channel), (quarter, source), (year),
+            (year, channel), (year, source), (), (channel), (source))
     )
 )
 """

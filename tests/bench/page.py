@@ -141,7 +141,7 @@ def _profile(found: Found) -> str:
         "prepare": "cast and hash in one pass, expectations, one version of each record",
         "load": "registry, rows, quarantine, days to recompute, ledger, commit",
         "identity": "nothing to resolve here",
-        "kpis": "all KPIs, by day, week, month and whole period",
+        "kpis": "all KPIs, by day, week, month, quarter, year and whole period",
     }
     total = sum(found.values())
     rows = [

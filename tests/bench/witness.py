@@ -28,7 +28,7 @@ from cxflow.settings import load
 
 NAMES = ("id", "created_at", "email", "phone", "subject")
 WITNESSES = {
-    "csv": (delimited, "_examine"),
+    "csv": (delimited, "examine"),
     "jsonl": (lines, "_counted"),
     "json": (documents, "_count"),
     "parquet": (parquet, "_metadata"),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import get_args
 
 import pytest
 from cli_runner import cxflow
+from sqlalchemy import insert
 
-from cxflow.cli import kpis as command
 from cxflow.cli.kpis import with_unit
 from cxflow.kpis import builtin
-from cxflow.kpis.cells import DIMENSIONS
+from cxflow.settings import load
+from cxflow.store import engine
+from cxflow.store.tables import kpi_value
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -70,6 +72,31 @@ def test_kpis_by_month_within_days(loaded: Path) -> None:
     ]
 
 
+def test_a_kpi_without_a_whole_time_is_shown_by_the_widest_period_that_has_values(own: Path) -> None:
+    cell = {
+        "kpi": "retention_rate",
+        "version": 1,
+        "dimension": "",
+        "dimension_value": "",
+        "is_suppressed": False,
+    }
+    with engine.transaction(load(own)) as warehouse:
+        for grain, month, n in (("week", 1, 3), ("quarter", 1, 7), ("year", 1, 0)):
+            row = {"grain": grain, "period_start": date(2026, month, 1), "n": n, "as_of": datetime.now(UTC)}
+            warehouse.execute(insert(kpi_value), cell | row)
+    found = cxflow("kpis", "retention_rate", "--json", project=own).json
+    assert [(each["grain"], each["n"]) for each in found] == [("quarter", 7)]
+
+
+@pytest.mark.parametrize(
+    ("grain", "start", "shown"), [("quarter", "2026-01-01", "2026-Q1"), ("year", "2026-01-01", "2026 ")]
+)
+def test_kpis_by_quarter_and_year(loaded: Path, grain: str, start: str, shown: str) -> None:
+    found = cxflow("kpis", "nps", "--grain", grain, "--json", project=loaded).json
+    assert [each["period_start"] for each in found] == [start]
+    assert f" {shown}" in cxflow("kpis", "nps", "--grain", grain, project=loaded).out
+
+
 def test_kpis_as_of_a_moment_before_the_first_run_are_none(loaded: Path) -> None:
     assert cxflow("kpis", "--as-of", "2026-01-01", "--json", project=loaded).json == []
     assert cxflow("kpis", "--as-of", "2026-01-01", project=loaded).out == "no values of that\n"
@@ -115,5 +142,48 @@ def test_values_are_written_in_their_unit(kpi: str, number: float | None, writte
     assert with_unit(number, KPIS[kpi], "EUR") == written
 
 
-def test_the_dimensions_are_those_of_the_calculator() -> None:
-    assert get_args(command.By) == DIMENSIONS
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (("nps", "--by", "chanel"), "nps cannot be sliced by 'chanel'; did you mean 'channel'?"),
+        (("--by", "quue"), "no KPI can be sliced by 'quue'; did you mean 'queue'?"),
+        (
+            ("nps", "--by", "agent"),
+            "nps is not sliced by 'agent' in this project\nfix: add it to kpis.dimensions",
+        ),
+        (("--by", "agent"), "no KPI is sliced by 'agent' in this project\nfix: add it to kpis.dimensions"),
+    ],
+)
+def test_a_dimension_that_has_no_slices_is_told(loaded: Path, asked: tuple[str, ...], told: str) -> None:
+    answer = cxflow("kpis", *asked, project=loaded)
+    assert answer.code == 78
+    assert told in answer.err
+
+
+def test_slices_are_shown_the_rest_last_and_the_past_may_have_had_others(own: Path) -> None:
+    toml = own / "cxflow.toml"
+    before = toml.read_text()
+    toml.write_text(before + '\n[kpis]\ndimensions = ["channel", "stream"]\nmax_values = 1\n')
+    assert cxflow("run", project=own).code == 0
+    slices = cxflow("kpis", "nps", "--by", "channel", "--json", project=own).json
+    assert [each["dimension_value"] for each in slices] == ["email", "(other)"]
+    streams = cxflow("kpis", "nps", "--by", "stream", "--json", project=own).json
+    assert [each["dimension_value"] for each in streams] == ["answers"]
+    (listed,) = cxflow("kpis", "nps", "--list", "--json", project=own).json
+    assert listed["dimensions"] == ["channel", "stream"]
+    assert {"agent", "question", "signal.NAME"} <= set(listed["offers"])
+    toml.write_text(before)
+    assert cxflow("run", project=own).code == 0
+    assert cxflow("kpis", "nps", "--by", "stream", project=own).code == 78
+    assert cxflow("kpis", "nps", "--by", "stream", "--as-of", "2026-01-01", "--json", project=own).json == []
+
+
+@pytest.mark.parametrize("command", [("lint",), ("run",), ("kpis",)])
+def test_a_dimension_that_nothing_offers_is_a_fault_of_the_settings(
+    own: Path, command: tuple[str, ...]
+) -> None:
+    toml = own / "cxflow.toml"
+    toml.write_text(toml.read_text() + '\n[kpis.dimensions_of]\nces = ["chanel"]\n')
+    answer = cxflow(*command, project=own)
+    assert answer.code == 78
+    assert "kpis.dimensions_of.ces: ces cannot be sliced by 'chanel'; did you mean 'channel'?" in answer.err

@@ -8,11 +8,13 @@ import threading
 import tomllib
 import types
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import duckdb
 import pytest
+import sqlalchemy as sa
 import structlog
 from typer.main import get_command
 from typer.testing import CliRunner
@@ -24,8 +26,12 @@ from cxflow.cli.reference import documents
 from cxflow.connect import commands, hookspecs, registry
 from cxflow.connect.files.connector import Files
 from cxflow.errors import ConfigError
+from cxflow.kpis.calculator import compute
+from cxflow.kpis.read import values
+from cxflow.kpis.slicing import check
 from cxflow.model.expectation import Expectation
 from cxflow.settings import Settings
+from cxflow.store.tables import interaction, metadata
 from cxflow.testing import TestProject
 
 ROOT = Path(__file__).parents[2]
@@ -209,6 +215,28 @@ def test_the_kpi_of_the_kpis_page_is_one() -> None:
     exec(snippets("kpis.md", "python")[0], vars(module))
     [kpi] = module.cxflow_kpis()
     assert kpi.estimator(Settings()).method == "Wilson score"
+    settings = Settings.model_validate({"kpis": {"min_n": 1, "dimensions": ["length"]}})
+    row = {"source_system": "desk", "source_object": "calls", "is_deleted": False, "run_id": "run"}
+    noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    with sa.create_engine("duckdb:///:memory:").connect() as warehouse:
+        metadata.create_all(warehouse)
+        for number, (answered, seconds, transfers) in enumerate(
+            ((noon, 60, 1), (noon, 900, 0), (None, None, 1))
+        ):
+            call = {"answered_at": answered, "talk_seconds": seconds, "transfer_count": transfers}
+            key = {"interaction_id": f"{number}", "source_record_id": f"{number}", "offered_at": noon}
+            warehouse.execute(sa.insert(interaction), row | key | call | {"loaded_at": noon})
+        compute(warehouse, settings, {kpi.name: kpi}, noon)
+        (whole,) = values(warehouse, kpi.name)
+        assert (whole.n, whole.value) == (2, 0.5)
+        by_length = {each.dimension_value: each.value for each in values(warehouse, kpi.name, by="length")}
+        assert by_length == {"short": 1, "long": 0}
+
+
+@pytest.mark.parametrize("number", range(2))
+def test_the_slices_of_the_kpis_page_are_offered(number: int) -> None:
+    kpis = tomllib.loads(snippets("kpis.md", "toml")[number])["kpis"]
+    check(flow.kpis(Settings()), Settings.model_validate({"kpis": kpis}))
 
 
 def test_the_project_speaks_of_no_registry_and_no_machine() -> None:

@@ -20,7 +20,7 @@ STREAM = {
     "primary_key": ["id"],
     "version": "changed",
     "deleted": "gone",
-    "may_lack": ["mail", "phone", "ref", "gone", "segment"],
+    "may_lack": ["mail", "phone", "ref", "gone", "segment", "country", "consent"],
     "identifiers": {"email": "mail", "phone": "phone", "ref": "ref"},
     "pii": ["mail", "phone"],
 }
@@ -35,7 +35,15 @@ STREAMS = {
     },
     "people": {
         **STREAM,
-        "to": {"customer_profile": {"profile_id": "id", "email": "mail", "segment": "segment"}},
+        "to": {
+            "customer_profile": {
+                "profile_id": "id",
+                "email": "mail",
+                "segment": "segment",
+                "country": "country",
+                "consent": "consent",
+            }
+        },
     },
 }
 
@@ -283,22 +291,26 @@ def test_customers_are_the_same_after_any_order_of_loads_and_after_a_rebuild(ben
     assert load(1) == in_parts
 
 
-def test_a_profiles_segment_is_the_customers_and_its_change_notes_the_days_of_all_their_rows(
-    bench: Bench,
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [("segment", "new", "loyal"), ("country", "ES", "PT"), ("consent", True, False)],
+)
+def test_what_a_profile_says_is_the_customers_and_its_change_notes_the_days_of_all_their_rows(
+    bench: Bench, name: str, before: Any, after: Any
 ) -> None:
     resolve(bench, [visit(1, day=1, mail="ada@example.org"), visit(2, day=8, mail="ada@example.org")])
-    resolve(bench, [visit("a", mail="ada@example.org", segment="new")], "people")
-    assert bench.query("SELECT segment FROM customer") == [("new",)]
+    resolve(bench, [visit("a", mail="ada@example.org", **{name: str(before)})], "people")
+    assert bench.query(f"SELECT {name} FROM customer") == [(before,)]
     settle(bench)
-    resolve(bench, [visit("a", changed=2, mail="ada@example.org", segment="loyal")], "people")
-    assert bench.query("SELECT segment FROM customer") == [("loyal",)]
+    resolve(bench, [visit("a", changed=2, mail="ada@example.org", **{name: str(after)})], "people")
+    assert bench.query(f"SELECT {name} FROM customer") == [(after,)]
     for table in ("touchpoint", "support_case", "interaction"):
         assert days(bench, table) == {"2026-03-01", "2026-03-08"}
     settle(bench)
-    resolve(bench, [visit("a", changed=3, mail="ada@example.org", segment="loyal")], "people")
-    assert days(bench, "touchpoint") == set(), "the same segment changes nothing"
+    resolve(bench, [visit("a", changed=3, mail="ada@example.org", **{name: str(after)})], "people")
+    assert days(bench, "touchpoint") == set(), f"the same {name} changes nothing"
     resolve(bench, [{"id": "a", "gone": True}], "people")
-    assert bench.query("SELECT segment FROM customer") == [(None,)]
+    assert bench.query(f"SELECT {name} FROM customer") == [(None,)]
     assert days(bench, "touchpoint") == {"2026-03-01", "2026-03-08"}
 
 

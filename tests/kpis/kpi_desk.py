@@ -10,7 +10,6 @@ from sqlalchemy import Connection, Table, insert, select
 
 from cxflow.kpis.builtin import KPIS
 from cxflow.kpis.calculator import KpiReport, compute
-from cxflow.kpis.cells import Dimension
 from cxflow.kpis.periods import Grain
 from cxflow.kpis.read import KpiValue, values
 from cxflow.settings import Settings
@@ -101,7 +100,7 @@ class Desk:
         return compute(self.connection, self.settings, kpis, as_of, everything)
 
     def values(
-        self, kpi: str | None, grain: Grain = "month", by: Dimension | None = None, **more: Any
+        self, kpi: str | None, grain: Grain = "month", by: str | None = None, **more: Any
     ) -> list[KpiValue]:
         return values(self.connection, kpi, grain, by, **more)
 
@@ -185,6 +184,6 @@ class Desk:
         row = {"opportunity_id": f"p{next(self._numbers)}", "lead_id": lead_id, "is_won": is_won}
         self.put(opportunity, {**row, "currency_code": "EUR", "created_at": at("3-18"), **columns})
 
-    def customer(self, customer_id: str, segment: str | None) -> None:
+    def customer(self, customer_id: str, segment: str | None, **columns: Any) -> None:
         seen = {"first_seen_at": FIRST, "last_seen_at": FIRST}
-        self.put(customer, {"customer_id": customer_id, "segment": segment, **seen})
+        self.put(customer, {"customer_id": customer_id, "segment": segment, **seen, **columns})

@@ -50,10 +50,10 @@ def test_each_kpi_is_declared_whole() -> None:
 def test_the_same_computation_twice_publishes_once(desk: Desk) -> None:
     desk.answer("nps", 10)
     first = desk.compute("nps")
-    # One answer, sliced by source: everything and one source, in four grains.
-    assert (first.computed, first.published, first.unchanged) == (8, 8, 0)
+    # One answer, sliced by source: everything and one source, in six grains.
+    assert (first.computed, first.published, first.unchanged) == (12, 12, 0)
     again = desk.compute("nps", as_of=LATER, everything=True)
-    assert (again.computed, again.published, again.unchanged) == (8, 0, 8)
+    assert (again.computed, again.published, again.unchanged) == (12, 0, 12)
 
 
 def test_nothing_touched_is_nothing_computed(desk: Desk) -> None:
@@ -74,8 +74,8 @@ def test_late_data_republishes_its_own_periods_only(desk: Desk) -> None:
     desk.compute("nps")
     desk.answer("nps", 0, at("1-16"))
     report = desk.compute("nps", as_of=LATER)
-    # Day 16, its week (from the 13th), January and all, for everything and for the source.
-    assert report.published == 8
+    # Day 16, its week (from the 13th), January, its quarter, year and all, for everything and for the source.
+    assert report.published == 12
     assert {v.as_of.astimezone(UTC) for v in desk.values("nps") if v.period_start.month == 1} == {LATER}
     assert {v.as_of.astimezone(UTC) for v in desk.values("nps") if v.period_start.month == 3} == {FIRST}
     assert month_of(desk) == [(1, 0, 2), (3, 100, 1)]
@@ -188,7 +188,7 @@ def test_a_slice_that_has_no_events_any_more_says_so(desk: Desk) -> None:
     desk.connection.execute(update(touchpoint).values(channel="chat"))
     desk.touch(touchpoint, at("3-14").date())
     report = desk.compute("nps", as_of=LATER)
-    assert (report.published, report.emptied) == (8, 4)
+    assert (report.published, report.emptied) == (12, 6)
     slices = {v.dimension_value: (v.n, v.value, v.is_suppressed) for v in desk.values("nps", by="channel")}
     assert slices == {"chat": (1, 100, False), "email": (0, None, True)}
     # Once is enough.
@@ -222,7 +222,7 @@ def test_the_channel_of_a_deleted_touchpoint_does_not_count(desk: Desk) -> None:
 def test_a_kpi_that_is_new_is_computed_for_all_periods(desk: Desk) -> None:
     desk.answer("nps", 10, at("1-15"))
     desk.forget()
-    assert desk.compute("nps").published == 8
+    assert desk.compute("nps").published == 12
 
 
 def test_a_changed_definition_is_rewritten(desk: Desk) -> None:
@@ -361,7 +361,7 @@ def test_values_of_a_version_that_knew_no_days_are_published_anew(desk: Desk) ->
     desk.compute("nps")
     desk.connection.execute(update(kpi_value).values(squared_deviation=None))
     desk.connection.execute(update(kpi_definition).values(settings=None))
-    assert desk.compute("nps", as_of=LATER).published == 10
+    assert desk.compute("nps", as_of=LATER).published == 14
     (nps,) = desk.values("nps", "all")
     assert (nps.n, nps.value, nps.squared_deviation) == (2, 100, 0)
 

@@ -110,22 +110,55 @@ def test_a_warehouse_of_the_first_revision_keeps_its_rows_and_becomes_what_a_new
     schema.migrate(settings)
     whole = _structure(settings)
     _downgrade(settings, "0001")
-    assert {row[:2] for row in whole["columns"]} - {row[:2] for row in _structure(settings)["columns"]} == {
+    new = {row[:2] for row in whole["columns"]} - {row[:2] for row in _structure(settings)["columns"]}
+    assert {column for column in new if column[0] != "kpi_day"} == {
+        ("customer", "country"),
         ("kpi_definition", "settings"),
+        ("kpi_definition", "slices"),
         ("kpi_value", "squared_deviation"),
         ("stream_lock", "source_system"),
         ("stream_lock", "source_object"),
     }
+    assert {column for table, column in new if table == "kpi_day"} == set(
+        metadata.tables["kpi_day"].columns.keys()
+    )
     with engine.transaction(settings) as connection:
         connection.exec_driver_sql(
             "INSERT INTO kpi_value (kpi, version, grain, period_start, dimension, dimension_value, as_of, n, "
             "is_suppressed) VALUES ('nps', 1, 'day', '2025-03-01', '', '', '2025-03-02 00:00:00+00', 12, false)"
         )
+        _insert_profiles(connection)
     assert schema.migrate(settings) == ("0001", schema.head())
     assert _structure(settings) == whole
     with engine.transaction(settings) as connection:
         schema.require(connection)
         assert connection.exec_driver_sql("SELECT n, squared_deviation FROM kpi_value").all() == [(12, None)]
+        countries = connection.exec_driver_sql(
+            "SELECT customer_id, country FROM customer ORDER BY customer_id"
+        )
+        assert [tuple(row) for row in countries] == [("ana", "PT"), ("ben", None)]
+
+
+def _insert_profiles(connection: sa.Connection) -> None:
+    """Two customers: what the latest profile that is not deleted says of Ana is Portugal; there is none of Ben."""
+    day = "2025-03-0{} 00:00:00+00"
+    for customer in ("ana", "ben"):
+        connection.exec_driver_sql(
+            "INSERT INTO customer (customer_id, first_seen_at, last_seen_at) "
+            f"VALUES ('{customer}', '{day.format(1)}', '{day.format(1)}')"
+        )
+    for number, country, is_deleted in ((1, "ES", False), (3, "PT", False), (5, "FR", True)):
+        record = f"'crm', 'people', '{number}'"
+        connection.exec_driver_sql(
+            "INSERT INTO customer_profile (profile_id, customer_id, country, source_system, source_object, "
+            f"source_record_id, is_deleted, run_id, loaded_at) VALUES ('crm:{number}', 'ana', '{country}', {record}, "
+            f"{is_deleted}, 'run', '{day.format(9)}')"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO source_record (source_system, source_object, source_record_id, version_at, received_at, "
+            f"content_hash, is_deleted, run_id) VALUES ({record}, '{day.format(number)}', '{day.format(9)}', 'x', "
+            f"{is_deleted}, 'run')"
+        )
 
 
 def test_ensuring_makes_tables_once_and_leaves_an_old_warehouse_alone(settings: Settings) -> None:
