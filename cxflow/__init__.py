@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from cxflow.cli.call import Call
     from cxflow.cli.output import table
     from cxflow.connect.connector import Connector
-    from cxflow.connect.hookspecs import hookimpl
     from cxflow.errors import ConfigError, CxflowError, FatalError, SourceError, TransientError
+    from cxflow.hookspecs import hookimpl
     from cxflow.kpis.estimators import Mean, Net, Quantile, Rate, RepeatShare, Retained, Share
     from cxflow.kpis.facts import fact
     from cxflow.kpis.kpi import Kpi
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cxflow.model.stream import Policies, Projection, Stream
     from cxflow.model.window import Window
     from cxflow.settings import Connection, Secret, Settings
-    from cxflow.store.canonical import (
+    from cxflow.warehouse.canonical import (
         case_status_history,
         customer_profile,
         delivery,
@@ -77,27 +77,27 @@ _HOMES = {
     "Stream": "cxflow.model.stream",
     "TransientError": "cxflow.errors",
     "Window": "cxflow.model.window",
-    "case_status_history": "cxflow.store.canonical",
-    "customer_profile": "cxflow.store.canonical",
-    "delivery": "cxflow.store.canonical",
+    "case_status_history": "cxflow.warehouse.canonical",
+    "customer_profile": "cxflow.warehouse.canonical",
+    "delivery": "cxflow.warehouse.canonical",
     "fact": "cxflow.kpis.facts",
-    "hookimpl": "cxflow.connect.hookspecs",
-    "interaction": "cxflow.store.canonical",
-    "lead": "cxflow.store.canonical",
-    "opportunity": "cxflow.store.canonical",
-    "order_header": "cxflow.store.canonical",
-    "order_line": "cxflow.store.canonical",
-    "organisation": "cxflow.store.canonical",
+    "hookimpl": "cxflow.hookspecs",
+    "interaction": "cxflow.warehouse.canonical",
+    "lead": "cxflow.warehouse.canonical",
+    "opportunity": "cxflow.warehouse.canonical",
+    "order_header": "cxflow.warehouse.canonical",
+    "order_line": "cxflow.warehouse.canonical",
+    "organisation": "cxflow.warehouse.canonical",
     "pages": "cxflow.model.reading",
-    "payment": "cxflow.store.canonical",
-    "product": "cxflow.store.canonical",
-    "refund": "cxflow.store.canonical",
-    "review": "cxflow.store.canonical",
-    "signal": "cxflow.store.canonical",
-    "support_case": "cxflow.store.canonical",
-    "survey_response": "cxflow.store.canonical",
+    "payment": "cxflow.warehouse.canonical",
+    "product": "cxflow.warehouse.canonical",
+    "refund": "cxflow.warehouse.canonical",
+    "review": "cxflow.warehouse.canonical",
+    "signal": "cxflow.warehouse.canonical",
+    "support_case": "cxflow.warehouse.canonical",
+    "survey_response": "cxflow.warehouse.canonical",
     "table": "cxflow.cli.output",
-    "touchpoint": "cxflow.store.canonical",
+    "touchpoint": "cxflow.warehouse.canonical",
 }
 
 __all__ = [

@@ -11,7 +11,7 @@ import traceback
 from pathlib import PurePath
 from typing import ClassVar
 
-from cxflow.revealed import masked
+from cxflow.redaction import masked
 
 
 class CxflowError(Exception):

@@ -9,12 +9,12 @@ from pathlib import PurePath
 import duckdb
 
 from cxflow.connect.connector import Connector
+from cxflow.landing import files, inference, zone
 from cxflow.model.batch import BatchRef, Mode
 from cxflow.model.reading import Cursor, Reading
 from cxflow.model.stream import Stream
 from cxflow.model.window import Window
 from cxflow.settings import Settings
-from cxflow.store import batch_files, landing, shape
 
 _REMARKS = 20
 """Files without a record that are named."""
@@ -37,14 +37,14 @@ def extract(
     """
     extracted_at = datetime.now(UTC)
     connector.check(stream)
-    landing.require(settings)
-    with landing.writing(limit) as writer:
+    zone.require(settings)
+    with zone.writing(limit) as writer:
         next_cursor = _pull(connector.read(stream, window, cursor), writer)
         writer.verify()
-        manifest = landing.Manifest(
+        manifest = zone.Manifest(
             connection=connector.connection.name,
             stream=stream.name,
-            batch_id=landing.new_batch_id(window, extracted_at),
+            batch_id=zone.new_batch_id(window, extracted_at),
             mode=mode,
             connector=connector.name,
             plugin_version=connector.version(),
@@ -53,16 +53,16 @@ def extract(
             layout=writer.layout or "columns",
             records=writer.rows,
             malformed=writer.malformed_rows,
-            parts=batch_files.checksums(writer.folder),
+            parts=files.checksums(writer.folder),
             cursor=next_cursor if mode == "scheduled" else {},
-            raw_columns=shape.describe(writer.folder, writer.layout),
+            raw_columns=inference.infer(writer.folder, writer.layout),
             counted=writer.witnessed if limit is None else None,
             without_records=[PurePath(origin).name for origin in writer.without_records[:_REMARKS]],
         )
-        return landing.commit(settings, writer, manifest)
+        return zone.commit(settings, writer, manifest)
 
 
-def _pull(reading: Reading, writer: batch_files.BatchWriter) -> Cursor:
+def _pull(reading: Reading, writer: files.BatchWriter) -> Cursor:
     """Land item after item until there is none, or enough; returns the next cursor."""
     with closing(reading), closing(writer):
         try:

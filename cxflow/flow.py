@@ -17,26 +17,27 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 import structlog
 
+from cxflow import dry_run, scratch
 from cxflow import extract as extraction
-from cxflow import rehearsal, scratch
 from cxflow.conform import batch as conforming
 from cxflow.conform import identifiers
 from cxflow.conform.projection import check as check_mapping
 from cxflow.conform.projection import check_references
 from cxflow.connect import registry
 from cxflow.connect.connector import Connector
+from cxflow.duck import workbench
 from cxflow.errors import CxflowError, UnexpectedError
 from cxflow.identity import resolve
 from cxflow.kpis import calculator, slicing
 from cxflow.kpis.kpi import Kpi, checked
+from cxflow.landing import prepared, zone
 from cxflow.load import batch as loading
 from cxflow.model.batch import BatchRef, Mode
 from cxflow.model.window import Window
-from cxflow.model.workbench import workbench
 from cxflow.publish import grants, views
 from cxflow.settings import Settings
-from cxflow.store import database_errors, dialect_locks, engine, landing, ledger, prepared, schema
 from cxflow.validate import gate, quarantine, runner
+from cxflow.warehouse import database_errors, ledger, locks, revisions, transactions
 
 REHEARSED_RECORDS = 1_000
 """Enough to show what a mapping does, and read in no time."""
@@ -138,14 +139,14 @@ def rehearse(
     window: Window,
     mode: Mode,
     records: int = REHEARSED_RECORDS,
-) -> rehearsal.Rehearsal:
+) -> dry_run.Rehearsal:
     """What a run would make of the window's first records; what is written for that goes away again."""
     with _at(connection, stream):
         connector = open_connection(settings, connection)
         declared = connector.stream(stream)
         cursor = ledger.cursor(settings, connection, stream) if mode == "scheduled" else None
         known = ledger.raw_columns(settings, connection, stream)
-        return rehearsal.rehearse(settings, connector, declared, window, cursor, mode, known, records)
+        return dry_run.rehearse(settings, connector, declared, window, cursor, mode, known, records)
 
 
 def extract(settings: Settings, connection: str, stream: str, window: Window, mode: Mode) -> BatchRef:
@@ -223,7 +224,7 @@ def replay(
     for batch, rows in quarantine.replayable(settings, chosen).items():
         with _at(batch.connection, batch.stream):
             progress(batch.connection, batch.stream, "extract")
-            again = landing.subset(settings, batch, rows)
+            again = zone.subset(settings, batch, rows)
         progress(batch.connection, batch.stream, "prepare")
         prepare(settings, again)
         progress(batch.connection, batch.stream, "load")
@@ -234,7 +235,7 @@ def replay(
 
 def resolve_identity(settings: Settings) -> resolve.IdentityReport:
     """Give every identifier that changed its customer, and every row of theirs its `customer_id`."""
-    with _at(), engine.transaction(settings) as connection:
+    with _at(), transactions.transaction(settings) as connection:
         return resolve.resolve(connection, settings)
 
 
@@ -250,10 +251,10 @@ def kpis(settings: Settings) -> dict[str, Kpi]:
 
 def compute_kpis(settings: Settings, *, everything: bool = False) -> calculator.KpiReport:
     """Compute the KPIs of the periods that loads touched (or of all), and publish what changed."""
-    with _at(), engine.transaction(settings) as connection:
-        schema.require_revision(connection)
-        dialect_locks.all_streams(connection)
-        schema.require(connection)
+    with _at(), transactions.transaction(settings) as connection:
+        revisions.require_revision(connection)
+        locks.all_streams(connection)
+        revisions.require(connection)
         return calculator.compute(connection, settings, kpis(settings), datetime.now(UTC), everything)
 
 
@@ -267,12 +268,12 @@ def publish(settings: Settings) -> list[str]:
         return names
 
     with _at():  # a publication in another database of the server may create the same role
-        return engine.committed(settings, work)
+        return transactions.committed(settings, work)
 
 
 def publication(settings: Settings) -> list[str]:
     """The SQL of `publish`, a statement each; nothing is changed."""
-    with _at(), engine.reading(settings) as connection:
+    with _at(), transactions.reading(settings) as connection:
         found = views.definitions(connection)
         made = [f"CREATE OR REPLACE VIEW {name} AS\n{query.strip()}" for name, query in found.items()]
         role = settings.warehouse.bi_role

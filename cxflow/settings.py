@@ -26,7 +26,7 @@ from pydantic import (
     model_validator,
 )
 
-from cxflow import revealed
+from cxflow import redaction
 from cxflow.errors import ConfigError
 from cxflow.model.currencies import known_currency
 from cxflow.model.names import LONGEST_NAME_BYTES, known_zone, plain_name
@@ -103,7 +103,7 @@ class Secret(_Frozen):
 
 
 def _kept(secret: str) -> SecretStr:
-    revealed.remember(secret)
+    redaction.remember(secret)
     return SecretStr(secret)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from cxflow.settings import Settings
-from cxflow.store import schema
+from cxflow.warehouse import revisions
 
 
 @contextmanager
@@ -58,5 +58,5 @@ class Postgresql:
     def migrated(self) -> str:
         """A database with the warehouse's tables, to be copied."""
         url = self()
-        schema.migrate(Settings.model_validate({"warehouse": {"url": url}}))
+        revisions.migrate(Settings.model_validate({"warehouse": {"url": url}}))
         return url

@@ -14,15 +14,17 @@ import pyarrow as pa
 
 from cxflow import flow
 from cxflow.conform import batch as conforming
+from cxflow.landing import files, inference, zone
+from cxflow.landing.prepared import Conformed
 from cxflow.load.batch import LoadReport
+from cxflow.model import raw_schema
 from cxflow.model.batch import BatchRef, Mode
 from cxflow.model.reading import Page, Query, Reject
 from cxflow.model.stream import Stream
 from cxflow.model.window import Window
 from cxflow.settings import Connection, Settings
-from cxflow.store import batch_files, engine, landing, shape, tables
-from cxflow.store.prepared import Conformed
 from cxflow.testing import TestProject
+from cxflow.warehouse import tables, transactions
 
 Record = Mapping[str, Any]
 NewWarehouse = Callable[[], dict[str, Any]]
@@ -51,7 +53,7 @@ def land(
     `earlier` are deliveries before this one in the same batch.
     """
     records = list(records)
-    with landing.writing() as writer, duckdb.connect() as database:
+    with zone.writing() as writer, duckdb.connect() as database:
         database.execute("SET TimeZone = 'UTC'")
         received = f"'sample' AS _origin, TIMESTAMPTZ '{delivered.isoformat()}' AS _received_at"
         if as_columns or arrow is not None:
@@ -70,10 +72,10 @@ def land(
         writer.close()
         window = Window(None, end or datetime(2026, 3, 3, tzinfo=UTC))
         now = datetime.now(UTC)
-        manifest = landing.Manifest(
+        manifest = zone.Manifest(
             connection=connection,
             stream=stream,
-            batch_id=landing.new_batch_id(window, now),
+            batch_id=zone.new_batch_id(window, now),
             mode=mode,
             connector="files",
             plugin_version="1",
@@ -82,11 +84,11 @@ def land(
             layout=writer.layout or "columns",
             records=writer.rows,
             malformed=writer.malformed_rows,
-            parts=batch_files.checksums(writer.folder),
+            parts=files.checksums(writer.folder),
             cursor=(cursor or {"seen": 1}) if mode == "scheduled" else {},
-            raw_columns=shape.describe(writer.folder, writer.layout),
+            raw_columns=inference.infer(writer.folder, writer.layout),
         )
-        return landing.commit(settings, writer, manifest)
+        return zone.commit(settings, writer, manifest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ def conformed(
     records: Iterable[Record],
     *,
     connection: Mapping[str, Any] | None = None,
-    known: shape.Shape | None = None,
+    known: raw_schema.RawSchema | None = None,
     **landed: Any,
 ) -> Iterator[Scratch]:
     """The outcome of conforming some records by a declaration."""
@@ -176,7 +178,7 @@ class Bench(TestProject):
 
     def everything(self) -> dict[str, list[tuple[Any, ...]]]:
         """Every table's rows, the books among them."""
-        with engine.transaction(self.settings) as warehouse:
+        with transactions.transaction(self.settings) as warehouse:
             return {
                 name: sorted((tuple(row) for row in warehouse.execute(table.select())), key=repr)
                 for name, table in tables.metadata.tables.items()
@@ -184,7 +186,7 @@ class Bench(TestProject):
 
     def execute(self, *statements: str) -> None:
         """Write to the warehouse past cxflow, in one transaction."""
-        with engine.transaction(self.settings) as warehouse:
+        with transactions.transaction(self.settings) as warehouse:
             for statement in statements:
                 warehouse.exec_driver_sql(statement)
 

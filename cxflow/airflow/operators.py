@@ -16,7 +16,7 @@ from airflow.sdk import Asset, BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk.log import mask_secret
 
-from cxflow import revealed
+from cxflow import redaction
 from cxflow import settings as configuration
 from cxflow.airflow.intent import Intent, intent
 from cxflow.airflow.retries import final_if_fatal
@@ -41,7 +41,7 @@ class FlowOperator(BaseOperator):
     def execute(self, context: Mapping[str, Any]) -> Any:
         """Load the settings and act; which errors are final is said in `retries`. Airflow masks what it is told in
         every line that a task writes, also by loggers that are not the standard library's."""
-        revealed.tell(mask_secret)
+        redaction.tell(mask_secret)
         with final_if_fatal():
             return self.act(configuration.load(Path(self.project)), context)
 

@@ -6,8 +6,8 @@ from typing import Annotated, Unpack
 
 import typer
 
-from cxflow.cli import books, catalogue, checks, kpis, quarantine, setup, trip, up
 from cxflow.cli.call import Shared, shared
+from cxflow.cli.commands import books, catalogue, checks, kpis, quarantine, setup, trip, up
 from cxflow.cli.plugin_commands import Commands
 
 app = typer.Typer(

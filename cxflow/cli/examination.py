@@ -127,27 +127,27 @@ def _needed(settings: Settings) -> set[str]:
 
 
 def _warehouse(settings: Settings) -> str:
-    from cxflow.store import engine, schema
+    from cxflow.warehouse import revisions, transactions
 
-    url = engine.warehouse_url(settings).render_as_string(hide_password=True)
+    url = transactions.warehouse_url(settings).render_as_string(hide_password=True)
     if not warehouse.is_there(settings):
         return f"{url} is not made yet; the first `cxflow run` makes it"
-    with engine.reading(settings) as connection:
-        schema.require(connection)
-    if not engine.may_write(settings):
+    with transactions.reading(settings) as connection:
+        revisions.require(connection)
+    if not transactions.may_write(settings):
         raise ConfigError(
             f"{url} can only be read here", value="warehouse.url", fix="name a file that this user may write"
         )
-    return f"{url} at revision {schema.head()}"
+    return f"{url} at revision {revisions.head()}"
 
 
 def _landing(settings: Settings) -> str:
     from fsspec.implementations.local import LocalFileSystem
 
-    from cxflow.store import landing
+    from cxflow.landing import zone
 
     with _explained(settings.landing.url):
-        file_system, root = landing.storage(settings)
+        file_system, root = zone.storage(settings)
         if isinstance(file_system, LocalFileSystem):
             path = Path(root)
             there = next(folder for folder in (path, *path.parents) if folder.exists())

@@ -8,7 +8,7 @@ from typing import Any
 
 from cxflow.cli.output import Output
 from cxflow.errors import CxflowError, UnexpectedError
-from cxflow.revealed import masked
+from cxflow.redaction import masked
 
 INTERRUPTED = 130
 """128 and SIGINT, as shells have it."""

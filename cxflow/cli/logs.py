@@ -6,7 +6,7 @@ import logging
 import sys
 from typing import Any
 
-from cxflow.revealed import masked
+from cxflow.redaction import masked
 
 
 def configure(*, verbose: bool, as_json: bool) -> None:

@@ -206,7 +206,7 @@ def _remark(column: str) -> str:
 def _expression(column: str) -> str:
     """A raw column in SQL: bare where that is enough."""
     from cxflow.conform.projection import is_word_of_sql
-    from cxflow.model.sql import identifier
+    from cxflow.duck import identifier
 
     bare = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", column) and not is_word_of_sql(column)
     return column if bare else identifier(column)

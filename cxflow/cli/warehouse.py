@@ -8,15 +8,15 @@ from contextlib import contextmanager
 from cxflow import scratch
 from cxflow.errors import SchemaError
 from cxflow.settings import Settings
-from cxflow.store import engine, schema
+from cxflow.warehouse import revisions, transactions
 
 
 def is_there(settings: Settings) -> bool:
     """Whether the warehouse has tables, of whatever version."""
-    if not engine.is_there(settings):
+    if not transactions.is_there(settings):
         return False
-    with engine.reading(settings) as connection:
-        return schema.current(connection) is not None
+    with transactions.reading(settings) as connection:
+        return revisions.current(connection) is not None
 
 
 def require(settings: Settings) -> None:
@@ -37,5 +37,5 @@ def or_empty(settings: Settings) -> Iterator[Settings]:
         url = f"duckdb:///{folder}/empty.duckdb"
         other = settings.warehouse.model_copy(update={"url": url, "bi_role": None})
         empty = settings.model_copy(update={"warehouse": other})
-        schema.migrate(empty)
+        revisions.migrate(empty)
         yield empty

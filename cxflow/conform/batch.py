@@ -11,10 +11,8 @@ from pathlib import Path
 
 import duckdb
 
-from cxflow.conform import drift, identifiers, long_numbers, sheets
-from cxflow.conform.expressions import Notation, duckdb_type
-from cxflow.conform.guard import Evaluation
-from cxflow.conform.parts import (
+from cxflow.conform import drift, identifiers, long_numbers, wide_table
+from cxflow.conform.bound_projection import (
     FIRST_TOUCHPOINT,
     Origin,
     Part,
@@ -24,6 +22,8 @@ from cxflow.conform.parts import (
     summary,
     view,
 )
+from cxflow.conform.expressions import Notation, duckdb_type
+from cxflow.conform.guard import Evaluation
 from cxflow.conform.projection import (
     bind,
     check,
@@ -34,12 +34,14 @@ from cxflow.conform.projection import (
     types,
 )
 from cxflow.conform.unseen import with_unseen
+from cxflow.duck import identifier, literal, literals
+from cxflow.landing import files, zone
+from cxflow.landing.prepared import Conformed
+from cxflow.model import raw_schema
 from cxflow.model.batch import BatchRef
-from cxflow.model.sql import identifier, literal, literals
 from cxflow.model.stream import Stream
 from cxflow.settings import Connection, Settings
-from cxflow.store import batch_files, landing, shape, tables
-from cxflow.store.prepared import Conformed
+from cxflow.warehouse import tables
 
 _BOOKS = """
 CREATE TABLE refused (_row BIGINT, stage VARCHAR, rule VARCHAR, column_name VARCHAR, raw_value VARCHAR);
@@ -68,13 +70,13 @@ class _Work:
     connection: Connection
     stream: Stream
     database: duckdb.DuckDBPyConnection
-    raw: shape.Shape
+    raw: raw_schema.RawSchema
 
     @property
     def notation(self) -> Notation:
         """How the stream writes times and numbers."""
-        zone = self.stream.timezone or self.connection.timezone
-        return Notation(zone, self.stream.time_formats, self.stream.decimal)
+        timezone = self.stream.timezone or self.connection.timezone
+        return Notation(timezone, self.stream.time_formats, self.stream.decimal)
 
 
 def conform(
@@ -82,7 +84,7 @@ def conform(
     connection: Connection,
     stream: Stream,
     batch: BatchRef,
-    known: shape.Shape,
+    known: raw_schema.RawSchema,
     scratch: Path,
 ) -> Conformed:
     """Conform a landed batch into a database in `scratch`.
@@ -92,24 +94,28 @@ def conform(
     """
     check_references(stream, settings.connections)
     identifiers.check(settings, connection, stream)
-    manifest = landing.read_manifest(settings, batch)
+    manifest = zone.read_manifest(settings, batch)
     readable = manifest.records > manifest.malformed
-    changed = shape.differences(known, manifest.raw_columns) if readable else shape.Drift()
-    merged = shape.merge(known, manifest.raw_columns)
+    changed = raw_schema.differences(known, manifest.raw_columns) if readable else raw_schema.Drift()
+    merged = raw_schema.merge(known, manifest.raw_columns)
     path = scratch / "scratch.duckdb"
-    with landing.local_copy(settings, batch.path) as folder, connect(path) as database:
+    with zone.local_copy(settings, batch.path) as folder, connect(path) as database:
         check(stream, database)
         # A backfill meets files that are older than what is known.
         before = {} if manifest.mode == "backfill" else known
-        lacking = batch_files.lacking(folder, before) if readable else {}
+        lacking = files.lacking(folder, before) if readable else {}
         changed = replace(changed, missing=tuple(dict.fromkeys((*changed.missing, *lacking))))
         outcome = drift.judge(stream, manifest.layout, changed, lacking)
         # A form that is refused is read as the one that is known: the mapping speaks of that.
-        read = shape.merge(manifest.raw_columns, known) if "retyped_column" in outcome.quarantine else merged
+        read = (
+            raw_schema.merge(manifest.raw_columns, known)
+            if "retyped_column" in outcome.quarantine
+            else merged
+        )
         if manifest.layout == "json":
             absent = {name: "NULL" for name in stream.may_lack if "." not in name}
             read = with_unseen({**absent, **read}, stream)
-        raw = shape.with_absent(read, stream.may_lack)
+        raw = raw_schema.with_absent(read, stream.may_lack)
         work = _Work(settings, connection, stream, database, raw)
         database.execute(_BOOKS)
         _refuse_unreadable(work, folder, manifest)
@@ -144,26 +150,26 @@ def conform(
     )
 
 
-def _view_raw(work: _Work, folder: Path, manifest: landing.Manifest) -> None:
+def _view_raw(work: _Work, folder: Path, manifest: zone.Manifest) -> None:
     """The view `raw`: the raw columns, those absent from this batch as null, with `_row` and `_received_at`."""
-    structure = literal(shape.as_structure(work.raw))
+    structure = literal(raw_schema.as_structure(work.raw))
     own = "_row, _origin, _received_at"
     if manifest.layout == "json":
-        parts = batch_files.records_in(folder)
+        parts = files.records_in(folder)
         record = f"from_json({long_numbers.exact(work.database, '_payload')}, {structure})"
         select = f"SELECT record.*, {own} FROM (SELECT {record} AS record, {own} FROM {parts})"
     else:
         absent = [name for name in work.raw if name not in manifest.raw_columns]
         nulls = "".join(f", NULL::VARCHAR AS {identifier(name)}" for name in absent)
-        select = f"SELECT *{nulls} FROM {batch_files.records_in(folder)}"
+        select = f"SELECT *{nulls} FROM {files.records_in(folder)}"
     work.database.execute(f"CREATE TEMP VIEW raw AS {select}")
 
 
-def _refuse_unreadable(work: _Work, folder: Path, manifest: landing.Manifest) -> None:
+def _refuse_unreadable(work: _Work, folder: Path, manifest: zone.Manifest) -> None:
     if manifest.malformed:
         work.database.execute(
             "INSERT INTO refused SELECT _row, 'landing', 'malformed', NULL, reason "
-            f"FROM {batch_files.malformed_in(folder)}"
+            f"FROM {files.malformed_in(folder)}"
         )
 
 
@@ -173,8 +179,8 @@ def _refuse_drifted(work: _Work, outcome: drift.Outcome) -> None:
         if rule == "new_column":
             affected = " OR ".join(drift.present(column, work.raw) for column in columns)
         elif rule == "missing_column" and set(columns) <= set(outcome.lacking):
-            files = sorted({file for column in columns for file in outcome.lacking[column]})
-            affected = f"_origin IN (SELECT unnest({literals(files)}))"
+            origins = sorted({origin for column in columns for origin in outcome.lacking[column]})
+            affected = f"_origin IN (SELECT unnest({literals(origins)}))"
         work.database.execute(
             f"INSERT INTO refused SELECT _row, 'conform', {literal(rule)}, {literal(', '.join(columns))}, NULL "
             f"FROM raw WHERE {affected}"
@@ -185,7 +191,7 @@ def _sheets(work: _Work) -> list[Rows]:
     """Make the sheets, and the canonical tables as views of them. Returns how rows are read."""
     stream = work.stream
     expressions = record_expressions(stream)
-    record = sheets.RecordPart(
+    record = wide_table.RecordPart(
         Evaluation("record", {**expressions, "_received_at": "_received_at"}),
         types(work.database, "", expressions, work.raw),
         len(stream.primary_key),
@@ -204,7 +210,7 @@ def _sheets(work: _Work) -> list[Rows]:
         for number, projection in enumerate(projections)
     ]
     rows = rows_of(parts)
-    sheets.make(work.database, record, parts, summary([each for each in rows if not each.is_joined]))
+    wide_table.make(work.database, record, parts, summary([each for each in rows if not each.is_joined]))
     if first := first_touchpoint(rows):
         work.database.execute(f"CREATE TABLE {FIRST_TOUCHPOINT} AS {first}")
     for name in stream.to:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from cxflow.duck import identifier
 from cxflow.errors import SourceError
-from cxflow.model.sql import identifier
+from cxflow.landing.files import Layout
+from cxflow.model.raw_schema import Drift, RawSchema
 from cxflow.model.stream import Stream
-from cxflow.store.batch_files import Layout
-from cxflow.store.shape import Drift, Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def _beside(rule: str, columns: tuple[str, ...], drift: Drift, lacking: Mapping[
     return where + (f"; new: {', '.join(drift.new)}" if drift.new else "")
 
 
-def present(column: str, raw: Shape, holder: str = "", depth: int = 0) -> str:
+def present(column: str, raw: RawSchema, holder: str = "", depth: int = 0) -> str:
     """Whether a record has a value in a dotted raw column, as SQL; within a list, whether one of its items has."""
     for name in sorted(raw, key=len, reverse=True):  # a column's own name may hold dots
         here = f"{holder}{identifier(name)}"

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import types
 
-from cxflow.model.sql import literal
+from cxflow.duck import literal
 
 MACROS = {
     "id_of": (

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import duckdb
 
+from cxflow.duck import identifier, literal
 from cxflow.errors import ConfigError
-from cxflow.model.sql import identifier, literal
 
 DATA_ERRORS = (duckdb.DataError, duckdb.InvalidInputException, duckdb.InternalException)
 """What DuckDB raises where an expression fails on the value of some record."""

@@ -6,8 +6,8 @@ import duckdb
 import phonenumbers
 import pyarrow as pa
 
+from cxflow.duck import identifier, literal, literals
 from cxflow.errors import ConfigError
-from cxflow.model.sql import identifier, literal, literals
 from cxflow.model.stream import Stream
 from cxflow.settings import Connection, Settings, nearest
 

@@ -12,15 +12,15 @@ from pathlib import Path
 import duckdb
 from sqlalchemy import Table
 
+from cxflow.conform.bound_projection import required
 from cxflow.conform.expressions import MACROS, is_named
 from cxflow.conform.guard import Evaluation
-from cxflow.conform.parts import required
+from cxflow.duck import literal, workbench
 from cxflow.errors import ConfigError
-from cxflow.model.sql import literal
+from cxflow.model import raw_schema
 from cxflow.model.stream import Projection, Stream
-from cxflow.model.workbench import workbench
 from cxflow.settings import nearest
-from cxflow.store import shape, tables
+from cxflow.warehouse import tables
 
 
 @contextmanager
@@ -77,9 +77,9 @@ def check_references(stream: Stream, systems: Iterable[str]) -> None:
                     )
 
 
-def check_tags(stream: Stream, raw: shape.Shape) -> None:
+def check_tags(stream: Stream, raw: raw_schema.RawSchema) -> None:
     """Whether the raw columns that are tagged as personal are there. Raises ConfigError with the nearest name."""
-    known = shape.names(raw)
+    known = raw_schema.names(raw)
     for name in stream.pii:
         if name.lower() not in map(str.lower, known):
             raise _not_there("pii", name, known)
@@ -154,7 +154,7 @@ def types(
     database: duckdb.DuckDBPyConnection,
     place: str,
     expressions: dict[str, str],
-    raw: shape.Shape,
+    raw: raw_schema.RawSchema,
     source: str = "raw",
 ) -> dict[str, str]:
     """The DuckDB types of expressions over a relation.
@@ -174,9 +174,9 @@ def types(
     return found
 
 
-def _explained(place: str, expression: str, raw: shape.Shape, problem: duckdb.Error) -> ConfigError:
+def _explained(place: str, expression: str, raw: raw_schema.RawSchema, problem: duckdb.Error) -> ConfigError:
     text = str(problem).splitlines()[0]
-    known = shape.names(raw)
+    known = raw_schema.names(raw)
     missing = re.search(r'Referenced (?:column|table) "([^"]+)"|Could not find key "([^"]+)"', text)
     if missing:
         return _not_there(f"{place}: {expression!r}", missing[1] or missing[2], known)
@@ -197,7 +197,7 @@ def _not_there(who: str, name: str, known: list[str]) -> ConfigError:
 
 
 def bind(
-    database: duckdb.DuckDBPyConnection, table: Table, projection: Projection, raw: shape.Shape
+    database: duckdb.DuckDBPyConnection, table: Table, projection: Projection, raw: raw_schema.RawSchema
 ) -> tuple[Evaluation, dict[str, str]]:
     """A projection over the raw view, ready to evaluate, and the types of its expressions."""
     hidden = tuple(name for name in raw if name.lower() in ("item", "item_no"))

@@ -14,8 +14,8 @@ from typing import Any
 import duckdb
 
 from cxflow.conform.projection import record_expressions
+from cxflow.model.raw_schema import RawSchema
 from cxflow.model.stream import Stream
-from cxflow.store.shape import Shape
 
 _UNSEEN: tuple[Any, ...] = ("NULL", {})
 
@@ -23,7 +23,7 @@ _Place = tuple[Any, Any]
 """A form within a shape: its container, and its key there."""
 
 
-def with_unseen(shape: Shape, stream: Stream) -> Shape:
+def with_unseen(shape: RawSchema, stream: Stream) -> RawSchema:
     """The shape, with an object or a list wherever the mapping needs one and nothing is known."""
     forms = _Forms(json.loads(json.dumps(shape)))
     with duckdb.connect() as database:
@@ -49,7 +49,7 @@ def _parsed(database: duckdb.DuckDBPyConnection, sql: str) -> Any:
 class _Forms:
     """A shape that learns from expressions."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: RawSchema) -> None:
         self.shape = shape
         self._made: list[dict[str, Any]] = []
 

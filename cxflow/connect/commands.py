@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pluggy
 
-from cxflow.connect import hookspecs
+from cxflow import hookspecs
 from cxflow.errors import ConfigError
 
 _HOOK = "cxflow_commands"

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import pluggy
 from pydantic import ValidationError
 
-from cxflow.connect import commands, hookspecs
+from cxflow import hookspecs
+from cxflow.connect import commands
 from cxflow.connect.connector import Connector
 from cxflow.errors import ConfigError
 from cxflow.model.kpi import KpiDeclaration

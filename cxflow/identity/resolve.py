@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from cxflow.identity import components
 from cxflow.settings import Settings
-from cxflow.store import dialect, dialect_locks, pending, schema, tables
+from cxflow.warehouse import dialect, locks, pending, revisions, tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,9 @@ _MOVED = sa.select(sa.table("moved", sa.column("customer_id", sa.String)).c.cust
 
 def resolve(connection: sa.Connection, settings: Settings) -> IdentityReport:
     """Resolve the pending identifiers, within the caller's transaction."""
-    schema.require_revision(connection)
-    dialect_locks.all_streams(connection)  # what a load adds meanwhile would be deleted as done
-    schema.require(connection)
+    revisions.require_revision(connection)
+    locks.all_streams(connection)  # what a load adds meanwhile would be deleted as done
+    revisions.require(connection)
     if not connection.scalar(sa.text("SELECT count(*) FROM pending_identity")):
         return IdentityReport(0, 0, 0, 0)
     dialect.analyze(connection, "pending_identity", "record_identity", "customer_identity")

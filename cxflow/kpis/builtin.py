@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cxflow.connect.hookspecs import hookimpl
+from cxflow.hookspecs import hookimpl
 from cxflow.kpis import calls, cases, contact, leads, orders, reviews, survey
 from cxflow.kpis.kpi import Kpi
 

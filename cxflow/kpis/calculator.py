@@ -38,8 +38,8 @@ from cxflow.kpis.publication import (
 from cxflow.kpis.slices import Census, Slices, TooManySlices, capped, is_capped, moved, ranked
 from cxflow.kpis.slicing import dimensions_of
 from cxflow.settings import Settings
-from cxflow.store import pending
-from cxflow.store.dialect import analyze
+from cxflow.warehouse import pending
+from cxflow.warehouse.dialect import analyze
 
 _KEPT = "kpi_event"
 _AT_A_TIME = 20_000

@@ -10,7 +10,7 @@ from sqlalchemy import Double, column, func, or_
 from cxflow.kpis.estimators import Mean, Share
 from cxflow.kpis.facts import fact
 from cxflow.kpis.kpi import Kpi
-from cxflow.store.tables import interaction
+from cxflow.warehouse.tables import interaction
 
 _t = interaction.c
 _work = (_t.talk_seconds, _t.hold_seconds, _t.acw_seconds)

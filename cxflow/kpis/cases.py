@@ -7,7 +7,7 @@ from sqlalchemy import Double, column
 from cxflow.kpis.estimators import Quantile
 from cxflow.kpis.facts import fact, seconds_between
 from cxflow.kpis.kpi import Kpi
-from cxflow.store.tables import support_case
+from cxflow.warehouse.tables import support_case
 
 _t = support_case.c
 minutes = column("minutes", Double)

@@ -12,7 +12,7 @@ from cxflow.kpis.facts import Fact, Reach, Rows, fact, newest, seconds_between
 from cxflow.kpis.kpi import Kpi
 from cxflow.model.activities import SUPPORT_ACTIVITIES
 from cxflow.settings import Settings
-from cxflow.store.tables import order_header, touchpoint
+from cxflow.warehouse.tables import order_header, touchpoint
 
 
 def _support_contacts() -> Fact:

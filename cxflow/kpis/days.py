@@ -36,7 +36,7 @@ from cxflow.kpis.facts import Rows
 from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.periods import BEGINNING, Grain, Periods
 from cxflow.kpis.slices import OTHER, Slices, of_slices, ranked
-from cxflow.store.tables import kpi_day
+from cxflow.warehouse.tables import kpi_day
 
 _COMPONENTS = ("n", "numerator", "squared_deviation")
 

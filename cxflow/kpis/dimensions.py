@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Boolean, Column, ColumnClause, ColumnElement, Select, String, Table, cast, select
 from sqlalchemy.sql import visitors
 
-from cxflow.store.tables import CANONICAL, PROVENANCE, signal
+from cxflow.warehouse.tables import CANONICAL, PROVENANCE, signal
 
 SIGNAL = "signal."
 """What the names of signals begin with: `signal.topic` is the word that the touchpoint's signal `topic` says."""

@@ -33,7 +33,7 @@ from sqlalchemy import (
 
 from cxflow.errors import ConfigError
 from cxflow.kpis.dimensions import SIGNAL, of_table, personal_among, signal_of, text
-from cxflow.store.tables import customer, touchpoint
+from cxflow.warehouse.tables import customer, touchpoint
 
 Rows = Select[*tuple[Any, ...]]
 Dimensions = Mapping[str, ColumnElement[Any]]

@@ -7,7 +7,7 @@ from sqlalchemy import Boolean, column, select
 from cxflow.kpis.estimators import Share
 from cxflow.kpis.facts import fact
 from cxflow.kpis.kpi import Kpi
-from cxflow.store.tables import lead, opportunity
+from cxflow.warehouse.tables import lead, opportunity
 
 _won = select(opportunity.c.lead_id).where(
     ~opportunity.c.is_deleted, opportunity.c.is_won.is_(True), opportunity.c.lead_id.is_not(None)

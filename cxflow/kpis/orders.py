@@ -23,7 +23,7 @@ from cxflow.kpis.estimators import Mean, RepeatShare, Retained, Share
 from cxflow.kpis.facts import Fact, Rows, fact
 from cxflow.kpis.kpi import Kpi
 from cxflow.settings import Settings
-from cxflow.store.tables import order_header, order_line, refund
+from cxflow.warehouse.tables import order_header, order_line, refund
 
 _t = order_header.c
 _is_cancelled = func.coalesce(_t.is_cancelled, _t.cancelled_at.is_not(None))

@@ -31,7 +31,7 @@ from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.periods import Grain, Periods
 from cxflow.kpis.slices import Slices, of_slices
 from cxflow.settings import Settings
-from cxflow.store.tables import TIME, kpi_definition, kpi_value
+from cxflow.warehouse.tables import TIME, kpi_definition, kpi_value
 
 _AT_A_TIME = 20_000
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, case, func, select
 from cxflow.kpis.periods import Grain
 from cxflow.kpis.publication import latest
 from cxflow.kpis.slices import OTHER
-from cxflow.store.tables import kpi_value
+from cxflow.warehouse.tables import kpi_value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from sqlalchemy import Double, column, func
 from cxflow.kpis.estimators import Mean
 from cxflow.kpis.facts import fact
 from cxflow.kpis.kpi import Kpi
-from cxflow.store.tables import review
+from cxflow.warehouse.tables import review
 
 _t = review.c
 _stars = 1 + 4 * (_t.rating_value - _t.worst_rating) / func.nullif(_t.best_rating - _t.worst_rating, 0)

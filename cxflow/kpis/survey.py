@@ -7,7 +7,7 @@ from sqlalchemy import Double, case, column
 from cxflow.kpis.estimators import Mean, Net, Share
 from cxflow.kpis.facts import Fact, fact
 from cxflow.kpis.kpi import Kpi
-from cxflow.store.tables import survey_response
+from cxflow.warehouse.tables import survey_response
 
 score, worst, best = (column(name, Double) for name in ("score", "worst", "best"))
 

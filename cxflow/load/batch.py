@@ -12,13 +12,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from cxflow.errors import AccountingError, GateClosedError
+from cxflow.landing import prepared, zone
 from cxflow.load import merge, refusals
 from cxflow.load.staged import Loading
 from cxflow.model.batch import BatchRef, Counts
 from cxflow.model.window import Window
 from cxflow.settings import Settings
-from cxflow.store import dialect, dialect_locks, engine, landing, ledger, prepared, schema
-from cxflow.store.tables import load_run, source_record
+from cxflow.warehouse import dialect, ledger, locks, revisions, transactions
+from cxflow.warehouse.tables import load_run, source_record
 
 _ALONE = threading.Lock()
 """DuckDB shuts other processes out of its file, but not other threads of this one; and inserts of the same rows
@@ -49,9 +50,9 @@ def load(settings: Settings, batch: BatchRef) -> LoadReport:
     The same batch a second time changes nothing. Raises GateClosedError, after noting the stop in the ledger,
     where the gate was closed; AccountingError where the books do not balance, and then nothing is kept.
     """
-    manifest = landing.read_manifest(settings, batch)
+    manifest = zone.read_manifest(settings, batch)
     with _ALONE:
-        report, verdict = engine.committed(
+        report, verdict = transactions.committed(
             settings, lambda warehouse: _load(settings, warehouse, batch, manifest)
         )
     if verdict is None:
@@ -66,18 +67,18 @@ def load(settings: Settings, batch: BatchRef) -> LoadReport:
 
 
 def _load(
-    settings: Settings, warehouse: sa.Connection, batch: BatchRef, manifest: landing.Manifest
+    settings: Settings, warehouse: sa.Connection, batch: BatchRef, manifest: zone.Manifest
 ) -> tuple[LoadReport, prepared.Verdict | None]:
     """The load's transaction. The verdict is None if the batch was loaded before.
 
     If another stream inserts the same key at the same time, the transaction starts again and finds the key taken.
     """
-    schema.require_revision(warehouse)
-    dialect_locks.stream(warehouse, batch.connection, batch.stream)
-    schema.require(warehouse)
+    revisions.require_revision(warehouse)
+    locks.stream(warehouse, batch.connection, batch.stream)
+    revisions.require(warehouse)
     if row := ledger.loaded(warehouse, batch):
         return LoadReport(batch, ledger.counts_of(row), was_loaded=True), None
-    with landing.local_copy(settings, batch.path) as landed:
+    with zone.local_copy(settings, batch.path) as landed:
         verdict = prepared.read_verdict(landed / prepared.FOLDER, batch)
         loading = Loading(warehouse, batch, manifest, verdict, datetime.now(UTC))
         counts, rules = Counts(extracted=verdict.extracted), dict(verdict.rules)

@@ -15,8 +15,8 @@ import sqlalchemy as sa
 
 from cxflow.load import pending
 from cxflow.load.staged import IDENTIFIER, OUTCOME, RECORD, ROWS, Loading
-from cxflow.store import dialect
-from cxflow.store.tables import CANONICAL, TIME, mappable, record_identity, source_record
+from cxflow.warehouse import dialect
+from cxflow.warehouse.tables import CANONICAL, TIME, mappable, record_identity, source_record
 
 LONG_AGO = sa.literal(datetime(1, 1, 1, tzinfo=UTC), TIME)
 """Stands for the version of a record that declares none."""

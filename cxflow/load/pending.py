@@ -7,8 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from cxflow.load.staged import Loading
-from cxflow.store import pending
-from cxflow.store.tables import CANONICAL
+from cxflow.warehouse import pending
+from cxflow.warehouse.tables import CANONICAL
 
 
 def pend_identity(loading: Loading, identifiers: sa.Select[Any]) -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from cxflow import scratch
+from cxflow.landing import prepared
 from cxflow.load.merge import CHANGED, LONG_AGO
 from cxflow.load.staged import OUTCOME, RECORD, REFUSED, ROWS, Loading
-from cxflow.store import dialect, prepared
-from cxflow.store.tables import CANONICAL, KEYS, TIME, quarantine, source_record
+from cxflow.warehouse import dialect
+from cxflow.warehouse.tables import CANONICAL, KEYS, TIME, quarantine, source_record
 
 
 def refuse_taken_keys(loading: Loading, landed: Path) -> tuple[int, dict[str, list[int]]]:

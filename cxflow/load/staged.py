@@ -8,9 +8,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from cxflow.landing import prepared, zone
 from cxflow.model.batch import BatchRef
-from cxflow.store import landing, prepared
-from cxflow.store.tables import CANONICAL, mappable
+from cxflow.warehouse.tables import CANONICAL, mappable
 
 
 def _stage(name: str, *columns: str) -> sa.TableClause:
@@ -53,7 +53,7 @@ class Loading:
 
     warehouse: sa.Connection
     batch: BatchRef
-    manifest: landing.Manifest
+    manifest: zone.Manifest
     verdict: prepared.Verdict
     now: datetime
 

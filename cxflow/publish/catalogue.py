@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Column, Table, types
 
-from cxflow.store import tables
+from cxflow.warehouse import tables
 
 _KINDS = (
     ("canonical", "Canonical tables", "Mappings fill these. Each also has the provenance columns below."),
@@ -30,7 +30,7 @@ def data_dictionary() -> str:
     lines = [
         "# Data dictionary",
         "",
-        "<!-- Made by `make docs` from cxflow/store/tables.py; do not edit. -->",
+        "<!-- Made by `make docs` from cxflow/warehouse/tables.py; do not edit. -->",
         "",
         "Times are UTC. Ids that come from a source are stored as `system:id`. A column marked **personal** "
         "may hold personal data; **key** columns are unique together.",

@@ -13,9 +13,9 @@ import sqlalchemy as sa
 
 from cxflow.errors import ConfigError
 from cxflow.publish.masked import is_personal
-from cxflow.store import dialect_rights as rights
-from cxflow.store import schema
-from cxflow.store.tables import metadata
+from cxflow.warehouse import revisions
+from cxflow.warehouse import roles as rights
+from cxflow.warehouse.tables import metadata
 
 _SETTING = "warehouse.bi_role"
 
@@ -81,5 +81,5 @@ def _readers(connection: sa.Connection, role: str, views: Sequence[str]) -> righ
         for table in metadata.sorted_tables
         if table.info["kind"] == "derived" and not is_personal(table)
     ]
-    relations = [*metadata.tables, schema.VERSION_TABLE, *views]
+    relations = [*metadata.tables, revisions.VERSION_TABLE, *views]
     return rights.Readers(role, rights.current_schema(connection), relations, [*views, *open_tables])

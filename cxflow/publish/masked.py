@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cxflow.store.tables import CANONICAL, PROVENANCE
+from cxflow.warehouse.tables import CANONICAL, PROVENANCE
 
 MASK = "***"
 """What stands for a personal value; where there is none, null stays."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from cxflow.publish import masked
-from cxflow.store import dialect, dialect_locks, schema
+from cxflow.warehouse import dialect, locks, revisions
 
 
 def definitions(connection: sa.Connection) -> dict[str, str]:
     """Every view's query, by name."""
-    marts = sorted((schema.resources() / "marts").glob("*.sql"))
+    marts = sorted((revisions.resources() / "marts").glob("*.sql"))
     return {
         **{path.stem: path.read_text(encoding="utf-8") for path in marts},
         **masked.definitions(connection.dialect),
@@ -23,9 +23,9 @@ def definitions(connection: sa.Connection) -> dict[str, str]:
 
 def publish(connection: sa.Connection) -> list[str]:
     """Bring every view to its definition, within the caller's transaction; returns their names."""
-    schema.require_revision(connection)
-    dialect_locks.definitions(connection)
-    schema.require(connection)
+    revisions.require_revision(connection)
+    locks.definitions(connection)
+    revisions.require(connection)
     found = definitions(connection)
     dialect.replace_views(connection, found)
     return list(found)

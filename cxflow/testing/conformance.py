@@ -17,8 +17,8 @@ from cxflow import flow
 from cxflow.connect import registry
 from cxflow.errors import CxflowError
 from cxflow.model.window import Window
-from cxflow.store import ledger
 from cxflow.testing.project import TestProject
+from cxflow.warehouse import ledger
 
 Source = Callable[[Path], None]
 """Writes the sample source into the project's folder (or starts the server that plays it)."""

@@ -16,7 +16,7 @@ from cxflow.load.batch import LoadReport
 from cxflow.model.batch import Mode
 from cxflow.model.window import Window
 from cxflow.settings import FILE_NAME, Settings, load
-from cxflow.store import engine, schema, tables
+from cxflow.warehouse import revisions, tables, transactions
 
 VOLATILE = ("run_id", "loaded_at", "received_at")
 """Columns that say when and by which load, and so differ between two loads of the same data."""
@@ -38,7 +38,7 @@ class TestProject:
         self.folder = folder
         self.settings: Settings
         self.reconfigure(configuration, warehouse=warehouse)
-        schema.ensure(self.settings)
+        revisions.ensure(self.settings)
 
     def reconfigure(
         self, configuration: Mapping[str, Any] | str, *, warehouse: Mapping[str, Any] | None = None
@@ -80,19 +80,19 @@ class TestProject:
 
     def query(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """Rows of a query on the warehouse, times in UTC; it writes a parameter as `:name`."""
-        with engine.transaction(self.settings) as warehouse:
+        with transactions.transaction(self.settings) as warehouse:
             return _answer(warehouse, sql, parameters)
 
     def rows(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
         """A table's rows in order; all columns but the volatile ones where none are named. A column may be an
         expression."""
-        with engine.transaction(self.settings) as warehouse:
+        with transactions.transaction(self.settings) as warehouse:
             return _sorted_rows(warehouse, table, columns or _lasting(table))
 
     def digest(self) -> dict[str, str]:
         """A hash of each canonical and identity table's content: equal for equal warehouses."""
         names = [*tables.CANONICAL, "customer", "customer_identity", "record_identity"]
-        with engine.transaction(self.settings) as warehouse:
+        with transactions.transaction(self.settings) as warehouse:
             return {name: _hash(_sorted_rows(warehouse, name, _lasting(name))) for name in names}
 
     def books_balance(self) -> bool:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import duckdb
 
+from cxflow.duck import identifier, literal, workbench
 from cxflow.errors import ConfigError, FatalError
-from cxflow.model.sql import identifier, literal
+from cxflow.landing.prepared import Conformed, Verdict
 from cxflow.model.stream import Stream
-from cxflow.model.workbench import workbench
 from cxflow.settings import Quality, Settings, nearest
-from cxflow.store import tables
-from cxflow.store.prepared import Conformed, Verdict
 from cxflow.validate import runner, suites
+from cxflow.warehouse import tables
 
 
 def check(stream: Stream) -> None:

@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from cxflow.errors import ConfigError
 from cxflow.model.batch import BatchRef
 from cxflow.settings import Settings
-from cxflow.store import engine, schema
-from cxflow.store.tables import quarantine
+from cxflow.warehouse import revisions, transactions
+from cxflow.warehouse.tables import quarantine
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def discard(settings: Settings, chosen: Filter, reason: str) -> int:
         raise ConfigError("a record is discarded for a reason", fix='say --reason "…"')
 
     def work(warehouse: sa.Connection) -> int:
-        schema.require(warehouse)
+        revisions.require(warehouse)
         condition = chosen.condition() & (quarantine.c.status == "open")
         closed = (
             sa.update(quarantine)
@@ -112,7 +112,7 @@ def discard(settings: Settings, chosen: Filter, reason: str) -> int:
         )
         return len(warehouse.execute(closed).all())
 
-    return engine.committed(settings, work)
+    return transactions.committed(settings, work)
 
 
 def replayable(settings: Settings, chosen: Filter) -> dict[BatchRef, list[int]]:
@@ -137,6 +137,6 @@ def replayable(settings: Settings, chosen: Filter) -> dict[BatchRef, list[int]]:
 
 
 def _rows(settings: Settings, query: sa.Select[Any]) -> Sequence[sa.RowMapping]:
-    with engine.reading(settings) as warehouse:
-        schema.require(warehouse)
+    with transactions.reading(settings) as warehouse:
+        revisions.require(warehouse)
         return warehouse.execute(query).mappings().all()

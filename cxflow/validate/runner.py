@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cxflow.duck import memory_limit
 from cxflow.errors import ConfigError, FatalError
 from cxflow.model.expectation import Expectation
-from cxflow.model.workbench import memory_limit
 from cxflow.settings import nearest
 
 # Great Expectations asks SQLAlchemy for things that DuckDB's driver cannot do unless it is told not to.

@@ -8,7 +8,7 @@ from cxflow.model.currencies import CURRENCIES
 from cxflow.model.expectation import Expectation
 from cxflow.model.stream import Stream
 from cxflow.settings import Quality
-from cxflow.store import tables
+from cxflow.warehouse import tables
 
 
 def of_stream(quality: Quality, stream: Stream) -> dict[str, list[Expectation]]:

@@ -320,7 +320,7 @@ def test_no_file_holds_a_canary_but_the_sources_the_landing_zone_and_the_warehou
 
 @pytest.mark.usefixtures("said")
 def test_the_canary_is_where_the_data_dictionary_says_and_nowhere_else_in_the_warehouse(days: Days) -> None:
-    from cxflow.store import tables
+    from cxflow.warehouse import tables
 
     marked = {
         (table.name, column.name)

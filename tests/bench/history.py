@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from records import HISTORY_DAYS
 
 from cxflow.settings import load
-from cxflow.store import engine, tables
+from cxflow.warehouse import tables, transactions
 
 _NEW_ID = "'T' || lpad(CAST(CAST(substr({0}, 2) AS BIGINT) - n * {1} AS VARCHAR), 9, '0')"
 
@@ -16,7 +16,7 @@ _NEW_ID = "'T' || lpad(CAST(CAST(substr({0}, 2) AS BIGINT) - n * {1} AS VARCHAR)
 def multiply(folder: Path, known: int, times: int) -> None:
     """Bring a warehouse with `known` records to `times` as many. Every copy has a number, a key, a touchpoint and times
     of its own, the length of the history before; the rest is the original's."""
-    with engine.transaction(load(folder)) as warehouse:
+    with transactions.transaction(load(folder)) as warehouse:
         series = "generate_series" if warehouse.dialect.name == "postgresql" else "range"
         last = times - 1 if warehouse.dialect.name == "postgresql" else times
         numbers = f"{series}(1, {last}) AS copies(n)"

@@ -23,7 +23,7 @@ from sqlalchemy.engine import Engine
 from cxflow import flow
 from cxflow.model.batch import BatchRef
 from cxflow.settings import Settings, load
-from cxflow.store import schema
+from cxflow.warehouse import revisions
 
 CONNECTION, STREAM = "desk", "touchpoints"
 
@@ -32,7 +32,7 @@ def main(folder: Path, steps: list[str]) -> dict[str, float]:
     """Run them in the order asked for."""
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     settings = load(folder)
-    schema.ensure(settings)
+    revisions.ensure(settings)
     taken: dict[str, float] = {}
     for step in steps:
         if step == "statements":

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from cxflow import errors
 from cxflow.cli import failures
 from cxflow.cli.call import Call, command
-from cxflow.model.workbench import workbench
+from cxflow.duck import workbench
 from cxflow.settings import Secret
 
 CODES = [

@@ -9,11 +9,11 @@ import pytest
 from cli_runner import cxflow
 from sqlalchemy import insert
 
-from cxflow.cli.kpis import with_unit
+from cxflow.cli.commands.kpis import with_unit
 from cxflow.kpis import builtin
 from cxflow.settings import load
-from cxflow.store import engine
-from cxflow.store.tables import kpi_value
+from cxflow.warehouse import transactions
+from cxflow.warehouse.tables import kpi_value
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -80,7 +80,7 @@ def test_a_kpi_without_a_whole_time_is_shown_by_the_widest_period_that_has_value
         "dimension_value": "",
         "is_suppressed": False,
     }
-    with engine.transaction(load(own)) as warehouse:
+    with transactions.transaction(load(own)) as warehouse:
         for grain, month, n in (("week", 1, 3), ("quarter", 1, 7), ("year", 1, 0)):
             row = {"grain": grain, "period_start": date(2026, month, 1), "n": n, "as_of": datetime.now(UTC)}
             warehouse.execute(insert(kpi_value), cell | row)

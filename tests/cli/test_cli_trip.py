@@ -8,7 +8,7 @@ import pytest
 from cli_runner import cxflow, edit
 
 from cxflow.settings import load
-from cxflow.store import engine
+from cxflow.warehouse import transactions
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -150,13 +150,13 @@ def test_migrate_says_from_where_to_where(fresh: Path) -> None:
 
 
 def test_publish_makes_the_views_anew(own: Path) -> None:
-    with engine.transaction(load(own)) as warehouse:
+    with transactions.transaction(load(own)) as warehouse:
         warehouse.exec_driver_sql("DROP VIEW mart_kpi")
     answer = cxflow("publish", "--json", project=own)
     assert answer.code == 0
     assert answer.json["bi_role"] is None
     assert {"mart_kpi", "masked_survey_response"} <= set(answer.json["views"])
-    with engine.transaction(load(own)) as warehouse:
+    with transactions.transaction(load(own)) as warehouse:
         assert warehouse.exec_driver_sql("SELECT count(*) > 0 FROM mart_kpi").scalar() is True
 
 
@@ -165,7 +165,7 @@ def test_publish_shows_its_sql_and_then_changes_nothing(own: Path) -> None:
     answer = cxflow("publish", "--sql", project=own)
     assert answer.code == 0
     assert files_of(own) == before
-    with engine.transaction(load(own)) as warehouse:
+    with transactions.transaction(load(own)) as warehouse:
         warehouse.exec_driver_sql("DROP VIEW mart_kpi")
         for statement in answer.out.split(";\n"):
             if statement.strip():

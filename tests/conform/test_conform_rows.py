@@ -12,7 +12,7 @@ import pytest
 from cxflow.conform.projection import check_references
 from cxflow.errors import ConfigError
 from cxflow.model.stream import Stream
-from cxflow.store import tables
+from cxflow.warehouse import tables
 
 AT = "TIMESTAMPTZ '2026-03-01 10:00:00Z'"
 TOUCH = {"activity": "'called_support'", "channel": "'phone'", "occurred_at": AT}

@@ -13,10 +13,10 @@ import duckdb
 from cxflow.connect import registry
 from cxflow.connect.connector import Connector
 from cxflow.extract import extract
+from cxflow.landing import files, zone
 from cxflow.model.reading import Cursor
 from cxflow.model.window import Window
 from cxflow.settings import Settings, load
-from cxflow.store import batch_files, landing
 from cxflow.testing.project import as_toml
 
 DAY = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -39,7 +39,7 @@ class Landed:
     """The file names of the records, in order, each once."""
     received: list[datetime]
     """When the records were delivered, in order."""
-    manifest: landing.Manifest
+    manifest: zone.Manifest
 
     @property
     def cursor(self) -> Cursor:
@@ -100,15 +100,13 @@ class Drop:
         return landed(connector.settings, batch)
 
 
-def landed(settings: Settings, batch: landing.BatchRef) -> Landed:
+def landed(settings: Settings, batch: zone.BatchRef) -> Landed:
     """A landed batch, read back; the numbers of its rows and of its manifest agree."""
-    manifest = landing.read_manifest(settings, batch)
-    with landing.local_copy(settings, batch.path) as folder, duckdb.connect() as database:
+    manifest = zone.read_manifest(settings, batch)
+    with zone.local_copy(settings, batch.path) as folder, duckdb.connect() as database:
         database.execute("SET TimeZone = 'UTC'")
-        rows = (
-            _rows(database, batch_files.records_in(folder)) if manifest.records > manifest.malformed else []
-        )
-        bad = _rows(database, batch_files.malformed_in(folder)) if manifest.malformed else []
+        rows = _rows(database, files.records_in(folder)) if manifest.records > manifest.malformed else []
+        bad = _rows(database, files.malformed_in(folder)) if manifest.malformed else []
     assert sorted(row["_row"] for row in rows + bad) == list(range(1, manifest.records + 1))
     assert len(bad) == manifest.malformed
     return Landed(

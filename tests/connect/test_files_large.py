@@ -11,8 +11,8 @@ import pytest
 from file_source import DAY, Drop
 
 from cxflow.extract import extract
+from cxflow.landing import zone
 from cxflow.model.window import Window
-from cxflow.store import landing
 
 pytestmark = pytest.mark.long
 
@@ -97,11 +97,11 @@ def landed(drop: Drop) -> tuple[int, int, int | None]:
     return row[0], manifest.malformed, manifest.counted
 
 
-def manifest_of(drop: Drop, **stream: str) -> landing.Manifest:
+def manifest_of(drop: Drop, **stream: str) -> zone.Manifest:
     connector = drop.connector(**stream)
     window = Window(None, DAY.replace(year=2100))
     batch = extract(connector.settings, connector, connector.stream("reviews"), window, {}, "scheduled")
-    return landing.read_manifest(connector.settings, batch)
+    return zone.read_manifest(connector.settings, batch)
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.csv.gz"])
@@ -142,7 +142,7 @@ def test_json_lines_of_a_gigabyte_lose_no_record(drop: Drop, is_damaged: bool) -
         {},
         "scheduled",
     )
-    manifest = landing.read_manifest(connector.settings, batch)
+    manifest = zone.read_manifest(connector.settings, batch)
     assert (manifest.records, manifest.malformed, manifest.counted) == (
         number + is_damaged,
         int(is_damaged),
@@ -170,5 +170,5 @@ def test_a_document_of_two_gigabytes_is_read_in_bounded_memory(drop: Drop) -> No
         {},
         "scheduled",
     )
-    manifest = landing.read_manifest(connector.settings, batch)
+    manifest = zone.read_manifest(connector.settings, batch)
     assert (manifest.records, manifest.malformed, manifest.counted) == (number, 0, number)

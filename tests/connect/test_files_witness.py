@@ -25,8 +25,8 @@ from hypothesis import strategies as st
 from cxflow.connect.files import records
 from cxflow.connect.files.records import Notation
 from cxflow.errors import CountError, SourceError
+from cxflow.landing.files import BatchWriter
 from cxflow.model.reading import Item, Query
-from cxflow.store.batch_files import BatchWriter
 
 CELLS = st.text(st.sampled_from("ab 7,;|\"'\r\n\tñ€\U0001f600\\{}[]"), max_size=6)
 ENDS = st.sampled_from(["\n", "\r\n"])

@@ -12,7 +12,8 @@ import pluggy
 import pytest
 
 import cxflow
-from cxflow.connect import hookspecs, registry
+from cxflow import hookspecs
+from cxflow.connect import registry
 from cxflow.connect.connector import Connector
 from cxflow.errors import ConfigError
 from cxflow.model.reading import Cursor, Reading

@@ -19,11 +19,11 @@ import structlog
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from cxflow import flow
+from cxflow import flow, hookspecs
 from cxflow import settings as configuration
 from cxflow.cli.app import app
 from cxflow.cli.reference import documents
-from cxflow.connect import commands, hookspecs, registry
+from cxflow.connect import commands, registry
 from cxflow.connect.files.connector import Files
 from cxflow.errors import ConfigError
 from cxflow.kpis.calculator import compute
@@ -31,8 +31,8 @@ from cxflow.kpis.read import values
 from cxflow.kpis.slicing import check
 from cxflow.model.expectation import Expectation
 from cxflow.settings import Settings
-from cxflow.store.tables import interaction, metadata
 from cxflow.testing import TestProject
+from cxflow.warehouse.tables import interaction, metadata
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

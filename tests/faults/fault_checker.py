@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from cxflow.connect.files.known_files import KnownFiles, digest_of
 from cxflow.settings import Settings
-from cxflow.store import engine, tables
+from cxflow.warehouse import tables, transactions
 
 OF_A_LOAD = {"run_id", "loaded_at", "as_of", "batch_id", "closed_at"}
 """Columns that say which load it was, and when."""
@@ -42,7 +42,7 @@ class Findings:
 def state(settings: Settings) -> State:
     """What the warehouse holds."""
     found = {}
-    with engine.transaction(settings) as connection:
+    with transactions.transaction(settings) as connection:
         for name, table in tables.metadata.tables.items():
             # When a refusal was first seen is about the load; when a customer was, is about the customer.
             left_out = OF_A_LOAD | ({"first_seen_at"} if name == "quarantine" else set())
@@ -56,7 +56,7 @@ def state(settings: Settings) -> State:
 def check(settings: Settings, source: Path, day: int, undisturbed: State | None = None) -> Findings:
     """Everything that can be wrong after the run of a day."""
     truth = fault_shop.truth(day)
-    with engine.transaction(settings) as connection:
+    with transactions.transaction(settings) as connection:
         found = Findings(
             lost=list(_lost(connection, truth)),
             duplicated=[*_invented(connection, truth), *_repeated(connection)],

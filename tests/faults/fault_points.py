@@ -21,8 +21,9 @@ import psycopg
 import sqlalchemy as sa
 
 from cxflow import flow
+from cxflow.landing import files
 from cxflow.settings import Settings
-from cxflow.store import batch_files, dialect, engine
+from cxflow.warehouse import dialect, transactions
 
 FILES = {"manifest.json": "manifest", "verdict.json": "verdict"}
 """Files that make a batch, or a prepared one, exist."""
@@ -41,7 +42,7 @@ class Points:
         self.passed: list[str] = []
         self._fatal = fatal
         self._folder = str(folder)
-        self._warehouse = engine.warehouse_url(settings)
+        self._warehouse = transactions.warehouse_url(settings)
         self._task = "start"
         self._counts: Counter[str] = Counter()
 
@@ -112,12 +113,12 @@ class Points:
         fault_shop.Bucket.put_file = self.around(fault_shop.Bucket.put_file, "put")
         psycopg.Copy.write = self.around(psycopg.Copy.write, "copy_in")  # type: ignore[method-assign]
         for owner, name in (
-            (batch_files.BatchWriter, "land"),
+            (files.BatchWriter, "land"),
             (flow.conforming, "conform"),
             (flow.gate, "validate"),
             (dialect, "stage"),
         ):
-            step = "write" if owner is batch_files.BatchWriter else name
+            step = "write" if owner is files.BatchWriter else name
             setattr(owner, name, self.around(getattr(owner, name), step))
 
     def _watch_statements(self) -> None:

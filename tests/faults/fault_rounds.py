@@ -23,7 +23,7 @@ from fault_warehouses import Warehouses
 
 from cxflow.kpis.publication import latest
 from cxflow.settings import Settings, load
-from cxflow.store import engine, tables
+from cxflow.warehouse import tables, transactions
 
 Begin = Literal["nothing", "first delivery"]
 """What the warehouse holds when a round begins: not even tables, or the first delivery, settled."""
@@ -170,7 +170,7 @@ class Rounds:
 
 def state(settings: Settings) -> dict[str, str]:
     """A hash of what each table holds, apart from when and by which load; of the KPIs, what is current."""
-    with engine.transaction(settings) as connection:
+    with transactions.transaction(settings) as connection:
         found = {
             name: _rows(connection, table)
             for name, table in tables.metadata.tables.items()

@@ -14,7 +14,7 @@ from cxflow import flow
 from cxflow.model.batch import BatchRef
 from cxflow.model.window import Window
 from cxflow.settings import Settings
-from cxflow.store import schema
+from cxflow.warehouse import revisions
 
 Returned = dict[str, Any]
 """Task to what it returned, as JSON holds it."""
@@ -34,7 +34,7 @@ def _window(settings: Settings, day: int, _: Returned) -> Any:
 
 
 TASKS: dict[str, Callable[[Settings, int, Returned], Any]] = {
-    "migrate": lambda settings, _day, _returned: schema.ensure(settings),
+    "migrate": lambda settings, _day, _returned: revisions.ensure(settings),
     "window": _window,
     "landing": _land,
     "prepared": lambda settings, _day, returned: flow.prepare(settings, _batch(returned)).as_json(),

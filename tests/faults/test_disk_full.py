@@ -16,7 +16,7 @@ from postgresql_server import server
 
 from cxflow.errors import CxflowError, TransientError
 from cxflow.settings import Settings, load
-from cxflow.store import schema
+from cxflow.warehouse import revisions
 
 DISK_MB = 200
 
@@ -66,7 +66,7 @@ def test_a_full_disk_is_said_and_the_next_run_finishes(
     text = fault_shop.configuration(source, warehouse, landing=disk if what == "landing" else None)
     (project / "cxflow.toml").write_text(text)
     settings = load(project)
-    schema.ensure(settings)
+    revisions.ensure(settings)
     monkeypatch.setattr("tempfile.tempdir", str(disk if what == "scratch" else tmp_path))
     with full(disk, room_bytes), pytest.raises(TransientError, match="disk is full") as told:
         run(settings, 0, tmp_path / "tasks")
@@ -83,7 +83,7 @@ def test_a_full_server_is_said_and_the_next_run_finishes(tmp_path: Path, disk: P
     with server(disk / "data") as postgresql:
         (tmp_path / "cxflow.toml").write_text(fault_shop.configuration(source, postgresql.get_uri()))
         settings = load(tmp_path)
-        schema.ensure(settings)
+        revisions.ensure(settings)
         with full(disk, 0), pytest.raises(CxflowError) as told:
             run(settings, 0, tmp_path / "tasks")
         assert isinstance(told.value, TransientError), told.value

@@ -14,7 +14,7 @@ from fault_kills import Outcome
 from fault_trip import TASKS, run
 
 from cxflow.settings import Settings, load
-from cxflow.store import engine
+from cxflow.warehouse import transactions
 
 KILLS = 50
 """On each engine."""
@@ -109,10 +109,10 @@ def test_the_checker_sees_damage(settled: tuple[Settings, Path], damage: str, fi
     undisturbed = state(settings)
     before = check(settings, source, 1, undisturbed)
     assert (before.lost, before.duplicated, before.unbalanced) == ([], [], [])
-    file = Path(str(engine.warehouse_url(settings).database))
+    file = Path(str(transactions.warehouse_url(settings).database))
     content = file.read_bytes()
     try:
-        with engine.transaction(settings) as connection:
+        with transactions.transaction(settings) as connection:
             connection.exec_driver_sql(damage)
         found = check(settings, source, 1, undisturbed)
         assert [line for line in (*found.lost, *found.duplicated, *found.unbalanced) if finding in line]

@@ -21,9 +21,9 @@ import pytest
 from trip_bench import Bench
 
 from cxflow import flow
+from cxflow.landing import prepared, zone
 from cxflow.model.batch import BatchRef
 from cxflow.model.window import Window
-from cxflow.store import landing, prepared
 from cxflow.validate import runner
 
 RACES = int(os.environ.get("CXFLOW_RACES", "20"))
@@ -104,7 +104,7 @@ def test_of_two_workers_on_one_batch_one_wins_and_it_is_loaded_once(bench: Bench
     assert occurred_at == AT + timedelta(minutes=RACES - 1), "the newest version, and only that"
     assert bench.query("SELECT count(*) FROM source_record") == [(1,)]
     assert bench.books_balance()
-    assert landing.batches(bench.settings, "shop", "things")
+    assert zone.batches(bench.settings, "shop", "things")
 
 
 def windows(bench: Bench) -> Iterator[dict[str, Any]]:

@@ -10,8 +10,9 @@ from trip_bench import Bench, NewWarehouse
 
 from cxflow import flow
 from cxflow.errors import GateClosedError
-from cxflow.store import landing, ledger
+from cxflow.landing import zone
 from cxflow.validate.quarantine import Filter
+from cxflow.warehouse import ledger
 
 CANARY = "canary.person@example.org"
 
@@ -60,7 +61,7 @@ def test_a_closed_gate_loads_nothing_says_why_and_what_was_mended_goes_through(
     assert [row[:3] for row in stops] == [("stopped", 10, 0)] * 2
     printed = capfd.readouterr()
     assert CANARY not in "".join([*said, *(row[3] for row in stops), caplog.text, printed.out, printed.err])
-    assert batch.batch_id in landing.batches(bench.settings, "shop", "things"), "the raw batch is kept"
+    assert batch.batch_id in zone.batches(bench.settings, "shop", "things"), "the raw batch is kept"
 
     mended = "CASE WHEN TRY_CAST(score AS DOUBLE) BETWEEN 1 AND 5 THEN score END"
     bench.reconfigure({"quality": {"min_records": 10}, **Bench.tree(streams(mended))})

@@ -29,8 +29,8 @@ from cxflow.load import batch as loading
 from cxflow.load import merge
 from cxflow.load.batch import LoadReport
 from cxflow.settings import Settings
-from cxflow.store import dialect_locks, engine, ledger, schema
 from cxflow.validate import runner
+from cxflow.warehouse import ledger, locks, revisions, transactions
 
 VISIT = {
     "primary_key": ["id"],
@@ -243,7 +243,7 @@ def test_a_wait_for_another_process_ends_and_names_it(bench: Bench, monkeypatch:
     who = r"^process \d+ of the server \(user postgres, application cxflow\)"
     says = rf"{who} has held a lock of the warehouse for 0\.5 s"
     with paused(bench, monkeypatch, "shop.visits", visits(0, 3)):
-        for work in (flow.resolve_identity, flow.compute_kpis, schema.migrate):
+        for work in (flow.resolve_identity, flow.compute_kpis, revisions.migrate):
             with pytest.raises(WarehouseBusyError, match=says):
                 work(impatient(bench))
 
@@ -282,9 +282,9 @@ def test_a_second_first_run_waits_for_the_one_that_makes_the_tables_and_finds_it
     settings = configuration.load(tmp_path)
     code = "from cxflow.cli import main; main()"
     command = [sys.executable, "-c", code, "--project", str(tmp_path), "--json", "migrate"]
-    with engine.transaction(settings) as first:
-        assert schema.current(first) is None
-        schema._upgrade(first, None)
+    with transactions.transaction(settings) as first:
+        assert revisions.current(first) is None
+        revisions._upgrade(first, None)
         second = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         with psycopg.connect(url, autocommit=True) as watch:
             deadline = time.monotonic() + 60
@@ -295,17 +295,17 @@ def test_a_second_first_run_waits_for_the_one_that_makes_the_tables_and_finds_it
                 time.sleep(0.02)
     out, err = second.communicate(timeout=60)
     assert second.returncode == 0, err
-    assert json.loads(out) == {"before": schema.head(), "after": schema.head()}
-    assert schema.ensure(settings) is False
+    assert json.loads(out) == {"before": revisions.head(), "after": revisions.head()}
+    assert revisions.ensure(settings) is False
 
 
 def test_a_migration_waits_for_the_loads_at_work(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     with paused(bench, monkeypatch, "shop.visits", visits(0, 3)) as first, ThreadPoolExecutor(1) as pool:
-        migrated = pool.submit(schema.migrate, bench.settings)
+        migrated = pool.submit(revisions.migrate, bench.settings)
         wait_for_waiters(bench)
         assert not migrated.done()
         first.go_on()
-        assert migrated.result(60) == (schema.head(), schema.head())
+        assert migrated.result(60) == (revisions.head(), revisions.head())
 
 
 def test_a_cursor_is_forgotten_after_the_load_that_writes_it(
@@ -334,9 +334,9 @@ def test_whoever_looks_neither_waits_nor_writes_nor_needs_a_right_but_to_read(
         )
     )
     try:
-        with engine.transaction(bench.settings) as settling:
-            dialect_locks.definitions(settling)
-            dialect_locks.all_streams(settling)
+        with transactions.transaction(bench.settings) as settling:
+            locks.definitions(settling)
+            locks.all_streams(settling)
             settling.exec_driver_sql("UPDATE touchpoint SET channel = 'phone'")
             for look in (
                 "kpis",
@@ -357,13 +357,13 @@ def test_whoever_looks_neither_waits_nor_writes_nor_needs_a_right_but_to_read(
 def test_nothing_can_be_written_while_reading(bench: Bench) -> None:
     with (
         pytest.raises(ConfigError, match="can only be read here"),
-        engine.reading(bench.settings) as connection,
+        transactions.reading(bench.settings) as connection,
     ):
         connection.exec_driver_sql("DELETE FROM touchpoint")
 
 
 def test_several_questions_of_one_look_are_answered_for_one_moment(bench: Bench) -> None:
-    with engine.reading(bench.settings) as connection:
+    with transactions.reading(bench.settings) as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM touchpoint").scalar() == 0
         load(bench, "shop.visits", visits(0, 3))
         assert connection.exec_driver_sql("SELECT count(*) FROM source_record").scalar() == 0

@@ -8,7 +8,7 @@ import pytest
 from kpi_desk import Desk
 from sqlalchemy import Connection, StaticPool, create_engine
 
-from cxflow.store.tables import metadata
+from cxflow.warehouse.tables import metadata
 
 
 @pytest.fixture(scope="session")

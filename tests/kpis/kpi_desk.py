@@ -13,7 +13,7 @@ from cxflow.kpis.calculator import KpiReport, compute
 from cxflow.kpis.periods import Grain
 from cxflow.kpis.read import KpiValue, values
 from cxflow.settings import Settings
-from cxflow.store.tables import (
+from cxflow.warehouse.tables import (
     CANONICAL,
     customer,
     interaction,

@@ -12,7 +12,7 @@ from sqlalchemy import delete, func, select, update
 
 from cxflow.kpis.builtin import KPIS
 from cxflow.settings import Settings
-from cxflow.store.tables import (
+from cxflow.warehouse.tables import (
     kpi_definition,
     kpi_value,
     order_header,

@@ -17,7 +17,7 @@ from kpi_desk import FIRST, Desk, at
 from sqlalchemy import delete, select, update
 
 from cxflow.kpis.periods import BEGINNING, GRAINS, Grain
-from cxflow.store.tables import (
+from cxflow.warehouse.tables import (
     interaction,
     kpi_day,
     kpi_definition,

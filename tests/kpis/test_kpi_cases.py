@@ -8,7 +8,7 @@ import pytest
 from kpi_desk import Desk, at
 from sqlalchemy import update
 
-from cxflow.store.tables import support_case
+from cxflow.warehouse.tables import support_case
 
 MINUTES = [1, 2, 3, 5, 8, 13, 21, 34, 55, 89]
 OPENED = at("3-14 08:00")

@@ -7,7 +7,7 @@ from kpi_desk import Desk, at
 from sqlalchemy import func, select
 
 from cxflow.errors import ConfigError
-from cxflow.store.tables import kpi_value, pending_kpi
+from cxflow.warehouse.tables import kpi_value, pending_kpi
 
 
 def test_an_order_is_on_time_until_the_end_of_the_promised_day(desk: Desk) -> None:

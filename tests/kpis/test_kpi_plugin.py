@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import pluggy
 import pytest
 
-from cxflow.connect import hookspecs, registry
+from cxflow import hookspecs
+from cxflow.connect import registry
 from cxflow.errors import ConfigError
 from cxflow.kpis import builtin
 from cxflow.kpis.kpi import checked

@@ -16,7 +16,7 @@ from cxflow.errors import ConfigError
 from cxflow.kpis.calculator import compute
 from cxflow.kpis.facts import SAME_DAY, Fact
 from cxflow.kpis.slicing import check, dimensions_of
-from cxflow.store.tables import (
+from cxflow.warehouse.tables import (
     customer_profile,
     interaction,
     kpi_definition,

@@ -11,8 +11,8 @@ from trip_bench import Bench
 from cxflow import flow
 from cxflow.errors import FatalError
 from cxflow.load.batch import LoadReport
-from cxflow.store import ledger, tables
 from cxflow.validate import quarantine
+from cxflow.warehouse import ledger, tables
 
 
 def at(day: int, hour: int = 0) -> datetime:

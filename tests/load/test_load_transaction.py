@@ -16,7 +16,7 @@ from cxflow.errors import UnexpectedError
 from cxflow.load import batch as loading
 from cxflow.load import merge, pending, refusals
 from cxflow.model.batch import BatchRef
-from cxflow.store import dialect, ledger
+from cxflow.warehouse import dialect, ledger
 
 
 class BrokenError(Exception):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from cxflow.duck import identifier, literal, literals
 from cxflow.errors import (
     AccountingError,
     ConfigError,
@@ -26,7 +27,6 @@ from cxflow.model.currencies import CURRENCIES
 from cxflow.model.expectation import Expectation
 from cxflow.model.names import known_zone, nearest
 from cxflow.model.schedule import known_schedule
-from cxflow.model.sql import identifier, literal, literals
 from cxflow.model.stream import Policies, Projection, Stream
 from cxflow.model.window import Window
 

@@ -14,8 +14,8 @@ from trip_bench import Bench
 
 from cxflow import flow
 from cxflow.errors import ConfigError, SchemaError
-from cxflow.store import tables
 from cxflow.validate import runner
+from cxflow.warehouse import tables
 
 ROLE = "cx_bi"
 CANARY = "canary"

@@ -16,8 +16,8 @@ from trip_bench import Bench
 from cxflow import flow
 from cxflow.errors import WarehouseBusyError
 from cxflow.publish import views
-from cxflow.store import dialect_locks
 from cxflow.validate import runner
+from cxflow.warehouse import locks
 
 ROLE = "cx_readers_of_views"
 STREAMS = {
@@ -162,7 +162,7 @@ def test_a_view_to_be_replaced_waits_for_its_reader_and_then_names_the_session(
 def test_readers_pass_a_view_that_waits_to_be_replaced(
     published: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dialect_locks, "_TURN_SECONDS", 0.2)
+    monkeypatch.setattr(locks, "_TURN_SECONDS", 0.2)
     another_definition(monkeypatch, "false IS NOT NULL")
     patient = published.settings.model_copy(
         update={"warehouse": published.settings.warehouse.model_copy(update={"lock_timeout_seconds": 120})}

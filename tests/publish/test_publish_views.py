@@ -10,9 +10,9 @@ import pytest
 from trip_bench import Bench, NewWarehouse
 
 from cxflow import flow
-from cxflow.store import schema
+from cxflow.warehouse import revisions
 
-MARTS = sorted((schema.resources() / "marts").glob("*.sql"))
+MARTS = sorted((revisions.resources() / "marts").glob("*.sql"))
 
 STREAMS = {
     "orders": {

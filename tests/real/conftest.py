@@ -32,7 +32,7 @@ from real_sets import (
 )
 
 from cxflow.settings import Settings
-from cxflow.store import schema
+from cxflow.warehouse import revisions
 
 
 @pytest.fixture(scope="session", params=EDITIONS)
@@ -55,7 +55,7 @@ def figure(edition: str) -> Figure:
 def empty_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file with the warehouse's tables, to be copied: to make them takes half as long as to load a slice."""
     file = tmp_path_factory.mktemp("empty") / "warehouse.duckdb"
-    schema.migrate(Settings.model_validate({"warehouse": {"url": f"duckdb:///{file}"}}))
+    revisions.migrate(Settings.model_validate({"warehouse": {"url": f"duckdb:///{file}"}}))
     return file
 
 

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from cxflow.cli.app import app
-from cxflow.store.tables import CANONICAL, metadata
+from cxflow.warehouse.tables import CANONICAL, metadata
 
 HERE = Path(__file__).parent
 VARIABLE = "CXFLOW_REAL_DATA"

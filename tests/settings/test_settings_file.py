@@ -14,7 +14,7 @@ from cxflow import flow
 from cxflow.connect import registry
 from cxflow.errors import ConfigError
 from cxflow.settings import Connection, Secret, Settings, load
-from cxflow.store import engine
+from cxflow.warehouse import transactions
 
 TOKEN = "swordfish-7001"
 POSTGRESQL = "[warehouse]\nurl = 'postgresql://host/cx'\n"
@@ -445,7 +445,7 @@ def test_paths_are_seen_from_the_projects_folder(write: Any, monkeypatch: pytest
     assert settings.folder == folder.resolve()
     assert settings.path("a/../b") == folder.resolve() / "b"
     assert settings.path("/c") == Path("/c")
-    assert engine.warehouse_url(settings).database == str(folder.resolve() / "warehouse.duckdb")
+    assert transactions.warehouse_url(settings).database == str(folder.resolve() / "warehouse.duckdb")
 
 
 def test_a_secret_names_one_place() -> None:

@@ -11,11 +11,11 @@ import pytest
 from trip_bench import Record, conformed
 
 from cxflow.errors import ConfigError, FatalError
+from cxflow.landing.prepared import Verdict
 from cxflow.model.stream import Stream
 from cxflow.settings import Quality, Settings, load
-from cxflow.store import tables
-from cxflow.store.prepared import Verdict
 from cxflow.validate import gate, suites
+from cxflow.warehouse import tables
 
 Judged = tuple[Verdict, dict[str, set[str]], dict[str, int]]
 """The verdict, `table.rule` by record, and how many rows of each table are to load."""

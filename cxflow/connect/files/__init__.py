@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cxflow.connect.connector import Connector
-from cxflow.connect.hookspecs import hookimpl
+from cxflow.hookspecs import hookimpl
 
 
 @hookimpl

@@ -18,8 +18,8 @@ from cxflow.connect.files.examined import Examined, examine
 from cxflow.connect.files.items import Items, origin_columns, with_origin
 from cxflow.connect.files.stream import FileStream
 from cxflow.connect.files.text import LocalFile, as_utf8, plainly_named, reading
+from cxflow.duck import literal, literals
 from cxflow.model.reading import Count, Query
-from cxflow.model.sql import literal, literals
 
 _DUCKDB_LINE_BYTES = 2_000_000
 """What DuckDB takes for a line's length unless told otherwise."""

@@ -24,9 +24,9 @@ import pyarrow as pa
 from cxflow.connect.files.items import Batches, Items, origin_columns
 from cxflow.connect.files.stream import FileStream
 from cxflow.connect.files.text import LocalFile, as_utf8, opened, plainly_named, reading
+from cxflow.duck import literal
 from cxflow.errors import SourceError
 from cxflow.model.reading import Count
-from cxflow.model.sql import literal
 
 _BLOCK_BYTES = 4 << 20
 _BOM = b"\xef\xbb\xbf"

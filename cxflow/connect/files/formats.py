@@ -16,8 +16,8 @@ from cxflow.connect.files import delimited, documents, lines, parquet, workbook
 from cxflow.connect.files.items import Format, Items
 from cxflow.connect.files.stream import FileFormat, FileStream
 from cxflow.connect.files.text import LocalFile
+from cxflow.duck import workbench
 from cxflow.errors import SourceError
-from cxflow.model.workbench import workbench
 
 _FORMATS: dict[FileFormat, Format] = {
     "csv": delimited.read,

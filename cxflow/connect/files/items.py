@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from cxflow.connect.files.stream import FileStream
 from cxflow.connect.files.text import LocalFile
+from cxflow.duck import literal, literals
 from cxflow.model.reading import Item, Page, Query, Reject
-from cxflow.model.sql import literal, literals
 
 Items = Generator[Item, None, None]
 Format = Callable[[FileStream, list[LocalFile], duckdb.DuckDBPyConnection, Path], Items]

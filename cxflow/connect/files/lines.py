@@ -20,9 +20,9 @@ import pyarrow as pa
 from cxflow.connect.files.items import Batches, Items, origin_columns, with_origin
 from cxflow.connect.files.stream import FileStream
 from cxflow.connect.files.text import LocalFile, as_utf8, opened, plainly_named, reading
+from cxflow.duck import identifier, literal, literals
 from cxflow.errors import ConfigError, SourceError
 from cxflow.model.reading import Count, Query
-from cxflow.model.sql import identifier, literal, literals
 
 _BLOCK_BYTES = 1 << 20
 _SCHEMA = pa.schema(

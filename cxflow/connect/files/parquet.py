@@ -12,9 +12,9 @@ from cxflow.connect.column_names import RESERVED
 from cxflow.connect.files.items import Items, with_origin
 from cxflow.connect.files.stream import FileStream
 from cxflow.connect.files.text import LocalFile, plainly_named, reading
+from cxflow.duck import identifier, literals
 from cxflow.errors import SourceError
 from cxflow.model.reading import Count, Query
-from cxflow.model.sql import identifier, literals
 
 
 def read(

@@ -13,18 +13,17 @@ import sqlalchemy as sa
 from pydantic import Field, field_validator
 
 from cxflow.connect.connector import Connector
-from cxflow.connect.hookspecs import hookimpl
 from cxflow.connect.sql import selection
 from cxflow.connect.sql.database import SourceDatabase
 from cxflow.connect.sql.opening import opened, parsed
 from cxflow.connect.sql.query import reading, varies
 from cxflow.connect.sql.row_tables import Partition, landing_select
 from cxflow.connect.sql.stream import SqlStream
+from cxflow.duck import literal, workbench
 from cxflow.errors import ConfigError, CxflowError, SourceError
+from cxflow.hookspecs import hookimpl
 from cxflow.model.reading import Count, Cursor, Query, Reading
-from cxflow.model.sql import literal
 from cxflow.model.window import Window
-from cxflow.model.workbench import workbench
 from cxflow.settings import Connection, Secret, nearest
 
 _SHOWN_CHARACTERS = 80

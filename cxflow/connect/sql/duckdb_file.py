@@ -16,9 +16,8 @@ import sqlalchemy as sa
 from cxflow import scratch
 from cxflow.connect.sql.database import SourceDatabase
 from cxflow.connect.sql.row_tables import Partition
+from cxflow.duck import literal, literals, settings_sql
 from cxflow.errors import ConfigError
-from cxflow.model.sql import literal, literals
-from cxflow.model.workbench import settings_sql
 
 
 class DuckdbFile(SourceDatabase):

@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 
 from cxflow.connect.column_names import unique_names
-from cxflow.model.sql import identifier
+from cxflow.duck import identifier
 
 _EXACT_IN_FLOAT = 1 << 53
 _MOST_DIGITS = 38

@@ -118,7 +118,7 @@ def test_one_number_that_differs_is_shown_and_ends_with_1(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, found: float, code: int
 ) -> None:
     monkeypatch.setattr("cxflow_demo.command._run", lambda *_: ([], [dataclasses.replace(NPS, found=found)]))
-    monkeypatch.setattr("cxflow.store.ledger.totals", lambda _: {})
+    monkeypatch.setattr("cxflow.warehouse.ledger.totals", lambda _: {})
     company = str(tmp_path / "demo")
     answer = CliRunner().invoke(app, ["demo", company, "--scale", "0.3"])
     assert answer.exit_code == code

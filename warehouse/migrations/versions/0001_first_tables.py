@@ -1,4 +1,4 @@
-"""The first tables. What each column holds is said in `cxflow/store/tables.py`."""
+"""The first tables. What each column holds is said in `cxflow/warehouse/tables.py`."""
 
 from __future__ import annotations
 

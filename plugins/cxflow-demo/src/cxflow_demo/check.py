@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from cxflow.kpis import read
 from cxflow.kpis.periods import BEGINNING
 from cxflow.settings import Settings
-from cxflow.store import engine, tables
+from cxflow.warehouse import tables, transactions
 
 TOLERANCE = 1e-6
 """Relative difference of a KPI's value that is rounding."""
@@ -68,7 +68,7 @@ def _records(settings: Settings, live: Mapping[str, int]) -> Iterator[Fact]:
         .where(~t.is_deleted)
         .group_by(t.source_system, t.source_object)
     )
-    with engine.reading(settings) as warehouse:
+    with transactions.reading(settings) as warehouse:
         found = {f"{system}.{stream}": int(count) for system, stream, count in warehouse.execute(query)}
     for place in sorted({*live, *found}):
         yield Fact("records", place, live.get(place, 0), found.get(place, 0))
@@ -77,7 +77,7 @@ def _records(settings: Settings, live: Mapping[str, int]) -> Iterator[Fact]:
 def _customers(settings: Settings, expected: int) -> Fact:
     t = tables.customer
     query = sa.select(sa.func.count()).select_from(t).where(t.c.merged_into_id.is_(None))
-    with engine.reading(settings) as warehouse:
+    with transactions.reading(settings) as warehouse:
         return Fact("customers", "all", expected, int(warehouse.scalar(query) or 0))
 
 
@@ -89,7 +89,7 @@ def _refused(settings: Settings, refused: Mapping[str, Mapping[str, int]]) -> It
     query = sa.select(t.source_system, t.source_object, t.rule, sa.func.count(record.distinct())).group_by(
         t.source_system, t.source_object, t.rule
     )
-    with engine.reading(settings) as warehouse:
+    with transactions.reading(settings) as warehouse:
         found = {
             (f"{system}.{stream}", rule): int(count)
             for system, stream, rule, count in warehouse.execute(query)
@@ -100,7 +100,7 @@ def _refused(settings: Settings, refused: Mapping[str, Mapping[str, int]]) -> It
 
 
 def _kpis(settings: Settings, kpis: list[dict[str, Any]]) -> Iterator[Fact]:
-    with engine.reading(settings) as warehouse:
+    with transactions.reading(settings) as warehouse:
         cuts = {(kpi["grain"], kpi["dimension"]) for kpi in kpis}
         found = {
             (value.kpi, value.grain, value.period_start, value.dimension, value.dimension_value): value

@@ -49,7 +49,7 @@ def demo(
     """Run three months of an invented company through Airflow's DAGs, and compare the end with the truth."""
     from cxflow import settings as configuration
     from cxflow.airflow import home
-    from cxflow.store import engine
+    from cxflow.warehouse import transactions
 
     from cxflow_demo import comparison
 
@@ -63,7 +63,7 @@ def demo(
         with contextlib.redirect_stdout(sys.stderr):
             early, late = _run(call, settings, truth, keep, step)
     agrees = all(fact.agrees for fact in (*early, *late))
-    database = engine.warehouse_url(settings).database
+    database = transactions.warehouse_url(settings).database
     call.out.report(
         {
             "folder": str(settings.folder),
@@ -121,11 +121,11 @@ def _run(
 ) -> tuple[list[Fact], list[Fact]]:
     """The history in one backfill, then each day as its scheduled run; compared with the truth after both."""
     from cxflow.airflow.local_run import LocalAirflow
-    from cxflow.store import schema
+    from cxflow.warehouse import revisions
 
     from cxflow_demo.check import facts
 
-    schema.ensure(settings)
+    revisions.ensure(settings)
     step("waking Airflow")
     airflow = LocalAirflow(settings.folder)
     zone = ZoneInfo(truth["reporting_timezone"])

@@ -7,7 +7,7 @@ from typing import Any
 
 from cxflow import Settings, table
 from cxflow.cli.outcome import counts_table
-from cxflow.store import ledger
+from cxflow.warehouse import ledger
 
 from cxflow_demo.check import Fact
 

@@ -1,0 +1,32 @@
+"""`cxflow up`: a whole Airflow over the project, on this machine."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cxflow.cli.call import Call, command
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    command(app, rich_help_panel="Load")(up)
+
+
+def up(
+    call: Call,
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Where its web pages are, on 127.0.0.1.")
+    ] = 8080,
+) -> None:
+    """Run Airflow over the project until Ctrl-C: scheduler, web pages, the project's DAGs."""
+    from cxflow.airflow import home, standalone
+    from cxflow.warehouse import revisions
+
+    folder = call.settings.folder
+    home.require_airflow()
+    revisions.ensure(call.settings)
+    code = standalone.up(folder, port, call.out.note)
+    if code:
+        raise typer.Exit(code)

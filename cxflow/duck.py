@@ -1,0 +1,67 @@
+"""How cxflow opens DuckDB for its own work, and quotes names and values for the SQL it writes.
+
+Times are in UTC, memory is bounded, and what does not fit goes to disk. The memory limit belongs to the machine, not
+to the project: it comes from the environment variable `CXFLOW_MEMORY_LIMIT`, written as DuckDB writes it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from cxflow import scratch
+from cxflow.errors import ConfigError
+
+MEMORY_VARIABLE = "CXFLOW_MEMORY_LIMIT"
+DEFAULT_MEMORY = "400MB"
+"""Of DuckDB alone. Python, Great Expectations and the drivers take about as much: together they stay under 1 GB."""
+
+
+@contextmanager
+def workbench(path: Path | None = None, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB file, open for the block, or a database in memory, which spills into a folder of its own."""
+    if path is None:
+        with scratch.folder("spill") as spill, duckdb.connect() as database:
+            database.execute(f"{settings_sql()}; SET temp_directory = {literal(str(spill))}")
+            yield database
+        return
+    with duckdb.connect(str(path), read_only=read_only) as database:
+        database.execute(settings_sql())
+        yield database
+
+
+def settings_sql() -> str:
+    """What every DuckDB connection of cxflow begins with."""
+    return f"SET TimeZone = 'UTC'; SET memory_limit = {literal(memory_limit())}"
+
+
+def memory_limit() -> str:
+    """How much memory DuckDB may take, as it writes it. Raises ConfigError where the variable says no amount."""
+    limit = os.environ.get(MEMORY_VARIABLE, DEFAULT_MEMORY).strip()
+    if not re.fullmatch(r"(?=.*[1-9])\d+(\.\d+)?\s*[KMGT]i?B", limit, re.IGNORECASE):
+        raise ConfigError(
+            f"the environment variable {MEMORY_VARIABLE} is no amount of memory: {limit!r}",
+            value=MEMORY_VARIABLE,
+            fix=f"such as {DEFAULT_MEMORY}, or leave it unset",
+        )
+    return limit
+
+
+def literal(text: str) -> str:
+    """A text as a SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """A name as a SQL identifier, whatever characters it holds."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literals(texts: list[str] | tuple[str, ...]) -> str:
+    """Texts as a SQL list."""
+    return "[" + ", ".join(literal(text) for text in texts) + "]"

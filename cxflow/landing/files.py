@@ -1,0 +1,375 @@
+"""The files of a raw batch, in its folder: written by `BatchWriter`, read back as DuckDB relations. Used by `landing`,
+which brings such folders into the landing zone, and by whoever reads a batch there.
+
+A raw batch has one of two layouts: `json`, one text column `_payload` with each record as it came; or
+`columns`, the source's own columns. Both carry `_origin` and `_received_at`. A record's place gives it its number
+`_row`: from 1, first the parts in their order, then what could not be read. It is not written, so that several
+threads can write a part.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, Literal
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cxflow.duck import literal, literals, workbench
+from cxflow.errors import CountError, FatalError
+from cxflow.model.reading import Count, Item, Page, Query, Reject
+
+_GROUP_RECORDS = 40_960
+"""Records that a thread of DuckDB compresses at a time: a third of its default, of which the threads of a small machine
+wait for each other."""
+
+_REJECT_SCHEMA = pa.schema(
+    [
+        ("_origin", pa.string()),
+        ("_received_at", pa.timestamp("us", tz="UTC")),
+        ("reason", pa.string()),
+        ("payload", pa.string()),
+        ("raw", pa.binary()),
+    ]
+)
+"""`raw` holds the bytes of a payload that is not text."""
+_HELD_REJECT_BYTES = 8 << 20
+_REJECT_OVERHEAD_BYTES = 200
+_MOST_COLUMNS = 400
+"""That DuckDB writes as Parquet."""
+_WIDE_RECORDS = 1_000
+"""In memory at a time of a table with more."""
+_GROUP_BYTES = 1 << 28
+"""Of records that DuckDB may hold at a time: as if every one were as long as the longest."""
+
+Layout = Literal["json", "columns"]
+
+_JSON_SCHEMA = pa.schema(
+    [
+        ("_payload", pa.string()),
+        ("_origin", pa.string()),
+        ("_received_at", pa.timestamp("us", tz="UTC")),
+    ]
+)
+
+
+class BatchWriter:
+    """A batch being written, item by item."""
+
+    def __init__(self, folder: Path, limit: int | None = None) -> None:
+        self.folder = folder
+        """The scratch folder with its Parquet files."""
+        self.limit = limit
+        """So many records are enough: for who wants to see what they are like."""
+        self._rows = 0
+        self._malformed = 0
+        self._page_part: pq.ParquetWriter | None = None
+        self._rejects: list[tuple[str, datetime, Reject]] = []
+        self._reject_bytes = 0
+        self.without_records: list[str] = []
+        """Origins that were read and have no record, where that is worth a remark."""
+        self._counts: dict[str, int] = {}
+        self._places: dict[str, str] = {}
+        self.layout: Layout | None = None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the limit is reached."""
+        return self.limit is not None and self._rows >= self.limit
+
+    def land(self, item: Item) -> None:
+        """Land what a connector has yielded."""
+        match item:
+            case Page():
+                self._land_page(item)
+            case Query():
+                item.landed = self._land_query(item)
+            case Count():
+                self._keep_count(item)
+
+    def close(self) -> None:
+        """Finish the files: nothing more comes."""
+        self._close_page_part()
+        self._flush_rejects()
+
+    @property
+    def rows(self) -> int:
+        """Records landed so far, the malformed among them."""
+        return self._rows
+
+    @property
+    def malformed_rows(self) -> int:
+        """Those that could not be read as a record."""
+        return self._malformed
+
+    @property
+    def witnessed(self) -> int | None:
+        """Records by the independent counts, where each origin has one; None where none was given."""
+        return sum(self._counts.values()) if self._counts else None
+
+    def _keep_count(self, count: Count) -> None:
+        if count.remark_none and not count.records:
+            self.without_records.append(count.origin)
+        self._counts[count.origin] = self._counts.get(count.origin, 0) + count.records
+        self._places[count.origin] = count.place
+
+    def verify(self) -> None:
+        """Compare what lies in the Parquet files with the independent counts.
+
+        Raises CountError, with both numbers and the place, where they differ. A batch that was ended by its limit
+        is not compared.
+        """
+        if not self._counts or self.limit is not None:
+            return
+        files = sorted(self.folder.glob("*.parquet"))
+        landed: dict[str, int] = {}
+        if files:
+            with workbench() as database:
+                rows = database.execute(
+                    f"SELECT _origin, count(*) FROM read_parquet({literals([str(file) for file in files])}, "
+                    "union_by_name = true, hive_partitioning = false) GROUP BY _origin"
+                ).fetchall()
+            landed = {origin: int(count) for origin, count in rows}
+        for origin, count in self._counts.items():
+            if landed.get(origin, 0) != count:
+                place = f" ({self._places[origin]})" if self._places[origin] else ""
+                raise CountError(
+                    f"{origin}{place} holds {count:,} records by an independent count, and "
+                    f"{landed.get(origin, 0):,} were read: nothing of it was landed",
+                    value=origin,
+                    fix="run again if it was being written meanwhile; otherwise please report it",
+                )
+
+    def _land_page(self, page: Page) -> None:
+        if records := page.records[: self._wanted]:
+            self._keep_layout("json")
+            count = len(records)
+            table = pa.table(
+                {
+                    "_payload": [_as_json(item) for item in records],
+                    "_origin": [page.origin] * count,
+                    "_received_at": pa.array([page.received_at] * count, pa.timestamp("us", tz="UTC")),
+                },
+                schema=_JSON_SCHEMA,
+            )
+            if self._page_part is None:
+                self._page_part = pq.ParquetWriter(self._next_part(), _JSON_SCHEMA, compression="zstd")
+            self._page_part.write_table(table)
+            self._rows += count
+        for reject in page.rejects:
+            self._rejects.append((page.origin, page.received_at, reject))
+            self._reject_bytes += len(reject.payload) + _REJECT_OVERHEAD_BYTES
+            if self._reject_bytes > _HELD_REJECT_BYTES:
+                self._flush_rejects()
+
+    def _land_query(self, query: Query) -> int:
+        """DuckDB itself writes the Parquet file, unless its records are very wide or very long."""
+        self._close_page_part()
+        database, sql = query.database, query.sql
+        if query.of_rejects:
+            path = self._next_malformed()
+            count = self._copy(database, sql, path, _GROUP_RECORDS)
+            if count == 0:
+                path.unlink()
+            self._rows += count
+            self._malformed += count
+            return count
+        columns = [row[0] for row in database.execute(f"DESCRIBE {sql}").fetchall()]
+        self._keep_layout("json" if "_payload" in columns else "columns")
+        if self.limit is not None:
+            sql = f"SELECT * FROM ({sql}) LIMIT {self._wanted}"
+        records = _WIDE_RECORDS if len(columns) > _MOST_COLUMNS else _GROUP_RECORDS
+        records = max(min(records, _GROUP_BYTES // max(query.record_bytes, 1)), 1)
+        count = self._copy(database, sql, self._next_part(), records)
+        self._rows += count
+        return count
+
+    def _close_page_part(self) -> None:
+        if self._page_part is not None:
+            self._page_part.close()
+            self._page_part = None
+
+    def _flush_rejects(self) -> None:
+        if not self._rejects:
+            return
+        texts = [_as_text(reject.payload) for _, _, reject in self._rejects]
+        table = pa.table(
+            {
+                "_origin": [origin for origin, _, _ in self._rejects],
+                "_received_at": [received_at for _, received_at, _ in self._rejects],
+                "reason": [reject.reason for _, _, reject in self._rejects],
+                "payload": [text for text, _ in texts],
+                "raw": [raw for _, raw in texts],
+            },
+            schema=_REJECT_SCHEMA,
+        )
+        pq.write_table(table, self._next_malformed(), compression="zstd")
+        self._rows += len(self._rejects)
+        self._malformed += len(self._rejects)
+        self._rejects, self._reject_bytes = [], 0
+
+    @property
+    def _wanted(self) -> int | None:
+        # Malformed records count, and may be more than were wanted.
+        return None if self.limit is None else max(self.limit - self._rows, 0)
+
+    def _copy(self, database: duckdb.DuckDBPyConnection, sql: str, path: Path, records: int) -> int:
+        try:
+            if records < _GROUP_RECORDS:
+                return _copy_by_arrow(database, sql, path, records)
+            row = database.execute(
+                f"COPY ({sql}) TO {literal(str(path))} "
+                f"(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE {_GROUP_RECORDS})"
+            ).fetchone()
+        except duckdb.Error:
+            path.unlink(missing_ok=True)  # what was written of it is no part of the batch
+            raise
+        return int(row[0]) if row else 0
+
+    def _keep_layout(self, layout: Layout) -> None:
+        if self.layout not in (None, layout):
+            raise FatalError("a connector landed both JSON records and columns in one batch")
+        self.layout = layout
+
+    def _next_malformed(self) -> Path:
+        return self.folder / f"malformed-{len(list(self.folder.glob('malformed-*'))):04d}.parquet"
+
+    def _next_part(self) -> Path:
+        return self.folder / f"part-{len(list(self.folder.glob('part-*'))):04d}.parquet"
+
+
+_DUCKDB_KINDS: dict[str, type[duckdb.Error]] = {
+    "Invalid Input Error": duckdb.InvalidInputException,
+    "Out of Memory Error": duckdb.OutOfMemoryException,
+}
+
+
+def _copy_by_arrow(database: duckdb.DuckDBPyConnection, sql: str, path: Path, records: int) -> int:
+    """Write so many records at a time. DuckDB's own writer would hold a gigabyte of a table with thousands of columns,
+    or of records of megabytes."""
+    database.execute("SET threads = 1")  # each holds rows
+    batches = database.execute(sql).to_arrow_reader(records)
+    count = 0
+    with pq.ParquetWriter(path, batches.schema, compression="zstd", compression_level=1) as writer:
+        try:
+            for batch in batches:
+                writer.write_batch(batch)
+                count += batch.num_rows
+        except OSError as problem:
+            # Arrow passes on what DuckDB says, and forgets what kind of error it was.
+            kinds = (kind for words, kind in _DUCKDB_KINDS.items() if str(problem).startswith(words))
+            if kind := next(kinds, None):
+                raise kind(str(problem)) from None
+            raise
+        finally:
+            database.execute("RESET threads")
+    return count
+
+
+def _as_text(payload: str | bytes) -> tuple[str, bytes | None]:
+    """A payload as text and, where that is not all there is to it, as bytes."""
+    if isinstance(payload, str):
+        return payload.encode("utf-8", "backslashreplace").decode(), None
+    try:
+        return payload.decode(), None
+    except UnicodeDecodeError:
+        return payload.decode("utf-8", "backslashreplace"), payload
+
+
+def _as_json(record: Mapping[str, Any]) -> str:
+    """A record as JSON that DuckDB reads: numbers that are none (NaN, infinity) as text, which a cast refuses
+    with its reason; halves of a character as U+FFFD."""
+    try:
+        text = json.dumps(record, ensure_ascii=False, allow_nan=False, default=_text)
+    except ValueError:
+        text = json.dumps(_finite(record), ensure_ascii=False, allow_nan=False, default=_text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def _text(value: object) -> str:
+    """JSON has no times: they land in ISO 8601."""
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """File name to SHA-256, of a scratch folder's Parquet files."""
+    sums = {}
+    for item in sorted(folder.glob("*.parquet")):
+        with item.open("rb") as file:
+            sums[item.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return sums
+
+
+def records_in(folder: Path) -> str:
+    """The DuckDB relation of a landed batch's records, from the folder of its local copy."""
+    return numbered(parts_in(folder), 0)
+
+
+def malformed_in(folder: Path) -> str:
+    """Likewise of what could not be read as a record."""
+    return numbered(sorted(folder.glob("malformed-*.parquet")), sum(map(count_in, parts_in(folder))))
+
+
+def parts_in(folder: Path) -> list[Path]:
+    """The files with records, in their order."""
+    return sorted(folder.glob("part-*.parquet"))
+
+
+def count_in(part: Path) -> int:
+    """How many records a part has."""
+    return int(pq.read_metadata(part).num_rows)
+
+
+def numbered(parts: list[Path], before: int) -> str:
+    """The relation of some parts in their order, with `_row`; `before` is the number of records before them."""
+    counts = [before, *map(count_in, parts[:-1])]
+    row = f"({list(accumulate(counts))}[file_index::BIGINT + 1] + file_row_number + 1)::BIGINT AS _row"
+    files = literals([str(part) for part in parts])
+    return f"(SELECT *, {row} FROM read_parquet({files}, union_by_name = true, hive_partitioning = false))"
+
+
+def lacking(folder: Path, known: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Where the origins of a batch differ: raw column to the origins that lack it.
+
+    They are looked at in the order of their delivery. A column is lacked by those that follow one which had it,
+    a `known` one by any: before it first appeared it was not missing.
+    """
+    # DuckDB unites columns whose names differ in case only.
+    had = {path: {name.lower(): name for name in pq.read_schema(path).names} for path in parts_in(folder)}
+    if len({frozenset(columns) for columns in had.values()}) < 2:
+        return {}
+    with workbench() as database:
+        origins = [
+            (received_at, origin, path)
+            for path in had
+            for origin, received_at in database.execute(
+                "SELECT _origin, epoch_us(min(_received_at)) "
+                f"FROM read_parquet({literal(str(path))}, hive_partitioning = false) GROUP BY _origin"
+            ).fetchall()
+        ]
+    seen = {name.lower(): name for name in known}
+    found: dict[str, list[str]] = {}
+    for _, origin, path in sorted(origins):
+        for key in seen.keys() - had[path].keys():
+            found.setdefault(seen[key], []).append(origin)
+        seen = had[path] | seen
+    return {name: tuple(lack) for name, lack in sorted(found.items())}

@@ -1,0 +1,125 @@
+"""The raw schema of a stream: its columns, nested as they are, and how two of them differ.
+
+It is JSON: `"VARCHAR"` for a plain JSON value, `"NULL"` where only nulls were seen, a database type for a typed column,
+an object for an object and a one-element list for a list.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+RawSchema = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How a schema differs from the one known: dotted column names."""
+
+    new: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    retyped: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, list[str]]:
+        """Only what there is."""
+        parts = {"new": self.new, "missing": self.missing, "retyped": self.retyped}
+        return {name: list(columns) for name, columns in parts.items() if columns}
+
+
+def differences(known: RawSchema, seen: RawSchema, prefix: str = "") -> Drift:
+    """What `seen` adds, lacks and shows in another form. Nothing is known of a stream's first batch."""
+    if not known and not prefix:
+        return Drift()
+    new: list[str] = []
+    missing: list[str] = []
+    retyped: list[str] = []
+    for name in {**known, **seen}:
+        path = f"{prefix}{name}"
+        if name not in known:
+            new.append(path)
+        elif name not in seen:
+            missing.append(path)
+        else:
+            before, after = known[name], seen[name]
+            while isinstance(before, list) and isinstance(after, list):
+                before, after = before[0], after[0]
+            if "NULL" in (before, after):
+                continue
+            if isinstance(before, dict) and isinstance(after, dict):
+                inner = differences(before, after, f"{path}.")
+                new += inner.new
+                retyped += inner.retyped
+                # Absent inner keys are how JSON says null: only whole columns count as missing.
+            elif _form(before) != _form(after):
+                retyped.append(path)
+    return Drift(tuple(new), tuple(missing), tuple(retyped))
+
+
+def merge(known: RawSchema, seen: RawSchema) -> RawSchema:
+    """A schema that holds both; where they disagree the newer form is kept."""
+    merged = dict(known)
+    for name, value in seen.items():
+        merged[name] = _merge(merged[name], value) if name in merged else value
+    return merged
+
+
+def _merge(known: Any, seen: Any) -> Any:
+    if known == "NULL":
+        return seen
+    if seen == "NULL":
+        return known
+    if isinstance(known, dict) and isinstance(seen, dict):
+        return merge(known, seen)
+    if isinstance(known, list) and isinstance(seen, list):
+        return [_merge(known[0], seen[0])]
+    return seen
+
+
+def _form(value: Any) -> str:
+    """Object, list or plain; a database's plain types are alike, as are the texts and numbers of JSON."""
+    if isinstance(value, list) or str(value).endswith("]"):
+        return "list"
+    return "object" if isinstance(value, dict) or str(value).startswith(("STRUCT(", "MAP(")) else "plain"
+
+
+def names(schema: RawSchema, prefix: str = "") -> list[str]:
+    """All dotted names in a schema."""
+    found = []
+    for name, value in schema.items():
+        found.append(f"{prefix}{name}")
+        if isinstance(value, dict):
+            found += names(value, f"{prefix}{name}.")
+    return found
+
+
+def with_absent(schema: RawSchema, absent: tuple[str, ...]) -> RawSchema:
+    """The schema with further dotted names, as plain values, where it lacks them."""
+    result: RawSchema = json.loads(json.dumps(schema))
+    for path in absent:
+        at = result
+        *parents, last = path.split(".")
+        for parent in parents:
+            if at.get(parent) == "NULL":  # met, but never with a value
+                at[parent] = {}
+            inner = at.setdefault(parent, {})
+            at = inner if isinstance(inner, dict) else {}
+        at.setdefault(last, "VARCHAR")
+    return result
+
+
+def as_structure(schema: RawSchema) -> str:
+    """The schema as the structure that `from_json` takes. Of names that differ only in case, which SQL cannot
+    tell apart, the one met first."""
+    return json.dumps(_structure(schema))
+
+
+def _structure(value: Any) -> Any:
+    if isinstance(value, dict):
+        # An object met only empty has no keys that could be read: keep its text.
+        first = {key.lower(): key for key in reversed(value)}
+        told_apart = {key: value[key] for key in reversed(first.values())}
+        return {key: _structure(item) for key, item in told_apart.items()} if value else "VARCHAR"
+    if isinstance(value, list):
+        return [_structure(value[0])]
+    return "VARCHAR"

@@ -1,0 +1,174 @@
+"""Reads and writes the books: cursors, the ledger of loads, what was stopped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from cxflow.model import raw_schema
+from cxflow.model.batch import BatchRef, Counts
+from cxflow.model.window import Window
+from cxflow.settings import Settings
+from cxflow.warehouse import locks, revisions, transactions
+from cxflow.warehouse.tables import load_run, stream_state
+
+
+def cursor(settings: Settings, connection: str, stream: str) -> dict[str, Any]:
+    """What the stream's connector remembered of its last scheduled run; {} before the first."""
+    row = _state(settings, connection, stream)
+    return dict(json.loads(row.cursor)) if row else {}
+
+
+def position(settings: Settings, connection: str, stream: str) -> datetime | None:
+    """The instant before which everything known is loaded; None before the first scheduled run.
+
+    One that lies in the future was set by a clock that ran ahead. What has changed since then would lie before
+    it and never be read: then it is the start of the first window that reached into the future.
+    """
+    row, now = _state(settings, connection, stream), datetime.now(UTC)
+    if row is None or row.position is None or row.position <= now:
+        return row.position if row else None
+    ran_ahead = (
+        sa.select(load_run.c.window_start)
+        .where(
+            load_run.c.source_system == connection,
+            load_run.c.source_object == stream,
+            load_run.c.status == "loaded",
+            load_run.c.mode == "scheduled",
+            load_run.c.window_end > now,
+        )
+        .order_by(load_run.c.window_end)
+        .limit(1)
+    )
+    with transactions.reading(settings) as warehouse:
+        start: datetime | None = warehouse.scalar(ran_ahead)
+        return start
+
+
+def raw_columns(settings: Settings, connection: str, stream: str) -> raw_schema.RawSchema:
+    """The raw shape that the stream has shown so far."""
+    row = _state(settings, connection, stream)
+    return dict(json.loads(row.raw_columns)) if row else {}
+
+
+def _state(settings: Settings, connection: str, stream: str) -> sa.Row[Any] | None:
+    with transactions.reading(settings) as warehouse:
+        revisions.require_revision(warehouse)
+        return warehouse.execute(
+            sa.select(stream_state).where(
+                stream_state.c.source_system == connection, stream_state.c.source_object == stream
+            )
+        ).first()
+
+
+def states(settings: Settings, connection: str | None = None) -> Sequence[sa.RowMapping]:
+    """All cursors, by connection and stream."""
+    query = sa.select(stream_state).order_by(stream_state.c.source_system, stream_state.c.source_object)
+    if connection:
+        query = query.where(stream_state.c.source_system == connection)
+    with transactions.reading(settings) as warehouse:
+        revisions.require(warehouse)
+        return warehouse.execute(query).mappings().all()
+
+
+def forget(settings: Settings, connection: str, stream: str | None = None) -> int:
+    """Drop cursors, so that the next scheduled run begins anew; returns how many. Loaded data stays."""
+    chosen = stream_state.c.source_system == connection
+    if stream:
+        chosen &= stream_state.c.source_object == stream
+
+    def work(warehouse: sa.Connection) -> int:
+        revisions.require(warehouse)
+        names = sa.select(stream_state.c.source_object).where(chosen).order_by(stream_state.c.source_object)
+        found = list(warehouse.scalars(names))
+        # A running load writes its cursor when it ends; wait for that, so that it is dropped as well.
+        for name in found:
+            locks.stream(warehouse, connection, name)
+        warehouse.execute(sa.delete(stream_state).where(chosen))
+        return len(found)
+
+    return transactions.committed(settings, work)
+
+
+def keep_state(
+    warehouse: sa.Connection,
+    batch: BatchRef,
+    next_cursor: dict[str, Any],
+    window: Window,
+    raw: raw_schema.RawSchema,
+    now: datetime,
+) -> None:
+    """Write the stream's state in the load's own transaction.
+
+    A scheduled batch moves the cursor, unless a later one has moved it further; any batch adds to the raw shape
+    that is known.
+    """
+    here = (stream_state.c.source_system == batch.connection) & (stream_state.c.source_object == batch.stream)
+    known = warehouse.execute(sa.select(stream_state).where(here)).first()
+    scheduled = batch.mode == "scheduled"
+    # A position in the future was set by a clock that ran ahead.
+    moves = scheduled and (
+        known is None or known.position is None or known.position <= window.end or known.position > now
+    )
+    if known is None:
+        state = {
+            "cursor": json.dumps(next_cursor if moves else {}),
+            "position": window.end if moves else None,
+        }
+    elif moves:
+        state = {"cursor": json.dumps(next_cursor), "position": window.end}
+    else:
+        state = {"cursor": known.cursor, "position": known.position}
+    warehouse.execute(sa.delete(stream_state).where(here))
+    warehouse.execute(
+        sa.insert(stream_state).values(
+            source_system=batch.connection,
+            source_object=batch.stream,
+            # Another batch may have been loaded since this one was prepared.
+            raw_columns=json.dumps(raw_schema.merge(json.loads(known.raw_columns), raw) if known else raw),
+            run_id=batch.batch_id,
+            updated_at=now,
+            **state,
+        )
+    )
+
+
+def loaded(warehouse: sa.Connection, batch: BatchRef) -> sa.Row[Any] | None:
+    """The ledger's row of a batch that was loaded already."""
+    return warehouse.execute(
+        sa.select(load_run).where(load_run.c.batch_id == batch.batch_id, load_run.c.status == "loaded")
+    ).first()
+
+
+def counts_of(row: Any) -> Counts:
+    """The books of a ledger row."""
+    return Counts(**{name: int(getattr(row, name)) for name in asdict(Counts())})
+
+
+def runs(settings: Settings, connection: str | None = None, limit: int = 50) -> Sequence[sa.RowMapping]:
+    """The latest loads, newest first."""
+    query = sa.select(load_run).order_by(load_run.c.started_at.desc()).limit(limit)
+    if connection:
+        query = query.where(load_run.c.source_system == connection)
+    with transactions.reading(settings) as warehouse:
+        revisions.require(warehouse)
+        return warehouse.execute(query).mappings().all()
+
+
+def totals(settings: Settings) -> dict[tuple[str, str], Counts]:
+    """The books of everything loaded, by connection and stream."""
+    columns = [sa.func.sum(load_run.c[name]).label(name) for name in asdict(Counts())]
+    query = (
+        sa.select(load_run.c.source_system, load_run.c.source_object, *columns)
+        .where(load_run.c.status == "loaded")
+        .group_by(load_run.c.source_system, load_run.c.source_object)
+        .order_by(load_run.c.source_system, load_run.c.source_object)
+    )
+    with transactions.reading(settings) as warehouse:
+        revisions.require(warehouse)
+        return {(row.source_system, row.source_object): counts_of(row) for row in warehouse.execute(query)}

@@ -1,0 +1,175 @@
+"""PostgreSQL's roles and rights: the SQL of a role that reads some relations of a schema, and does nothing else.
+
+What counts is what a role can do in the end, through PUBLIC, through roles that it belongs to, and as what it may
+`SET ROLE` to: the questions below ask for that, not for what was granted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from cxflow.duck import identifier
+
+
+class Readers(NamedTuple):
+    """A role, and what it is to read of a schema's relations."""
+
+    role: str
+    schema: str
+    relations: Sequence[str]
+    """All tables and views of cxflow."""
+    readable: Sequence[str]
+    """Those among them that the role may read."""
+
+
+_MAY = "pg_has_role(CAST(:role AS name), r.oid, 'MEMBER')"
+"""The roles `r` whose rights the role has, or can take: itself first."""
+
+_SCHEMA = "(SELECT oid FROM pg_namespace WHERE nspname = current_schema())"
+
+_ROLE = "(SELECT oid FROM pg_roles WHERE rolname = CAST(:role AS name))"
+
+_POWERS = sa.text(
+    "SELECT r.rolname, CASE WHEN r.rolsuper THEN 'is a superuser' "
+    "WHEN r.rolcreaterole OR r.rolcreatedb THEN 'may create roles or databases' "
+    "WHEN r.rolreplication OR r.rolbypassrls THEN 'may replicate or pass by row security' "
+    f"ELSE 'owns what it is to read' END FROM pg_roles AS r WHERE {_MAY} "
+    "AND (r.rolsuper OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication OR r.rolbypassrls "
+    "OR r.rolname = current_user "
+    f"OR r.oid IN (SELECT relowner FROM pg_class WHERE relnamespace = {_SCHEMA} "
+    "AND relname = ANY(:relations)) "
+    "OR r.oid IN (SELECT nspowner FROM pg_namespace WHERE nspname = current_schema()) "
+    "OR r.oid IN (SELECT datdba FROM pg_database WHERE datname = current_database())) "
+    "ORDER BY r.rolname <> CAST(:role AS name), NOT r.rolsuper, r.rolname LIMIT 1"
+)
+
+_EXCESS = sa.text(
+    "SELECT r.rolname, 'ALL', 'TABLE ' || c.relname FROM pg_roles AS r CROSS JOIN pg_class AS c "
+    f"WHERE {_MAY} AND c.relnamespace = {_SCHEMA} AND c.relname = ANY(:relations) "
+    "AND (has_table_privilege(r.oid, c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER') "
+    "OR has_any_column_privilege(r.oid, c.oid, 'INSERT, UPDATE, REFERENCES') "
+    "OR (NOT c.relname = ANY(:readable) AND has_any_column_privilege(r.oid, c.oid, 'SELECT'))) "
+    "UNION ALL SELECT r.rolname, 'CREATE', 'SCHEMA ' || current_schema() FROM pg_roles AS r "
+    f"WHERE {_MAY} AND has_schema_privilege(r.oid, current_schema(), 'CREATE') "
+    "UNION ALL SELECT r.rolname, 'CREATE', 'DATABASE ' || current_database() FROM pg_roles AS r "
+    f"WHERE {_MAY} AND has_database_privilege(r.oid, current_database(), 'CREATE')"
+)
+
+_LACKS = sa.text(
+    "SELECT c.relname FROM pg_class AS c "
+    f"WHERE c.relnamespace = {_SCHEMA} AND c.relname = ANY(:readable) "
+    "AND NOT has_table_privilege(CAST(:role AS name), c.oid, 'SELECT') "
+    "UNION ALL SELECT 'anything of the schema ' || current_schema() "
+    "WHERE NOT has_schema_privilege(CAST(:role AS name), current_schema(), 'USAGE') ORDER BY 1"
+)
+
+
+_WANTED = (
+    "SELECT relname AS at, 'SELECT' AS what FROM unnest(CAST(:readable AS name[])) AS readable (relname) "
+    "UNION ALL SELECT current_schema(), 'USAGE'"
+)
+_GIVEN = (
+    "SELECT c.relname AS at, a.privilege_type || CASE WHEN a.is_grantable THEN '*' ELSE '' END AS what "
+    "FROM pg_class AS c, aclexplode(c.relacl) AS a "
+    f"WHERE c.relnamespace = {_SCHEMA} AND c.relname = ANY(:relations) AND a.grantee IN (0, {_ROLE}) "
+    # To PUBLIC a schema may stay open: what is in it is not.
+    "UNION ALL SELECT n.nspname, a.privilege_type || CASE WHEN a.is_grantable THEN '*' ELSE '' END "
+    f"FROM pg_namespace AS n, aclexplode(n.nspacl) AS a WHERE n.oid = {_SCHEMA} AND a.grantee = {_ROLE} "
+    "UNION ALL SELECT c.relname || '.' || t.attname, a.privilege_type "
+    "FROM pg_class AS c JOIN pg_attribute AS t ON t.attrelid = c.oid, aclexplode(t.attacl) AS a "
+    f"WHERE c.relnamespace = {_SCHEMA} AND c.relname = ANY(:relations) AND a.grantee IN (0, {_ROLE}) "
+    "UNION ALL SELECT 'later', a.privilege_type FROM pg_default_acl AS d, aclexplode(d.defaclacl) AS a "
+    "WHERE d.defaclobjtype = 'r' AND d.defaclrole = CAST(current_user AS regrole) "
+    f"AND d.defaclnamespace IN (0, {_SCHEMA}) AND a.grantee = {_ROLE}"
+)
+_DIFFERENCES = sa.text(
+    f"WITH wanted AS ({_WANTED}), given AS ({_GIVEN}) SELECT count(*) FROM ("
+    "(SELECT * FROM wanted EXCEPT SELECT * FROM given) UNION ALL "
+    "(SELECT * FROM given EXCEPT SELECT * FROM wanted)) AS differences"
+)
+
+
+def current_schema(connection: sa.Connection) -> str:
+    """The schema that names without one stand for."""
+    return str(connection.scalar(sa.text("SELECT current_schema()")))
+
+
+def is_there(connection: sa.Connection, role: str) -> bool:
+    """Whether the server knows the role."""
+    query = sa.text("SELECT count(*) FROM pg_roles WHERE rolname = :role")
+    return bool(connection.scalar(query, {"role": role}))
+
+
+def may_create_roles(connection: sa.Connection) -> bool:
+    """Whether the connection's user does."""
+    return bool(
+        connection.scalar(
+            sa.text("SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user")
+        )
+    )
+
+
+def create(role: str) -> str:
+    """Make a role that nobody logs in as: logins are granted it."""
+    return f"CREATE ROLE {identifier(role)} NOLOGIN"
+
+
+def statements(readers: Readers) -> list[str]:
+    """Take every right on cxflow's relations from the role, and from PUBLIC; then let it read. Run twice, they
+    change nothing."""
+    role, schema = identifier(readers.role), identifier(readers.schema)
+
+    def listed(names: Iterable[str]) -> str:
+        return ", ".join(f"{schema}.{identifier(name)}" for name in names)
+
+    return [
+        f"REVOKE ALL ON TABLE {listed(readers.relations)} FROM PUBLIC, {role}",
+        f"REVOKE ALL ON SCHEMA {schema} FROM {role}",
+        # What the warehouse's user makes later is not the role's either.
+        f"ALTER DEFAULT PRIVILEGES REVOKE ALL ON TABLES FROM {role}",
+        f"ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} REVOKE ALL ON TABLES FROM {role}",
+        f"GRANT USAGE ON SCHEMA {schema} TO {role}",
+        f"GRANT SELECT ON TABLE {listed(readers.readable)} TO {role}",
+    ]
+
+
+def are_so(connection: sa.Connection, readers: Readers) -> bool:
+    """Whether the role and PUBLIC have exactly the rights that `statements` would leave them."""
+    return not connection.scalar(_DIFFERENCES, _parameters(readers))
+
+
+def power(connection: sa.Connection, readers: Readers) -> tuple[str, str] | None:
+    """Why an existing role can be no reader: which role (it, or one that it belongs to), and what that one is."""
+    found = connection.execute(_POWERS, _parameters(readers)).first()
+    return (found[0], found[1]) if found else None
+
+
+class Excess(NamedTuple):
+    """A right that a reader should not have."""
+
+    through: str
+    """The role that has it: the reader, to which PUBLIC's rights count, or one that it belongs to."""
+    right: str
+    at: str
+    """As REVOKE writes it."""
+
+
+def excess(connection: sa.Connection, readers: Readers) -> list[Excess]:
+    """What the role can do beyond reading, each right once, and where it comes from."""
+    found = [Excess(*row) for row in connection.execute(_EXCESS, _parameters(readers))]
+    # What comes through another role is the reader's own right as well: the other is the one to name.
+    found.sort(key=lambda each: each.through != readers.role)
+    return sorted({each.at: each for each in found}.values(), key=lambda each: each.at)
+
+
+def lacking(connection: sa.Connection, readers: Readers) -> list[str]:
+    """What the role cannot read although it should."""
+    return [row[0] for row in connection.execute(_LACKS, _parameters(readers))]
+
+
+def _parameters(readers: Readers) -> dict[str, str | list[str]]:
+    """psycopg takes lists for arrays."""
+    return {"role": readers.role, "relations": list(readers.relations), "readable": list(readers.readable)}

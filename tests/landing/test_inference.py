@@ -1,0 +1,186 @@
+"""The raw schema of a batch: what is new, what is gone, what is of another form."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from cxflow.landing import inference, zone
+from cxflow.model import raw_schema
+from cxflow.model.raw_schema import Drift
+from cxflow.model.reading import Page, Query
+
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
+
+
+def _describe(*records: dict[str, Any]) -> raw_schema.RawSchema:
+    with zone.writing() as writer:
+        writer.land(Page("x", NOW, records))
+        writer.close()
+        return inference.infer(writer.folder, writer.layout)
+
+
+@pytest.mark.parametrize(
+    ("records", "expected"),
+    [
+        ([{"a": 1}, {"a": "x"}, {"a": True}, {"a": 1.5}, {"a": 2**70}], {"a": "VARCHAR"}),
+        ([{"a": None}], {"a": "NULL"}),
+        ([{"a": None}, {"a": 1}], {"a": "VARCHAR"}),
+        ([{"a": 1}, {"b": 2}], {"a": "VARCHAR", "b": "VARCHAR"}),
+        (
+            [{"a": {"b": {"c": 1}}}, {"a": {"d": None}}, {"a": None}],
+            {"a": {"b": {"c": "VARCHAR"}, "d": "NULL"}},
+        ),
+        ([{"a": [1, "x"]}], {"a": ["VARCHAR"]}),
+        ([{"a": []}], {"a": ["NULL"]}),
+        ([{"a": []}, {"a": [{"b": 1}, {"c": 2}]}], {"a": [{"b": "VARCHAR", "c": "VARCHAR"}]}),
+        ([{"a": [[1]]}], {"a": [["VARCHAR"]]}),
+        ([{"a": {}}], {"a": {}}),
+        ([{"a": {}}, {"a": {"b": 1}}], {"a": {"b": "VARCHAR"}}),
+        ([{"a": {}}, {"a": None}, {}], {"a": {}}),
+        ([{"a": {}}, {"a": "text"}], {"a": "VARCHAR"}),
+        ([{"a": {}}, {"a": []}], {"a": "VARCHAR"}),
+        ([{"a": [{}, {"b c": {}}]}], {"a": [{"b c": {}}]}),
+        ([{"a[*]": [{}]}], {"a[*]": [{}]}),
+        ([{"a[*]": {}, 'q"': {}}], {"a[*]": {}, 'q"': "VARCHAR"}),
+        ([{"a": {"b": 1}}, {"a": "text"}], {"a": "VARCHAR"}),
+        ([{"a": [1]}, {"a": "text"}], {"a": "VARCHAR"}),
+        ([{"a": [1]}, {"a": {"b": 1}}], {"a": "VARCHAR"}),
+        ([{"": 1, "a b": 2, 'q"': 3}], {"": "VARCHAR", "a b": "VARCHAR", 'q"': "VARCHAR"}),
+        ([{}], {}),
+        ([], {}),
+    ],
+)
+def test_the_shape_of_json_records_is_seen(
+    records: list[dict[str, Any]], expected: raw_schema.RawSchema
+) -> None:
+    assert _describe(*records) == expected
+
+
+def test_a_key_of_one_record_in_many_is_seen() -> None:
+    assert "rare" in _describe(*({"id": number} for number in range(30_000)), {"rare": 1})
+
+
+def test_typed_columns_are_described_by_their_types() -> None:
+    with zone.writing() as writer, duckdb.connect() as database:
+        own = "'f' AS _origin, now() AS _received_at"
+        writer.land(Query(database, f"SELECT 1 AS id, {{'a': 1}} AS nested, [1] AS list, {own}"))
+        writer.land(Query(database, f"SELECT 2 AS id, 'x' AS late, {own}"))
+        assert inference.infer(writer.folder, writer.layout) == {
+            "id": "INTEGER",
+            "nested": "STRUCT(a INTEGER)",
+            "list": "INTEGER[]",
+            "late": "VARCHAR",
+        }
+    assert inference.infer(Path("nowhere"), None) == {}
+
+
+OBJECT, LIST, OBJECTS = {"b": "VARCHAR"}, ["VARCHAR"], [{"b": "VARCHAR"}]
+
+
+@pytest.mark.parametrize(
+    ("known", "seen", "expected"),
+    [
+        ({}, {"a": "VARCHAR"}, Drift()),
+        ({"a": "VARCHAR"}, {"a": "VARCHAR"}, Drift()),
+        ({"a": "VARCHAR"}, {"b": "VARCHAR"}, Drift(new=("b",), missing=("a",))),
+        ({"a": OBJECT}, {"a": {"c": "VARCHAR"}}, Drift(new=("a.c",))),
+        ({"a": OBJECTS}, {"a": [{"b": "VARCHAR", "c": LIST}]}, Drift(new=("a.c",))),
+        ({"a": {}}, {"a": OBJECT}, Drift(new=("a.b",))),
+        ({"a": OBJECT}, {"a": {}}, Drift()),
+        ({"a": "VARCHAR"}, {"a": OBJECT}, Drift(retyped=("a",))),
+        ({"a": OBJECT}, {"a": "VARCHAR"}, Drift(retyped=("a",))),
+        ({"a": "VARCHAR"}, {"a": LIST}, Drift(retyped=("a",))),
+        ({"a": LIST}, {"a": "VARCHAR"}, Drift(retyped=("a",))),
+        ({"a": "VARCHAR"}, {"a": ["NULL"]}, Drift(retyped=("a",))),
+        ({"a": OBJECT}, {"a": OBJECTS}, Drift(retyped=("a",))),
+        ({"a": OBJECTS}, {"a": OBJECT}, Drift(retyped=("a",))),
+        ({"a": LIST}, {"a": OBJECTS}, Drift(retyped=("a",))),
+        ({"a": [LIST]}, {"a": LIST}, Drift(retyped=("a",))),
+        ({"a": {"b": "VARCHAR"}}, {"a": {"b": LIST}}, Drift(retyped=("a.b",))),
+        ({"a": [{"b": "VARCHAR"}]}, {"a": [{"b": {}}]}, Drift(retyped=("a.b",))),
+        ({"a": "NULL"}, {"a": OBJECT}, Drift()),
+        ({"a": OBJECT}, {"a": "NULL"}, Drift()),
+        ({"a": "NULL"}, {"a": LIST}, Drift()),
+        ({"a": ["NULL"]}, {"a": LIST}, Drift()),
+        ({"a": OBJECTS}, {"a": ["NULL"]}, Drift()),
+        ({"a": "INTEGER"}, {"a": "BIGINT"}, Drift()),
+        ({"a": "INTEGER"}, {"a": "VARCHAR"}, Drift()),
+        ({"a": "INTEGER"}, {"a": "INTEGER[]"}, Drift(retyped=("a",))),
+        ({"a": "STRUCT(x INTEGER)"}, {"a": "VARCHAR"}, Drift(retyped=("a",))),
+        ({"a": "INTEGER[]"}, {"a": "VARCHAR[]"}, Drift()),
+    ],
+)
+def test_differences_are_named_by_their_dotted_columns(
+    known: raw_schema.RawSchema, seen: raw_schema.RawSchema, expected: Drift
+) -> None:
+    assert raw_schema.differences(known, seen) == expected
+
+
+@pytest.mark.parametrize(
+    ("known", "seen", "merged"),
+    [
+        ({"a": "VARCHAR"}, {"b": "VARCHAR"}, {"a": "VARCHAR", "b": "VARCHAR"}),
+        ({"a": {"b": "VARCHAR"}}, {"a": {"c": "NULL"}}, {"a": {"b": "VARCHAR", "c": "NULL"}}),
+        ({"a": [{"b": "VARCHAR"}]}, {"a": [{"c": "VARCHAR"}]}, {"a": [{"b": "VARCHAR", "c": "VARCHAR"}]}),
+        ({"a": "NULL"}, {"a": OBJECT}, {"a": OBJECT}),
+        ({"a": OBJECT}, {"a": "NULL"}, {"a": OBJECT}),
+        ({"a": LIST}, {"a": ["NULL"]}, {"a": LIST}),
+        ({"a": {}}, {"a": OBJECT}, {"a": OBJECT}),
+        ({"a": OBJECT}, {"a": {}}, {"a": OBJECT}),
+        ({"a": OBJECT}, {"a": "VARCHAR"}, {"a": "VARCHAR"}),
+        ({"a": "VARCHAR"}, {"a": LIST}, {"a": LIST}),
+        ({}, {"a": "VARCHAR"}, {"a": "VARCHAR"}),
+        ({"a": "VARCHAR"}, {}, {"a": "VARCHAR"}),
+    ],
+)
+def test_a_merged_shape_holds_both_and_shows_no_more_difference(
+    known: raw_schema.RawSchema, seen: raw_schema.RawSchema, merged: raw_schema.RawSchema
+) -> None:
+    before = json.dumps([known, seen])
+    assert raw_schema.merge(known, seen) == merged
+    again = raw_schema.differences(merged, seen)
+    assert (again.new, again.retyped) == ((), ())
+    assert json.dumps([known, seen]) == before, "neither is changed by merging"
+
+
+def test_columns_that_may_lack_read_as_null_wherever_they_would_stand() -> None:
+    met = {"id": "VARCHAR", "metric": "NULL", "via": {"channel": "VARCHAR"}}
+    assert raw_schema.with_absent(met, ("metric.first", "via.source.name", "tag", "id")) == {
+        "id": "VARCHAR",
+        "metric": {"first": "VARCHAR"},
+        "via": {"channel": "VARCHAR", "source": {"name": "VARCHAR"}},
+        "tag": "VARCHAR",
+    }
+    assert met["metric"] == "NULL"
+
+
+def test_names_are_dotted() -> None:
+    assert raw_schema.names({"a": {"b": {"c": "VARCHAR"}}, "d": ["VARCHAR"]}) == ["a", "a.b", "a.b.c", "d"]
+
+
+def test_of_names_that_differ_in_case_the_first_is_read() -> None:
+    record = {"id": 1, "ID": 2, "x": {"b": 3, "a": 4, "A": 5}}
+    structure = raw_schema.as_structure(_describe(record))
+    with duckdb.connect() as database:
+        found = database.execute("SELECT from_json($1, $2)", [json.dumps(record), structure]).fetchall()
+    assert found == [({"id": "1", "x": {"b": "3", "a": "4"}},)]
+
+
+def test_a_structure_reads_every_record_of_its_shape() -> None:
+    records = [{"id": 9007199254740993, "a": {"b": [1, None]}, "e": {}, "n": None}, {"id": "x", "e": {}}]
+    structure = raw_schema.as_structure(_describe(*records))
+    with duckdb.connect() as database:
+        found = [
+            database.execute("SELECT from_json($1, $2)", [json.dumps(record), structure]).fetchall()[0][0]
+            for record in records
+        ]
+    assert found == [
+        {"id": "9007199254740993", "a": {"b": ["1", None]}, "e": "{}", "n": None},
+        {"id": "x", "a": None, "e": "{}", "n": None},
+    ]

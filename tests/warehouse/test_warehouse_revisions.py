@@ -1,0 +1,212 @@
+"""The warehouse's schema: migrations make exactly the tables of the metadata, and say where they cannot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from trip_bench import NewWarehouse
+
+from cxflow.errors import SchemaError
+from cxflow.settings import Settings, load
+from cxflow.warehouse import revisions, transactions
+from cxflow.warehouse.tables import KEYS, metadata
+
+
+def _settings(folder: Path, warehouse: dict[str, Any]) -> Settings:
+    folder.mkdir(exist_ok=True)
+    (folder / "cxflow.toml").write_text(f'[warehouse]\nurl = "{warehouse["url"]}"\n')
+    return load(folder)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, new_database: NewWarehouse) -> Settings:
+    return _settings(tmp_path, new_database())
+
+
+def _set_revision(settings: Settings, revision: str) -> None:
+    with transactions.transaction(settings) as connection:
+        connection.execute(sa.text(f"UPDATE {revisions.VERSION_TABLE} SET version_num = '{revision}'"))
+
+
+STRUCTURE = {
+    "duckdb": {
+        "columns": "SELECT table_name, column_name, data_type, is_nullable, column_default "
+        "FROM duckdb_columns() WHERE NOT internal",
+        "constraints": "SELECT table_name, constraint_type, list_sort(constraint_column_names)::VARCHAR, "
+        "expression FROM duckdb_constraints()",
+    },
+    "postgresql": {
+        "columns": "SELECT table_name, column_name, data_type, numeric_precision, is_nullable, column_default "
+        "FROM information_schema.columns WHERE table_schema = 'public'",
+        "constraints": "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint "
+        "WHERE connamespace = 'public'::regnamespace",
+        "indexes": "SELECT tablename, indexdef FROM pg_indexes WHERE schemaname = 'public'",
+    },
+}
+"""What tells of every table's columns, types, nullability, constraints and indexes."""
+
+
+def _structure(settings: Settings) -> dict[str, list[tuple[Any, ...]]]:
+    with transactions.transaction(settings) as connection:
+        return {
+            of: sorted((tuple(row) for row in connection.exec_driver_sql(sql)), key=repr)
+            for of, sql in STRUCTURE[connection.dialect.name].items()
+        }
+
+
+def test_a_migrated_warehouse_is_what_the_metadata_says(
+    settings: Settings, tmp_path: Path, new_database: NewWarehouse
+) -> None:
+    revisions.migrate(settings)
+    with transactions.transaction(settings) as connection:
+        connection.execute(sa.text(f"DROP TABLE {revisions.VERSION_TABLE}"))
+    other = _settings(tmp_path / "declared", new_database())
+    with transactions.transaction(other) as connection:
+        metadata.create_all(connection)
+    migrated, declared = _structure(settings), _structure(other)
+    assert {row[0] for row in migrated["columns"]} == set(metadata.tables)
+    assert migrated["columns"] == declared["columns"]
+    assert migrated["constraints"] == declared["constraints"]
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_on_postgresql_every_key_is_unique_by_index_and_only_pending_work_may_be_there_twice(
+    settings: Settings,
+) -> None:
+    revisions.migrate(settings)
+    indexes = _structure(settings)["indexes"]
+    assert {table for table, index in indexes if " UNIQUE " in index} == {*KEYS, revisions.VERSION_TABLE}
+    assert set(metadata.tables) - set(KEYS) == {"pending_identity", "pending_kpi"}
+
+
+def test_migrating_twice_changes_nothing(settings: Settings) -> None:
+    assert revisions.migrate(settings) == (None, revisions.head())
+    first = _structure(settings)
+    assert revisions.migrate(settings) == (revisions.head(), revisions.head())
+    assert _structure(settings) == first
+
+
+def _downgrade(settings: Settings, revision: str) -> None:
+    scripts = ScriptDirectory(str(revisions.resources() / "migrations"))
+    with transactions.transaction(settings) as connection:
+        opts = {
+            "version_table": revisions.VERSION_TABLE,
+            "fn": lambda current, _: scripts._downgrade_revs(revision, current),
+        }
+        context = MigrationContext.configure(connection, opts=opts)
+        with Operations.context(context):
+            context.run_migrations()
+
+
+def test_a_warehouse_of_the_first_revision_keeps_its_rows_and_becomes_what_a_new_one_is(
+    settings: Settings,
+) -> None:
+    revisions.migrate(settings)
+    whole = _structure(settings)
+    _downgrade(settings, "0001")
+    new = {row[:2] for row in whole["columns"]} - {row[:2] for row in _structure(settings)["columns"]}
+    assert {column for column in new if column[0] != "kpi_day"} == {
+        ("customer", "country"),
+        ("kpi_definition", "settings"),
+        ("kpi_definition", "slices"),
+        ("kpi_value", "squared_deviation"),
+        ("stream_lock", "source_system"),
+        ("stream_lock", "source_object"),
+    }
+    assert {column for table, column in new if table == "kpi_day"} == set(
+        metadata.tables["kpi_day"].columns.keys()
+    )
+    with transactions.transaction(settings) as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO kpi_value (kpi, version, grain, period_start, dimension, dimension_value, as_of, n, "
+            "is_suppressed) VALUES ('nps', 1, 'day', '2025-03-01', '', '', '2025-03-02 00:00:00+00', 12, false)"
+        )
+        _insert_profiles(connection)
+    assert revisions.migrate(settings) == ("0001", revisions.head())
+    assert _structure(settings) == whole
+    with transactions.transaction(settings) as connection:
+        revisions.require(connection)
+        assert connection.exec_driver_sql("SELECT n, squared_deviation FROM kpi_value").all() == [(12, None)]
+        countries = connection.exec_driver_sql(
+            "SELECT customer_id, country FROM customer ORDER BY customer_id"
+        )
+        assert [tuple(row) for row in countries] == [("ana", "PT"), ("ben", None)]
+
+
+def _insert_profiles(connection: sa.Connection) -> None:
+    """Two customers: what the latest profile that is not deleted says of Ana is Portugal; there is none of Ben."""
+    day = "2025-03-0{} 00:00:00+00"
+    for customer in ("ana", "ben"):
+        connection.exec_driver_sql(
+            "INSERT INTO customer (customer_id, first_seen_at, last_seen_at) "
+            f"VALUES ('{customer}', '{day.format(1)}', '{day.format(1)}')"
+        )
+    for number, country, is_deleted in ((1, "ES", False), (3, "PT", False), (5, "FR", True)):
+        record = f"'crm', 'people', '{number}'"
+        connection.exec_driver_sql(
+            "INSERT INTO customer_profile (profile_id, customer_id, country, source_system, source_object, "
+            f"source_record_id, is_deleted, run_id, loaded_at) VALUES ('crm:{number}', 'ana', '{country}', {record}, "
+            f"{is_deleted}, 'run', '{day.format(9)}')"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO source_record (source_system, source_object, source_record_id, version_at, received_at, "
+            f"content_hash, is_deleted, run_id) VALUES ({record}, '{day.format(number)}', '{day.format(9)}', 'x', "
+            f"{is_deleted}, 'run')"
+        )
+
+
+def test_ensuring_makes_tables_once_and_leaves_an_old_warehouse_alone(settings: Settings) -> None:
+    assert revisions.ensure(settings) is True
+    assert revisions.ensure(settings) is False
+    _set_revision(settings, "0000")
+    assert revisions.ensure(settings) is False
+    with transactions.transaction(settings) as connection:
+        assert revisions.current(connection) == "0000"
+
+
+def test_a_current_warehouse_is_accepted(settings: Settings) -> None:
+    revisions.migrate(settings)
+    with transactions.transaction(settings) as connection:
+        revisions.require(connection)
+
+
+def test_an_empty_warehouse_asks_for_migrate(settings: Settings) -> None:
+    with transactions.transaction(settings) as connection, pytest.raises(SchemaError) as caught:
+        revisions.require(connection)
+    assert str(caught.value) == "the warehouse has no tables yet (run `cxflow migrate`)"
+
+
+def test_a_version_table_without_a_version_counts_as_empty(settings: Settings) -> None:
+    with transactions.transaction(settings) as connection:
+        connection.execute(sa.text(f"CREATE TABLE {revisions.VERSION_TABLE} (version_num VARCHAR)"))
+    with transactions.transaction(settings) as connection, pytest.raises(SchemaError, match="no tables yet"):
+        revisions.require(connection)
+
+
+@pytest.mark.parametrize("revision", ["0000", "9999"])
+def test_a_warehouse_of_another_version_names_both_revisions(settings: Settings, revision: str) -> None:
+    revisions.migrate(settings)
+    _set_revision(settings, revision)
+    with transactions.transaction(settings) as connection, pytest.raises(SchemaError) as caught:
+        revisions.require(connection)
+    text = str(caught.value)
+    assert f"at revision {revision}, this version of cxflow needs {revisions.head()}" in text
+    assert "run `cxflow migrate`; where the warehouse is newer, update cxflow" in text
+    assert caught.value.value == revision
+
+
+def test_migrating_a_newer_warehouse_is_refused_and_changes_nothing(settings: Settings) -> None:
+    revisions.migrate(settings)
+    _set_revision(settings, "9999")
+    before = _structure(settings)
+    with pytest.raises(
+        SchemaError, match=r"revision 9999 is unknown to this version of cxflow \(update cxflow\)"
+    ):
+        revisions.migrate(settings)
+    assert _structure(settings) == before
