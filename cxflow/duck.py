@@ -65,3 +65,35 @@ def identifier(name: str) -> str:
 def literals(texts: list[str] | tuple[str, ...]) -> str:
     """Texts as a SQL list."""
     return "[" + ", ".join(literal(text) for text in texts) + "]"
+
+
+OUT_OF_MEMORY = "memory"
+"""What `sqlstate` says of DuckDB's own memory limit, where trying again does not help. No SQLSTATE means that."""
+
+_CODES_BY_WORDS: tuple[tuple[str, str], ...] = (
+    ("failed to offload data block", "53100"),  # to the temporary directory, up to its size limit
+    ("Permission denied", "25006"),
+    ("Read-only file system", "25006"),
+    ("read-only mode", "25006"),
+    ("Corrupt database file", "XX001"),
+    ("Could not read enough bytes", "XX001"),
+)
+_CODES_BY_CLASS: tuple[tuple[type[duckdb.Error], str], ...] = (
+    (duckdb.OutOfMemoryException, OUT_OF_MEMORY),
+    (duckdb.TransactionException, "40001"),
+    (duckdb.CatalogException, "42P01"),
+    (duckdb.BinderException, "42703"),
+    (duckdb.ConstraintException, "23000"),
+    (duckdb.DataError, "22000"),
+    (duckdb.SerializationException, "XX001"),
+)
+
+
+def sqlstate(problem: Exception) -> str:
+    """The SQLSTATE that PostgreSQL would give an error of DuckDB's, which has no such codes; empty if none fits."""
+    if scratch.is_full(problem):
+        return "53100"
+    said = str(problem)
+    by_words = (code for words, code in _CODES_BY_WORDS if words in said)
+    by_class = (code for kind, code in _CODES_BY_CLASS if isinstance(problem, kind))
+    return next(by_words, None) or next(by_class, "")

@@ -37,7 +37,7 @@ from cxflow.model.window import Window
 from cxflow.publish import grants, views
 from cxflow.settings import Settings
 from cxflow.validate import gate, quarantine, runner
-from cxflow.warehouse import database_errors, ledger, locks, revisions, transactions
+from cxflow.warehouse import database_errors, engines, ledger, revisions, transactions
 
 REHEARSED_RECORDS = 1_000
 """Enough to show what a mapping does, and read in no time."""
@@ -253,7 +253,7 @@ def compute_kpis(settings: Settings, *, everything: bool = False) -> calculator.
     """Compute the KPIs of the periods that loads touched (or of all), and publish what changed."""
     with _at(), transactions.transaction(settings) as connection:
         revisions.require_revision(connection)
-        locks.all_streams(connection)
+        engines.of(connection).lock_streams(connection)
         revisions.require(connection)
         return calculator.compute(connection, settings, kpis(settings), datetime.now(UTC), everything)
 

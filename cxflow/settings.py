@@ -137,16 +137,6 @@ class Warehouse(_Frozen):
     bi_role: str | None = Field(default=None, pattern=r"^[a-z_][a-z0-9_]{0,62}$")
     """PostgreSQL: a role that may read the views and nothing else, made where it is not there; unset: none."""
 
-    @model_validator(mode="after")
-    def _can_have_roles(self) -> Warehouse:
-        if self.bi_role is None:
-            return self
-        if self.url.startswith("duckdb"):
-            raise ValueError("a DuckDB file has no roles: bi_role is for PostgreSQL")
-        if self.bi_role.startswith("pg_") or self.bi_role in ("public", "none"):
-            raise ValueError(f"bi_role cannot be {self.bi_role!r}: PostgreSQL keeps that name for itself")
-        return self
-
 
 class Landing(_Frozen):
     """Where raw batches are kept."""

@@ -1,12 +1,13 @@
-"""The one-slot pool that keeps tasks out of each other's way at a DuckDB file.
+"""The one-slot pool that keeps tasks from colliding at a warehouse with a single writer, such as a DuckDB file.
 
-DuckDB lets one process write a file and shuts all others out meanwhile. `python -m cxflow.airflow.pool`
+Such a file lets one process write and shuts all others out meanwhile. `python -m cxflow.airflow.pool`
 creates the pool in the Airflow of the environment, and makes its metadata database first where there is none.
 """
 
 from __future__ import annotations
 
 from cxflow.settings import Settings
+from cxflow.warehouse import transactions
 
 NAME = "cxflow_duckdb"
 DESCRIPTION = "One task at a time opens the DuckDB warehouse"
@@ -14,7 +15,7 @@ DESCRIPTION = "One task at a time opens the DuckDB warehouse"
 
 def needed(settings: Settings) -> str | None:
     """The pool of tasks that work inside the warehouse, or None where the database takes many at a time."""
-    return NAME if settings.warehouse.url.startswith("duckdb") else None
+    return NAME if transactions.engine_of(settings).single_writer else None
 
 
 def ensure_pool() -> None:

@@ -6,7 +6,7 @@ import importlib.util
 import os
 import platform
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -35,7 +35,7 @@ class Finding:
     says: str
     fix: str | None = None
     problem: CxflowError | None = None
-    """Set where something must be mended."""
+    """Set where something must be fixed."""
     state: Literal["ok", "note"] = "ok"
 
     @property
@@ -98,7 +98,7 @@ def _plugins(manager: Any) -> str:
     return ", ".join(f"{info.name} {info.version}".strip() for info in infos)
 
 
-def _extras(needed: set[str]) -> Iterator[Finding]:
+def _extras(needed: set[str | None]) -> Iterator[Finding]:
     for name, modules in EXTRAS.items():
         missing = [module for module in modules if importlib.util.find_spec(module) is None]
         fix = f"pip install 'cxflow-framework[{name}]'"
@@ -111,8 +111,10 @@ def _extras(needed: set[str]) -> Iterator[Finding]:
             yield Finding(f"extra {name}", "not installed; the project does not need it", state="note")
 
 
-def _needed(settings: Settings) -> set[str]:
+def _needed(settings: Settings) -> set[str | None]:
     """The extras without which the project cannot run."""
+    from cxflow.warehouse import transactions
+
     streams = [
         stream
         for table in settings.connections.values()
@@ -122,8 +124,10 @@ def _needed(settings: Settings) -> set[str]:
     excel = any(
         stream.get("format") == "xlsx" or ".xlsx" in str(stream.get("path", "")) for stream in streams
     )
-    postgres = settings.warehouse.url.startswith("postgres")
-    return ({"excel"} if excel else set()) | ({"postgres"} if postgres else set())
+    needed: set[str | None] = {"excel"} if excel else set()
+    with suppress(ConfigError):  # told by the look at the warehouse
+        needed |= {transactions.engine_of(settings).extra} - {None}
+    return needed
 
 
 def _warehouse(settings: Settings) -> str:
@@ -134,7 +138,7 @@ def _warehouse(settings: Settings) -> str:
         return f"{url} is not made yet; the first `cxflow run` makes it"
     with transactions.reading(settings) as connection:
         revisions.require(connection)
-    if not transactions.may_write(settings):
+    if not transactions.is_writable(settings):
         raise ConfigError(
             f"{url} can only be read here", value="warehouse.url", fix="name a file that this user may write"
         )
@@ -171,7 +175,7 @@ def _explained(url: str) -> Iterator[None]:
         raise ConfigError(
             f"the landing zone {url} cannot be written: {problem}",
             value=url,
-            fix="mend landing in cxflow.toml",
+            fix="correct landing in cxflow.toml",
         ) from problem
 
 

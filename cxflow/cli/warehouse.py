@@ -13,7 +13,7 @@ from cxflow.warehouse import revisions, transactions
 
 def is_there(settings: Settings) -> bool:
     """Whether the warehouse has tables, of whatever version."""
-    if not transactions.is_there(settings):
+    if not transactions.exists(settings):
         return False
     with transactions.reading(settings) as connection:
         return revisions.current(connection) is not None

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from cxflow.identity import components
 from cxflow.settings import Settings
-from cxflow.warehouse import dialect, locks, pending, revisions, tables
+from cxflow.warehouse import engines, pending, revisions, tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +63,11 @@ _MOVED = sa.select(sa.table("moved", sa.column("customer_id", sa.String)).c.cust
 def resolve(connection: sa.Connection, settings: Settings) -> IdentityReport:
     """Resolve the pending identifiers, within the caller's transaction."""
     revisions.require_revision(connection)
-    locks.all_streams(connection)  # what a load adds meanwhile would be deleted as done
+    engines.of(connection).lock_streams(connection)  # what a load adds meanwhile would be deleted as done
     revisions.require(connection)
     if not connection.scalar(sa.text("SELECT count(*) FROM pending_identity")):
         return IdentityReport(0, 0, 0, 0)
-    dialect.analyze(connection, "pending_identity", "record_identity", "customer_identity")
+    engines.of(connection).analyze(connection, "pending_identity", "record_identity", "customer_identity")
     _collect(connection, settings.identity.max_identifiers)
     shared = _set_shared_apart(connection, settings.identity.max_identifiers)
     components.label(connection, "edge", "component")
@@ -351,7 +351,7 @@ def _keep_customers(connection: sa.Connection) -> None:
 def _make(connection: sa.Connection, name: str, sql: str) -> None:
     """Fill a temporary table."""
     _run(connection, f"CREATE TEMP TABLE {name} AS {sql}")
-    dialect.analyze(connection, name)
+    engines.of(connection).analyze(connection, name)
 
 
 def _run(connection: sa.Connection, sql: str) -> None:

@@ -38,8 +38,7 @@ from cxflow.kpis.publication import (
 from cxflow.kpis.slices import Census, Slices, TooManySlices, capped, is_capped, moved, ranked
 from cxflow.kpis.slicing import dimensions_of
 from cxflow.settings import Settings
-from cxflow.warehouse import pending
-from cxflow.warehouse.dialect import analyze
+from cxflow.warehouse import engines, pending
 
 _KEPT = "kpi_event"
 _AT_A_TIME = 20_000
@@ -240,7 +239,7 @@ class _Computation:
     def _store(self, events: Rows) -> TableClause:
         """Read events once, for several cuts."""
         self._connection.execute(events.into(_KEPT, temporary=True))
-        analyze(self._connection, _KEPT)
+        engines.of(self._connection).analyze(self._connection, _KEPT)
         return table(_KEPT, *(column(each.name, each.type) for each in events.selected_columns))
 
     def _drop(self, stored: TableClause | None) -> None:

@@ -32,7 +32,7 @@ from sqlalchemy import (
 from cxflow.kpis.facts import Fact, Rows
 from cxflow.kpis.periods import BEGINNING, Grain
 from cxflow.kpis.slices import OTHER, Slices, published_name
-from cxflow.warehouse.dialect import utc
+from cxflow.warehouse.functions import utc
 
 _LONGEST = {
     "day": timedelta(days=1),

@@ -30,7 +30,7 @@ from cxflow.kpis import intervals
 from cxflow.kpis.cells import KEY, Cut, cells, cells_of_customers, kept, local_day
 from cxflow.kpis.facts import Fact, Reach, Rows, newest
 from cxflow.kpis.intervals import Array
-from cxflow.warehouse.dialect import sorted_array
+from cxflow.warehouse.functions import sorted_array
 
 Components = Mapping[str, Array]
 """Component to its values, an element per cell."""

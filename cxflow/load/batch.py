@@ -18,7 +18,7 @@ from cxflow.load.staged import Loading
 from cxflow.model.batch import BatchRef, Counts
 from cxflow.model.window import Window
 from cxflow.settings import Settings
-from cxflow.warehouse import dialect, ledger, locks, revisions, transactions
+from cxflow.warehouse import engines, ledger, revisions, transactions
 from cxflow.warehouse.tables import load_run, source_record
 
 _ALONE = threading.Lock()
@@ -74,7 +74,7 @@ def _load(
     If another stream inserts the same key at the same time, the transaction starts again and finds the key taken.
     """
     revisions.require_revision(warehouse)
-    locks.stream(warehouse, batch.connection, batch.stream)
+    engines.of(warehouse).lock_stream(warehouse, batch.connection, batch.stream)
     revisions.require(warehouse)
     if row := ledger.loaded(warehouse, batch):
         return LoadReport(batch, ledger.counts_of(row), was_loaded=True), None
@@ -92,9 +92,10 @@ def _load(
 
 def _merge(loading: Loading, landed: Path) -> Counts:
     source = landed / prepared.FOLDER / prepared.DATABASE
+    engine = engines.of(loading.warehouse)
     for name in (*loading.verdict.tables, "record", "identifier", "refused"):
         relation = f"{prepared.OUTPUT}.{name}"
-        dialect.stage(loading.warehouse, f"stage_{name}", source, relation, is_read_only=name != "refused")
+        engine.stage(loading.warehouse, f"stage_{name}", source, relation, is_read_only=name != "refused")
     merge.decide(loading)
     taken, lost = refusals.refuse_taken_keys(loading, landed)
     found = merge.outcomes(loading)
@@ -116,7 +117,7 @@ def _merge(loading: Loading, landed: Path) -> Counts:
     merge.register(loading, found)
     refusals.keep(loading)
     if counts.inserted + counts.updated > _MANY_RECORDS:
-        dialect.analyze(loading.warehouse, *loading.verdict.tables, source_record.name)
+        engine.analyze(loading.warehouse, *loading.verdict.tables, source_record.name)
     return counts
 
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from cxflow.load import pending
 from cxflow.load.staged import IDENTIFIER, OUTCOME, RECORD, ROWS, Loading
-from cxflow.warehouse import dialect
+from cxflow.warehouse import engines
 from cxflow.warehouse.tables import CANONICAL, TIME, mappable, record_identity, source_record
 
 LONG_AGO = sa.literal(datetime(1, 1, 1, tzinfo=UTC), TIME)
@@ -48,7 +48,7 @@ def decide(loading: Loading) -> None:
         RECORD.outerjoin(known, loading.of_stream(known) & (known.c.source_record_id == RECORD.c.record_id))
     )
     loading.execute(query.into(OUTCOME.name, temporary=True))
-    dialect.analyze(loading.warehouse, OUTCOME.name)
+    engines.of(loading.warehouse).analyze(loading.warehouse, OUTCOME.name)
 
 
 def outcomes(loading: Loading) -> dict[str, int]:

@@ -10,7 +10,7 @@ from cxflow import scratch
 from cxflow.landing import prepared
 from cxflow.load.merge import CHANGED, LONG_AGO
 from cxflow.load.staged import OUTCOME, RECORD, REFUSED, ROWS, Loading
-from cxflow.warehouse import dialect
+from cxflow.warehouse import engines
 from cxflow.warehouse.tables import CANONICAL, KEYS, TIME, quarantine, source_record
 
 
@@ -51,7 +51,7 @@ def _stage_taken(loading: Loading, landed: Path, rows: list[int]) -> None:
     taken = sa.table("stage_taken", sa.column("_row"), sa.column("payload"))
     with scratch.folder("load") as folder:
         target = prepared.payloads_of(landed, loading.manifest, rows, folder / "taken.duckdb")
-        dialect.stage(loading.warehouse, taken.name, target, "taken")
+        engines.of(loading.warehouse).stage(loading.warehouse, taken.name, target, "taken")
     loading.execute(
         sa.insert(REFUSED).from_select(
             [column.name for column in REFUSED.columns],

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from cxflow.publish import masked
-from cxflow.warehouse import dialect, locks, revisions
+from cxflow.warehouse import engines, revisions
 
 
 def definitions(connection: sa.Connection) -> dict[str, str]:
@@ -24,8 +24,8 @@ def definitions(connection: sa.Connection) -> dict[str, str]:
 def publish(connection: sa.Connection) -> list[str]:
     """Bring every view to its definition, within the caller's transaction; returns their names."""
     revisions.require_revision(connection)
-    locks.definitions(connection)
+    engines.of(connection).lock_definitions(connection)
     revisions.require(connection)
     found = definitions(connection)
-    dialect.replace_views(connection, found)
+    engines.of(connection).replace_views(connection, found)
     return list(found)

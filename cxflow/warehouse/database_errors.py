@@ -1,30 +1,27 @@
-"""What the databases say, as cxflow's errors: sorted by what to do next, with how to mend it. Called by `engine`,
-and by `flow` for the scratch databases of the stages.
+"""What databases say, as cxflow's errors: sorted by what to do next, each with its fix. Called by `transactions`, and
+by `flow` for the scratch databases of the stages.
 
-Errors are sorted by SQLSTATE; DuckDB, which has no such codes, by the code that PostgreSQL would give. No message
-holds a value: databases quote those that they stumble over, and they may be personal. What is passed on of
-their words are names of tables and columns.
+Errors are sorted by SQLSTATE; each engine gives the code of its driver's errors. No message holds a value: databases
+quote the values they stumble over, which may be personal. Only names of tables and columns are passed on.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import PurePath
 from typing import Any, NamedTuple
 
 import duckdb
 import sqlalchemy as sa
 
-from cxflow.duck import MEMORY_VARIABLE, memory_limit
+from cxflow import duck
+from cxflow.duck import MEMORY_VARIABLE, OUT_OF_MEMORY, memory_limit
 from cxflow.errors import (
     ConfigError,
     CxflowError,
     FatalError,
     SchemaError,
     TransientError,
-    WarehouseBusyError,
 )
 from cxflow.scratch import is_full
 
@@ -42,9 +39,6 @@ class _Meaning(NamedTuple):
 _ALTERED = "`cxflow doctor` names what was altered by hand; if nothing was, this is a defect of cxflow"
 _RIGHTS = "docs/warehouse.md says which rights the warehouse's user needs"
 
-_MEMORY = "memory"
-"""Stands for DuckDB's own limit, where trying again does not help."""
-
 _ANYWHERE = (
     _Meaning(
         "53100",
@@ -59,7 +53,7 @@ _ANYWHERE = (
         "give it more, or run fewer tasks at once",
     ),
     _Meaning(
-        _MEMORY,
+        OUT_OF_MEMORY,
         ConfigError,
         "this needs more memory than DuckDB may take ({memory}); nothing of this step was kept",
         f"raise {MEMORY_VARIABLE}; where one huge record is the cause, max_record_bytes of its stream refuses it",
@@ -110,46 +104,20 @@ _IN_WAREHOUSE = (
         "something made by hand hangs on it: drop that, and make it anew after",
     ),
     _Meaning("42", SchemaError, "the warehouse's tables are not those that cxflow made: {said}", _ALTERED),
-    _Meaning("3F", SchemaError, "the warehouse's schema is not there", "mend the search_path of its user"),
+    _Meaning("3F", SchemaError, "the warehouse's schema is not there", "fix the search_path of its user"),
     _Meaning("23", FatalError, "the warehouse refuses a row{where}", _ALTERED),
     _Meaning("22", FatalError, "a value does not fit its column in the warehouse", _ALTERED),
 )
 
-_DUCKDB_CODES: tuple[tuple[str, str], ...] = (
-    ("failed to offload data block", "53100"),  # to the temporary directory, up to its size limit
-    ("Permission denied", "25006"),
-    ("Read-only file system", "25006"),
-    ("read-only mode", "25006"),
-    ("Corrupt database file", "XX001"),
-    ("Could not read enough bytes", "XX001"),
-)
-_DUCKDB_CLASSES: tuple[tuple[type[duckdb.Error], str], ...] = (
-    (duckdb.OutOfMemoryException, _MEMORY),
-    (duckdb.TransactionException, "40001"),
-    (duckdb.CatalogException, "42P01"),
-    (duckdb.BinderException, "42703"),
-    (duckdb.ConstraintException, "23000"),
-    (duckdb.DataError, "22000"),
-    (duckdb.SerializationException, "XX001"),
-)
-
-_REFUSALS = (
-    "password authentication failed",
-    "no password supplied",
-    "does not exist",
-    "no pg_hba.conf entry",
-    "is not permitted to log in",
-    "permission denied for database",
-)
-"""What PostgreSQL says to a connection where trying again will not help."""
-_HOLDER = re.compile(r"lock is held in (.+?) \(PID (\d+)\)")
-"""DuckDB's words for the process that holds a file."""
-_CROWDED = ("too many connections", "too many clients", "remaining connection slots")
-
 
 @contextmanager
-def explained(*drivers: type[Exception], scratch: bool = False) -> Iterator[None]:
-    """Errors that a database raises in the block, as cxflow's; `drivers` are further classes to watch for.
+def explained(
+    *drivers: type[Exception],
+    sqlstate: Callable[[Exception], str] = duck.sqlstate,
+    scratch: bool = False,
+) -> Iterator[None]:
+    """Errors that a database raises in the block, as cxflow's. `drivers` are further classes to watch for, `sqlstate`
+    gives the code of one.
 
     In a `scratch` database only the machine can be at fault, or cxflow. A disk that fills up beside a database, under
     the files that it is made of, is said in the same words.
@@ -171,22 +139,25 @@ def explained(*drivers: type[Exception], scratch: bool = False) -> Iterator[None
             ) from None
         if not is_full(problem):
             raise
-        raise _sorted(problem, scratch=True) from None
+        raise as_error(problem, scratch=True) from None
     except watched as problem:
-        found = _sorted(problem, scratch)
+        found = as_error(problem, sqlstate, scratch=scratch)
         # Airflow logs the traceback of what it retries, with every cause.
         if isinstance(found, TransientError):
             raise found from None
         raise found from problem
 
 
-def _sorted(problem: Exception, scratch: bool) -> CxflowError:
+def as_error(
+    problem: Exception, sqlstate: Callable[[Exception], str] = duck.sqlstate, *, scratch: bool = False
+) -> CxflowError:
+    """A database's error as cxflow's."""
     cause: Any = getattr(problem, "orig", None) or problem
-    code = _code(problem, cause)
+    code = _code(problem, cause, sqlstate)
     for meaning in _ANYWHERE if scratch else _ANYWHERE + _IN_WAREHOUSE:
         if code.startswith(meaning.code):
             message = meaning.message.format(
-                said=_first_line(cause), where=_where(cause), memory=memory_limit()
+                said=first_line(cause), where=_where(cause), memory=memory_limit()
             )
             return meaning.kind(message, fix=meaning.fix)
     return FatalError(
@@ -195,21 +166,17 @@ def _sorted(problem: Exception, scratch: bool) -> CxflowError:
     )
 
 
-def _code(problem: Exception, cause: Any) -> str:
+def _code(problem: Exception, cause: Any, sqlstate: Callable[[Exception], str]) -> str:
     """The SQLSTATE of an error, or the one that stands for it; empty where there is none."""
-    if isinstance(cause, duckdb.Error | OSError):
-        if is_full(cause):
-            return "53100"
-        said = str(cause)
-        by_words = (code for words, code in _DUCKDB_CODES if words in said)
-        by_class = (code for kind, code in _DUCKDB_CLASSES if isinstance(cause, kind))
-        return next(by_words, None) or next(by_class, "")
+    if isinstance(cause, duckdb.Error | OSError):  # DuckDB stages and copies, whatever the engine
+        return duck.sqlstate(cause)
     # A server that went away has no time for a code.
     gone = getattr(problem, "connection_invalidated", False) or type(cause).__name__ == "OperationalError"
-    return getattr(cause, "sqlstate", None) or ("08006" if gone else "")
+    return sqlstate(cause) or ("08006" if gone else "")
 
 
-def _first_line(cause: Any) -> str:
+def first_line(cause: Any) -> str:
+    """The database's own sentence."""
     said = getattr(getattr(cause, "diag", None), "message_primary", None) or str(cause)
     return str(said).strip().split("\n")[0]
 
@@ -220,46 +187,3 @@ def _where(cause: Any) -> str:
     place = ".".join(filter(None, (getattr(diag, "table_name", None), getattr(diag, "column_name", None))))
     constraint = getattr(diag, "constraint_name", None)
     return (f" of {place}" if place else "") + (f" ({constraint})" if constraint else "")
-
-
-def unreachable(problem: sa.exc.DBAPIError) -> ConfigError | TransientError:
-    """Why a server made no connection. Told by its words: psycopg gives no code here."""
-    said = str(problem.orig)
-    if reason := next((words for words in _REFUSALS if words in said), None):
-        return ConfigError(
-            f"the warehouse refuses the connection ({reason})",
-            value="warehouse.url",
-            fix="mend warehouse.url or warehouse.password, or ask for the right",
-        )
-    if any(words in said for words in _CROWDED):
-        return TransientError(
-            "the warehouse has no connection left",
-            value="warehouse.url",
-            fix="run fewer tasks at once, or raise the server's limit",
-        )
-    return TransientError(
-        "the warehouse cannot be reached", value="warehouse.url", fix="is the server up, and the host right?"
-    )
-
-
-def held(problem: sa.exc.DBAPIError, seconds: float) -> WarehouseBusyError:
-    """A DuckDB file was locked for too long; names the process that holds it, if DuckDB says so."""
-    found = _HOLDER.search(str(problem.orig))
-    who = f" (process {found[2]}, {PurePath(found[1]).name})" if found else ""
-    return WarehouseBusyError(
-        f"another process has held the warehouse for {seconds:g} s{who}",
-        fix="close it there, or raise warehouse.busy_timeout_seconds",
-    )
-
-
-def unopened(problem: sa.exc.DBAPIError) -> CxflowError:
-    """Why a DuckDB file could not be opened. What DuckDB says of that is about the file."""
-    said = _first_line(problem.orig)
-    code = _code(problem, problem.orig)
-    if code in ("53100", "25006", "XX001"):
-        return _sorted(problem, scratch=False)
-    return ConfigError(
-        f"the warehouse cannot be opened: {said}",
-        value="warehouse.url",
-        fix="is it a DuckDB file, of this version of DuckDB or an older one? or put a backup back",
-    )

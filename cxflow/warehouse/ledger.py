@@ -14,7 +14,7 @@ from cxflow.model import raw_schema
 from cxflow.model.batch import BatchRef, Counts
 from cxflow.model.window import Window
 from cxflow.settings import Settings
-from cxflow.warehouse import locks, revisions, transactions
+from cxflow.warehouse import engines, revisions, transactions
 from cxflow.warehouse.tables import load_run, stream_state
 
 
@@ -88,7 +88,7 @@ def forget(settings: Settings, connection: str, stream: str | None = None) -> in
         found = list(warehouse.scalars(names))
         # A running load writes its cursor when it ends; wait for that, so that it is dropped as well.
         for name in found:
-            locks.stream(warehouse, connection, name)
+            engines.of(warehouse).lock_stream(warehouse, connection, name)
         warehouse.execute(sa.delete(stream_state).where(chosen))
         return len(found)
 

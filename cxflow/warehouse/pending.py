@@ -2,7 +2,7 @@
 settles it.
 
 The lists have no unique key, so concurrent loads neither wait for each other here nor collide; an entry that two of
-them add is there twice and settled once. Identity and KPIs exclude all loads (`dialect_locks.all_streams`), so they
+them add is there twice and settled once. Identity and KPIs exclude all loads (`Engine.lock_streams`), so they
 take everything that was added and lose nothing.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import array
 
-from cxflow.warehouse import dialect
+from cxflow.warehouse.functions import utc
 from cxflow.warehouse.tables import pending_identity, pending_kpi, times
 
 
@@ -39,7 +39,7 @@ def note_days(connection: sa.Connection, table: sa.Table, rows: sa.Select[Any]) 
     if not moments:  # no event, no period
         return
     # All times of a row at once: the rows are read once.
-    days = sa.func.unnest(array([sa.cast(dialect.utc(moment), sa.Date) for moment in moments]))
+    days = sa.func.unnest(array([sa.cast(utc(moment), sa.Date) for moment in moments]))
     met = rows.with_only_columns(days.label("day")).distinct().subquery()
     known = sa.exists().where(pending_kpi.c.table_name == table.name, pending_kpi.c.day == met.c.day)
     connection.execute(

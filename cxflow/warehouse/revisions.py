@@ -11,10 +11,8 @@ import sqlalchemy as sa
 
 from cxflow.errors import SchemaError
 from cxflow.settings import Settings
-from cxflow.warehouse import locks, schema_drift, transactions
-from cxflow.warehouse.tables import stream_lock
-
-VERSION_TABLE = locks.VERSION_TABLE
+from cxflow.warehouse import engines, schema_drift, transactions
+from cxflow.warehouse.tables import VERSION_TABLE, stream_lock
 
 _TOLD = 5
 """Alterations by hand that are named at most."""
@@ -90,12 +88,13 @@ def migrate(settings: Settings) -> tuple[str | None, str]:
 
 
 def _migrate(connection: sa.Connection) -> str | None:
+    engine = engines.of(connection)
     if _has(connection, VERSION_TABLE):
-        locks.definitions(connection)
+        engine.lock_definitions(connection)
     if _has(connection, stream_lock.name):
-        locks.all_streams(connection)
+        engine.lock_streams(connection)
     before = current(connection)
-    locks.give_way(connection, lambda: _upgrade(connection, before))
+    engine.run_exclusive(connection, lambda: _upgrade(connection, before))
     _require_unaltered(connection)
     return before
 
@@ -105,8 +104,7 @@ def _upgrade(connection: sa.Connection, before: str | None) -> None:
     from alembic.script import ScriptDirectory
     from alembic.util import CommandError
 
-    from cxflow.warehouse import alembic_duckdb  # noqa: F401  teaches Alembic the dialect
-
+    engines.of(connection).teach_alembic()
     scripts = ScriptDirectory(str(resources() / "migrations"))
     context = MigrationContext.configure(
         connection,
@@ -137,7 +135,7 @@ def _operations(context: object) -> Iterator[None]:
 def ensure(settings: Settings) -> bool:
     """Create the tables of an empty warehouse; True where it did. An old one is not touched: `require` says so.
     Raises SchemaError for tables that somebody altered by hand."""
-    if transactions.is_there(settings):
+    if transactions.exists(settings):
         with transactions.reading(settings) as connection:
             found = current(connection)
             if found == head():

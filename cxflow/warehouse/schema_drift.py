@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from cxflow.warehouse import dialect
+from cxflow.warehouse import engines
+from cxflow.warehouse.engines.base import LiveColumn
 from cxflow.warehouse.tables import metadata
 
 
@@ -23,7 +24,7 @@ class Alteration(NamedTuple):
 
 def find(connection: sa.Connection) -> list[Alteration]:
     """The differences, table by table."""
-    live = dialect.columns(connection)
+    live = engines.of(connection).columns(connection)
     return [
         alteration
         for table in metadata.sorted_tables
@@ -31,13 +32,14 @@ def find(connection: sa.Connection) -> list[Alteration]:
     ]
 
 
-def _of_table(connection: sa.Connection, table: sa.Table, live: dict[str, dialect.Live]) -> list[Alteration]:
+def _of_table(connection: sa.Connection, table: sa.Table, live: dict[str, LiveColumn]) -> list[Alteration]:
     if not live:
         return [Alteration(f"{table.name} is gone", f"put {table.name} back from a backup")]
+    engine = engines.of(connection)
     quote = connection.dialect.identifier_preparer.quote
     alter = f"ALTER TABLE {table.name}"
     declared = {
-        column.name: dialect.Live(dialect.kind_of(connection, column), bool(column.nullable))
+        column.name: LiveColumn(engine.kind_of(connection, column), bool(column.nullable))
         for column in table.columns
     }
     missing = [name for name in declared if name not in live]

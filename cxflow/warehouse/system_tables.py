@@ -7,6 +7,9 @@ from sqlalchemy import BigInteger, Boolean, CheckConstraint, Date, Double, Integ
 
 from cxflow.warehouse.columns import TIME, book, column
 
+VERSION_TABLE = "cxflow_version"
+"""Alembic's table with the revision; the tables below are its business."""
+
 customer = book(
     "customer",
     "one person, as far as the identifiers tell",

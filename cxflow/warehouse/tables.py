@@ -35,6 +35,7 @@ from cxflow.warehouse.canonical import (
 )
 from cxflow.warehouse.columns import MONEY, PROVENANCE, TIME, metadata
 from cxflow.warehouse.system_tables import (
+    VERSION_TABLE,
     customer,
     customer_identity,
     kpi_day,
@@ -56,6 +57,7 @@ __all__ = [
     "MONEY",
     "PROVENANCE",
     "TIME",
+    "VERSION_TABLE",
     "case_status_history",
     "customer",
     "customer_identity",

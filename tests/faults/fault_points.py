@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from cxflow import flow
 from cxflow.landing import files
 from cxflow.settings import Settings
-from cxflow.warehouse import dialect, transactions
+from cxflow.warehouse import transactions
 
 FILES = {"manifest.json": "manifest", "verdict.json": "verdict"}
 """Files that make a batch, or a prepared one, exist."""
@@ -42,7 +42,7 @@ class Points:
         self.passed: list[str] = []
         self._fatal = fatal
         self._folder = str(folder)
-        self._warehouse = transactions.warehouse_url(settings)
+        self._warehouse, self._engine = transactions.warehouse_url(settings), transactions.engine_of(settings)
         self._task = "start"
         self._counts: Counter[str] = Counter()
 
@@ -116,7 +116,7 @@ class Points:
             (files.BatchWriter, "land"),
             (flow.conforming, "conform"),
             (flow.gate, "validate"),
-            (dialect, "stage"),
+            (self._engine, "stage"),
         ):
             step = "write" if owner is files.BatchWriter else name
             setattr(owner, name, self.around(getattr(owner, name), step))

@@ -30,7 +30,7 @@ from cxflow.load import merge
 from cxflow.load.batch import LoadReport
 from cxflow.settings import Settings
 from cxflow.validate import runner
-from cxflow.warehouse import ledger, locks, revisions, transactions
+from cxflow.warehouse import engines, ledger, revisions, transactions
 
 VISIT = {
     "primary_key": ["id"],
@@ -335,8 +335,8 @@ def test_whoever_looks_neither_waits_nor_writes_nor_needs_a_right_but_to_read(
     )
     try:
         with transactions.transaction(bench.settings) as settling:
-            locks.definitions(settling)
-            locks.all_streams(settling)
+            engines.of(settling).lock_definitions(settling)
+            engines.of(settling).lock_streams(settling)
             settling.exec_driver_sql("UPDATE touchpoint SET channel = 'phone'")
             for look in (
                 "kpis",

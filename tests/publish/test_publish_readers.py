@@ -17,7 +17,7 @@ from cxflow import flow
 from cxflow.errors import WarehouseBusyError
 from cxflow.publish import views
 from cxflow.validate import runner
-from cxflow.warehouse import locks
+from cxflow.warehouse.engines.postgresql import locks
 
 ROLE = "cx_readers_of_views"
 STREAMS = {

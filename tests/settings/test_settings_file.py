@@ -113,12 +113,9 @@ def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
         ("[project]\nTimeZone = 'UTC'", "project.TimeZone: unknown setting; did you mean 'timezone'?"),
         ("[project]\nxqzw = 1", "project.xqzw: unknown setting"),
         ("[warehouse]\nbusy_timeout = 1", "unknown setting; did you mean 'busy_timeout_seconds'?"),
-        ("[warehouse]\nbi_role = 'cx_bi'", "a DuckDB file has no roles: bi_role is for PostgreSQL"),
         (POSTGRESQL + "bi_role = 'cx bi; DROP'", "warehouse.bi_role: String should match pattern"),
         (POSTGRESQL + "bi_role = 'CX_BI'", "warehouse.bi_role: String should match pattern"),
         (POSTGRESQL + f"bi_role = '{'x' * 64}'", "warehouse.bi_role: String should match pattern"),
-        (POSTGRESQL + "bi_role = 'pg_read_all_data'", "bi_role cannot be 'pg_read_all_data'"),
-        (POSTGRESQL + "bi_role = 'public'", "bi_role cannot be 'public'"),
         ("[identity.salt]\nenvv = 'X'", "identity.salt.envv: unknown setting; did you mean 'env'?"),
         (
             "[project]\ntimezone = 'Europe/Madird'",

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from cxflow.errors import SchemaError
 from cxflow.settings import Settings, load
 from cxflow.warehouse import ledger, revisions, transactions
+from cxflow.warehouse.tables import VERSION_TABLE
 
 ALTERED = {
     "a column is gone": (
@@ -128,10 +129,10 @@ def test_migrating_an_altered_warehouse_is_refused(settings: Settings) -> None:
 
 @pytest.mark.parametrize("revision", ["0000", "9999"])
 def test_a_warehouse_of_another_version_is_not_touched(settings: Settings, revision: str) -> None:
-    _run(settings, f"UPDATE {revisions.VERSION_TABLE} SET version_num = '{revision}'")
+    _run(settings, f"UPDATE {VERSION_TABLE} SET version_num = '{revision}'")
     for act in (ledger.states, revisions.migrate):
         with pytest.raises(SchemaError, match=f"revision {revision}"):
             act(settings)
     with transactions.transaction(settings) as connection:
         assert revisions.current(connection) == revision
-    _run(settings, f"UPDATE {revisions.VERSION_TABLE} SET version_num = '{revisions.head()}'")
+    _run(settings, f"UPDATE {VERSION_TABLE} SET version_num = '{revisions.head()}'")

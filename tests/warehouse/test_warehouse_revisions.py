@@ -15,7 +15,7 @@ from trip_bench import NewWarehouse
 from cxflow.errors import SchemaError
 from cxflow.settings import Settings, load
 from cxflow.warehouse import revisions, transactions
-from cxflow.warehouse.tables import KEYS, metadata
+from cxflow.warehouse.tables import KEYS, VERSION_TABLE, metadata
 
 
 def _settings(folder: Path, warehouse: dict[str, Any]) -> Settings:
@@ -31,7 +31,7 @@ def settings(tmp_path: Path, new_database: NewWarehouse) -> Settings:
 
 def _set_revision(settings: Settings, revision: str) -> None:
     with transactions.transaction(settings) as connection:
-        connection.execute(sa.text(f"UPDATE {revisions.VERSION_TABLE} SET version_num = '{revision}'"))
+        connection.execute(sa.text(f"UPDATE {VERSION_TABLE} SET version_num = '{revision}'"))
 
 
 STRUCTURE = {
@@ -65,7 +65,7 @@ def test_a_migrated_warehouse_is_what_the_metadata_says(
 ) -> None:
     revisions.migrate(settings)
     with transactions.transaction(settings) as connection:
-        connection.execute(sa.text(f"DROP TABLE {revisions.VERSION_TABLE}"))
+        connection.execute(sa.text(f"DROP TABLE {VERSION_TABLE}"))
     other = _settings(tmp_path / "declared", new_database())
     with transactions.transaction(other) as connection:
         metadata.create_all(connection)
@@ -81,7 +81,7 @@ def test_on_postgresql_every_key_is_unique_by_index_and_only_pending_work_may_be
 ) -> None:
     revisions.migrate(settings)
     indexes = _structure(settings)["indexes"]
-    assert {table for table, index in indexes if " UNIQUE " in index} == {*KEYS, revisions.VERSION_TABLE}
+    assert {table for table, index in indexes if " UNIQUE " in index} == {*KEYS, VERSION_TABLE}
     assert set(metadata.tables) - set(KEYS) == {"pending_identity", "pending_kpi"}
 
 
@@ -96,7 +96,7 @@ def _downgrade(settings: Settings, revision: str) -> None:
     scripts = ScriptDirectory(str(revisions.resources() / "migrations"))
     with transactions.transaction(settings) as connection:
         opts = {
-            "version_table": revisions.VERSION_TABLE,
+            "version_table": VERSION_TABLE,
             "fn": lambda current, _: scripts._downgrade_revs(revision, current),
         }
         context = MigrationContext.configure(connection, opts=opts)
@@ -184,7 +184,7 @@ def test_an_empty_warehouse_asks_for_migrate(settings: Settings) -> None:
 
 def test_a_version_table_without_a_version_counts_as_empty(settings: Settings) -> None:
     with transactions.transaction(settings) as connection:
-        connection.execute(sa.text(f"CREATE TABLE {revisions.VERSION_TABLE} (version_num VARCHAR)"))
+        connection.execute(sa.text(f"CREATE TABLE {VERSION_TABLE} (version_num VARCHAR)"))
     with transactions.transaction(settings) as connection, pytest.raises(SchemaError, match="no tables yet"):
         revisions.require(connection)
 

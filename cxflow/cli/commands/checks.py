@@ -31,7 +31,7 @@ def lint(call: Call, connections: Names = None) -> None:
 
     settings = call.settings
     registry.of_project(settings)  # without its plugins, everything would be a fault
-    for check in (transactions.engine, flow.kpis):
+    for check in (transactions.database, flow.kpis):
         try:
             check(settings)
         except ConfigError as problem:

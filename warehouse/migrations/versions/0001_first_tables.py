@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from cxflow.warehouse import engines
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -517,7 +519,7 @@ def upgrade() -> None:
         sa.Column("loaded_at", sa.DateTime(timezone=True), nullable=False),
     )
     # DuckDB's loads would become several times slower, and its loads keep keys unique by themselves.
-    if op.get_bind().dialect.name != "duckdb":
+    if engines.of(op.get_bind()).has_indexes:
         for table, key in KEYS.items():
             op.create_index(f"{table}_key", table, list(key), unique=True)
             if table in CANONICAL:

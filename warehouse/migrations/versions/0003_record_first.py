@@ -6,6 +6,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from cxflow.warehouse import engines
+
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
@@ -44,7 +46,7 @@ def downgrade() -> None:
 
 
 def _make(record: list[str], where: sa.TextClause | None) -> None:
-    if op.get_bind().dialect.name == "duckdb":  # it has none
+    if not engines.of(op.get_bind()).has_indexes:
         return
     for table in CANONICAL:
         op.drop_index(f"{table}_record", table)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from cxflow.warehouse import engines
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
@@ -23,7 +25,7 @@ def upgrade() -> None:
         sa.Column("source_system", sa.String(), nullable=False),
         sa.Column("source_object", sa.String(), nullable=False),
     )
-    if op.get_bind().dialect.name == "duckdb":  # it has no indexes
+    if not engines.of(op.get_bind()).has_indexes:
         return
     op.create_index("stream_lock_key", "stream_lock", ["source_system", "source_object"], unique=True)
     for table, columns in PENDING.items():
@@ -33,7 +35,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Make the lists unique again, and drop the table of locks."""
-    if op.get_bind().dialect.name != "duckdb":
+    if engines.of(op.get_bind()).has_indexes:
         for table, columns in PENDING.items():
             listed = ", ".join(columns)
             op.execute(f"CREATE TEMP TABLE noted ON COMMIT DROP AS SELECT DISTINCT {listed} FROM {table}")

@@ -9,6 +9,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from cxflow.warehouse import engines
+
 revision = "0005"
 down_revision = "0004"
 branch_labels = None
@@ -28,7 +30,7 @@ def upgrade() -> None:
         sa.Column("numerator", sa.Double(), nullable=True),
         sa.Column("squared_deviation", sa.Double(), nullable=True),
     )
-    if op.get_bind().dialect.name != "duckdb":
+    if engines.of(op.get_bind()).has_indexes:
         key = ["kpi", "version", "day", "dimension", "dimension_value"]
         op.create_index("kpi_day_key", "kpi_day", key, unique=True)
     op.add_column("kpi_definition", sa.Column("slices", sa.String(), nullable=True))

@@ -1,10 +1,7 @@
-"""PostgreSQL's locks: who excludes whom, how long anyone waits, and the session they wait for.
+"""PostgreSQL's locks: how long anyone waits, and for which session.
 
-They are table and row locks that need a right to write, so that a role which only reads cannot take them; any login
-can take an advisory lock. They are always taken in the order `definitions`, then `all_streams` or `stream`, so they
-cannot deadlock, and none of them blocks a SELECT.
-
-DuckDB has one writer, who holds the file: there these functions do nothing.
+They are table and row locks that need a right to write, so a role that only reads cannot take them; any login can take
+an advisory lock. None of them blocks a SELECT.
 """
 
 from __future__ import annotations
@@ -16,17 +13,13 @@ from contextlib import closing, contextmanager, suppress
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
 from cxflow.errors import WarehouseBusyError
-from cxflow.warehouse.tables import stream_lock
 
 LOCK_NOT_AVAILABLE = "55P03"
 CONFLICTS = ("40001", "40P01", "23505", "42P07")
 """SQLSTATEs of work that collided with another session's: serialization failure, deadlock, a duplicate key, a duplicate
 table."""
-
-VERSION_TABLE = "cxflow_version"
 
 _TURN_SECONDS = 5.0
 """The longest that `give_way` waits at a time: new readers queue behind a waiting ACCESS EXCLUSIVE lock."""
@@ -35,30 +28,9 @@ _LOOK_SECONDS = 1.0
 """How often the watch of a long transaction asks which sessions block it."""
 
 
-def stream(connection: sa.Connection, system: str, name: str) -> None:
-    """Exclude other loads of the stream, and `all_streams`, until the transaction ends."""
-    if connection.dialect.name != "postgresql":
-        return
-    row = {"source_system": system, "source_object": name}
-    connection.execute(insert(stream_lock).values(row).on_conflict_do_nothing())
-    connection.execute(sa.select(stream_lock).filter_by(**row).with_for_update())
-
-
-def all_streams(connection: sa.Connection) -> None:
-    """Exclude every load, and every other `all_streams`, until the transaction ends. Waits for running loads; others
-    queue behind it."""
-    _lock(connection, stream_lock.name)
-
-
-def definitions(connection: sa.Connection) -> None:
-    """Exclude other migrations and publications until the transaction ends."""
-    _lock(connection, VERSION_TABLE)
-
-
-def _lock(connection: sa.Connection, table: str) -> None:
-    """EXCLUSIVE blocks writes and row locks, but no reads."""
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
+def lock_table(connection: sa.Connection, table: str) -> None:
+    """Take the table's EXCLUSIVE lock, which blocks writes and row locks, but no reads."""
+    connection.exec_driver_sql(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
 
 
 def limit_waits(connection: sa.Connection, seconds: float) -> None:
@@ -72,9 +44,6 @@ def give_way(connection: sa.Connection, work: Callable[[], None]) -> None:
     It waits for its locks a few seconds at a time, rolls back to a savepoint, lets readers pass and tries again, for
     `lock_timeout` in all. `work` may run several times; what it did is kept only once.
     """
-    if connection.dialect.name != "postgresql":
-        work()
-        return
     patience = int(connection.exec_driver_sql(_PATIENCE).scalar() or 0) / 1000
     deadline = time.monotonic() + patience
     while True:
@@ -86,7 +55,7 @@ def give_way(connection: sa.Connection, work: Callable[[], None]) -> None:
                 limit_waits(connection, patience)
                 return
         except sa.exc.DBAPIError as problem:
-            if not is_timeout(problem) or time.monotonic() + _PAUSE_SECONDS > deadline:
+            if not _is_timeout(problem) or time.monotonic() + _PAUSE_SECONDS > deadline:
                 raise
         time.sleep(_PAUSE_SECONDS)
 
@@ -94,14 +63,9 @@ def give_way(connection: sa.Connection, work: Callable[[], None]) -> None:
 _PATIENCE = "SELECT setting FROM pg_settings WHERE name = 'lock_timeout'"
 
 
-def is_timeout(problem: sa.exc.DBAPIError) -> bool:
+def _is_timeout(problem: sa.exc.DBAPIError) -> bool:
     """Whether a statement gave up waiting for a lock."""
     return getattr(problem.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE
-
-
-def is_conflict(problem: sa.exc.DBAPIError) -> bool:
-    """Whether a statement collided with another session's, so that the transaction may succeed if it starts again."""
-    return getattr(problem.orig, "sqlstate", None) in CONFLICTS
 
 
 class Holder(NamedTuple):
@@ -123,15 +87,12 @@ _HOLDERS = (
 
 
 @contextmanager
-def waits(warehouse: sa.Engine, connection: sa.Connection, seconds: float) -> Iterator[None]:
+def watched(warehouse: sa.Engine, connection: sa.Connection, seconds: float) -> Iterator[None]:
     """Turn a lock timeout in the block into WarehouseBusyError that names the session which holds the lock.
 
     The server knows who blocks whom only while the wait lasts, so a thread asks it now and then over a connection of
     its own.
     """
-    if connection.dialect.name != "postgresql":
-        yield
-        return
     over = threading.Event()
     pid = connection.connection.driver_connection.info.backend_pid  # type: ignore[union-attr]
     holders: list[Holder] = []
@@ -142,7 +103,7 @@ def waits(warehouse: sa.Engine, connection: sa.Connection, seconds: float) -> It
     try:
         yield
     except sa.exc.DBAPIError as problem:
-        if not is_timeout(problem):
+        if not _is_timeout(problem):
             raise
         raise _busy(holders, seconds) from None
     finally:

@@ -1,29 +1,14 @@
-"""PostgreSQL's roles and rights: the SQL of a role that reads some relations of a schema, and does nothing else.
-
-What counts is what a role can do in the end, through PUBLIC, through roles that it belongs to, and as what it may
-`SET ROLE` to: the questions below ask for that, not for what was granted.
-"""
+"""PostgreSQL's roles and rights: the SQL of a role that reads some relations of a schema and does nothing else."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable
 
 import sqlalchemy as sa
 
 from cxflow.duck import identifier
-
-
-class Readers(NamedTuple):
-    """A role, and what it is to read of a schema's relations."""
-
-    role: str
-    schema: str
-    relations: Sequence[str]
-    """All tables and views of cxflow."""
-    readable: Sequence[str]
-    """Those among them that the role may read."""
-
+from cxflow.errors import ConfigError
+from cxflow.warehouse.engines.base import Excess, Readers, Roles
 
 _MAY = "pg_has_role(CAST(:role AS name), r.oid, 'MEMBER')"
 """The roles `r` whose rights the role has, or can take: itself first."""
@@ -58,7 +43,7 @@ _EXCESS = sa.text(
     f"WHERE {_MAY} AND has_database_privilege(r.oid, current_database(), 'CREATE')"
 )
 
-_LACKS = sa.text(
+_MISSING = sa.text(
     "SELECT c.relname FROM pg_class AS c "
     f"WHERE c.relnamespace = {_SCHEMA} AND c.relname = ANY(:readable) "
     "AND NOT has_table_privilege(CAST(:role AS name), c.oid, 'SELECT') "
@@ -92,82 +77,59 @@ _DIFFERENCES = sa.text(
 )
 
 
-def current_schema(connection: sa.Connection) -> str:
-    """The schema that names without one stand for."""
-    return str(connection.scalar(sa.text("SELECT current_schema()")))
+class PostgreSQLRoles(Roles):
+    """Roles and rights by the server's catalogue."""
 
+    def check_name(self, role: str) -> None:
+        if role.startswith("pg_") or role in ("public", "none"):
+            raise ConfigError(
+                f"bi_role cannot be {role!r}: PostgreSQL keeps that name for itself",
+                value="warehouse.bi_role",
+                fix="name another one",
+            )
 
-def is_there(connection: sa.Connection, role: str) -> bool:
-    """Whether the server knows the role."""
-    query = sa.text("SELECT count(*) FROM pg_roles WHERE rolname = :role")
-    return bool(connection.scalar(query, {"role": role}))
+    def exists(self, connection: sa.Connection, role: str) -> bool:
+        query = sa.text("SELECT count(*) FROM pg_roles WHERE rolname = :role")
+        return bool(connection.scalar(query, {"role": role}))
 
+    def may_create(self, connection: sa.Connection) -> bool:
+        query = sa.text("SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user")
+        return bool(connection.scalar(query))
 
-def may_create_roles(connection: sa.Connection) -> bool:
-    """Whether the connection's user does."""
-    return bool(
-        connection.scalar(
-            sa.text("SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user")
-        )
-    )
+    def create(self, role: str) -> str:
+        return f"CREATE ROLE {identifier(role)} NOLOGIN"
 
+    def grants(self, readers: Readers) -> list[str]:
+        role, schema = identifier(readers.role), identifier(readers.schema)
 
-def create(role: str) -> str:
-    """Make a role that nobody logs in as: logins are granted it."""
-    return f"CREATE ROLE {identifier(role)} NOLOGIN"
+        def listed(names: Iterable[str]) -> str:
+            return ", ".join(f"{schema}.{identifier(name)}" for name in names)
 
+        return [
+            f"REVOKE ALL ON TABLE {listed(readers.relations)} FROM PUBLIC, {role}",
+            f"REVOKE ALL ON SCHEMA {schema} FROM {role}",
+            # What the warehouse's user makes later is not the role's either.
+            f"ALTER DEFAULT PRIVILEGES REVOKE ALL ON TABLES FROM {role}",
+            f"ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} REVOKE ALL ON TABLES FROM {role}",
+            f"GRANT USAGE ON SCHEMA {schema} TO {role}",
+            f"GRANT SELECT ON TABLE {listed(readers.readable)} TO {role}",
+        ]
 
-def statements(readers: Readers) -> list[str]:
-    """Take every right on cxflow's relations from the role, and from PUBLIC; then let it read. Run twice, they
-    change nothing."""
-    role, schema = identifier(readers.role), identifier(readers.schema)
+    def are_granted(self, connection: sa.Connection, readers: Readers) -> bool:
+        return not connection.scalar(_DIFFERENCES, _parameters(readers))
 
-    def listed(names: Iterable[str]) -> str:
-        return ", ".join(f"{schema}.{identifier(name)}" for name in names)
+    def power(self, connection: sa.Connection, readers: Readers) -> tuple[str, str] | None:
+        found = connection.execute(_POWERS, _parameters(readers)).first()
+        return (found[0], found[1]) if found else None
 
-    return [
-        f"REVOKE ALL ON TABLE {listed(readers.relations)} FROM PUBLIC, {role}",
-        f"REVOKE ALL ON SCHEMA {schema} FROM {role}",
-        # What the warehouse's user makes later is not the role's either.
-        f"ALTER DEFAULT PRIVILEGES REVOKE ALL ON TABLES FROM {role}",
-        f"ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} REVOKE ALL ON TABLES FROM {role}",
-        f"GRANT USAGE ON SCHEMA {schema} TO {role}",
-        f"GRANT SELECT ON TABLE {listed(readers.readable)} TO {role}",
-    ]
+    def excess(self, connection: sa.Connection, readers: Readers) -> list[Excess]:
+        found = [Excess(*row) for row in connection.execute(_EXCESS, _parameters(readers))]
+        # What comes through another role is the reader's own right as well: the other is the one to name.
+        found.sort(key=lambda each: each.through != readers.role)
+        return sorted({each.at: each for each in found}.values(), key=lambda each: each.at)
 
-
-def are_so(connection: sa.Connection, readers: Readers) -> bool:
-    """Whether the role and PUBLIC have exactly the rights that `statements` would leave them."""
-    return not connection.scalar(_DIFFERENCES, _parameters(readers))
-
-
-def power(connection: sa.Connection, readers: Readers) -> tuple[str, str] | None:
-    """Why an existing role can be no reader: which role (it, or one that it belongs to), and what that one is."""
-    found = connection.execute(_POWERS, _parameters(readers)).first()
-    return (found[0], found[1]) if found else None
-
-
-class Excess(NamedTuple):
-    """A right that a reader should not have."""
-
-    through: str
-    """The role that has it: the reader, to which PUBLIC's rights count, or one that it belongs to."""
-    right: str
-    at: str
-    """As REVOKE writes it."""
-
-
-def excess(connection: sa.Connection, readers: Readers) -> list[Excess]:
-    """What the role can do beyond reading, each right once, and where it comes from."""
-    found = [Excess(*row) for row in connection.execute(_EXCESS, _parameters(readers))]
-    # What comes through another role is the reader's own right as well: the other is the one to name.
-    found.sort(key=lambda each: each.through != readers.role)
-    return sorted({each.at: each for each in found}.values(), key=lambda each: each.at)
-
-
-def lacking(connection: sa.Connection, readers: Readers) -> list[str]:
-    """What the role cannot read although it should."""
-    return [row[0] for row in connection.execute(_LACKS, _parameters(readers))]
+    def missing(self, connection: sa.Connection, readers: Readers) -> list[str]:
+        return [row[0] for row in connection.execute(_MISSING, _parameters(readers))]
 
 
 def _parameters(readers: Readers) -> dict[str, str | list[str]]:

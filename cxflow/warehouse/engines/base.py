@@ -1,0 +1,242 @@
+"""What a database must be able to do to hold a warehouse: capabilities, and operations within a transaction.
+
+The defaults are those of a server with one snapshot per statement and nothing special. A further engine subclasses
+`Engine` (or a relative), says what differs and stands as `ENGINE` in a module named after its SQLAlchemy backend.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import sqlalchemy as sa
+
+from cxflow.duck import identifier
+
+_SPELLINGS = {
+    "CHARACTER VARYING": "VARCHAR",
+    "TEXT": "VARCHAR",
+    "DOUBLE PRECISION": "DOUBLE",
+    "NUMERIC": "DECIMAL",
+}
+"""Names of one type."""
+
+
+class LiveColumn(NamedTuple):
+    """A column as it stands in the database."""
+
+    kind: str
+    """Its type, in the spelling of `Engine.kind_of`."""
+    is_nullable: bool
+
+
+class Readers(NamedTuple):
+    """A role, and what it may read of a schema's relations."""
+
+    role: str
+    schema: str
+    relations: Sequence[str]
+    """All tables and views of cxflow."""
+    readable: Sequence[str]
+    """Those the role may read."""
+
+
+class Excess(NamedTuple):
+    """A right that a reader should not have."""
+
+    through: str
+    """The role that has it: the reader itself (with PUBLIC's rights), or a role it belongs to."""
+    right: str
+    at: str
+    """The object, as REVOKE writes it."""
+
+
+class Roles(ABC):
+    """The roles and rights of a database that has them: makes a role that reads some relations and does nothing else.
+
+    What counts is what a role can do in the end, through PUBLIC, through roles it belongs to and roles it may
+    assume: the questions ask for that, not for what was granted.
+    """
+
+    @abstractmethod
+    def check_name(self, role: str) -> None:
+        """Raises ConfigError for a name that no role can have."""
+
+    @abstractmethod
+    def exists(self, connection: sa.Connection, role: str) -> bool:
+        """Whether the database knows the role."""
+
+    @abstractmethod
+    def may_create(self, connection: sa.Connection) -> bool:
+        """Whether the connection's user may create roles."""
+
+    @abstractmethod
+    def create(self, role: str) -> str:
+        """The statement that creates a role nobody logs in as; logins are granted it."""
+
+    @abstractmethod
+    def grants(self, readers: Readers) -> list[str]:
+        """The statements that leave the role with the right to read, and nothing else. Idempotent."""
+
+    @abstractmethod
+    def are_granted(self, connection: sa.Connection, readers: Readers) -> bool:
+        """Whether the role has exactly the rights that `grants` would leave it."""
+
+    @abstractmethod
+    def power(self, connection: sa.Connection, readers: Readers) -> tuple[str, str] | None:
+        """Why an existing role cannot be a reader: the role at fault (it, or one it belongs to) and what that is."""
+
+    @abstractmethod
+    def excess(self, connection: sa.Connection, readers: Readers) -> list[Excess]:
+        """What the role can do beyond reading, each object once."""
+
+    @abstractmethod
+    def missing(self, connection: sa.Connection, readers: Readers) -> list[str]:
+        """What the role cannot read although it should."""
+
+
+class Engine(ABC):
+    """One database. Stateless; each operation takes the connection it works on."""
+
+    name: ClassVar[str]
+    """SQLAlchemy's name of the backend: the module's own."""
+    title: ClassVar[str]
+    """For people."""
+    single_writer: ClassVar[bool] = False
+    """Whether one process that writes shuts all others out, so that tasks must queue."""
+    has_indexes: ClassVar[bool] = True
+    """Whether its tables have indexes."""
+    roles: ClassVar[Roles | None] = None
+    """None where the database has no roles."""
+    extra: ClassVar[str | None] = None
+    """The extra of cxflow-framework that brings its driver; None where cxflow always does."""
+
+    @property
+    def has_roles(self) -> bool:
+        """Whether BI can be given a role of its own."""
+        return self.roles is not None
+
+    # Opening
+
+    def located(self, url: sa.URL, path: Callable[[str], Path]) -> sa.URL:  # noqa: ARG002 - servers have no path
+        """The URL with its file, if any, seen from the project's folder (`path`)."""
+        return url
+
+    def check_url(self, url: sa.URL) -> None:  # noqa: B027 - a server can be anywhere
+        """Raises ConfigError for a URL where no warehouse can be."""
+
+    def options(self, *, read_only: bool) -> dict[str, Any]:  # noqa: ARG002 - for those that differ
+        """Arguments of `sa.create_engine`."""
+        return {}
+
+    def exists(self, url: sa.URL) -> bool:  # noqa: ARG002 - a server tells when it is asked
+        """Whether the database exists; True for a server, which only tells when asked."""
+        return True
+
+    def is_writable(self, url: sa.URL) -> bool:  # noqa: ARG002 - a server checks each statement
+        """Whether this user may write to it; True for a server, which checks each statement."""
+        return True
+
+    @abstractmethod
+    def connect(
+        self, database: Callable[[bool], sa.Engine], *, read_only: bool, patience_seconds: float
+    ) -> sa.Connection:
+        """Open a connection of `database(read_only)`; waits up to `patience_seconds` for a file that is in use.
+
+        Raises ConfigError, TransientError or WarehouseBusyError.
+        """
+
+    @abstractmethod
+    def begin(self, connection: sa.Connection, *, read_only: bool, lock_timeout_seconds: float) -> None:
+        """Set up a transaction that has just begun: times in UTC, and a limit on waits for locks."""
+
+    @contextmanager
+    def lock_waits(
+        self,
+        database: sa.Engine,  # noqa: ARG002 - for those that look who holds a lock
+        connection: sa.Connection,  # noqa: ARG002
+        timeout_seconds: float,  # noqa: ARG002
+    ) -> Iterator[None]:
+        """Turn a lock time-out in the block into a WarehouseBusyError that names the holder."""
+        yield
+
+    def is_conflict(self, problem: sa.exc.DBAPIError) -> bool:  # noqa: ARG002
+        """Whether a statement collided with another session's, so that the transaction may succeed if repeated."""
+        return False
+
+    def sqlstate(self, problem: Exception) -> str:
+        """The SQLSTATE of a driver's error, or the one that stands for it; empty where there is none."""
+        return str(getattr(problem, "sqlstate", None) or "")
+
+    def teach_alembic(self) -> None:  # noqa: B027 - it knows most dialects
+        """Make the dialect known to Alembic, where Alembic does not bring it."""
+
+    # Locks: always taken in the order definitions, then all streams or one, so that they cannot deadlock
+
+    @abstractmethod
+    def lock_stream(self, connection: sa.Connection, system: str, stream: str) -> None:
+        """Exclude other loads of the stream, and `lock_streams`, until the transaction ends."""
+
+    @abstractmethod
+    def lock_streams(self, connection: sa.Connection) -> None:
+        """Exclude every load until the transaction ends."""
+
+    @abstractmethod
+    def lock_definitions(self, connection: sa.Connection) -> None:
+        """Exclude other migrations and publications until the transaction ends."""
+
+    def run_exclusive(self, connection: sa.Connection, work: Callable[[], None]) -> None:  # noqa: ARG002
+        """Run DDL that readers stand in the way of. `work` may run several times; its effect is kept once."""
+        work()
+
+    # Operations
+
+    @abstractmethod
+    def stage(
+        self, connection: sa.Connection, name: str, source: Path, relation: str, *, is_read_only: bool = False
+    ) -> None:
+        """Fill the temporary table `name` from a relation of a DuckDB file, in the connection's transaction.
+
+        With `is_read_only` nobody will change it, so it may be a view of the file.
+        """
+
+    @abstractmethod
+    def analyze(self, connection: sa.Connection, *names: str) -> None:
+        """Refresh the planner's statistics of tables that were just filled."""
+
+    @abstractmethod
+    def columns(self, connection: sa.Connection) -> dict[str, dict[str, LiveColumn]]:
+        """The columns of every table in the warehouse's schema, by table and name."""
+
+    def kind_of(self, connection: sa.Connection, column: sa.Column[Any]) -> str:
+        """The type a column is declared with, spelt as `columns` spells it."""
+        return spelt(column.type.compile(connection.dialect))
+
+    def replace_views(self, connection: sa.Connection, views: Mapping[str, str]) -> None:
+        """Create the views, given by name and query, or replace what stands under a name."""
+        for name, query in views.items():
+            connection.exec_driver_sql(create_view(name, query))
+
+    # SQL
+
+    def utc(self, instant: str) -> str:
+        """The SQL of UTC's wall clock at an instant."""
+        return f"timezone('UTC', {instant})"
+
+    def sorted_array(self, value: str) -> str:
+        """The SQL of a group's values as an array, in order."""
+        return f"array_agg({value} ORDER BY {value})"
+
+
+def create_view(name: str, query: str, kind: str = "OR REPLACE") -> str:
+    """The statement that creates a view."""
+    return f"CREATE {kind} VIEW {identifier(name)} AS\n{query}"
+
+
+def spelt(kind: str) -> str:
+    """A type's name in the one spelling that live and declared columns are compared in."""
+    name, bracket, rest = kind.upper().partition("(")
+    return _SPELLINGS.get(name, name) + bracket + rest.replace(" ", "")

@@ -1,0 +1,163 @@
+"""DuckDB: the embedded warehouse, one file. One process writes it and shuts all others out meanwhile."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path, PurePath
+from typing import Any
+
+import duckdb
+import sqlalchemy as sa
+
+from cxflow import duck
+from cxflow.duck import identifier, literal, settings_sql
+from cxflow.errors import ConfigError, CxflowError, WarehouseBusyError
+from cxflow.warehouse import database_errors
+from cxflow.warehouse.engines.base import Engine, LiveColumn, spelt
+
+_LONGEST_PAUSE_SECONDS = 0.2
+"""Between two tries to open the file. Whoever has it opens it again at once for their next step: a longer pause would
+miss the moments when it is free."""
+_BIRTH_SECONDS = 2.0
+"""How long a file may be empty: between its creation and its first lock."""
+_OPEN_HERE = "different configuration than existing connections"
+"""What DuckDB says when this process has the file open in the other mode, to read or to write."""
+_HOLDER = re.compile(r"lock is held in (.+?) \(PID (\d+)\)")
+"""DuckDB's words for the process that holds a file."""
+_IN_MEMORY = (None, "", ":memory:")
+_COLUMNS = (
+    "SELECT table_name, column_name, data_type, is_nullable FROM duckdb_columns() "
+    "WHERE database_name = current_database() AND schema_name = current_schema()"
+)
+
+
+class DuckDB(Engine):
+    """The engine of a DuckDB file."""
+
+    name = "duckdb"
+    title = "DuckDB"
+    single_writer = True
+    has_indexes = False
+
+    def located(self, url: sa.URL, path: Callable[[str], Path]) -> sa.URL:
+        return url if url.database in _IN_MEMORY else url.set(database=str(path(str(url.database))))
+
+    def check_url(self, url: sa.URL) -> None:
+        if url.database in _IN_MEMORY:
+            raise ConfigError(
+                "a warehouse in memory is gone after each step", value="warehouse.url", fix="name a file"
+            )
+        folder = Path(str(url.database)).parent
+        if not folder.is_dir():
+            raise ConfigError(f"there is no folder {folder} for the warehouse", value="warehouse.url")
+
+    def options(self, *, read_only: bool) -> dict[str, Any]:
+        return {"connect_args": {"read_only": read_only}}
+
+    def exists(self, url: sa.URL) -> bool:
+        return os.path.isfile(str(url.database))
+
+    def is_writable(self, url: sa.URL) -> bool:
+        return os.access(str(url.database), os.W_OK)
+
+    def connect(
+        self, database: Callable[[bool], sa.Engine], *, read_only: bool, patience_seconds: float
+    ) -> sa.Connection:
+        warehouse = database(read_only)
+        begun = time.monotonic()
+        pause = 0.05
+        while True:
+            try:
+                return warehouse.connect()
+            except sa.exc.DBAPIError as problem:
+                if _OPEN_HERE in str(problem.orig):
+                    # Another thread of this process writes to the file: it can be read in that mode only.
+                    warehouse = database(False)
+                elif "Could not set lock" not in str(problem.orig) and not _is_begun(warehouse.url, begun):
+                    raise _unopened(problem) from problem
+                if time.monotonic() > begun + patience_seconds:
+                    raise _held(problem, patience_seconds) from problem
+                time.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+    def begin(self, connection: sa.Connection, *, read_only: bool, lock_timeout_seconds: float) -> None:  # noqa: ARG002
+        connection.exec_driver_sql(settings_sql())
+
+    def sqlstate(self, problem: Exception) -> str:
+        return duck.sqlstate(problem)
+
+    def teach_alembic(self) -> None:
+        """DuckDB runs DDL within transactions; nothing else about it is special."""
+        from alembic.ddl.impl import DefaultImpl
+
+        type("DuckDBImpl", (DefaultImpl,), {"__dialect__": self.name, "transactional_ddl": True})
+
+    def stage(
+        self, connection: sa.Connection, name: str, source: Path, relation: str, *, is_read_only: bool = False
+    ) -> None:
+        attached = identifier(f"of {source}")
+        connection.exec_driver_sql(f"ATTACH IF NOT EXISTS {literal(str(source))} AS {attached} (READ_ONLY)")
+        kind = "VIEW" if is_read_only else "TABLE"
+        connection.exec_driver_sql(
+            f"CREATE OR REPLACE TEMP {kind} {identifier(name)} AS SELECT * FROM {attached}.{relation}"
+        )
+
+    def lock_stream(self, connection: sa.Connection, system: str, stream: str) -> None:
+        """Whoever writes has the file to themselves; `load` keeps the threads of its process apart."""
+
+    def lock_streams(self, connection: sa.Connection) -> None:
+        """As `lock_stream`."""
+
+    def lock_definitions(self, connection: sa.Connection) -> None:
+        """As `lock_stream`."""
+
+    def analyze(self, connection: sa.Connection, *names: str) -> None:
+        """DuckDB counts as it writes."""
+
+    def columns(self, connection: sa.Connection) -> dict[str, dict[str, LiveColumn]]:
+        found: dict[str, dict[str, LiveColumn]] = {}
+        for table, name, kind, is_nullable in connection.exec_driver_sql(_COLUMNS):
+            found.setdefault(table, {})[name] = LiveColumn(spelt(kind), bool(is_nullable))
+        return found
+
+    def utc(self, instant: str) -> str:
+        """By arithmetic: time zones are ICU's business, which takes five times as long."""
+        return f"make_timestamp(epoch_us({instant}))"
+
+    def sorted_array(self, value: str) -> str:
+        """Sorted afterwards: an aggregate that sorts holds kilobytes for each group, even for a single value."""
+        return f"list_sort(list({value}))"
+
+
+ENGINE = DuckDB()
+
+
+def _is_begun(url: sa.URL, since: float) -> bool:
+    """Whether another process has just created the file and not locked it yet."""
+    path = str(url.database)
+    return time.monotonic() < since + _BIRTH_SECONDS and os.path.isfile(path) and os.path.getsize(path) == 0
+
+
+def _held(problem: sa.exc.DBAPIError, seconds: float) -> WarehouseBusyError:
+    """The file was locked for too long; names the process that holds it, if DuckDB says so."""
+    found = _HOLDER.search(str(problem.orig))
+    who = f" (process {found[2]}, {PurePath(found[1]).name})" if found else ""
+    return WarehouseBusyError(
+        f"another process has held the warehouse for {seconds:g} s{who}",
+        fix="close it there, or raise warehouse.busy_timeout_seconds",
+    )
+
+
+def _unopened(problem: sa.exc.DBAPIError) -> CxflowError:
+    """Why the file could not be opened. What DuckDB says then is about the file, never about its content."""
+    if isinstance(problem.orig, duckdb.Error) and duck.sqlstate(problem.orig) in ("53100", "25006", "XX001"):
+        return database_errors.as_error(problem)
+    said = str(problem.orig).strip().split("\n")[0]
+    return ConfigError(
+        f"the warehouse cannot be opened: {said}",
+        value="warehouse.url",
+        fix="is it a DuckDB file, of this version of DuckDB or an older one? or put a backup back",
+    )

@@ -1,0 +1,210 @@
+"""PostgreSQL: the warehouse of a team, on a server that many sessions use at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from cxflow.duck import identifier, workbench
+from cxflow.errors import ConfigError, TransientError
+from cxflow.warehouse.engines.base import Engine, LiveColumn, create_view, spelt
+from cxflow.warehouse.engines.postgresql import locks
+from cxflow.warehouse.engines.postgresql.roles import PostgreSQLRoles
+from cxflow.warehouse.tables import VERSION_TABLE, stream_lock
+
+_BATCH_ROWS = 65_536
+"""Rows that are on their way to the server at a time."""
+_OTHER_COLUMNS = "42P16"
+_TYPES = {
+    "VARCHAR": "text",
+    "TIMESTAMP WITH TIME ZONE": "timestamptz",
+    "DOUBLE": "double precision",
+    "HUGEINT": "numeric",
+}
+"""DuckDB types that PostgreSQL spells otherwise."""
+_COLUMNS = (
+    "SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull "
+    "FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid "
+    "JOIN pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname = current_schema() "
+    "WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"
+)
+_UNCHANGED_VIEWS = sa.text(
+    "SELECT c.relname FROM pg_class AS c "
+    "JOIN pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname = current_schema() "
+    "WHERE c.relname = ANY(:names) AND c.relkind = 'v' AND c.reloptions IS NULL "
+    "AND pg_get_viewdef(c.oid) = pg_get_viewdef(to_regclass('pg_temp.probe_' || c.relname))"
+)
+_REFUSALS = (
+    "password authentication failed",
+    "no password supplied",
+    "does not exist",
+    "no pg_hba.conf entry",
+    "is not permitted to log in",
+    "permission denied for database",
+)
+"""What the server says to a connection where trying again will not help."""
+_CROWDED = ("too many connections", "too many clients", "remaining connection slots")
+
+
+class PostgreSQL(Engine):
+    """The engine of a PostgreSQL server."""
+
+    name = "postgresql"
+    title = "PostgreSQL"
+    roles = PostgreSQLRoles()
+    extra = "postgres"
+
+    def options(self, *, read_only: bool) -> dict[str, Any]:
+        """A load must see what others committed before it got its lock, whatever the server's default; a reader gets
+        one snapshot for all its queries."""
+        return {
+            "isolation_level": "REPEATABLE READ" if read_only else "READ COMMITTED",
+            "connect_args": {"fallback_application_name": "cxflow"},
+        }
+
+    def connect(
+        self,
+        database: Callable[[bool], sa.Engine],
+        *,
+        read_only: bool,
+        patience_seconds: float,  # noqa: ARG002 - a server is there or not
+    ) -> sa.Connection:
+        try:
+            connection = database(read_only).connect()
+        except sa.exc.DBAPIError as problem:
+            raise _unreachable(problem) from None
+        return connection.execution_options(postgresql_readonly=True) if read_only else connection
+
+    def begin(self, connection: sa.Connection, *, read_only: bool, lock_timeout_seconds: float) -> None:  # noqa: ARG002
+        connection.exec_driver_sql("SET LOCAL TIME ZONE 'UTC'")
+        locks.limit_waits(connection, lock_timeout_seconds)
+
+    @contextmanager
+    def lock_waits(
+        self, database: sa.Engine, connection: sa.Connection, timeout_seconds: float
+    ) -> Iterator[None]:
+        with locks.watched(database, connection, timeout_seconds):
+            yield
+
+    def is_conflict(self, problem: sa.exc.DBAPIError) -> bool:
+        return getattr(problem.orig, "sqlstate", None) in locks.CONFLICTS
+
+    def lock_stream(self, connection: sa.Connection, system: str, stream: str) -> None:
+        row = {"source_system": system, "source_object": stream}
+        connection.execute(insert(stream_lock).values(row).on_conflict_do_nothing())
+        connection.execute(sa.select(stream_lock).filter_by(**row).with_for_update())
+
+    def lock_streams(self, connection: sa.Connection) -> None:
+        """Waits for running loads; others queue behind it."""
+        locks.lock_table(connection, stream_lock.name)
+
+    def lock_definitions(self, connection: sa.Connection) -> None:
+        locks.lock_table(connection, VERSION_TABLE)
+
+    def run_exclusive(self, connection: sa.Connection, work: Callable[[], None]) -> None:
+        locks.give_way(connection, work)
+
+    def stage(
+        self,
+        connection: sa.Connection,
+        name: str,
+        source: Path,
+        relation: str,
+        *,
+        is_read_only: bool = False,  # noqa: ARG002 - the server cannot read the file
+    ) -> None:
+        """DuckDB gives Arrow, pgpq makes it binary, COPY takes it: no row passes through Python.
+
+        ADBC would do the same over a connection of its own, which is a second transaction: what it stages would
+        have to be committed, found and cleared away. This is as fast, and goes with the load.
+        """
+        import pgpq
+
+        with workbench(source, read_only=True) as database:
+            columns = database.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
+            declared = ", ".join(f"{identifier(row[0])} {_TYPES.get(row[1], row[1])}" for row in columns)
+            connection.exec_driver_sql(f"CREATE TEMP TABLE {identifier(name)} ({declared}) ON COMMIT DROP")
+            batches = database.execute(f"SELECT * FROM {relation}").to_arrow_reader(_BATCH_ROWS)
+            encoder = pgpq.ArrowToPostgresBinaryEncoder(batches.schema)
+            cursor = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]
+            with cursor.copy(f"COPY {identifier(name)} FROM STDIN (FORMAT binary)") as copy:
+                copy.write(encoder.write_header())
+                for batch in batches:
+                    copy.write(encoder.write_batch(batch))
+                copy.write(encoder.finish())
+        self.analyze(connection, name)
+
+    def analyze(self, connection: sa.Connection, *names: str) -> None:
+        """The planner takes a table it does not know for small, and would go through it row by row. A table that
+        another load is analyzing is skipped: two loads that analyze several tables could deadlock."""
+        for name in names:
+            connection.exec_driver_sql(f"ANALYZE (SKIP_LOCKED) {identifier(name)}")
+
+    def columns(self, connection: sa.Connection) -> dict[str, dict[str, LiveColumn]]:
+        found: dict[str, dict[str, LiveColumn]] = {}
+        for table, name, kind, is_nullable in connection.exec_driver_sql(_COLUMNS):
+            found.setdefault(table, {})[name] = LiveColumn(spelt(kind), bool(is_nullable))
+        return found
+
+    def replace_views(self, connection: sa.Connection, views: Mapping[str, str]) -> None:
+        """Replacing a view waits for its readers, so only those are replaced that differ from their query."""
+        changed = _changed(connection, views)
+
+        def replace() -> None:
+            for name, query in changed.items():
+                _replace_view(connection, name, query)
+
+        if changed:
+            self.run_exclusive(connection, replace)
+
+
+ENGINE = PostgreSQL()
+
+
+def _changed(connection: sa.Connection, views: Mapping[str, str]) -> dict[str, str]:
+    """The views that differ from their query. The server parses each query into a temporary view, and its own form of
+    that is compared with its form of the view."""
+    with connection.begin_nested() as probing:
+        for name, query in views.items():
+            connection.exec_driver_sql(create_view(f"probe_{name}", query, "TEMP"))
+        unchanged = set(connection.execute(_UNCHANGED_VIEWS, {"names": list(views)}).scalars())
+        probing.rollback()
+    return {name: query for name, query in views.items() if name not in unchanged}
+
+
+def _replace_view(connection: sa.Connection, name: str, query: str) -> None:
+    create = create_view(name, query)
+    try:
+        with connection.begin_nested():
+            connection.exec_driver_sql(create)
+    except sa.exc.DBAPIError as problem:
+        # PostgreSQL replaces a view only by one that begins with the same columns. With the view go its rights.
+        if getattr(problem.orig, "sqlstate", None) != _OTHER_COLUMNS:
+            raise
+        connection.exec_driver_sql(f"DROP VIEW {name}")
+        connection.exec_driver_sql(create)
+
+
+def _unreachable(problem: sa.exc.DBAPIError) -> ConfigError | TransientError:
+    """Why the server made no connection. Recognised by its words: psycopg gives no code here."""
+    said = str(problem.orig)
+    if reason := next((words for words in _REFUSALS if words in said), None):
+        return ConfigError(
+            f"the warehouse refuses the connection ({reason})",
+            value="warehouse.url",
+            fix="correct warehouse.url or warehouse.password, or ask for the right",
+        )
+    if any(words in said for words in _CROWDED):
+        return TransientError(
+            "the warehouse has no connection left",
+            value="warehouse.url",
+            fix="run fewer tasks at once, or raise the server's limit",
+        )
+    return TransientError(
+        "the warehouse cannot be reached", value="warehouse.url", fix="is the server up, and the host right?"
+    )
