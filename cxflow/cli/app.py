@@ -7,7 +7,23 @@ from typing import Annotated, Unpack
 import typer
 
 from cxflow.cli.call import Shared, shared
-from cxflow.cli.commands import books, catalogue, checks, kpis, quarantine, setup, trip, up
+from cxflow.cli.commands import (
+    backfill,
+    connectors,
+    doctor,
+    init,
+    kpis,
+    lint,
+    migrate,
+    plugins,
+    publish,
+    quarantine,
+    run,
+    schema,
+    state,
+    status,
+    up,
+)
 from cxflow.cli.plugin_commands import Commands
 
 app = typer.Typer(
@@ -41,5 +57,10 @@ def everywhere(context: typer.Context, version: Version = False, **before: Unpac
     context.obj = before
 
 
-for family in (setup, checks, trip, up, books, kpis, quarantine, catalogue):
-    family.register(app)
+for each in (
+    *(init, lint, doctor),
+    *(run, backfill, migrate, publish, up),
+    *(status, state, kpis, quarantine),
+    *(plugins, connectors, schema),
+):
+    each.register(app)

@@ -95,6 +95,13 @@ class Call:
 
         return configuration.load(project.find(self.project))
 
+    @property
+    def plugins(self) -> Any:
+        """The plugins of the project or, where there is none, the installed ones."""
+        from cxflow.connect import registry
+
+        return registry.of_project(self.settings) if self.has_project else registry.plugins()
+
     def fail(self, problem: Exception) -> None:
         """Report a failure and go on; the command then ends with the exit code of the worst one."""
         self.failed.append(problem)

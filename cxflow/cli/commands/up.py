@@ -10,7 +10,7 @@ from cxflow.cli.call import Call, command
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command of this module."""
+    """Add the command."""
     command(app, rich_help_panel="Load")(up)
 
 

@@ -1,24 +1,17 @@
-"""`cxflow lint` and `cxflow doctor`: what is wrong, before anything is read."""
+"""`cxflow lint`: finds the faults of cxflow.toml without reading a record."""
 
 from __future__ import annotations
-
-from typing import Annotated, Any
 
 import typer
 
 from cxflow.cli.call import Call, command
+from cxflow.cli.options import Names
 from cxflow.errors import ConfigError
-
-Names = Annotated[
-    list[str] | None, typer.Argument(metavar="CONNECTION[.STREAM]", help="Which ones; all unless given.")
-]
-"""Which connections or streams are meant; none means all."""
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
+    """Add the command."""
     command(app, rich_help_panel="Check")(lint)
-    command(app, rich_help_panel="Check")(doctor)
 
 
 def lint(call: Call, connections: Names = None) -> None:
@@ -50,24 +43,3 @@ def lint(call: Call, connections: Names = None) -> None:
         {"ok": not call.failed, "checked": checked},
         *(f"✓ {name}" for name in checked),
     )
-
-
-def doctor(call: Call) -> None:
-    """Check this machine and the project: versions, extras, warehouse, landing zone, each stream."""
-    from rich.text import Text
-
-    from cxflow.cli import examination
-
-    rows: list[dict[str, Any]] = []
-    for finding in examination.findings(call):
-        rows.append(finding.as_json())
-        if finding.problem is not None:
-            call.failed.append(finding.problem)
-        if not call.out.json and (finding.problem is not None or not call.out.quiet):
-            mark, style = finding.mark
-            line = Text.assemble((mark, style), " ", finding.subject, ": ", finding.says)
-            if finding.fix:
-                line.append_text(Text.assemble("\n  ", ("fix: ", "bold green"), finding.fix))
-            call.out.answer(None, line)
-    if call.out.json:
-        call.out.answer(rows)

@@ -1,4 +1,4 @@
-"""`cxflow init`: a first project of one's own."""
+"""`cxflow init`: starts a project."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cxflow.errors import ConfigError
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command of this module."""
+    """Add the command."""
     command(app, rich_help_panel="Begin")(init)
 
 

@@ -1,8 +1,7 @@
-"""`cxflow plugins`, `connectors` and `schema`: what is installed, and what a cxflow.toml may say."""
+"""`cxflow connectors`: which connectors there are, and their settings."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,23 +17,8 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    command(app, rich_help_panel="What there is")(plugins)
+    """Add the command."""
     command(app, rich_help_panel="What there is")(connectors)
-    command(app, rich_help_panel="What there is")(schema)
-
-
-def plugins(call: Call) -> None:
-    """List the plugins: installed ones and the project's own."""
-    from cxflow.connect import registry
-
-    infos = registry.plugin_infos(_manager(call))
-    for problem in call.program.load_plugins():
-        call.fail(problem)
-    rows = [(info.name, info.distribution, info.version, ", ".join(info.hooks)) for info in infos]
-    call.out.answer(
-        [asdict(info) for info in infos], table("Plugins", ("plugin", "package", "version", "hooks"), rows)
-    )
 
 
 def connectors(
@@ -45,7 +29,7 @@ def connectors(
     from cxflow.connect import registry
     from cxflow.settings import nearest
 
-    known = registry.connectors(_manager(call))
+    known = registry.connectors(call.plugins)
     if name is not None:
         if name not in known:
             raise ConfigError(f"there is no connector {name!r}{nearest(name, known)}", value=name)
@@ -121,19 +105,3 @@ def _toml(value: Any) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(_toml(item) for item in value)}]"
     return str(value)
-
-
-def schema(call: Call) -> None:
-    """Print the JSON Schema of cxflow.toml, with every connector that is installed."""
-    from cxflow.cli import json_schema
-    from cxflow.connect import registry
-
-    document = json_schema.document(registry.connectors(_manager(call)))
-    call.out.answer(document, json_schema.text(document))
-
-
-def _manager(call: Call) -> Any:
-    """The plugins of the project or, where there is none, the installed ones."""
-    from cxflow.connect import registry
-
-    return registry.of_project(call.settings) if call.has_project else registry.plugins()

@@ -1,0 +1,35 @@
+"""`cxflow publish`: brings the views for BI and their rights up to date."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cxflow.cli.call import Call, command
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    command(app, rich_help_panel="Load")(publish)
+
+
+def publish(
+    call: Call,
+    sql: Annotated[
+        bool, typer.Option("--sql", help="Print the statements for somebody else to run, and change nothing.")
+    ] = False,
+) -> None:
+    """Bring the views that BI reads up to date, and who may read them. A run does so at its end."""
+    from cxflow import flow
+    from cxflow.cli import warehouse
+
+    warehouse.require(call.settings)
+    if sql:
+        statements = flow.publication(call.settings)
+        call.out.answer(statements, *(f"{statement};" for statement in statements))
+        return
+    names = flow.publish(call.settings)
+    role = call.settings.warehouse.bi_role
+    readers = f"; {role} may read them" if role else ""
+    call.out.report({"views": names, "bi_role": role}, f"{len(names)} views are up to date{readers}")

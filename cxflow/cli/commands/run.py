@@ -1,0 +1,60 @@
+"""`cxflow run`: loads what is new, or tries it with --dry-run."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from cxflow.cli.call import Call, command
+from cxflow.cli.options import Names, NoKpis
+from cxflow.errors import ConfigError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    command(app, rich_help_panel="Load")(run)
+
+
+def run(
+    call: Call,
+    streams: Names = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="ISO", help="First instant not to read; now unless given.")
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Try the first records, show what would become of them, and touch nothing."
+        ),
+    ] = False,
+    no_kpis: NoKpis = False,
+) -> None:
+    """Read what is new since the last run, load it, and bring customers and KPIs up to date."""
+    from cxflow import flow
+    from cxflow.cli import faults, loading, plan, project
+    from cxflow.warehouse import revisions
+
+    settings = call.settings
+    now = datetime.now(UTC)
+    end = project.instant(settings, until, "--until") if until else now
+    if end > now:
+        raise ConfigError(
+            f"--until {end.isoformat()} lies in the future",
+            value=until,
+            fix="cursors would pass records to come",
+        )
+    chosen = faults.ready(call, project.chosen(settings, streams or ()))
+    if dry_run:
+        plan.show(call, chosen, end)
+        return
+    if chosen:
+        revisions.ensure(settings)
+    loading.load_streams(
+        call,
+        chosen,
+        "scheduled",
+        lambda connection, stream: flow.scheduled_window(settings, connection, stream, end),
+        not no_kpis,
+    )

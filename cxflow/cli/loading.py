@@ -1,0 +1,40 @@
+"""Loads several streams for a command. Called by `run` and `backfill`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from cxflow.cli import outcome
+from cxflow.cli.call import Call
+from cxflow.errors import CxflowError
+
+if TYPE_CHECKING:
+    from cxflow.model.batch import Mode
+    from cxflow.model.window import Window
+
+    WindowOf = Callable[[str, str], Window]
+
+
+def load_streams(
+    call: Call, streams: list[tuple[str, str]], mode: Mode, window_of: WindowOf, with_kpis: bool
+) -> None:
+    """Load each stream on its own: one that fails stops no other. Then customers, KPIs and views."""
+    from cxflow import flow
+
+    made = outcome.Outcome(mode)
+    with call.out.progress(len(streams) + (3 if with_kpis else 0)) as step:
+        for connection, stream in streams:
+            step(f"{connection}.{stream}")
+            try:
+                window = window_of(connection, stream)
+                report = flow.run_stream(call.settings, connection, stream, window, mode)
+            except Exception as problem:
+                if isinstance(problem, CxflowError):
+                    problem.at(connection, stream)
+                call.fail(problem)
+            else:
+                made.loads.append(outcome.Load(report, window))
+        if made.loads and with_kpis:
+            outcome.finish(call, made, step)
+    outcome.show(call, made)
