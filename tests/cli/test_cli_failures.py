@@ -161,9 +161,9 @@ FAULTS = {
         'primary_key = ["response_id"]',
         'primary_key = ["response_id"]\ntime_formats = ["%Q"]',
         78,
-        "time_formats: '%Q' is no format of strptime",
+        "time_formats: '%Q' is not a strptime format",
     ),
-    "identifier of nobody": ("{ email =", '{ "" =', 78, "an identifier's namespace cannot be ''"),
+    "identifier of nobody": ("{ email =", '{ "" =', 78, "'' is not a valid namespace for an identifier"),
     "missing file": ("exports/*.csv", "elsewhere/*.csv", 66, "no file matches"),
     "unset variable": ("exports/*.csv", "${CXFLOW_TEST_UNSET}/*.csv", 78, "CXFLOW_TEST_UNSET is not set"),
 }

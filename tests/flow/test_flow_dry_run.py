@@ -126,7 +126,7 @@ def test_it_tells_when_the_gate_would_close(tmp_path: Path) -> None:
 def test_a_column_that_is_not_there_is_told_before_a_run_lands_anything(tmp_path: Path) -> None:
     each = project(tmp_path, as_csv(tmp_path, [review(1)]), MAPPING.replace('"stars"', '"star"'))
     with pytest.raises(
-        ConfigError, match=r"^shop\.reviews: .*'star', which is not there; did you mean 'stars'"
+        ConfigError, match=r"^shop\.reviews: .*'star', which does not exist; did you mean 'stars'"
     ):
         rehearse(each)
     assert not list((tmp_path / "landing").glob("*"))
@@ -135,5 +135,5 @@ def test_a_column_that_is_not_there_is_told_before_a_run_lands_anything(tmp_path
 def test_of_json_it_says_that_a_later_record_may_have_the_key(tmp_path: Path) -> None:
     source = as_jsonl(tmp_path, [review(number) for number in range(1, MANY + 1)])
     each = project(tmp_path, source, MAPPING + 'review_body = "said"\n')
-    with pytest.raises(ConfigError, match=r"'said', which is not there.*tried were the first 1,000 records"):
+    with pytest.raises(ConfigError, match=r"'said', which does not exist.*tried were the first 1,000 records"):
         rehearse(each)
