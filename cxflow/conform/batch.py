@@ -34,7 +34,7 @@ from cxflow.conform.projection import (
     types,
 )
 from cxflow.conform.unseen import with_unseen
-from cxflow.duck import identifier, literal, literals
+from cxflow.duck import count, identifier, literal, literals
 from cxflow.landing import files, zone
 from cxflow.landing.prepared import Conformed
 from cxflow.model import raw_schema
@@ -132,7 +132,7 @@ def conform(
         else:
             _leave_empty(work)
         database.execute(_IDENTIFIER)
-        made = sum(_count(work, name) for name in stream.to)
+        made = sum(count(database, name) for name in stream.to)
     report = {
         "drift": changed.as_json(),
         "unusable_identifiers": unusable,
@@ -295,8 +295,3 @@ def _leave_empty(work: _Work) -> None:
             f"CREATE TABLE {name} (row_id BIGINT, _row BIGINT, _received_at TIMESTAMPTZ, record_id VARCHAR, "
             f"is_deleted BOOLEAN{columns})"
         )
-
-
-def _count(work: _Work, name: str) -> int:
-    row = work.database.execute(f"SELECT count(*) FROM {name}").fetchone()
-    return int(row[0]) if row else 0

@@ -79,7 +79,7 @@ def conformance(
         def test_its_reading_can_be_ended_after_the_first_record(self, sample: TestProject) -> None:
             window = Window(None, datetime.now(UTC))
             for stream in flow.streams(sample.settings, "sample"):
-                tried = flow.rehearse(sample.settings, "sample", stream, window, "scheduled", records=1)
+                tried = flow.try_first(sample.settings, "sample", stream, window, "scheduled", records=1)
                 assert tried.records == 1, "a reading may end at any item"
             assert sample.query("SELECT count(*) FROM load_run") == [(0,)]
             assert not (sample.folder / "landing").exists()

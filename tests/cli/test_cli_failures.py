@@ -188,7 +188,7 @@ def test_a_memory_limit_that_is_none_is_told(
     monkeypatch.setenv("CXFLOW_MEMORY_LIMIT", limit)
     answer = cxflow("run", "--no-kpis", project=fresh)
     assert answer.code == 78
-    assert f"the environment variable CXFLOW_MEMORY_LIMIT is no amount of memory: {limit!r}" in answer.err
+    assert f"the environment variable CXFLOW_MEMORY_LIMIT is not an amount of memory: {limit!r}" in answer.err
 
 
 @pytest.mark.parametrize("limit", ["0.5GB", " 512 MiB", "400mb"])

@@ -26,7 +26,7 @@ class BrokenError(Exception):
 STEPS = [
     (dialect, "stage"),
     (merge, "decide"),
-    (refusals, "refuse_taken_keys"),
+    (refusals, "refuse_claimed_keys"),
     (refusals, "_stage_taken"),
     (merge, "outcomes"),
     (merge, "remove_old_rows"),
@@ -38,7 +38,7 @@ STEPS = [
     (refusals, "_close"),
     (pending, "pend_identity"),
     (pending, "pend_kpis"),
-    (loading, "_keep_books"),
+    (loading, "_write_ledger"),
     (ledger, "keep_state"),
 ]
 
