@@ -310,7 +310,9 @@ def test_a_fact_may_not_offer_personal_data() -> None:
         func.lower(func.substr(survey_response.c.response_text, 1, 3)),
         select(customer_profile.c.email).limit(1).scalar_subquery(),
     ):
-        with pytest.raises(ConfigError, match=r"the dimension 'word' derives from .*, which is personal data"):
+        with pytest.raises(
+            ConfigError, match=r"the dimension 'word' derives from .*, which is personal data"
+        ):
             fact(survey_response, dimensions={"word": expression})
 
 
