@@ -1,7 +1,7 @@
-"""The one-slot pool that keeps tasks out of each other's way at a DuckDB file.
+"""The one-slot pool that serialises the tasks that use a DuckDB warehouse.
 
-DuckDB lets one process write a file and shuts all others out meanwhile. `python -m cxflow.airflow.pool`
-creates the pool in the Airflow of the environment, and makes its metadata database first where there is none.
+A process that has a DuckDB file open for writing locks all others out. `python -m cxflow.airflow.pool` creates the pool
+in the Airflow of the environment, and first its metadata database if there is none.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ DESCRIPTION = "One task at a time opens the DuckDB warehouse"
 
 
 def needed(settings: Settings) -> str | None:
-    """The pool of tasks that work inside the warehouse, or None where the database takes many at a time."""
+    """The pool of tasks that keep the warehouse open, or None if the database accepts many at a time."""
     return NAME if settings.warehouse.url.startswith("duckdb") else None
 
 
 def ensure_pool() -> None:
-    """Create the pool, or set it back to one slot. Needs a migrated metadata database.
+    """Create the pool, or reset it to one slot. Needs a migrated metadata database.
 
     Same as `airflow pools set cxflow_duckdb 1 "…"`.
     """
@@ -28,7 +28,7 @@ def ensure_pool() -> None:
 
 
 def ensure_database() -> None:
-    """Make or migrate Airflow's metadata database."""
+    """Create or migrate Airflow's metadata database."""
     from airflow.utils import db
 
     db.initdb()

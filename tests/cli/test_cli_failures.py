@@ -294,7 +294,7 @@ def test_without_a_project_init_is_named(tmp_path: Path) -> None:
     answer = cxflow("run", project=tmp_path)
     assert answer.code == 78
     assert "there is no cxflow.toml" in answer.err
-    assert "fix: `cxflow init` makes one" in answer.err
+    assert "fix: create one with `cxflow init`" in answer.err
 
 
 @pytest.mark.parametrize("asked", [["status"], ["kpis"], ["quarantine", "list"], ["state", "list"]])
