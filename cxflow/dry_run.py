@@ -1,20 +1,18 @@
-"""What a run would make of a stream's first records: landed, conformed and validated in a scratch folder, then
-forgotten. Called by `flow` for `cxflow run --dry-run`.
+"""Runs a stream's first records through extract, conform and validate in a scratch folder, and throws the result away.
+Called by `flow` for `cxflow run --dry-run`.
 
-It is the run's own code on a landing zone of its own, so that it finds what a run would find: a raw column that is not
-there, a value that does not cast, a rule that does not hold.
+It is the same code as in a run, on a temporary landing zone, so it finds what a run would find: a missing raw column,
+a value that does not cast, a broken expectation.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import duckdb
-
 from cxflow import extract, scratch
 from cxflow.conform import batch as conforming
 from cxflow.connect.connector import Connector
-from cxflow.duck import workbench
+from cxflow.duck import count, workbench
 from cxflow.errors import ConfigError
 from cxflow.landing import zone
 from cxflow.model import raw_schema
@@ -27,22 +25,22 @@ from cxflow.validate import gate
 
 
 @dataclass(frozen=True, slots=True)
-class Rehearsal:
-    """What came of the records that were tried."""
+class DryRun:
+    """The result of a dry run."""
 
     records: int
-    """How many were read, those that are no records among them."""
+    """Records read, malformed ones included."""
     rows: dict[str, int]
-    """Canonical table to the rows that would be written."""
+    """Canonical table to the number of rows a run would write."""
     refused: int
     """Records that would go to quarantine."""
     reasons: dict[str, int]
-    """Rule and column to the records refused for it."""
+    """Rule and column to the number of records refused."""
     stopped: str
-    """Why the gate would stop such a batch; empty where it would not."""
+    """Why the gate would stop such a batch; empty if it would not."""
 
 
-def rehearse(
+def try_first(
     settings: Settings,
     connector: Connector,
     stream: Stream,
@@ -51,34 +49,31 @@ def rehearse(
     mode: Mode,
     known: raw_schema.RawSchema,
     limit: int,
-) -> Rehearsal:
-    """Try at most `limit` records of a window; `known` is the stream's raw shape so far.
+) -> DryRun:
+    """Try at most `limit` records of a window. `known` is the stream's raw schema so far.
 
-    Raises what extracting and conforming raise. Nothing outlives the call.
+    Raises the errors of extract and conform. Nothing outlives the call.
     """
-    with scratch.folder("rehearsal") as folder:
+    with scratch.folder("dry-run") as folder:
         landing = settings.landing.model_copy(update={"url": str(folder / "landing")})
         aside = settings.model_copy(update={"landing": landing})
         batch = extract.extract(aside, connector, stream, window, cursor, mode, limit)
         try:
             conformed = conforming.conform(aside, connector.connection, stream, batch, known, folder)
         except ConfigError as problem:
-            if zone.read_manifest(aside, batch).layout == "json":  # its keys come and go
-                problem.fix = f"{problem.fix or ''}; tried were the first {limit:,} records".removeprefix(
-                    "; "
-                )
+            if zone.read_manifest(aside, batch).layout == "json":  # a later record may have the key
+                tried = f"the dry run read only the first {limit:,} records"
+                problem.fix = f"{problem.fix}; {tried}" if problem.fix else tried
             raise
         verdict = gate.validate(aside, stream, conformed)
         with workbench(conformed.database) as database:
-            return Rehearsal(
+            return DryRun(
                 records=verdict.extracted,
-                rows={name: _loadable(database, name) for name in verdict.tables},
+                rows={
+                    name: count(database, f"{name} ANTI JOIN left_out USING (_row)")
+                    for name in verdict.tables
+                },
                 refused=verdict.refused,
                 reasons=gate.reasons(database),
                 stopped=verdict.why,
             )
-
-
-def _loadable(database: duckdb.DuckDBPyConnection, table: str) -> int:
-    row = database.execute(f"SELECT count(*) FROM {table} ANTI JOIN left_out USING (_row)").fetchone()
-    return int(row[0]) if row else 0

@@ -1,7 +1,7 @@
 """How cxflow opens DuckDB for its own work, and quotes names and values for the SQL it writes.
 
-Times are in UTC, memory is bounded, and what does not fit goes to disk. The memory limit belongs to the machine, not
-to the project: it comes from the environment variable `CXFLOW_MEMORY_LIMIT`, written as DuckDB writes it.
+Times are in UTC, memory is bounded, and DuckDB spills the rest to disk. The memory limit belongs to the machine, not
+to the project: it comes from the environment variable `CXFLOW_MEMORY_LIMIT`, in DuckDB's notation.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from cxflow.errors import ConfigError
 
 MEMORY_VARIABLE = "CXFLOW_MEMORY_LIMIT"
 DEFAULT_MEMORY = "400MB"
-"""Of DuckDB alone. Python, Great Expectations and the drivers take about as much: together they stay under 1 GB."""
+"""For DuckDB alone. Python, Great Expectations and the drivers use about as much: all together stay under 1 GB."""
 
 
 @contextmanager
 def workbench(path: Path | None = None, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A DuckDB file, open for the block, or a database in memory, which spills into a folder of its own."""
+    """Open a DuckDB file for the block, or an in-memory database that spills into its own temporary folder."""
     if path is None:
         with scratch.folder("spill") as spill, duckdb.connect() as database:
             database.execute(f"{settings_sql()}; SET temp_directory = {literal(str(spill))}")
@@ -36,20 +36,26 @@ def workbench(path: Path | None = None, *, read_only: bool = False) -> Iterator[
 
 
 def settings_sql() -> str:
-    """What every DuckDB connection of cxflow begins with."""
+    """The SQL that every DuckDB connection of cxflow runs first."""
     return f"SET TimeZone = 'UTC'; SET memory_limit = {literal(memory_limit())}"
 
 
 def memory_limit() -> str:
-    """How much memory DuckDB may take, as it writes it. Raises ConfigError where the variable says no amount."""
+    """How much memory DuckDB may use, in its notation. Raises ConfigError if the variable is not an amount."""
     limit = os.environ.get(MEMORY_VARIABLE, DEFAULT_MEMORY).strip()
     if not re.fullmatch(r"(?=.*[1-9])\d+(\.\d+)?\s*[KMGT]i?B", limit, re.IGNORECASE):
         raise ConfigError(
-            f"the environment variable {MEMORY_VARIABLE} is no amount of memory: {limit!r}",
+            f"the environment variable {MEMORY_VARIABLE} is not an amount of memory: {limit!r}",
             value=MEMORY_VARIABLE,
-            fix=f"such as {DEFAULT_MEMORY}, or leave it unset",
+            fix=f"set it to an amount such as {DEFAULT_MEMORY}, or unset it",
         )
     return limit
+
+
+def count(database: duckdb.DuckDBPyConnection, relation: str) -> int:
+    """The number of rows of a relation, given as the SQL after FROM."""
+    row = database.execute(f"SELECT count(*) FROM {relation}").fetchone()
+    return int(row[0]) if row else 0
 
 
 def literal(text: str) -> str:

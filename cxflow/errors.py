@@ -1,8 +1,8 @@
 """Every error cxflow raises on purpose, sorted by what to do next.
 
 *Transient*: wait and try again. *Fatal*: stop and fix the configuration, the source or the code. A record that cannot
-be used raises nothing: it is a reject, and the batch goes on. The command line turns a class into an exit code (the
-numbers of BSD `sysexits.h`), the Airflow operators turn it into a retry or a final failure.
+be used raises nothing: it becomes a reject, and the batch continues. The command line maps classes to exit codes (the
+numbers of BSD `sysexits.h`), the Airflow operators map them to a retry or a final failure.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from cxflow.redaction import masked
 
 
 class CxflowError(Exception):
-    """An error with its place: which connection, which stream, which value, and how to mend it.
+    """An error with its connection, its stream, the value at fault and how to fix it.
 
-    The message never holds personal data: `value` is a name from the configuration (a column, a path, a rule),
-    not a value from a record. A secret that this process knows is masked in it.
+    The message never contains personal data: `value` is a name from the configuration (a column, a path, a rule), not a
+    value from a record. Secrets that this process has read are masked.
     """
 
     exit_code: ClassVar[int] = 70
@@ -41,11 +41,11 @@ class CxflowError(Exception):
 
     @property
     def place(self) -> str:
-        """`connection.stream`, as far as it is known."""
+        """`connection.stream`, as far as known."""
         return ".".join(part for part in (self.connection, self.stream) if part)
 
     def at(self, connection: str | None = None, stream: str | None = None) -> CxflowError:
-        """The same error, its place filled in where it was raised without one."""
+        """The same error, with its connection and stream filled in if it has none."""
         self.connection = self.connection or connection
         self.stream = self.stream or stream
         return self
@@ -57,29 +57,29 @@ class CxflowError(Exception):
 
 
 class TransientError(CxflowError):
-    """Out of reach for now (a lock, a network, a throttled service): the same call may succeed later."""
+    """A temporary failure (a lock, a network, a throttled service): the same call may succeed later."""
 
     exit_code = 75
 
 
 class WarehouseBusyError(TransientError):
-    """Another process holds the warehouse file, or another session of the server a lock."""
+    """Another process holds the warehouse file, or another session holds a lock."""
 
 
 class FatalError(CxflowError):
-    """Nothing will change until somebody mends the cause."""
+    """Trying again will not help until the cause is fixed."""
 
     exit_code = 70
 
 
 class ConfigError(FatalError):
-    """`cxflow.toml`, a mapping, a credential or a plugin is not what it should be."""
+    """`cxflow.toml`, a mapping, a credential or a plugin is wrong."""
 
     exit_code = 78
 
 
 class SourceError(FatalError):
-    """The source is not as declared: a file is missing or cut off, a header changed, a column is gone."""
+    """The source is not as declared: a file is missing or truncated, a header changed, a column is missing."""
 
     exit_code = 66
 
@@ -91,13 +91,13 @@ class GateClosedError(FatalError):
 
 
 class CountError(FatalError):
-    """More or fewer records were read than the source holds by an independent count: nothing landed."""
+    """The number of records read differs from an independent count of the source: nothing was landed."""
 
     exit_code = 65
 
 
 class AccountingError(FatalError):
-    """The books do not balance. A defect in cxflow: nothing was committed."""
+    """The counts of a batch do not balance. A defect in cxflow: nothing was committed."""
 
 
 class SchemaError(FatalError):
@@ -107,18 +107,18 @@ class SchemaError(FatalError):
 
 
 class UnexpectedError(CxflowError):
-    """Nobody foresaw it: a defect of cxflow or of a plugin, or a fault of a source that its connector does not
-    know. Another try may help."""
+    """An unforeseen error: a defect of cxflow or a plugin, or a fault of a source that its connector does not handle.
+    Another try may help."""
 
     @classmethod
     def of(cls, problem: Exception) -> UnexpectedError:
-        """What may be said of any exception: its class and where in the code. Its own words may quote a record."""
+        """The error for any exception, with its class and its place in the code. Its message may quote a record."""
         frames = traceback.extract_tb(problem.__traceback__)
         where = f" at {PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-        # The system's words are about a file or a network, and the same for everybody.
+        # The operating system's text is generic: it quotes no data.
         system = getattr(problem, "strerror", None) if isinstance(problem, OSError) else None
-        said = f": {system}" if isinstance(system, str) else ""
+        text = f": {system}" if isinstance(system, str) else ""
         return cls(
-            f"{type(problem).__name__}{where}{said}",
+            f"{type(problem).__name__}{where}{text}",
             fix="a defect of cxflow or of a plugin: please report it; --verbose shows all of it, data included",
         )

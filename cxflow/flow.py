@@ -3,8 +3,8 @@
     extract -> prepare (conform, validate) -> load        per connection, stream and window
     resolve_identity -> compute_kpis -> publish            once for the warehouse
 
-Each takes the settings and small references and returns small reports, so that each can be a task of its own.
-Every error says its connection and stream.
+Each takes the settings and small references and returns a small report, so that each can be a separate task. Errors
+name their connection and stream.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ from cxflow.settings import Settings
 from cxflow.validate import gate, quarantine, runner
 from cxflow.warehouse import database_errors, engines, ledger, revisions, transactions
 
-REHEARSED_RECORDS = 1_000
-"""Enough to show what a mapping does, and read in no time."""
+DRY_RUN_RECORDS = 1_000
+"""Records read by a dry run: enough to show what a mapping does, and quick to read."""
 _SHORTEST = timedelta(microseconds=1)
-"""A run up to an instant that is loaded already still asks for something."""
+"""The shortest window: a run up to an instant that is already loaded still reads something."""
 
 log = structlog.get_logger("cxflow")
 
@@ -51,13 +51,13 @@ Progress = Callable[[str, str, str], None]
 
 
 def _silent(connection: str, stream: str, step: str) -> None:
-    """The progress of somebody who does not watch."""
+    """Report no progress."""
 
 
 @contextmanager
 def _at(connection: str | None = None, stream: str | None = None) -> Iterator[None]:
-    """Errors raised in the block say where they happened. What a database or an unknown exception says is not passed
-    on: it quotes the values it stumbles over, and those may be personal."""
+    """Add connection and stream to errors raised in the block. Messages of databases and unknown exceptions are not
+    passed on: they may quote personal data."""
     try:
         with database_errors.explained(scratch=True):  # the warehouse's own are sorted by `engine`
             yield
@@ -76,13 +76,13 @@ def open_connection(settings: Settings, connection: str) -> Connector:
 
 
 def streams(settings: Settings, connection: str) -> list[str]:
-    """The names of a connection's streams, in the order in which they are declared."""
+    """The names of a connection's streams, in order of declaration."""
     return list(open_connection(settings, connection).streams)
 
 
 def scheduled_window(settings: Settings, connection: str, stream: str, end: datetime) -> Window:
-    """What a scheduled run up to `end` reads: from the cursor, less the stream's look-back, to `end` less its
-    lag. Without a cursor it begins at the connection's `start`, or at the source's beginning."""
+    """The window of a scheduled run up to `end`: from the cursor minus the stream's look-back, to `end` minus its lag.
+    Without a cursor it starts at the connection's `start`, or at the beginning of the source."""
     connector = open_connection(settings, connection)
     declared = connector.stream(stream)
     with _at(connection, stream):
@@ -94,7 +94,7 @@ def scheduled_window(settings: Settings, connection: str, stream: str, end: date
             start = start.replace(tzinfo=ZoneInfo(settings.project.timezone))
         return Window(None if start is None else min(start, end - _SHORTEST), end)
     start = position - declared.look_back
-    # A run for a past day still has a window; what it finds there is known already.
+    # A run for a past day still has a window, although its records are loaded already.
     return Window(min(start, end - declared.look_back - _SHORTEST), end)
 
 
@@ -118,35 +118,38 @@ def lint(settings: Settings, connection: str) -> list[str]:
 
 
 def doctor(settings: Settings, connection: str, stream: str) -> None:
-    """Whether the stream could be read now. Raises ConfigError, SourceError or TransientError if not."""
+    """Check that the stream can be read now. Raises ConfigError, SourceError or TransientError if not."""
     with _at(connection, stream):
         connector = open_connection(settings, connection)
         connector.check(connector.stream(stream))
 
 
 def plan(settings: Settings, connection: str, stream: str, window: Window, mode: Mode) -> list[str]:
-    """What an extraction would read, a line each; nothing is read or written."""
+    """What an extraction would read, one line per item. Nothing is read or written."""
     with _at(connection, stream):
         connector = open_connection(settings, connection)
         cursor = ledger.cursor(settings, connection, stream) if mode == "scheduled" else None
         return connector.plan(connector.stream(stream), window, cursor)
 
 
-def rehearse(
+def try_first(
     settings: Settings,
     connection: str,
     stream: str,
     window: Window,
     mode: Mode,
-    records: int = REHEARSED_RECORDS,
-) -> dry_run.Rehearsal:
-    """What a run would make of the window's first records; what is written for that goes away again."""
+    records: int = DRY_RUN_RECORDS,
+) -> dry_run.DryRun:
+    """Dry run: try the window's first records. Nothing that it writes is kept."""
     with _at(connection, stream):
         connector = open_connection(settings, connection)
         declared = connector.stream(stream)
         cursor = ledger.cursor(settings, connection, stream) if mode == "scheduled" else None
         known = ledger.raw_columns(settings, connection, stream)
-        return dry_run.rehearse(settings, connector, declared, window, cursor, mode, known, records)
+        return dry_run.try_first(settings, connector, declared, window, cursor, mode, known, records)
+
+
+rehearse = try_first  # the command line's name for it
 
 
 def extract(settings: Settings, connection: str, stream: str, window: Window, mode: Mode) -> BatchRef:
@@ -154,14 +157,14 @@ def extract(settings: Settings, connection: str, stream: str, window: Window, mo
     with _at(connection, stream):
         connector = open_connection(settings, connection)
         cursor = ledger.cursor(settings, connection, stream) if mode == "scheduled" else None
-        identifiers.salt(settings)  # one that is missing is told before anything is read
+        identifiers.salt(settings)  # raises before anything is read if it is missing
         batch = extraction.extract(settings, connector, connector.stream(stream), window, cursor, mode)
         log.info("extracted", connection=connection, stream=stream, batch=batch.batch_id, window=str(window))
         return batch
 
 
 def prepare(settings: Settings, batch: BatchRef) -> BatchRef:
-    """Conform and validate a landed batch; what came of it stands beside it in the landing zone.
+    """Conform and validate a landed batch. The prepared batch is written next to it in the landing zone.
 
     A closed gate does not raise here: the verdict is part of the prepared batch, and `load` acts on it.
     """
@@ -180,7 +183,7 @@ def prepare(settings: Settings, batch: BatchRef) -> BatchRef:
 def load(settings: Settings, batch: BatchRef) -> loading.LoadReport:
     """Load a prepared batch in one transaction.
 
-    Raises GateClosedError where its gate was closed: the ledger then holds the stop, and nothing else changed.
+    Raises GateClosedError if the gate stopped it: the ledger records the stop, and nothing else changes.
     """
     with _at(batch.connection, batch.stream):
         report = loading.load(settings, batch)
@@ -189,8 +192,8 @@ def load(settings: Settings, batch: BatchRef) -> loading.LoadReport:
 
 
 def make_ready() -> None:
-    """Begin with what takes seconds and needs nobody: for a process that will run a whole trip."""
-    runner.import_aside()
+    """Start slow imports in the background. For a process that will run extract, prepare and load."""
+    runner.import_in_background()
 
 
 def run_stream(
@@ -201,7 +204,7 @@ def run_stream(
     mode: Mode,
     progress: Progress = _silent,
 ) -> loading.LoadReport:
-    """Extract, prepare and load one stream's window."""
+    """Extract, prepare and load one window of a stream."""
     progress(connection, stream, "extract")
     batch = extract(settings, connection, stream, window, mode)
     progress(connection, stream, "prepare")
@@ -215,10 +218,10 @@ def run_stream(
 def replay(
     settings: Settings, chosen: quarantine.Filter, progress: Progress = _silent
 ) -> list[loading.LoadReport]:
-    """Take quarantined records through conforming and validating again, after a mapping or a rule was mended.
+    """Conform, validate and load quarantined records again, after a mapping or a rule was fixed.
 
-    They come from the landing zone; their sources are not asked. What passes is loaded and leaves the
-    quarantine, the rest stays. One report per landed batch.
+    They are read from the landing zone, not from their sources. Records that pass are loaded and leave the quarantine,
+    the others stay. Returns one report per landed batch.
     """
     reports = []
     for batch, rows in quarantine.replayable(settings, chosen).items():
@@ -234,7 +237,7 @@ def replay(
 
 
 def resolve_identity(settings: Settings) -> resolve.IdentityReport:
-    """Give every identifier that changed its customer, and every row of theirs its `customer_id`."""
+    """Resolve the pending identifiers to customers, and update `customer_id` in their rows."""
     with _at(), transactions.transaction(settings) as connection:
         return resolve.resolve(connection, settings)
 
@@ -242,7 +245,7 @@ def resolve_identity(settings: Settings) -> resolve.IdentityReport:
 def kpis(settings: Settings) -> dict[str, Kpi]:
     """All KPIs, of cxflow and of plugins, by name.
 
-    Raises ConfigError for one that is something else, and for a dimension of `[kpis]` that is none.
+    Raises ConfigError for a declaration that is not a `Kpi`, and for a dimension in `[kpis]` that no KPI offers.
     """
     found = checked(registry.kpis(registry.of_project(settings)))
     slicing.check(found, settings)
@@ -250,7 +253,7 @@ def kpis(settings: Settings) -> dict[str, Kpi]:
 
 
 def compute_kpis(settings: Settings, *, everything: bool = False) -> calculator.KpiReport:
-    """Compute the KPIs of the periods that loads touched (or of all), and publish what changed."""
+    """Compute the KPIs for the periods that loads touched (or for all), and publish changed values."""
     with _at(), transactions.transaction(settings) as connection:
         revisions.require_revision(connection)
         engines.of(connection).lock_streams(connection)
@@ -259,7 +262,7 @@ def compute_kpis(settings: Settings, *, everything: bool = False) -> calculator.
 
 
 def publish(settings: Settings) -> list[str]:
-    """Bring the BI views up to date, and the rights of `warehouse.bi_role`; returns the views' names."""
+    """Update the BI views and the grants of `warehouse.bi_role`. Returns the names of the views."""
 
     def work(connection: sa.Connection) -> list[str]:
         names = views.publish(connection)
@@ -267,12 +270,12 @@ def publish(settings: Settings) -> list[str]:
             grants.apply(connection, role, names)
         return names
 
-    with _at():  # a publication in another database of the server may create the same role
+    with _at():  # publishing to another database of the same server may create the role at the same time
         return transactions.committed(settings, work)
 
 
 def publication(settings: Settings) -> list[str]:
-    """The SQL of `publish`, a statement each; nothing is changed."""
+    """The SQL of `publish`, one statement per item. Nothing is changed."""
     with _at(), transactions.reading(settings) as connection:
         found = views.definitions(connection)
         made = [f"CREATE OR REPLACE VIEW {name} AS\n{query.strip()}" for name, query in found.items()]

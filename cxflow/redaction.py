@@ -1,7 +1,7 @@
-"""The secrets that this process has read, kept out of whatever it says: errors of cxflow and every log line.
+"""Masks the secrets that this process has read in cxflow's errors and in every log line.
 
-Libraries quote URLs with their tokens, also where nobody expects it (a warning that a request is tried again).
-`settings.Secret.reveal` tells of a secret here, `errors` and the command line ask before they speak.
+Libraries quote URLs with their tokens, also in unexpected places (a warning that a request is retried).
+`settings.Secret.reveal` registers secrets here; `errors` and the command line mask their texts with it.
 """
 
 from __future__ import annotations
@@ -13,50 +13,49 @@ from urllib.parse import quote, quote_plus
 
 MASK = "***"
 SHORTEST = 4
-"""Characters of the shortest secret that is masked: a shorter one would be found in innocent words."""
+"""Characters of the shortest secret that is masked: a shorter one would match ordinary words."""
 
 _spellings: set[str] = set()
-_told: set[Callable[[str], None]] = set()
+_subscribers: set[Callable[[str], None]] = set()
 
 
 def remember(secret: str) -> None:
-    """From now on no error and no log record of this process holds it, as it is or as in a URL."""
+    """Mask a secret in all errors and log records of this process from now on, also in its URL-encoded form."""
     if len(secret) < SHORTEST:
         return
     if not _spellings:
         _watch_logs()
     new = {secret, quote(secret, safe=""), quote_plus(secret)} - _spellings
     _spellings.update(new)
-    for whom in _told:
+    for callback in _subscribers:
         for spelling in new:
-            whom(spelling)
+            callback(spelling)
 
 
-def tell(whom: Callable[[str], None]) -> None:
-    """Call somebody with every spelling of a secret, those known and those to come: who writes logs that do not pass
-    through here."""
-    if whom not in _told:
-        _told.add(whom)
+def subscribe(callback: Callable[[str], None]) -> None:
+    """Call `callback` with every spelling of a secret, known or future: for log writers that bypass this module."""
+    if callback not in _subscribers:
+        _subscribers.add(callback)
         for spelling in _spellings:
-            whom(spelling)
+            callback(spelling)
 
 
 def masked(text: str) -> str:
-    """A text without the secrets."""
+    """A text with the secrets masked."""
     for spelling in sorted(_spellings, key=len, reverse=True):
         text = text.replace(spelling, MASK)
     return text
 
 
 def _watch_logs() -> None:
-    """Mask what the standard library's loggers record, whichever handlers then write it."""
+    """Mask the records of the standard library's loggers, whatever handlers write them."""
     before = logging.getLogRecordFactory()
 
     def record(*arguments: Any, **options: Any) -> logging.LogRecord:
         made = before(*arguments, **options)
-        said = made.getMessage()
-        if (kept := masked(said)) != said:
-            made.msg, made.args = kept, ()
+        message = made.getMessage()
+        if (clean := masked(message)) != message:
+            made.msg, made.args = clean, ()
         return made
 
     logging.setLogRecordFactory(record)

@@ -1,7 +1,7 @@
-"""Folders for work in progress: gone with their block or, where its process was killed, with the next process.
+"""Scratch folders, removed at the end of their block or, if the process was killed, by the next process.
 
-Each is locked while its process lives, and the lock goes with the process, however that ends. What nobody holds
-is left over from somebody who died. Used by all stages that write files.
+Each folder is locked while its process lives; the lock disappears with the process, however it ends. A folder without a
+lock is left over from a killed process. Used by all stages that write files.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _MARK = ".scratch"
-"""Ends the names of folders that may be removed: somebody's own `cxflow-something` is not ours."""
+"""The suffix of folders that may be removed: a user's own `cxflow-something` must stay."""
 _FULL = ("No space left on device", "quota exceeded")
 
 
 def is_full(problem: BaseException) -> bool:
-    """Whether something failed for want of room on a disk of this machine."""
+    """Whether an error means that a disk or quota of this machine is full."""
     return any(text in str(problem) for text in _FULL)
 
 
 @contextmanager
 def folder(purpose: str) -> Iterator[Path]:
-    """A new folder among this machine's temporary ones."""
+    """A new folder in this machine's temporary folder, for the block."""
     with unfinished(Path(tempfile.gettempdir()), f"cxflow-{purpose}-", _MARK) as path:
         yield path
 
 
 @contextmanager
 def unfinished(parent: Path, prefix: str, suffix: str) -> Iterator[Path]:
-    """A new folder in `parent`, its name between prefix and suffix. It may be renamed within the block, and then
-    stays. Removes what others have left behind under the same suffix."""
+    """A new folder in `parent`, with a name between prefix and suffix, for the block. Renaming it within the block
+    keeps it. Also removes leftover folders with the same suffix."""
     _sweep(parent, suffix)
     path, lock = _new(parent, prefix, suffix)
     try:
@@ -47,9 +47,9 @@ def unfinished(parent: Path, prefix: str, suffix: str) -> Iterator[Path]:
 def _new(parent: Path, prefix: str, suffix: str) -> tuple[Path, int]:
     while True:
         path = Path(tempfile.mkdtemp(suffix, prefix, parent))
-        with suppress(FileNotFoundError):  # somebody swept before it was locked
+        with suppress(FileNotFoundError):  # another process swept it before it was locked
             lock = os.open(path, os.O_RDONLY)
-            # Some network file systems lock no folders; nobody can sweep there either.
+            # Some network file systems cannot lock folders; other processes cannot sweep there either.
             with suppress(OSError):
                 fcntl.flock(lock, fcntl.LOCK_EX)
             if path.exists():
@@ -59,7 +59,7 @@ def _new(parent: Path, prefix: str, suffix: str) -> tuple[Path, int]:
 
 def _sweep(parent: Path, suffix: str) -> None:
     for path in parent.glob(f"*{suffix}"):
-        with suppress(OSError):  # it is another user's, or gone already, or its process lives
+        with suppress(OSError):  # another user's, already gone, or its process lives
             lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

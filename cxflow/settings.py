@@ -1,8 +1,8 @@
 """`cxflow.toml` as one frozen tree, each field with its unit.
 
-`load` is called by the command line and by Airflow tasks. Paths and database files are relative to the
-project's folder. `${NAME}` in any text is replaced from the environment. Secrets are never written in the
-file: `{ env = "NAME" }` or `{ file = "path" }` says where one is found when it is needed.
+`load` is called by the command line and by Airflow tasks. Paths and database files are relative to the project's
+folder. `${NAME}` in any text is replaced from the environment. Secrets are never written in the file:
+`{ env = "NAME" }` or `{ file = "path" }` tells where to find one when it is needed.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from cxflow import redaction
 from cxflow.errors import ConfigError
 from cxflow.model.currencies import known_currency
 from cxflow.model.names import LONGEST_NAME_BYTES, known_zone, plain_name
-from cxflow.model.names import nearest as nearest  # part of what this module offers
+from cxflow.model.names import nearest as nearest  # re-exported for callers of this module
 from cxflow.model.schedule import known_schedule
 from cxflow.model.stream import LONGEST
 
 FILE_NAME = "cxflow.toml"
 LARGEST_FILE_BYTES = 10_000_000
-"""More than a thousand streams take."""
+"""More than a thousand streams need."""
 DEEPEST_TABLE = 50
-"""How many tables and lists may stand in one another: several times what any setting needs."""
+"""How deep tables and lists may be nested: several times what any setting needs."""
 
 
 class _Frozen(BaseModel):
-    # A value may be a secret in the wrong place: no message repeats it.
+    # A value may be a secret in the wrong place: messages must not repeat it.
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
@@ -54,11 +54,11 @@ class _Frozen(BaseModel):
 
 
 class Secret(_Frozen):
-    """Where a secret is found: an environment variable or a file. Its value is read late and never shown."""
+    """Where a secret is found: an environment variable or a file. Its value is read when needed and never shown."""
 
     env: str | None = None
     file: Path | None = None
-    """Seen from the project's folder."""
+    """Relative to the project's folder."""
 
     @field_validator("file")
     @classmethod
@@ -69,18 +69,18 @@ class Secret(_Frozen):
     @model_validator(mode="after")
     def _one_place(self) -> Secret:
         if bool(self.env) == bool(self.file):
-            raise ValueError('a secret is found at one place: { env = "NAME" } or { file = "path" }')
+            raise ValueError('a secret is found in one place: { env = "NAME" } or { file = "path" }')
         return self
 
     def reveal(self, setting: str = "") -> SecretStr:
-        """The secret itself. Raises ConfigError where it is not there, for the sake of a `setting`."""
+        """The secret itself. Raises ConfigError, with the name of the `setting`, if it cannot be read."""
         where = f"{setting}: " if setting else ""
         if self.env:
             if self.env not in os.environ:
                 raise ConfigError(
                     f"{where}the environment variable {self.env} is not set",
                     value=self.env,
-                    fix="set it where cxflow runs",
+                    fix="set it for the process that runs cxflow",
                 )
             if not _is_text(os.environ[self.env]):
                 raise ConfigError(f"{where}the environment variable {self.env} is not UTF-8", value=self.env)
@@ -90,15 +90,15 @@ class Secret(_Frozen):
             raise ConfigError(
                 f"{where}there is no secret file {self.file}",
                 value=str(self.file),
-                fix="put the secret there, and nothing else",
+                fix="create it with the secret as its only content",
             )
         try:
             return _kept(self.file.read_text(encoding="utf-8").strip())
         except (OSError, UnicodeError) as problem:
-            said = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8"
-            # Python's own words about bytes that are no text quote some of them.
+            # Python's message for bytes that are not UTF-8 quotes some of them.
+            reason = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8"
             raise ConfigError(
-                f"{where}the secret file {self.file} cannot be read: {said}", value=str(self.file)
+                f"{where}the secret file {self.file} cannot be read: {reason}", value=str(self.file)
             ) from None
 
 
@@ -108,22 +108,22 @@ def _kept(secret: str) -> SecretStr:
 
 
 class Project(_Frozen):
-    """What the project is about."""
+    """Settings of the whole project."""
 
     name: str = Field(default="cxflow", pattern=r"^[a-z][a-z0-9_-]*$", max_length=LONGEST_NAME_BYTES)
     timezone: str = "UTC"
-    """IANA name of the zone in which the days, weeks, months, quarters and years of KPIs begin."""
+    """IANA time zone of the days, weeks, months, quarters and years of KPIs."""
     currency: str = Field(default="EUR", pattern=r"^[A-Z]{3}$")
-    """ISO 4217: amounts without a currency, and the currency of money KPIs."""
+    """ISO 4217: the currency of amounts without one, and of money KPIs."""
     country: str = Field(default="US", pattern=r"^[A-Z]{2}$")
-    """ISO 3166-1 alpha-2: where telephone numbers without a country code belong."""
+    """ISO 3166-1 alpha-2: the country of phone numbers without a country code."""
 
     _zone = field_validator("timezone")(known_zone)
     _currency = field_validator("currency")(known_currency)
 
 
 class Warehouse(_Frozen):
-    """Where touchpoints live."""
+    """The database of the touchpoints."""
 
     url: str = Field(default="duckdb:///warehouse.duckdb", repr=False)
     """A SQLAlchemy URL without password."""
@@ -135,59 +135,59 @@ class Warehouse(_Frozen):
     """PostgreSQL: how long a step waits for a lock, such as that of a running load or KPI computation, before it fails
     with an error that names the session that holds it."""
     bi_role: str | None = Field(default=None, pattern=r"^[a-z_][a-z0-9_]{0,62}$")
-    """PostgreSQL: a role that may read the views and nothing else, made where it is not there; unset: none."""
+    """PostgreSQL: a role that may only read the views, created if it does not exist; unset: none."""
 
 
 class Landing(_Frozen):
-    """Where raw batches are kept."""
+    """The landing zone, where raw batches are stored."""
 
     url: str = Field(default="landing", min_length=1)
     """A folder, or any fsspec URL."""
     storage_options: dict[str, Secret | str | int | bool] = Field(default_factory=dict, repr=False)
-    """What fsspec needs to open it."""
+    """Options that fsspec needs to open it."""
 
 
 class Quality(_Frozen):
     """When a batch is stopped."""
 
     max_rejected_share: float = Field(default=0.05, ge=0, le=1)
-    """A batch with a larger share of rejected records is stopped: 0 to 1."""
+    """A batch with a larger share of rejected records is stopped; 0 to 1."""
     min_records: int = Field(default=100, ge=0)
-    """Batches smaller than this are never stopped for their share: one bad record in three is no alarm."""
+    """The share of a smaller batch is taken of this many records: one bad record in three does not stop it."""
     earliest: date = date(1990, 1, 1)
     """Events dated before this day are implausible (a clock that was reset, an empty field read as zero)."""
     future_tolerance_seconds: float = Field(default=86400, ge=0, le=LONGEST.total_seconds())
-    """How far ahead of the moment of extraction an event may be dated."""
+    """How far after the time of delivery an event may be dated."""
 
 
 class Identity(_Frozen):
     """How identifiers become customers."""
 
     salt: Secret | None = None
-    """Keyed into the hashes of identifiers; without it they can be guessed by hashing known addresses."""
+    """Salt for the hashes of identifiers. Without it they can be guessed by hashing known addresses."""
     store_values: Literal["hashed", "clear"] = "hashed"
-    """What customer_identity holds."""
+    """How customer_identity stores identifiers."""
     ignore: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Namespace to values that name nobody: the switchboard's number, noreply addresses."""
+    """Namespace to values that identify nobody: the switchboard's number, noreply addresses."""
     max_identifiers: int = Field(default=50, ge=2)
-    """An identifier met beside more than this many others of one namespace is shared: it links nobody."""
+    """An identifier seen with more than this many others of one namespace is shared: it links nobody."""
 
 
 class Kpis(_Frozen):
     """Thresholds and limits of the KPIs."""
 
     min_n: int = Field(default=10, ge=1)
-    """Values from fewer observations are suppressed: stored without value and interval."""
+    """Values of fewer observations are suppressed: stored without value and interval."""
     service_level_seconds: float = Field(default=20, gt=0)
     repeat_contact_days: float = Field(default=7, gt=0, le=LONGEST.days)
     rates: dict[str, float] = Field(default_factory=dict)
-    """Currency code to units of the project's currency for one unit of it."""
+    """Currency code to the value of one unit in the project's currency."""
     dimensions: tuple[str, ...] = ("channel", "source", "segment")
-    """What each KPI is sliced by, if its fact offers it: channel, source, segment, agent, queue, reason, …"""
+    """The dimensions of each KPI, if its fact offers them: channel, source, segment, agent, queue, reason, …"""
     dimensions_of: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """KPI to what it is sliced by instead."""
+    """KPI to its own dimensions, which replace the general ones."""
     max_values: int = Field(default=50, ge=1)
-    """Of a dimension with more values, those with the most observations keep their name, the rest is `(other)`."""
+    """Slices per dimension. If it has more values, those with the most observations get one, the rest is `(other)`."""
 
     @field_validator("rates")
     @classmethod
@@ -205,21 +205,21 @@ class Airflow(_Frozen):
     start: datetime | None = None
     """First data interval of scheduled runs."""
     retries: int = Field(default=3, ge=0)
-    """Tries again after a transient error."""
+    """Retries after a transient error."""
     retry_delay_seconds: float = Field(default=300, gt=0, le=LONGEST.total_seconds())
 
     _cron = field_validator("schedule")(known_schedule)
 
 
 def _plain_names(tables: dict[str, Any]) -> dict[str, Any]:
-    """Names of connections and streams stand in ids and in paths of the landing zone."""
+    """Check names of connections and streams, which become part of ids and paths. Raises ValueError."""
     for name in tables:
         plain_name(name)
     return tables
 
 
 class Connection(BaseModel):
-    """One configured instance of a connector. Connectors extend this model with settings of their own."""
+    """One configured instance of a connector. Connectors extend this model with their own settings."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -232,23 +232,23 @@ class Connection(BaseModel):
     name: str = ""
     """Filled from the table's name in TOML; the source system in the warehouse."""
     connector: str
-    """Which connector reads it."""
+    """The connector that reads it."""
     timezone: str | None = None
-    """IANA name of the zone of times without one; unset: such times are an error of the mapping."""
+    """IANA time zone for times written without one; unset: such times are rejected."""
     country: str | None = Field(default=None, pattern=r"^[A-Z]{2}$")
-    """ISO 3166-1 alpha-2, for telephone numbers; unset: the project's."""
+    """ISO 3166-1 alpha-2, for phone numbers; unset: the project's."""
     currency: str | None = Field(default=None, pattern=r"^[A-Z]{3}$")
     """ISO 4217, for amounts without one; unset: the project's."""
     start: datetime | None = None
-    """Where scheduled runs begin when there is no cursor yet, in the project's time zone where it says none;
-    unset: the source's beginning."""
+    """Where scheduled runs begin while there is no cursor yet, in the project's time zone if it has none; unset: the
+    source's beginning."""
     schedule: str | None = None
     """Cron expression of its DAG; unset: the project's."""
     only: tuple[str, ...] = ()
-    """Which of its streams to read; unset: all of them."""
+    """The streams to read; unset: all."""
     streams: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """Stream name to its declaration, or to what it changes of the connector's own. Each is checked by the
-    connector's stream model."""
+    """Stream name to its declaration, or to changes of the connector's own declaration. Checked by the connector's
+    stream model."""
 
     _zone = field_validator("timezone")(known_zone)
     _currency = field_validator("currency")(known_currency)
@@ -257,7 +257,7 @@ class Connection(BaseModel):
 
 
 class Settings(_Frozen):
-    """The whole of `cxflow.toml`."""
+    """The complete `cxflow.toml`."""
 
     project: Project = Project()
     warehouse: Warehouse = Warehouse()
@@ -267,9 +267,9 @@ class Settings(_Frozen):
     kpis: Kpis = Kpis()
     airflow: Airflow = Airflow()
     plugins: tuple[str, ...] = ()
-    """Modules to load as plugins beside the installed ones: a project's own connectors and KPIs."""
+    """Modules to load as plugins, besides the installed ones: a project's own connectors and KPIs."""
     connections: dict[str, dict[str, Any]] = Field(default_factory=dict, repr=False)
-    """Each is checked by the model of its connector (`connect.registry.connection`)."""
+    """Each is checked by its connector's model (`connect.registry.open_connection`)."""
 
     _folder: Path = PrivateAttr(default=Path())
     _names = field_validator("connections")(_plain_names)
@@ -280,15 +280,15 @@ class Settings(_Frozen):
         return self._folder
 
     def path(self, relative: str | Path) -> Path:
-        """A path of the configuration, seen from the project's folder."""
-        return Path(os.path.realpath(self._folder / relative))  # a loop of links is told where it is used
+        """A path from the configuration, relative to the project's folder."""
+        return Path(os.path.realpath(self._folder / relative))  # a loop of links fails where the path is used
 
 
 _TOO_DEEP = f"tables or lists are nested deeper than {DEEPEST_TABLE} levels"
 
 
 def _expand(value: Any, where: str, depth: int = 0) -> Any:
-    """`${NAME}` in every text of a TOML tree, from the environment."""
+    """Replace `${NAME}` in every text of a TOML tree from the environment. Raises ConfigError."""
     if depth > DEEPEST_TABLE:
         raise ConfigError(f"{FILE_NAME}: {_TOO_DEEP}", value=where[:100])
     if isinstance(value, str):
@@ -303,7 +303,7 @@ def _expand(value: Any, where: str, depth: int = 0) -> Any:
             return found
 
         if not _is_text(value):
-            raise ConfigError(f"{where}: a text holds the character NUL", value=where)
+            raise ConfigError(f"{where}: a text contains the character NUL", value=where)
         return re.sub(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", of_environment, value)
     if isinstance(value, dict):
         return {
@@ -315,16 +315,16 @@ def _expand(value: Any, where: str, depth: int = 0) -> Any:
 
 
 def _is_text(value: str) -> bool:
-    """Whether databases and file systems take it."""
+    """Whether databases and file systems accept a text: it has neither NUL nor surrogates."""
     return "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def explain(problem: ValidationError, model: type[BaseModel], prefix: str = "") -> str:
-    """What is wrong with a configuration, a line per field, with the nearest valid name of a misspelt one."""
+    """What is wrong with a configuration: one line per field, with the nearest valid name for a misspelt one."""
     lines = []
     for error in problem.errors():
-        place = ".".join(str(part) for part in error["loc"])
-        where = ".".join(part for part in (prefix, place) if part)
+        place = ".".join(str(key) for key in error["loc"])
+        where = ".".join(name for name in (prefix, place) if name)
         if error["type"] == "extra_forbidden":
             hint = nearest(str(error["loc"][-1]), _fields_at(model, error["loc"][:-1]))
             lines.append(f"{where}: unknown setting{hint}")
@@ -336,11 +336,11 @@ def explain(problem: ValidationError, model: type[BaseModel], prefix: str = "") 
 
 
 def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
-    """The names of the fields of the model that stands at a path inside another."""
+    """The field names of the model at a path inside another model."""
     current: Any = model
-    for part in path:
-        if isinstance(current, type) and issubclass(current, BaseModel) and part in current.model_fields:
-            current = current.model_fields[str(part)].annotation
+    for key in path:
+        if isinstance(current, type) and issubclass(current, BaseModel) and key in current.model_fields:
+            current = current.model_fields[str(key)].annotation
         while not isinstance(current, type):
             inner = [item for item in getattr(current, "__args__", ()) if item is not type(None)]
             models = [item for item in inner if _holds_model(item)]
@@ -361,8 +361,8 @@ def _holds_model(annotation: Any) -> bool:
 def load(folder: Path) -> Settings:
     """Read and check the project's `cxflow.toml`.
 
-    Raises ConfigError that names each setting at fault, and the nearest valid name of a misspelt one.
-    Connections are checked here in their general form only; their connectors check the rest.
+    Raises ConfigError with each invalid setting, and the nearest valid name for a misspelt one. Of connections, only
+    the names are checked here; their connectors check the rest.
     """
     try:
         tree = _parsed(folder / FILE_NAME)
@@ -380,12 +380,12 @@ def load(folder: Path) -> Settings:
 
 
 def _parsed(path: Path) -> dict[str, Any]:
-    """The file's tree. Raises ConfigError for one that is no TOML, and OSError."""
+    """The file's content. Raises ConfigError if it is missing, too large or not TOML, and OSError."""
     if not path.is_file():
-        raise ConfigError(f"there is no {FILE_NAME} in {path.parent}", fix="`cxflow init` makes one")
+        raise ConfigError(f"there is no {FILE_NAME} in {path.parent}", fix="create one with `cxflow init`")
     if (size := path.stat().st_size) > LARGEST_FILE_BYTES:
         raise ConfigError(
-            f"{FILE_NAME} has {size:,} bytes: at most {LARGEST_FILE_BYTES:,} are read", value=str(path)
+            f"{FILE_NAME} has {size:,} bytes, more than the {LARGEST_FILE_BYTES:,} allowed", value=str(path)
         )
     try:
         return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
@@ -396,7 +396,7 @@ def _parsed(path: Path) -> dict[str, Any]:
         ) from problem
     except tomllib.TOMLDecodeError as problem:
         raise ConfigError(f"{FILE_NAME} is not valid TOML: {problem}", value=str(path)) from problem
-    except ValueError as problem:  # Python's own, which names no line
+    except ValueError as problem:  # Python's own error, without a line number
         raise ConfigError(
             f"{FILE_NAME} is not valid TOML: a number has too many digits", value=str(path)
         ) from problem

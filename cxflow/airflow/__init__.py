@@ -1,6 +1,6 @@
-"""cxflow under Airflow: the provider's card, and beside it the factory that makes a project's DAGs.
+"""cxflow under Airflow: the provider metadata. `factory` makes a project's DAGs.
 
-Airflow's provider manager calls `provider_info` in every one of its processes, so this file imports nothing.
+Airflow's provider manager calls `provider_info` in each of its processes, so this module imports nothing heavy.
 A DAG file calls `cxflow.airflow.factory.dags`.
 """
 
@@ -12,7 +12,7 @@ _PACKAGE = "cxflow-framework"
 
 
 def provider_info() -> dict[str, object]:
-    """What Airflow shows of this provider; entry point group `apache_airflow_provider`."""
+    """The provider metadata for Airflow; entry point group `apache_airflow_provider`."""
     try:
         versions = [version(_PACKAGE)]
     except PackageNotFoundError:  # a source tree on PYTHONPATH

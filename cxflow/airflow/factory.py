@@ -7,8 +7,8 @@ A DAG file is one call:
 
     globals().update(dags(Path("/srv/cx")))
 
-Airflow parses it again and again, so nothing here opens a database, loads a plugin or imports a data library.
-The streams of a connection are listed when it runs.
+Airflow parses DAG files all the time, so nothing here opens a database, loads a plugin or imports a data library. The
+streams of a connection are listed when its DAG runs.
 """
 
 from __future__ import annotations
@@ -40,43 +40,43 @@ from cxflow.model.schedule import known_schedule
 from cxflow.settings import Settings
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-"""First data interval where `airflow.start` is not set: before any backfill. Nothing is caught up."""
+"""Start date if `airflow.start` is not set: earlier than any backfill. There is no catch-up."""
 
 _KPIS = "kpis"
 
 _CONNECTION_DOC = """\
-Brings **{connection}** of the project *{project}* into the warehouse: `plan` fixes one window per stream,
-then each stream is extracted, prepared (conformed, validated) and loaded on its own. A stream that fails
-stops no other, and fails the run. At the end `announce` tells the KPI DAG, if anything was loaded.
+Loads **{connection}** of the project *{project}* into the warehouse: `plan` fixes one window per stream,
+then each stream is extracted, prepared (conformed, validated) and loaded independently. A stream that fails
+does not stop the others, but fails the run. At the end `announce` triggers the KPI DAG, if anything was loaded.
 
 | run | window of each stream | cursor |
 |---|---|---|
-| scheduled | from its cursor, less its look-back, to the data interval's end | moves |
-| by hand | the same, to the run's logical date, or its start where it has none | moves |
-| by hand with `start`, `end` | exactly these; only `start`: to now; only `end`: from the beginning | stays |
+| scheduled | from its cursor, minus its look-back, to the data interval's end | moves |
+| manual | the same, to the run's logical date, or to its start if it has none | moves |
+| manual with `start`, `end` | exactly these; only `start`: to now; only `end`: from the beginning | stays |
 | backfill | exactly the data interval | stays |
 
-Transient errors (a lock, a network) are tried again; all others end the task at once and say what to mend.
+Transient errors (a lock, a network) are retried; all others fail the task at once, and say what to fix.
 """
 
 _KPIS_DOC = """\
 Runs after loads of the project *{project}*: links identifiers to customers, computes the KPIs of the periods
-that loads touched, late data included, and brings the views for BI up to date. Loads that end while it runs
-are taken up by one further run.
+that loads touched, late data included, and updates the BI views. Loads that end while it runs are processed by
+one further run.
 """
 
 
 def dags(project: Path) -> dict[str, DAG]:
     """The DAGs of the project in a folder, by id: `<project>__<connection>` each, and `<project>__kpis`.
 
-    Inside a worker only the DAG of the task at hand is made. Raises ConfigError for a faulty `cxflow.toml`,
+    In a worker, only the DAG of the current task is made. Raises ConfigError for a faulty `cxflow.toml`,
     which Airflow shows as an import error of the DAG file.
     """
     settings = configuration.load(project)
     wanted = get_parsing_context().dag_id
     if _KPIS in settings.connections:
         raise ConfigError(
-            "a connection cannot be called kpis: its DAG would have the KPIs' id", connection=_KPIS
+            "a connection cannot be called kpis: its DAG would have the id of the KPI DAG", connection=_KPIS
         )
     makers: dict[str, Callable[[Settings, str], DAG]] = dict.fromkeys(settings.connections, _connection_dag)
     makers[_KPIS] = _kpi_dag
@@ -93,7 +93,7 @@ def dag_id(settings: Settings, name: str) -> str:
 
 
 def asset(settings: Settings, connection: str) -> Asset:
-    """What the loads of a connection bring up to date. A DAG of your own may be scheduled by it."""
+    """The asset that the loads of a connection update. Custom DAGs may be scheduled by it."""
     name = f"{settings.project.name}/{connection}"
     return Asset(name=name, uri=f"cxflow://{name}")
 
@@ -119,7 +119,7 @@ def _connection_dag(settings: Settings, connection: str) -> DAG:
             extract = Extract(
                 task_id="extract", project=project, trip=trip, map_index_template="{{ task.trip['stream'] }}"
             )
-            # The batch's reference holds the stream's name, so that each row of the grid can be told apart.
+            # The batch's reference contains the stream's name, which labels the rows of Airflow's grid.
             named = {"project": project, "map_index_template": "{{ task.batch['stream'] }}"}
             prepare = Prepare(task_id="prepare", batch=extract.output, **named)
             Load(task_id="load", batch=prepare.output, **named, **warehouse)
@@ -137,7 +137,7 @@ def _kpi_dag(settings: Settings, name: str) -> DAG:
         dag_id=dag_id(settings, name),
         description="identity, KPIs and views, after loads",
         doc_md=_KPIS_DOC.format(project=settings.project.name),
-        # Any of them, not all: a source that is down must not keep the others' KPIs from being computed.
+        # Any of them, not all: a source that is down must not block the KPIs of the others.
         schedule=reduce(or_, assets) if assets else None,
         **_common(settings),
     ) as dag:
@@ -164,9 +164,9 @@ def _common(settings: Settings) -> dict[str, Any]:
 
 
 def _warehouse(settings: Settings) -> dict[str, str]:
-    """The pool of tasks that open the warehouse for longer than a glance.
+    """The pool for tasks that keep the warehouse open.
 
-    Extract and Prepare look something up in it too, for an instant; `store.engine` waits for the file then.
+    Extract and Prepare only look something up in it, and wait for the file if they must (`busy_timeout_seconds`).
     """
     name = pool.needed(settings)
     return {"pool": name} if name else {}
@@ -177,7 +177,7 @@ def _schedule(settings: Settings, connection: str) -> str:
     try:
         if isinstance(cron, str) and known_schedule(cron):
             return cron
-        raise ValueError("it is no text")
+        raise ValueError("it is not a text")
     except ValueError as problem:
         raise ConfigError(f"schedule: {problem}", connection=connection, value="schedule") from problem
 

@@ -1,7 +1,7 @@
-"""An Airflow of one's own for a project: its folder, and the environment that every process of it needs.
+"""A project's private Airflow: its folder, and the environment of all its processes.
 
-Everything lies in `<project>/.cxflow/airflow`; `standalone` and `local_run` share it, so that `cxflow up`
-shows the runs of both. Airflow reads its environment when it is imported, hence variables and no file.
+Everything is in `<project>/.cxflow/airflow`; `standalone` and `local_run` share it, so that `cxflow up` shows the runs
+of both. Airflow reads its environment when it is imported, hence variables instead of a file.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ import sys
 __all__ = ()
 
 if "scheduler" in sys.argv:
-    # LocalExecutor forks its workers from the scheduler: they find loaded what each task would import.
+    # LocalExecutor forks its workers from the scheduler, so they inherit what each task would import.
     import cxflow.flow
     from cxflow.validate.runner import great_expectations
 
     great_expectations()
 
-    # And it repeats what tasks say in the scheduler's log, where nothing is masked. Every task has a log of its own.
+    # It also copies task logs to the scheduler's log, where nothing is masked. Every task has its own log.
     from airflow.executors.base_executor import BaseExecutor
 
     run = BaseExecutor.run_workload
@@ -57,20 +57,20 @@ if {"scheduler", "triggerer"} & set(sys.argv):
 
 
 def require_airflow() -> None:
-    """Raises ConfigError where Airflow, an extra, is not installed."""
+    """Raise ConfigError if Airflow, an extra, is not installed."""
     if importlib.util.find_spec("airflow") is None:
         raise ConfigError("Airflow is not installed", fix="pip install 'cxflow-framework[airflow]'")
 
 
 def of_project(project: Path) -> Path:
-    """The project's own AIRFLOW_HOME."""
+    """The project's AIRFLOW_HOME."""
     return project.resolve() / ".cxflow" / "airflow"
 
 
 def furnish(project: Path, home: Path) -> None:
-    """Make the home's folders and files.
+    """Create the home's folders and files.
 
-    Raises ConfigError where the project's settings are faulty or Airflow is not installed.
+    Raises ConfigError if the project's settings are faulty or Airflow is not installed.
     """
     require_airflow()
     configuration.load(project)  # before Airflow hides the message in an import error
@@ -83,10 +83,10 @@ def furnish(project: Path, home: Path) -> None:
 
 
 def environment(project: Path, home: Path, port: int) -> dict[str, str]:
-    """The whole environment of every process of the project's Airflow, its API on a TCP port.
+    """The environment of every process of the project's Airflow, with its API on a TCP port.
 
-    That of this process, secrets of connections included, without the settings of any other Airflow. The API
-    listens on 127.0.0.1 only, because everybody who reaches it is an administrator there.
+    It is this process's environment, secrets of connections included, without settings of another Airflow. The API
+    listens on 127.0.0.1 only, because everyone who reaches it is an administrator.
     """
     database = home / "airflow.db"
     scripts = str(Path(sys.executable).parent)  # `airflow standalone` looks for `airflow` on the PATH
@@ -112,11 +112,11 @@ def environment(project: Path, home: Path, port: int) -> dict[str, str]:
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
         "AIRFLOW__API__WORKERS": "1",
-        # The scheduler is up before the API; the first tasks wait for it, on a slow machine for a minute.
+        # The scheduler is up before the API. The first tasks wait for it, on a slow machine for a minute.
         "AIRFLOW__WORKERS__EXECUTION_API_RETRIES": "15",
         "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MAX": "10",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
-        # A changed cxflow.toml does not touch the DAG file: it is seen when the file is next parsed.
+        # A change of cxflow.toml does not touch the DAG file: it takes effect when the file is parsed again.
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
     }

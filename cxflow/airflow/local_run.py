@@ -1,8 +1,8 @@
-"""A project's DAGs run in this process, one after the other, without scheduler or server.
+"""Runs a project's DAGs in this process, one after the other, without scheduler or server.
 
-For trying a DAG, for tests and for the demo: Airflow's `dag.test()` over a metadata database in the project's
-own home. About five seconds for the first run of a process, then a tenth of a second per task. Nothing is
-tried again after an error, and no assets trigger anything: run the KPI DAG when it is due.
+For trying a DAG, for tests and for the demo: Airflow's `dag.test()` with a metadata database in the project's
+Airflow home. The first run of a process takes about five seconds, then a task takes a tenth of a second. Nothing is
+retried after an error, and assets trigger nothing: run the KPI DAG when it is due.
 
     airflow = LocalAirflow(project)
     airflow.run("acme__shop", conf={"start": "2026-01-01T00:00:00Z", "end": "2026-03-01T00:00:00Z"})
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from airflow.sdk import DAG
 
 Watch = Callable[[str, str, str], None]
-"""Called with DAG, stream ("" where there is none) and step, when a task begins."""
+"""Called with DAG, stream ("" if there is none) and step when a task begins."""
 
 
 def _silent(dag: str, stream: str, step: str) -> None:
-    """The watch of somebody who does not watch."""
+    """Report nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +47,19 @@ class Run:
     """success or failed."""
     seconds: float
     failures: dict[str, str] = field(default_factory=dict)
-    """Task, with its stream in brackets, to the message of its error."""
+    """Task, with its stream in parentheses, to its error message."""
 
     @property
     def succeeded(self) -> bool:
-        """Whether every task did."""
+        """Whether every task succeeded."""
         return self.state == "success"
 
 
 class LocalAirflow:
-    """An Airflow in this process. One project a process: Airflow reads its configuration when it is imported.
+    """An Airflow in this process. One project per process: Airflow reads its configuration when it is imported.
 
-    Making it sets environment variables and Airflow's logging (off: failures are in the `Run`s). Raises
-    ConfigError for faulty settings, FatalError where another Airflow was imported before.
+    Creating it sets environment variables and turns Airflow's logging off (failures are in the `Run`s). Raises
+    ConfigError for faulty settings, FatalError if Airflow was already imported for another project.
     """
 
     def __init__(self, project: Path, home: Path | None = None, watch: Watch = _silent) -> None:
@@ -68,7 +68,7 @@ class LocalAirflow:
             raise FatalError("Airflow was imported with another home", fix="use a process per project")
         homes.furnish(project, self.home)
         os.environ.update(homes.environment(project, self.home, port=8080))
-        # The DAGs come from the factory; a folder with the same ones would be parsed before every run.
+        # The DAGs come from the factory. A folder with the same DAGs would be parsed before every run.
         os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(self.home / "empty")
         os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "CRITICAL"
 
@@ -85,17 +85,17 @@ class LocalAirflow:
     def run(
         self, dag: str, *, logical_date: datetime | None = None, conf: Mapping[str, Any] | None = None
     ) -> Run:
-        """Run a DAG by hand; `intent` says what it then reads.
+        """Run a DAG manually; `intent` decides what it reads.
 
-        With a `logical_date`, as if scheduled for the data interval that ends there: every stream from its
-        cursor up to that instant. With `start` and `end` in `conf`: exactly that window.
+        With a `logical_date`, as if scheduled for the data interval that ends there: every stream from its cursor up to
+        that instant. With `start` and `end` in `conf`: exactly that window. Raises ConfigError for an unknown DAG.
         """
         if dag not in self.dags:
             raise ConfigError(f"there is no DAG {dag!r}", value=dag, fix=f"one of {', '.join(self.dags)}")
         began = time.perf_counter()
         self._failures = {}
-        # Never without a date: Airflow would reset the tasks of all earlier runs first. And never without the
-        # params: a run leaves its own behind in the DAG, where the next one would find them.
+        # Always with a date: otherwise Airflow first resets the tasks of all earlier runs. Always with all params: a
+        # run leaves its own in the DAG, where the next one would find them.
         instant = logical_date or datetime.now(UTC)
         params = {**self._defaults[dag], **(conf or {})}
         result = self.dags[dag].test(logical_date=instant, run_conf=params or None)
@@ -103,7 +103,7 @@ class LocalAirflow:
         return Run(dag, result.run_id, str(result.state), seconds, self._failures)
 
     def _register(self) -> None:
-        """Make the DAGs known to the metadata database, from which their tasks are looked up."""
+        """Write the DAGs to the metadata database, where Airflow looks up their tasks."""
         from airflow.dag_processing.bundles.manager import DagBundlesManager
         from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
 
@@ -112,7 +112,7 @@ class LocalAirflow:
         bag = DagBag(dag_folder=os.devnull)
         for dag in self.dags.values():
             for task in dag.tasks:
-                task.retries = 0  # somebody is waiting, and would wait for minutes in silence
+                task.retries = 0  # the caller would wait for minutes without any output
                 task.on_execute_callback = [self._begun]
                 task.on_failure_callback = [self._failed]
             bag.bag_dag(dag)
@@ -133,18 +133,18 @@ class LocalAirflow:
 
 
 def _label(context: Mapping[str, Any]) -> tuple[str, str]:
-    """A task's stream, "" where it has none, and its step."""
+    """A task's stream ("" if it has none) and step."""
     task = context["ti"]
     return task.rendered_map_index or "", task.task_id.rsplit(".", 1)[-1]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """`python -m cxflow.airflow.local_run PROJECT DAG…`: run DAGs and write a line of JSON for each."""
+    """`python -m cxflow.airflow.local_run PROJECT DAG…`: run DAGs and write one line of JSON for each."""
     parser = argparse.ArgumentParser(prog="python -m cxflow.airflow.local_run", description=main.__doc__)
     parser.add_argument("project", type=Path)
     parser.add_argument("dags", nargs="+", metavar="DAG")
     parser.add_argument(
-        "--logical-date", type=datetime.fromisoformat, help="as if scheduled for then: ISO 8601"
+        "--logical-date", type=datetime.fromisoformat, help="as if scheduled for this time: ISO 8601"
     )
     parser.add_argument("--conf", type=json.loads, help='JSON, such as {"start": …, "end": …}')
     chosen = parser.parse_args(arguments)

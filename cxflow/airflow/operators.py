@@ -1,7 +1,7 @@
-"""One operator per function of `cxflow.flow`. The factory puts them together; a DAG of your own may, too.
+"""One operator per function of `cxflow.flow`. The factory combines them; custom DAGs may, too.
 
-An operator is light when a DAG file is parsed: `cxflow.flow` and the data libraries behind it, seconds of
-imports, come in where it runs. It passes on references only (windows, batch references, counts), no records.
+Parsing a DAG file stays cheap: `cxflow.flow` and its data libraries, seconds of imports, are loaded only when an
+operator runs. Operators pass on references (windows, batch references, counts), never records.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from cxflow.model.window import Window
 from cxflow.settings import Settings
 
 Json = dict[str, Any]
-"""What XCom carries."""
+"""The type of values in XCom."""
 
 
 class FlowOperator(BaseOperator):
-    """A task that calls `cxflow.flow` for the project in a folder."""
+    """A task that calls `cxflow.flow` for the project in the folder `project`."""
 
     ui_color = "#e8f0fe"
 
@@ -39,15 +39,15 @@ class FlowOperator(BaseOperator):
         self.project = project
 
     def execute(self, context: Mapping[str, Any]) -> Any:
-        """Load the settings and act; which errors are final is said in `retries`. Airflow masks what it is told in
-        every line that a task writes, also by loggers that are not the standard library's."""
-        redaction.tell(mask_secret)
+        """Load the settings and call `act`; `retries` decides which errors are final. Secrets are registered with
+        Airflow, which masks them in every line a task writes, by any logger."""
+        redaction.subscribe(mask_secret)
         with final_if_fatal():
             return self.act(configuration.load(Path(self.project)), context)
 
     @abstractmethod
     def act(self, settings: Settings, _context: Mapping[str, Any]) -> Any:
-        """The task's work. What it returns goes to XCom."""
+        """Do the task's work. The result goes to XCom."""
 
 
 class Plan(FlowOperator):
@@ -63,23 +63,23 @@ class Plan(FlowOperator):
     def act(self, settings: Settings, context: Mapping[str, Any]) -> list[Json]:
         from cxflow import flow
 
-        meant = self._intent(context)
+        intended = self._intent(context)
         trips = []
         for stream in flow.streams(settings, self.connection):
             window = (
-                flow.scheduled_window(settings, self.connection, stream, end=meant.end)
-                if meant.mode == "scheduled"
-                else Window(meant.start, meant.end)
+                flow.scheduled_window(settings, self.connection, stream, end=intended.end)
+                if intended.mode == "scheduled"
+                else Window(intended.start, intended.end)
             )
-            trip = {"connection": self.connection, "stream": stream, "mode": meant.mode}
+            trip = {"connection": self.connection, "stream": stream, "mode": intended.mode}
             trips.append({**trip, "window": window.as_json()})
         return trips
 
     def _intent(self, context: Mapping[str, Any]) -> Intent:
         run = context["dag_run"]
-        # What a run by hand stands for; a date in the future would move cursors past records still to come.
+        # The instant of a manual run. A date in the future would move cursors past records still to come.
         now = min(run.logical_date, run.start_date) if run.logical_date else run.start_date
-        # Airflow's enum in a worker, whose str() is not its value; text elsewhere.
+        # In a worker it is Airflow's enum, whose str() is not its value; elsewhere text.
         run_type = getattr(run.run_type, "value", run.run_type)
         try:
             return intent(run_type, run.data_interval_start, run.data_interval_end, context["params"], now)
@@ -121,7 +121,7 @@ class Prepare(FlowOperator):
 
 
 class Load(FlowOperator):
-    """Load a prepared batch in one transaction. Returns its reference and its books, in source records."""
+    """Load a prepared batch in one transaction. Returns its reference and its counts, in source records."""
 
     template_fields = ("batch",)
 
@@ -137,11 +137,10 @@ class Load(FlowOperator):
 
 
 class Announce(BaseOperator):
-    """Tell the DAGs that wait for an asset that something was loaded: once a run, when every stream is done.
+    """Update the asset, so that DAGs scheduled by it run: once per run, when every stream is done.
 
-    A teardown, so that it also runs after failures and never makes a failed run look successful. Where no
-    stream was loaded it is skipped, and nobody is told. Returns the books of all streams together, in source
-    records.
+    A teardown, so that it also runs after failures and never makes a failed run look successful. It is skipped, and the
+    asset is not updated, if no stream was loaded. Returns the total counts of all streams, in source records.
     """
 
     template_fields = ("loads",)
@@ -152,18 +151,18 @@ class Announce(BaseOperator):
         self.asset = asset
 
     def execute(self, context: Mapping[str, Any]) -> Json:
-        """Sum up and announce."""
-        # Airflow hands over the only one of several mapped results bare.
+        """Add up the counts and update the asset."""
+        # Airflow does not wrap the result in a list if there is only one.
         loads = [self.loads] if isinstance(self.loads, dict) else list(self.loads or ())
         if not loads:
             raise AirflowSkipException("no stream was loaded")
-        books = asdict(sum((Counts(**load["counts"]) for load in loads), Counts()))
-        context["outlet_events"][self.asset].extra = books
-        return books
+        counts = asdict(sum((Counts(**load["counts"]) for load in loads), Counts()))
+        context["outlet_events"][self.asset].extra = counts
+        return counts
 
 
 class ResolveIdentity(FlowOperator):
-    """Link the identifiers that loads brought into customers. Returns counts."""
+    """Link the identifiers of loaded records to customers. Returns counts."""
 
     def act(self, settings: Settings, _context: Mapping[str, Any]) -> Json:
         from cxflow import flow
@@ -181,7 +180,7 @@ class ComputeKpis(FlowOperator):
 
 
 class Publish(FlowOperator):
-    """Bring the views that BI reads up to date. Returns their names."""
+    """Update the BI views. Returns their names."""
 
     def act(self, settings: Settings, _context: Mapping[str, Any]) -> list[str]:
         from cxflow import flow
@@ -190,6 +189,6 @@ class Publish(FlowOperator):
 
 
 def _numbers(report: object) -> Json:
-    """The counts of a report: what else it holds is for the process that made it."""
+    """Only the numbers of a report, for XCom."""
     fields = asdict(report) if is_dataclass(report) and not isinstance(report, type) else {}
     return {name: value for name, value in fields.items() if isinstance(value, int | float)}

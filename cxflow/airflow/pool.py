@@ -1,7 +1,7 @@
-"""The one-slot pool that keeps tasks from colliding at a warehouse with a single writer, such as a DuckDB file.
+"""The one-slot pool that serialises the tasks that use a DuckDB warehouse.
 
-Such a file lets one process write and shuts all others out meanwhile. `python -m cxflow.airflow.pool`
-creates the pool in the Airflow of the environment, and makes its metadata database first where there is none.
+A process that has a DuckDB file open for writing locks all others out. `python -m cxflow.airflow.pool` creates the pool
+in the Airflow of the environment, and first its metadata database if there is none.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ DESCRIPTION = "One task at a time opens the DuckDB warehouse"
 
 
 def needed(settings: Settings) -> str | None:
-    """The pool of tasks that work inside the warehouse, or None where the database takes many at a time."""
+    """The pool of tasks that keep the warehouse open, or None if the database accepts many at a time."""
     return NAME if transactions.engine_of(settings).single_writer else None
 
 
 def ensure_pool() -> None:
-    """Create the pool, or set it back to one slot. Needs a migrated metadata database.
+    """Create the pool, or reset it to one slot. Needs a migrated metadata database.
 
     Same as `airflow pools set cxflow_duckdb 1 "…"`.
     """
@@ -29,7 +29,7 @@ def ensure_pool() -> None:
 
 
 def ensure_database() -> None:
-    """Make or migrate Airflow's metadata database."""
+    """Create or migrate Airflow's metadata database."""
     from airflow.utils import db
 
     db.initdb()

@@ -1,4 +1,4 @@
-"""Which failures Airflow tries again. Every task runs its work inside `final_if_fatal`."""
+"""Decides which failures Airflow retries. Every task does its work inside `final_if_fatal`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from cxflow.errors import CxflowError, TransientError, UnexpectedError
 
 @contextmanager
 def final_if_fatal() -> Iterator[None]:
-    """Fail the task for good on an error that another try cannot mend.
+    """Fail the task for good on an error that a retry cannot fix.
 
-    A TransientError goes through, and so does what cxflow does not know, as UnexpectedError: Airflow tries the
-    task again as often as the project's `airflow.retries` says. All other errors of cxflow become
-    AirflowFailException with their message: connection, stream, reason and how to mend it.
+    TransientError passes through, and unknown exceptions become UnexpectedError: Airflow retries the task up to
+    `airflow.retries` times. All other errors of cxflow become AirflowFailException with their message: connection,
+    stream, reason and fix.
 
-    Causes are left out: Airflow logs them with what they say, a database or a source quotes the offending value
-    or the URL with its token, and no log may hold one.
+    Causes are dropped: Airflow would log their messages, in which a database or a source may quote a value or a URL
+    with its token.
     """
     try:
         yield

@@ -1,6 +1,6 @@
-"""`cxflow up`: a whole Airflow over one project on this machine, from its start to its last process's end.
+"""`cxflow up`: runs a complete Airflow for one project on this machine, until its last process has ended.
 
-For one person or a small team; `docs/airflow.md` says how an existing Airflow takes a project in.
+For one person or a small team; `docs/airflow.md` describes how to add a project to an existing Airflow.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from cxflow.airflow import home as homes
 from cxflow.errors import ConfigError, FatalError
 
 if TYPE_CHECKING:
-    import psutil  # type: ignore[import-untyped]  # it has no stubs; Airflow brings it
+    import psutil  # type: ignore[import-untyped]  # it has no stubs; installed with Airflow
 
 START_PATIENCE_SECONDS = 180.0
-"""How long Airflow may take until it is healthy; 15 to 30 s are usual."""
+"""How long Airflow may take to become healthy; it usually takes 15 to 30 s."""
 STOP_PATIENCE_SECONDS = 15.0
-"""How long it may take to end by itself before its processes are ended one by one."""
+"""How long it may take to end before its processes are terminated one by one."""
 
 _COMPONENTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
 
 
 class Standalone:
-    """`airflow standalone` in a session of its own. As a context manager it starts and stops."""
+    """`airflow standalone` in a separate session. As a context manager, it starts and stops Airflow."""
 
     def __init__(self, project: Path, port: int, home: Path | None = None) -> None:
         self.project = project.resolve()
@@ -56,15 +56,15 @@ class Standalone:
         self.stop()
 
     def start(self) -> None:
-        """Furnish the home, make the metadata database and the pool, and start Airflow. Does not wait for it.
+        """Create the home, the metadata database and the pool, and start Airflow. Does not wait for it.
 
-        Raises ConfigError for faulty settings or a port in use, FatalError where the database cannot be made.
+        Raises ConfigError for faulty settings or a port in use, FatalError if the database cannot be created.
         """
         _claim(self.port)
         homes.furnish(self.project, self.home)
         environment = homes.environment(self.project, self.home, self.port)
         with self.log.open("wb") as log:
-            # -P: the working directory is no place to import from.
+            # -P: do not import from the working directory.
             prepared = subprocess.run(
                 [sys.executable, "-P", "-m", "cxflow.airflow.pool"],
                 env=environment,
@@ -77,7 +77,7 @@ class Standalone:
                 start_new_session=True,
             )
             if prepared.returncode != 0:
-                raise FatalError("Airflow's metadata database cannot be made", fix=f"see {self.log}")
+                raise FatalError("Airflow's metadata database cannot be created", fix=f"see {self.log}")
             self._parent = subprocess.Popen(
                 [sys.executable, "-P", "-m", "airflow", "standalone"],
                 env=environment,
@@ -85,7 +85,7 @@ class Standalone:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                # Ctrl-C is for us alone, and whatever is in this session is ours to end.
+                # Ctrl-C must reach only this process, and every process of the session is ours to end.
                 start_new_session=True,
             )
 
@@ -108,9 +108,9 @@ class Standalone:
     def wait_until_healthy(
         self, patience_seconds: float = START_PATIENCE_SECONDS, stopping: threading.Event | None = None
     ) -> bool:
-        """True once it is healthy, False where `stopping` was set first.
+        """True once it is healthy, False if `stopping` was set first.
 
-        Raises FatalError where it ends before, or takes longer than the patience.
+        Raises FatalError if it ends first, or takes longer than `patience_seconds`.
         """
         stopping = stopping or threading.Event()
         deadline = time.monotonic() + patience_seconds
@@ -126,14 +126,13 @@ class Standalone:
         return False
 
     def processes(self) -> list[psutil.Process]:
-        """What runs of it: every process of the session that `start` opened, orphans included."""
+        """Its running processes: all of the session that `start` opened, orphans included."""
         return _session(self._parent.pid) if self._parent else []
 
     def stop(self, patience_seconds: float = STOP_PATIENCE_SECONDS) -> None:
-        """End Airflow, and whatever of it does not end by itself. Harmless where nothing runs.
+        """Stop Airflow, and terminate processes that do not end by themselves. Does nothing if none runs.
 
-        SIGINT to the parent is what `airflow standalone` understands; after a SIGTERM it would leave the
-        scheduler behind.
+        The parent gets SIGINT: after SIGTERM, `airflow standalone` would leave the scheduler behind.
         """
         if self._parent is None:
             return
@@ -156,10 +155,10 @@ class Standalone:
 
 
 def up(project: Path, port: int, say: Callable[[str], None]) -> int:
-    """Run Airflow over a project until Ctrl-C or SIGTERM; `say` gets lines for people.
+    """Run Airflow for a project until Ctrl-C or SIGTERM. `say` is called with progress messages.
 
-    Returns 0 after such an end, 70 where Airflow ended by itself. Raises ConfigError or FatalError where it
-    does not come up; nothing of it is left running then.
+    Returns 0 after such a stop, 70 if Airflow ended by itself. Raises ConfigError or FatalError if it does not start;
+    nothing is left running then.
     """
     with _stop_signals() as stopping, Standalone(project, port) as airflow:
         say(f"Airflow is starting; its log is {airflow.log}")
@@ -174,7 +173,7 @@ def up(project: Path, port: int, say: Callable[[str], None]) -> int:
 
 @contextmanager
 def _stop_signals() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set, in place of what they do otherwise."""
+    """An event that SIGINT and SIGTERM set within the block, instead of their usual effect."""
     stopping = threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -205,7 +204,7 @@ def _session(leader: int) -> list[psutil.Process]:
         try:
             if os.getsid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
-        except (OSError, psutil.Error):  # it ended meanwhile, or is none of ours
+        except (OSError, psutil.Error):  # it ended meanwhile, or belongs to another user
             continue
     return found
 

@@ -1,1 +1,1 @@
-"""Raw columns to canonical tables by declared SQL expressions, run by DuckDB over the landed Parquet."""
+"""Maps raw columns to canonical tables with declared SQL expressions, run by DuckDB over the landed Parquet."""

@@ -1,7 +1,7 @@
 """Conforms one landed batch: raw Parquet in, canonical tables in a scratch DuckDB file out. Called by `flow`.
 
-A record of which one value does not fit is refused whole, and says why in `refused`. Nothing is dropped: every
-raw row is in `record` or, where it could not be read at all, in `refused`.
+If one value of a record does not fit, the whole record is refused and `refused` holds the reason. Nothing is dropped:
+every raw row is in `record` or, if it could not be read at all, in `refused`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import duckdb
 from cxflow.conform import drift, identifiers, long_numbers, wide_table
 from cxflow.conform.bound_projection import (
     FIRST_TOUCHPOINT,
+    BoundProjection,
     Origin,
-    Part,
     Rows,
     first_touchpoint,
     rows_of,
@@ -34,7 +34,7 @@ from cxflow.conform.projection import (
     types,
 )
 from cxflow.conform.unseen import with_unseen
-from cxflow.duck import identifier, literal, literals
+from cxflow.duck import count, identifier, literal, literals
 from cxflow.landing import files, zone
 from cxflow.landing.prepared import Conformed
 from cxflow.model import raw_schema
@@ -43,9 +43,9 @@ from cxflow.model.stream import Stream
 from cxflow.settings import Connection, Settings
 from cxflow.warehouse import tables
 
-_BOOKS = """
+_SCRATCH_TABLES = """
 CREATE TABLE refused (_row BIGINT, stage VARCHAR, rule VARCHAR, column_name VARCHAR, raw_value VARCHAR);
-CREATE TABLE identifier_met (_row BIGINT, namespace VARCHAR, identity_hash VARCHAR, identity_value VARCHAR);
+CREATE TABLE identifier_seen (_row BIGINT, namespace VARCHAR, identity_hash VARCHAR, identity_value VARCHAR);
 """
 
 _RECORD = """
@@ -57,14 +57,14 @@ CREATE TABLE record (
 
 _IDENTIFIER = """
 CREATE VIEW identifier AS SELECT i.*, r.record_id, coalesce(r.event_at, r.version_at, r.received_at) AS seen_at
-FROM identifier_met i JOIN record r ON r._row = i._row
+FROM identifier_seen i JOIN record r ON r._row = i._row
 """
-"""An identifier was seen when the first of its record's events happened."""
+"""An identifier is seen at its record's first event."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What the steps below share."""
+    """State shared by the steps below."""
 
     settings: Settings
     connection: Connection
@@ -89,8 +89,8 @@ def conform(
 ) -> Conformed:
     """Conform a landed batch into a database in `scratch`.
 
-    `known` is the stream's raw shape so far. Raises ConfigError where the mapping does not fit the raw columns,
-    SourceError where the raw shape changed and a policy says stop.
+    `known` is the stream's raw schema so far. Raises ConfigError if the mapping does not fit the raw columns,
+    SourceError if the raw schema changed and the policy is `stop`.
     """
     check_references(stream, settings.connections)
     identifiers.check(settings, connection, stream)
@@ -101,12 +101,12 @@ def conform(
     path = scratch / "scratch.duckdb"
     with zone.local_copy(settings, batch.path) as folder, connect(path) as database:
         check(stream, database)
-        # A backfill meets files that are older than what is known.
+        # A backfill may read files older than the known schema.
         before = {} if manifest.mode == "backfill" else known
-        lacking = files.lacking(folder, before) if readable else {}
-        changed = replace(changed, missing=tuple(dict.fromkeys((*changed.missing, *lacking))))
-        outcome = drift.judge(stream, manifest.layout, changed, lacking)
-        # A form that is refused is read as the one that is known: the mapping speaks of that.
+        missing = files.lacking(folder, before) if readable else {}
+        changed = replace(changed, missing=tuple(dict.fromkeys((*changed.missing, *missing))))
+        outcome = drift.judge(stream, manifest.layout, changed, missing)
+        # A refused type is read as the known one, which the mapping was written for.
         read = (
             raw_schema.merge(manifest.raw_columns, known)
             if "retyped_column" in outcome.quarantine
@@ -117,7 +117,7 @@ def conform(
             read = with_unseen({**absent, **read}, stream)
         raw = raw_schema.with_absent(read, stream.may_lack)
         work = _Work(settings, connection, stream, database, raw)
-        database.execute(_BOOKS)
+        database.execute(_SCRATCH_TABLES)
         _refuse_unreadable(work, folder, manifest)
         unusable: dict[str, int] = {}
         if readable:
@@ -125,14 +125,14 @@ def conform(
             if manifest.layout == "columns":  # of JSON, a key may only be rare
                 check_tags(stream, raw)
             _refuse_drifted(work, outcome)
-            rows = _sheets(work)
+            rows = _wide_tables(work)
             _require(work, rows)
             unusable = _identifiers(work)
             _complete(work, rows)
         else:
             _leave_empty(work)
         database.execute(_IDENTIFIER)
-        made = sum(_count(work, name) for name in stream.to)
+        made = sum(count(database, name) for name in stream.to)
     report = {
         "drift": changed.as_json(),
         "unusable_identifiers": unusable,
@@ -141,7 +141,7 @@ def conform(
     return Conformed(
         path,
         tuple(stream.to),
-        # The books begin with what the source holds, not with what its reader says.
+        # Accounting starts from what the source holds, not from what its reader reports.
         manifest.records if manifest.counted is None else manifest.counted,
         made,
         {key: item for key, item in report.items() if item},
@@ -151,7 +151,7 @@ def conform(
 
 
 def _view_raw(work: _Work, folder: Path, manifest: zone.Manifest) -> None:
-    """The view `raw`: the raw columns, those absent from this batch as null, with `_row` and `_received_at`."""
+    """Create the view `raw`: the raw columns (null if absent from this batch), `_row`, `_origin`, `_received_at`."""
     structure = literal(raw_schema.as_structure(work.raw))
     own = "_row, _origin, _received_at"
     if manifest.layout == "json":
@@ -178,8 +178,8 @@ def _refuse_drifted(work: _Work, outcome: drift.Outcome) -> None:
         affected = "true"
         if rule == "new_column":
             affected = " OR ".join(drift.present(column, work.raw) for column in columns)
-        elif rule == "missing_column" and set(columns) <= set(outcome.lacking):
-            origins = sorted({origin for column in columns for origin in outcome.lacking[column]})
+        elif rule == "missing_column" and set(columns) <= set(outcome.missing):
+            origins = sorted({origin for column in columns for origin in outcome.missing[column]})
             affected = f"_origin IN (SELECT unnest({literals(origins)}))"
         work.database.execute(
             f"INSERT INTO refused SELECT _row, 'conform', {literal(rule)}, {literal(', '.join(columns))}, NULL "
@@ -187,11 +187,11 @@ def _refuse_drifted(work: _Work, outcome: drift.Outcome) -> None:
         )
 
 
-def _sheets(work: _Work) -> list[Rows]:
-    """Make the sheets, and the canonical tables as views of them. Returns how rows are read."""
+def _wide_tables(work: _Work) -> list[Rows]:
+    """Create the wide tables, and the canonical tables as views of them. Returns how to read the rows."""
     stream = work.stream
     expressions = record_expressions(stream)
-    record = wide_table.RecordPart(
+    record = wide_table.RecordColumns(
         Evaluation("record", {**expressions, "_received_at": "_received_at"}),
         types(work.database, "", expressions, work.raw),
         len(stream.primary_key),
@@ -199,77 +199,81 @@ def _sheets(work: _Work) -> list[Rows]:
     )
     currency = work.connection.currency or work.settings.project.currency
     origin = Origin(work.connection.name, stream.name, work.notation, currency)
-    parts = [
-        Part(
+    projections = [
+        BoundProjection(
             tables.CANONICAL[name],
             number,
             *bind(work.database, tables.CANONICAL[name], projection, work.raw),
             origin,
         )
-        for name, projections in stream.to.items()
-        for number, projection in enumerate(projections)
+        for name, declared in stream.to.items()
+        for number, projection in enumerate(declared)
     ]
-    rows = rows_of(parts)
-    wide_table.make(work.database, record, parts, summary([each for each in rows if not each.is_joined]))
+    rows = rows_of(projections)
+    wide_table.make(
+        work.database, record, projections, summary([each for each in rows if not each.is_joined])
+    )
     if first := first_touchpoint(rows):
         work.database.execute(f"CREATE TABLE {FIRST_TOUCHPOINT} AS {first}")
     for name in stream.to:
         work.database.execute(
-            f"CREATE VIEW {name} AS {view([item for item in rows if item.part.table.name == name])}"
+            f"CREATE VIEW {name} AS {view([item for item in rows if item.projection.table.name == name])}"
         )
     return rows
 
 
 def _require(work: _Work, rows: list[Rows]) -> None:
-    """Refuse the records that lack a required value. A deleted one only loses the row: a tombstone has little more
+    """Refuse records without a required value. A deleted record only loses the row: a tombstone has little more
     than its key."""
     work.database.execute(
-        "INSERT INTO refused SELECT _row, 'conform', 'required', 'primary_key', NULL FROM sheet WHERE record_id IS NULL"
+        "INSERT INTO refused SELECT _row, 'conform', 'required', 'primary_key', NULL FROM wide WHERE record_id IS NULL"
     )
     for each in rows:
         absent = ", ".join(
-            f"CASE WHEN {sql} THEN {literal(f'{each.part.table.name}.{name}')} END"
+            f"CASE WHEN {sql} THEN {literal(f'{each.projection.table.name}.{name}')} END"
             for name, sql in each.missing.items()
         )
         work.database.execute(
             "INSERT INTO refused (_row, stage, rule, column_name) "
             "SELECT DISTINCT _row, 'conform', 'required', place FROM "
             f"(SELECT s._row, unnest([{absent}]) AS place FROM {each.source} "
-            f"WHERE {each.part.is_row} AND NOT s.is_deleted AND ({' OR '.join(each.missing.values())})) missing "
+            f"WHERE {each.projection.is_row} AND NOT s.is_deleted AND ({' OR '.join(each.missing.values())})) missing "
             "WHERE place IS NOT NULL AND NOT EXISTS (SELECT 1 FROM refused f "
             "WHERE f._row = missing._row AND f.column_name = missing.place)"
         )
 
 
 def _complete(work: _Work, rows: list[Rows]) -> None:
-    """`record`: each record with its content hash, and when the first of its events happened. What its own line of
-    the sheet does not tell is looked up: items, identifiers, rows whose touchpoint is elsewhere."""
-    apart = [
+    """Create `record`: each record with its content hash and the time of its first event. Joins what the record's row
+    of the wide table does not hold: list items, identifiers, rows whose touchpoint is in another wide table."""
+    joined_rows = [
         f"SELECT s._row, {each.content} AS h, {each.event_at or 'NULL::TIMESTAMPTZ'} AS event_at "
-        f"FROM {each.source} WHERE {each.part.is_row}"
+        f"FROM {each.source} WHERE {each.projection.is_row}"
         for each in rows
         if each.is_joined
     ]
     if work.stream.identifiers:
         identity = "md5_number_lower(concat_ws(chr(31), namespace, identity_hash))"
-        apart.append(f"SELECT _row, {identity} AS h, NULL::TIMESTAMPTZ AS event_at FROM identifier_met")
-    folded, parts, event_at, joined = "s._folded", "s._parts", "s._event_at", ""
-    if apart:
-        joined = (
-            " LEFT JOIN (SELECT _row, bit_xor(h) AS h, count(h) AS parts, min(event_at) AS event_at "
-            f"FROM ({' UNION ALL '.join(apart)}) GROUP BY _row) a ON a._row = s._row"
+        joined_rows.append(
+            f"SELECT _row, {identity} AS h, NULL::TIMESTAMPTZ AS event_at FROM identifier_seen"
         )
-        folded = f"xor({folded}, coalesce(a.h, 0::UBIGINT))"
-        parts, event_at = f"{parts} + coalesce(a.parts, 0)", f"least({event_at}, a.event_at)"
+    folded, row_count, event_at, joined = "s._folded", "s._row_count", "s._event_at", ""
+    if joined_rows:
+        joined = (
+            " LEFT JOIN (SELECT _row, bit_xor(h) AS h, count(h) AS row_count, min(event_at) AS event_at "
+            f"FROM ({' UNION ALL '.join(joined_rows)}) GROUP BY _row) j ON j._row = s._row"
+        )
+        folded = f"xor({folded}, coalesce(j.h, 0::UBIGINT))"
+        row_count, event_at = f"{row_count} + coalesce(j.row_count, 0)", f"least({event_at}, j.event_at)"
     work.database.execute(
-        f"CREATE {'TABLE' if apart else 'VIEW'} record AS SELECT s._row, s.record_id, s.version_at, "
-        f"s._received_at AS received_at, s.is_deleted, concat_ws('.', to_hex({folded}), {parts}, "
-        f"CASE WHEN s.is_deleted THEN 'deleted' END) AS content_hash, {event_at} AS event_at FROM sheet s{joined}"
+        f"CREATE {'TABLE' if joined_rows else 'VIEW'} record AS SELECT s._row, s.record_id, s.version_at, "
+        f"s._received_at AS received_at, s.is_deleted, concat_ws('.', to_hex({folded}), {row_count}, "
+        f"CASE WHEN s.is_deleted THEN 'deleted' END) AS content_hash, {event_at} AS event_at FROM wide s{joined}"
     )
 
 
 def _identifiers(work: _Work) -> dict[str, int]:
-    """Fill `identifier_met`; returns the number of unusable identifiers by namespace."""
+    """Fill `identifier_seen`; returns the number of unusable identifiers by namespace."""
     return identifiers.collect(
         work.database,
         work.settings,
@@ -280,7 +284,7 @@ def _identifiers(work: _Work) -> dict[str, int]:
 
 
 def _leave_empty(work: _Work) -> None:
-    """The scratch tables of a batch of which not one record could be read."""
+    """Create empty scratch tables for a batch without a single readable record."""
     work.database.execute(_RECORD)
     for name in work.stream.to:
         columns = "".join(
@@ -291,8 +295,3 @@ def _leave_empty(work: _Work) -> None:
             f"CREATE TABLE {name} (row_id BIGINT, _row BIGINT, _received_at TIMESTAMPTZ, record_id VARCHAR, "
             f"is_deleted BOOLEAN{columns})"
         )
-
-
-def _count(work: _Work, name: str) -> int:
-    row = work.database.execute(f"SELECT count(*) FROM {name}").fetchone()
-    return int(row[0]) if row else 0

@@ -1,7 +1,7 @@
-"""Parts: one projection of a mapping each, typed and bound to the sheet that holds its cells.
+"""Bound projections: a mapping's projections, typed and bound to the wide tables that hold their cells.
 
-Called by `batch`, which builds the sheets (`sheets`) and reads canonical rows back out of them. SQL over a sheet
-calls it `s`; where a row's touchpoint comes from another sheet, `f` has it.
+Called by `batch`, which builds the wide tables (`wide_table`) and reads canonical rows back from them. In the SQL, `s`
+is the wide table; `f` holds the touchpoint if it comes from another wide table.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from cxflow.warehouse import tables
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Whose records they are, and how these write what they keep as text."""
+    """Where the records come from, and how they write text values."""
 
     system: str
     stream: str
     notation: Notation
     currency: str
-    """ISO 4217, where no currency is said."""
+    """Default currency, ISO 4217."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One projection to one canonical table."""
+class BoundProjection:
+    """One projection onto one canonical table."""
 
     table: Table
     number: int
-    """Among the projections to that table, in the order of the mapping."""
+    """Its position among the projections onto that table, in mapping order."""
     evaluation: Evaluation
     kinds: Mapping[str, str]
     """Mapped column to the DuckDB type of its expression."""
@@ -44,25 +44,25 @@ class Part:
 
     @property
     def place(self) -> str:
-        """Its name within a sheet: there, a boolean column that says whether the record has the row at all."""
+        """Its name in the wide table: a boolean column there, true if the record has this row at all."""
         return f"{self.table.name}_{self.number}"
 
     @property
     def is_row(self) -> str:
-        """Whether the record has this row at all, as SQL."""
+        """SQL: whether the record has this row at all."""
         return f"s.{identifier(self.place)}"
 
     @property
-    def sheet(self) -> str:
-        """The sheet with its cells: all projections without a list share one."""
-        return f"sheet_{self.place}" if self.evaluation.for_each else "sheet"
+    def wide_table(self) -> str:
+        """The wide table with its cells. All projections without a list share one."""
+        return f"wide_{self.place}" if self.evaluation.for_each else "wide"
 
     def raw(self, column: str) -> str:
-        """The name of an evaluated expression, before it is cast."""
+        """The column name of an evaluated expression, before its cast."""
         return identifier(f"{self.place}:{column}")
 
     def cell(self, column: str) -> str:
-        """The name of a canonical value in the sheet."""
+        """The column name of a canonical value in the wide table."""
         return identifier(f"{self.place}.{column}")
 
     def casts(self) -> dict[str, Cast]:
@@ -77,8 +77,8 @@ class Part:
         return cast(raw, kind, duckdb_type(column.type), self.origin.notation)
 
     def derived(self) -> dict[str, str]:
-        """What cxflow fills where a mapping is silent or null: column to SQL over the cells, the record's key and
-        its time of delivery, which stand beside them."""
+        """Defaults that cxflow fills in for unmapped or null columns: column to SQL over the cells, `record_id` and
+        `_received_at`."""
         mapped = self.kinds
         found: dict[str, str] = {}
         if self.table is tables.touchpoint:
@@ -113,95 +113,94 @@ def _lookup(key: str, values: dict[str, str]) -> str:
 
 
 def required(table: Table) -> list[str]:
-    """The columns that a row cannot do without."""
+    """The columns that every row must have, sorted."""
     found = {name for name, column in tables.mappable(table).items() if not column.nullable}
     return sorted(found | set(table.info["key"]))
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """How the canonical rows of one part are read from its sheet."""
+    """How to read the canonical rows of one projection from its wide table."""
 
-    part: Part
+    projection: BoundProjection
     source: str
-    """What to select from: the sheet as `s`."""
+    """The FROM clause, with the wide table as `s`."""
     outputs: Mapping[str, str]
     """Canonical column to SQL."""
 
     @property
     def is_joined(self) -> bool:
-        """Whether it takes more than the record's own line of the sheet."""
-        return self.source != "sheet s"
+        """Whether the rows need more than the record's own row of the table `wide`."""
+        return self.source != "wide s"
 
     @property
     def missing(self) -> dict[str, str]:
-        """Column that a row cannot do without to the condition that it is not there."""
-        return {name: f"({self.outputs[name]}) IS NULL" for name in required(self.part.table)}
+        """Required column to the SQL condition that it is null."""
+        return {name: f"({self.outputs[name]}) IS NULL" for name in required(self.projection.table)}
 
     @property
     def exists(self) -> str:
-        """Whether the record has the row, and the row all that it needs."""
-        return " AND ".join([self.part.is_row, *(f"NOT ({sql})" for sql in self.missing.values())])
+        """SQL: whether the record has the row, with all its required columns."""
+        return " AND ".join([self.projection.is_row, *(f"NOT ({sql})" for sql in self.missing.values())])
 
     @property
     def content(self) -> str:
-        """A hash of the row's values, nulls told from empty ones; null where there is no row. When it was
-        received is not content."""
+        """SQL: a hash of the row's values, null if there is no row. Nulls and empty strings differ; `received_at` is
+        left out."""
         texts = [
-            f"coalesce({_text(self.part.table.c[name], sql)}, chr(30))"
+            f"coalesce({_text(self.projection.table.c[name], sql)}, chr(30))"
             for name, sql in self.outputs.items()
             if name != "received_at"
         ]
         return (
             f"CASE WHEN {self.exists} THEN "
-            f"md5_number_lower(concat_ws(chr(31), {literal(self.part.table.name)}, {', '.join(texts)})) END"
+            f"md5_number_lower(concat_ws(chr(31), {literal(self.projection.table.name)}, {', '.join(texts)})) END"
         )
 
     @property
     def event_at(self) -> str | None:
-        """When its event happened; None for tables that have none."""
-        name = self.part.table.info["event_time"]
+        """SQL: the time of its event; None for tables without an event time."""
+        name = self.projection.table.info["event_time"]
         return f"CASE WHEN {self.exists} THEN {self.outputs[name]} END" if name else None
 
 
 def _text(column: Column[object], sql: str) -> str:
-    # A time as a number: to write it as a text, DuckDB asks ICU, which takes five times as long.
+    # Times as numbers: DuckDB formats a time through ICU, which takes five times as long.
     return f"epoch_us({sql})::VARCHAR" if column.type is tables.TIME else f"({sql})::VARCHAR"
 
 
 def summary(rows: Sequence[Rows]) -> str:
-    """What the rows of a record come to, as columns of its line `s`: `_folded`, the hash of their content, `_parts`,
-    their number, and `_event_at`, the first of their events.
+    """SQL columns that sum up a record's rows: `_folded`, the hash of their content, `_row_count`, and `_event_at`, the
+    earliest event.
 
-    Order within a record means nothing, so that hashes are folded. They have 64 bits: one is only ever compared with
-    those of the same record's other versions.
+    XOR folds the hashes, because order within a record means nothing. 64 bits are enough: a hash is only ever compared
+    with those of other versions of the same record.
     """
     folded, events = "0::UBIGINT", [each.event_at for each in rows if each.event_at]
     for each in rows:
         folded = f"xor({folded}, coalesce({each.content}, 0::UBIGINT))"
-    parts = " + ".join([f"({each.exists})::INTEGER" for each in rows]) or "0"
-    return f"{folded} AS _folded, {parts} AS _parts, least({', '.join(events) or 'NULL::TIMESTAMPTZ'}) AS _event_at"
+    count = " + ".join([f"({each.exists})::INTEGER" for each in rows]) or "0"
+    return f"{folded} AS _folded, {count} AS _row_count, least({', '.join(events) or 'NULL::TIMESTAMPTZ'}) AS _event_at"
 
 
-def rows_of(parts: Sequence[Part]) -> list[Rows]:
-    """The canonical rows of all parts; satellites learn the first touchpoint of their record, in the order of the
-    mapping."""
+def rows_of(projections: Sequence[BoundProjection]) -> list[Rows]:
+    """The rows of all projections. Satellites get the first touchpoint of their record, in mapping order."""
     made: list[Rows] = []
-    touchpoints = [_own(part) for part in parts if part.table is tables.touchpoint]
-    beside = all(rows.part.sheet == "sheet" for rows in touchpoints)
+    touchpoints = [_own(projection) for projection in projections if projection.table is tables.touchpoint]
+    in_wide = all(rows.projection.wide_table == "wide" for rows in touchpoints)
     first = ", ".join(
         f"CASE WHEN {rows.exists} THEN {rows.outputs['touchpoint_id']} END" for rows in touchpoints
     )
-    for part in parts:
-        own = _own(part)
-        if part.table is tables.touchpoint or not touchpoints or "touchpoint_id" not in own.outputs:
+    for projection in projections:
+        own = _own(projection)
+        if projection.table is tables.touchpoint or not touchpoints or "touchpoint_id" not in own.outputs:
             made.append(own)
             continue
-        joined = not (beside and part.sheet == "sheet")
+        joined = not (in_wide and projection.wide_table == "wide")
         known = "f.touchpoint_id" if joined else f"coalesce({first})"
         made.append(
             Rows(
-                part,
+                projection,
                 f"{own.source} LEFT JOIN {FIRST_TOUCHPOINT} f ON f._row = s._row" if joined else own.source,
                 {**own.outputs, "touchpoint_id": f"coalesce({own.outputs['touchpoint_id']}, {known})"},
             )
@@ -210,37 +209,37 @@ def rows_of(parts: Sequence[Part]) -> list[Rows]:
 
 
 FIRST_TOUCHPOINT = "first_touchpoint"
-"""The table that has it where it is not in the same sheet: `_row`, `touchpoint_id`."""
+"""The table (`_row`, `touchpoint_id`) with a record's first touchpoint, for rows in another wide table."""
 
 
 def first_touchpoint(rows: Sequence[Rows]) -> str | None:
-    """The SELECT of that table; None where nothing needs it."""
+    """The SELECT for FIRST_TOUCHPOINT; None if no row needs it."""
     if not any(FIRST_TOUCHPOINT in each.source for each in rows):
         return None
     touchpoints = [
-        f"SELECT s._row, {each.outputs['touchpoint_id']} AS touchpoint_id, {each.part.number} AS part, s._item "
-        f"FROM {each.source} WHERE {each.exists}"
+        f"SELECT s._row, {each.outputs['touchpoint_id']} AS touchpoint_id, "
+        f"{each.projection.number} AS projection, s._item FROM {each.source} WHERE {each.exists}"
         for each in rows
-        if each.part.table is tables.touchpoint
+        if each.projection.table is tables.touchpoint
     ]
     return (
-        "SELECT _row, arg_min(touchpoint_id, {'part': part, 'item': _item}) AS touchpoint_id "
+        "SELECT _row, arg_min(touchpoint_id, {'projection': projection, 'item': _item}) AS touchpoint_id "
         f"FROM ({' UNION ALL '.join(touchpoints)}) GROUP BY _row"
     )
 
 
-def _own(part: Part) -> Rows:
-    cells = {*part.kinds, *part.derived()}
+def _own(projection: BoundProjection) -> Rows:
+    cells = {*projection.kinds, *projection.derived()}
     outputs = {
-        name: f"s.{part.cell(name)}" if name in cells else f"NULL::{duckdb_type(column.type)}"
-        for name, column in tables.mappable(part.table).items()
+        name: f"s.{projection.cell(name)}" if name in cells else f"NULL::{duckdb_type(column.type)}"
+        for name, column in tables.mappable(projection.table).items()
     }
-    return Rows(part, f"{part.sheet} s", outputs)
+    return Rows(projection, f"{projection.wide_table} s", outputs)
 
 
 def view(rows: Sequence[Rows]) -> str:
-    """The SELECT of a canonical table's rows, numbered by `row_id`, from all its parts. What the load asks of their
-    record stands beside them: to join it again would take longer than all the rest of a long load."""
+    """The SELECT for a canonical table's rows from all its projections, numbered by `row_id`. It carries the record's
+    columns that the load needs: joining `record` again would take longer than the rest of a large load."""
     selects = []
     for number, each in enumerate(rows):
         outputs = ", ".join(f"{sql} AS {identifier(name)}" for name, sql in each.outputs.items())

@@ -1,4 +1,4 @@
-"""The declared outcome of a changed raw shape: accept and report, quarantine, or stop."""
+"""Applies the declared policy to a changed raw schema: accept and report, quarantine, or stop."""
 
 from __future__ import annotations
 
@@ -14,63 +14,63 @@ from cxflow.model.stream import Stream
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What to do with the records of a drifted batch."""
+    """What to do with the records of a batch whose raw schema changed."""
 
     quarantine: dict[str, tuple[str, ...]]
-    """Rule (new_column, missing_column, retyped_column) to the raw columns; empty where all is accepted."""
-    lacking: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Missing column to the files that lack it, where the files of the batch differ."""
+    """Rule (new_column, missing_column, retyped_column) to the raw columns; empty if all are accepted."""
+    missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Missing column to the files without it, if the files of the batch differ."""
 
     @property
     def is_learned(self) -> bool:
-        """Whether the batch's shape becomes known. One that is refused stays news until somebody accepts it."""
+        """Whether the batch's raw schema becomes the known one. A refused change is reported until it is accepted."""
         return not {"new_column", "retyped_column"} & set(self.quarantine)
 
 
 def judge(
-    stream: Stream, layout: Layout, drift: Drift, lacking: Mapping[str, tuple[str, ...]] | None = None
+    stream: Stream, layout: Layout, drift: Drift, files: Mapping[str, tuple[str, ...]] | None = None
 ) -> Outcome:
-    """Apply the stream's policies. `lacking` says of a missing column which files lack it, where they differ.
+    """Apply the stream's policies. `files` maps a missing column to the files without it, if the files differ.
 
-    Raises SourceError where one says stop.
+    Raises SourceError if a policy is `stop`.
     """
-    lacking = lacking or {}
+    files = files or {}
     policies = stream.policies
-    missing = policies.missing_column or ("accept" if layout == "json" else "stop")
-    may_lack = set(stream.may_lack)
+    if_missing = policies.missing_column or ("accept" if layout == "json" else "stop")
+    missing = tuple(name for name in drift.missing if name not in set(stream.may_lack))
     kinds = (
         ("new_column", "new", drift.new, policies.new_column),
-        ("missing_column", "gone", tuple(name for name in drift.missing if name not in may_lack), missing),
-        ("retyped_column", "of another form", drift.retyped, policies.retyped_column),
+        ("missing_column", "gone", missing, if_missing),
+        ("retyped_column", "of another type", drift.retyped, policies.retyped_column),
     )
     quarantine: dict[str, tuple[str, ...]] = {}
-    for rule, says, columns, outcome in kinds:
+    for rule, description, columns, outcome in kinds:
         if not columns or outcome == "accept":
             continue
         if outcome == "stop":
             raise SourceError(
-                f"the source changed: {says}: {', '.join(columns)}{_beside(rule, columns, drift, lacking)}",
+                f"the source changed: {description}: {', '.join(columns)}{_hint(rule, columns, drift, files)}",
                 value=columns[0],
-                fix="mend the source or the mapping; or say "
+                fix="fix the source or the mapping, or set "
                 + ("may_lack, or " if rule == "missing_column" else "")
                 + f'policies.{rule} = "accept"',
             )
         quarantine[rule] = columns
-    return Outcome(quarantine, lacking)
+    return Outcome(quarantine, files)
 
 
-def _beside(rule: str, columns: tuple[str, ...], drift: Drift, lacking: Mapping[str, tuple[str, ...]]) -> str:
-    """What helps to understand a missing column: the files that lack it, and what may be its new name."""
+def _hint(rule: str, columns: tuple[str, ...], drift: Drift, files: Mapping[str, tuple[str, ...]]) -> str:
+    """For a missing column: the files without it, and the new columns, one of which may be its new name."""
     if rule != "missing_column":
         return ""
-    files = sorted({file for column in columns for file in lacking.get(column, ())})
-    more = f" and {len(files) - 3} more" if len(files) > 3 else ""
-    where = f" (from {', '.join(files[:3])}{more})" if files else ""
+    without = sorted({file for column in columns for file in files.get(column, ())})
+    more = f" and {len(without) - 3} more" if len(without) > 3 else ""
+    where = f" (from {', '.join(without[:3])}{more})" if without else ""
     return where + (f"; new: {', '.join(drift.new)}" if drift.new else "")
 
 
 def present(column: str, raw: RawSchema, holder: str = "", depth: int = 0) -> str:
-    """Whether a record has a value in a dotted raw column, as SQL; within a list, whether one of its items has."""
+    """SQL: whether a record has a value in a dotted raw column; inside a list, whether any item has one."""
     for name in sorted(raw, key=len, reverse=True):  # a column's own name may hold dots
         here = f"{holder}{identifier(name)}"
         if column == name:

@@ -1,4 +1,4 @@
-"""Evaluates a projection's expressions over the raw view, and survives those that fail on some record."""
+"""Evaluates a projection's expressions over the raw view, and catches those that fail on some record."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from cxflow.duck import identifier, literal
 from cxflow.errors import ConfigError
 
 DATA_ERRORS = (duckdb.DataError, duckdb.InvalidInputException, duckdb.InternalException)
-"""What DuckDB raises where an expression fails on the value of some record."""
+"""What DuckDB raises if an expression fails on a record's value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Expressions over the raw view, or over the items of a list in it."""
+    """Expressions over the raw view, or over the items of one of its lists."""
 
     place: str
     """The canonical table, for messages and rejects."""
@@ -26,32 +26,32 @@ class Evaluation:
     for_each: str | None = None
     """A list expression: one row per item."""
     hidden: tuple[str, ...] = ()
-    """Raw columns that are called like an item, which takes their place."""
+    """Raw columns named `item` or `item_no`, which the unnested item hides."""
 
     @property
     def item(self) -> str:
-        """The item's number within its record, as SQL; 0 where there are no items."""
+        """SQL: the item's number within its record; 0 without `for_each`."""
         return "item_no" if self.for_each else "0"
 
-    def source(self, form: str = "{}") -> str:
-        """The relation, the list expression in a form."""
+    def source(self, template: str = "{}") -> str:
+        """The relation to select from. `template` wraps the list expression, such as `TRY({})`."""
         if not self.for_each:
             return "raw"
-        items = form.format(f"({self.for_each})")
+        items = template.format(f"({self.for_each})")
         rest = f"* EXCLUDE ({', '.join(identifier(name) for name in self.hidden)})" if self.hidden else "*"
         return (
             f"(SELECT {rest}, unnest({items}) AS item, generate_subscripts({items}, 1) AS item_no FROM raw)"
         )
 
     def sql(self) -> str:
-        """`SELECT _row, _item, …`."""
+        """The query: `SELECT _row, _item, …`."""
         where = f" WHERE ({self.where})" if self.where else ""
         return f"{self.select()} FROM {self.source()}{where}"
 
-    def select(self, form: str = "{}") -> str:
-        """Its head, each expression in a form."""
+    def select(self, template: str = "{}") -> str:
+        """The SELECT clause. `template` wraps each expression, such as `TRY({})`."""
         outputs = "".join(
-            f", {form.format(f'({sql})')} AS {identifier(name)}" for name, sql in self.expressions.items()
+            f", {template.format(f'({sql})')} AS {identifier(name)}" for name, sql in self.expressions.items()
         )
         return f"SELECT _row, {self.item} AS _item{outputs}"
 
@@ -59,9 +59,9 @@ class Evaluation:
 def evaluate(database: duckdb.DuckDBPyConnection, evaluation: Evaluation, target: str) -> None:
     """Materialise an evaluation as the table `target`: `_row`, `_item` and the expressions' raw values.
 
-    The plain query is tried first. Where it fails on some record it is run again with every expression caught:
-    a failure is null in the table and a line in `refused` under the rule `expression`. Raises ConfigError where
-    an expression fails and cannot be caught.
+    The plain query runs first. If it fails on some record, it runs again with every expression in TRY: a failure is
+    null in the table and a row in `refused` under the rule `expression`. Raises ConfigError if an expression fails
+    and TRY cannot catch it.
     """
     try:
         database.execute(f"CREATE OR REPLACE TEMP TABLE {target} AS {evaluation.sql()}")
@@ -70,7 +70,7 @@ def evaluate(database: duckdb.DuckDBPyConnection, evaluation: Evaluation, target
             _rescue(database, evaluation, target)
         except duckdb.BinderException as problem:
             raise ConfigError(
-                f"{evaluation.place}: an expression fails on some record, and cannot be caught there: "
+                f"{evaluation.place}: an expression fails on some record, and the failure cannot be caught: "
                 f"{str(problem).splitlines()[0]}",
                 value=evaluation.place,
             ) from problem
@@ -99,7 +99,7 @@ def _rescue(database: duckdb.DuckDBPyConnection, evaluation: Evaluation, target:
 
 
 def _caught(database: duckdb.DuckDBPyConnection, source: str, item: str, sql: str) -> None:
-    """`caught`: an expression's value in each row, null where it fails; and `nulls`."""
+    """Create `caught`, an expression's value in each row, null where it fails; and `nulls`."""
     database.execute(
         f"CREATE OR REPLACE TEMP TABLE caught AS SELECT _row, {item} AS _item, TRY(({sql})) AS value FROM {source}"
     )
@@ -107,8 +107,8 @@ def _caught(database: duckdb.DuckDBPyConnection, source: str, item: str, sql: st
 
 
 def _nulls(database: duckdb.DuckDBPyConnection, source: str, item: str, sql: str) -> None:
-    """`nulls`: where an expression is null by itself. In a query of its own: beside TRY(x), the optimiser takes
-    x out of TRY(x IS NULL) as shared."""
+    """Create `nulls`: where an expression is null without failing. In a separate query, because next to TRY(x) the
+    optimiser would hoist x out of TRY(x IS NULL) as a common subexpression."""
     database.execute(
         f"CREATE OR REPLACE TEMP TABLE nulls AS SELECT _row, {item} AS _item, TRY(({sql}) IS NULL) AS is_null "
         f"FROM {source}"
@@ -116,7 +116,7 @@ def _nulls(database: duckdb.DuckDBPyConnection, source: str, item: str, sql: str
 
 
 def _refuse(database: duckdb.DuckDBPyConnection, place: str, caught: str, value: str = "value") -> None:
-    """Refuse the records of which a caught value is null and the expression is not."""
+    """Refuse the records whose caught value is null although the expression is not."""
     database.execute(
         "INSERT INTO refused (_row, stage, rule, column_name) SELECT DISTINCT n._row, 'conform', 'expression', "
         f"{literal(place)} FROM nulls n JOIN {caught} t USING (_row, _item) "

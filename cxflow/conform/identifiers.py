@@ -1,4 +1,4 @@
-"""What names the customer in a record: normalised, hashed, and ready for the identity graph."""
+"""Normalises and hashes the identifiers that name the customer of a record, for the identity graph."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ def collect(
     system: str,
     country: str,
 ) -> dict[str, int]:
-    """Fill `identifier_met` from the sheet; returns how many values of each namespace could not be used.
+    """Fill `identifier_seen` from the wide table; returns the number of unusable values by namespace.
 
-    An e-mail address is compared in lower case, a telephone number in E.164 (national ones belong to
-    `country`), anything else as it is. A value that is no address, no possible number or no text (U+0000 in it) names
-    nobody: the record loads without it, and it is counted. Values that `identity.ignore` lists name nobody either.
+    E-mail addresses are compared in lower case, phone numbers in E.164 (national ones are read as of `country`),
+    anything else as it is. A value that is not an address or a possible number, or that contains U+0000, is unusable:
+    the record loads without it. Values in `identity.ignore` are skipped, too, but not counted.
     """
     secret = salt(settings)
     unusable: dict[str, int] = {}
     for name in stream.identifiers:
         namespace = qualified(name, system)
         column = identifier(f"identifiers.{name}")
-        met = f"(SELECT _row, nullif(trim({column}::VARCHAR), '') AS raw_value FROM sheet)"
-        _normalise(database, namespace, country, met)
+        seen = f"(SELECT _row, nullif(trim({column}::VARCHAR), '') AS raw_value FROM wide)"
+        _normalise(database, namespace, country, seen)
         ignored = _ignored(database, settings.identity.ignore.get(namespace, ()), namespace, country)
         kept = "identity_value" if settings.identity.store_values == "clear" else "NULL"
         prefix = literal(f"{secret}\x1f{namespace}\x1f")
         database.execute(
-            f"INSERT INTO identifier_met SELECT DISTINCT _row, {literal(namespace)}, "
+            f"INSERT INTO identifier_seen SELECT DISTINCT _row, {literal(namespace)}, "
             f"sha256({prefix} || identity_value), {kept} "
-            f"FROM {met} JOIN normal USING (raw_value) WHERE identity_value IS NOT NULL "
+            f"FROM {seen} JOIN normal USING (raw_value) WHERE identity_value IS NOT NULL "
             f"AND NOT list_contains({literals(ignored)}::VARCHAR[], identity_value)"
         )
         row = database.execute(
-            f"SELECT count(*) FROM {met} JOIN normal USING (raw_value) WHERE identity_value IS NULL"
+            f"SELECT count(*) FROM {seen} JOIN normal USING (raw_value) WHERE identity_value IS NULL"
         ).fetchone()
         if row and row[0]:
             unusable[namespace] = int(row[0])
@@ -58,11 +58,11 @@ def qualified(name: str, system: str) -> str:
 
 
 def check(settings: Settings, connection: Connection, stream: Stream) -> None:
-    """Whether a stream's identifiers belong to connections that are there, and its telephone numbers to a
-    country. Raises ConfigError."""
+    """Check that a stream's identifiers belong to configured connections and its phone numbers to a known country.
+    Raises ConfigError."""
     for name in stream.identifiers:
         if not name.strip(". ") or name.endswith("."):
-            raise ConfigError(f"an identifier's namespace cannot be {name!r}", value=name)
+            raise ConfigError(f"{name!r} is not a valid namespace for an identifier", value=name)
         system, dot, _ = qualified(name, connection.name).partition(".")
         if dot and system not in settings.connections:
             raise ConfigError(
@@ -73,21 +73,21 @@ def check(settings: Settings, connection: Connection, stream: Stream) -> None:
     country = connection.country or settings.project.country
     if "phone" in stream.identifiers and country not in phonenumbers.SUPPORTED_REGIONS:
         raise ConfigError(
-            f"no telephone numbers are known of the country {country!r}",
+            f"no phone numbers are known for the country {country!r}",
             value=country,
-            fix="say country as two letters of ISO 3166-1, of the connection or of the project",
+            fix="set country, of the connection or the project, to a two-letter code of ISO 3166-1",
         )
 
 
 def salt(settings: Settings) -> str:
-    """What is keyed into the hashes of identifiers. Raises ConfigError where it is said but not there."""
+    """The salt of identifier hashes; empty if none is configured. Raises ConfigError if it cannot be read."""
     return settings.identity.salt.reveal("identity.salt").get_secret_value() if settings.identity.salt else ""
 
 
 def _ignored(
     database: duckdb.DuckDBPyConnection, values: tuple[str, ...], namespace: str, country: str
 ) -> list[str]:
-    """The values that name nobody, written as identifiers are."""
+    """The values of `identity.ignore`, normalised like identifiers."""
     if namespace == "phone":
         return [e164(value, country) or value for value in values]
     form = "email(value)" if namespace == "email" else "trim(value)"
@@ -97,11 +97,11 @@ def _ignored(
     return [row[0] for row in rows]
 
 
-def _normalise(database: duckdb.DuckDBPyConnection, namespace: str, country: str, met: str) -> None:
-    """Fill `normal` (`raw_value`, `identity_value`): one row per distinct value met."""
-    distinct = f"SELECT DISTINCT raw_value FROM {met} WHERE raw_value IS NOT NULL"
+def _normalise(database: duckdb.DuckDBPyConnection, namespace: str, country: str, seen: str) -> None:
+    """Fill `normal` (`raw_value`, `identity_value`): one row per distinct value of the relation `seen`."""
+    distinct = f"SELECT DISTINCT raw_value FROM {seen} WHERE raw_value IS NOT NULL"
     if namespace == "phone":
-        # The one library that knows every numbering plan is Python: it sees each distinct number once.
+        # Only a Python library knows every numbering plan; it parses each distinct number once.
         numbers = [row[0] for row in database.execute(distinct).fetchall()]
         normal = pa.table(
             {
@@ -122,7 +122,7 @@ def _normalise(database: duckdb.DuckDBPyConnection, namespace: str, country: str
 
 
 def e164(number: str, country: str) -> str | None:
-    """A telephone number in E.164, or None where it is no possible one."""
+    """A phone number in E.164; None if it is not a possible one."""
     try:
         parsed = phonenumbers.parse(number, country)
     except phonenumbers.NumberParseException:

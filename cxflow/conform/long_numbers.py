@@ -1,8 +1,8 @@
-"""Keeps the digits of JSON numbers that no double holds. Called by `batch`.
+"""Keeps all digits of JSON numbers that a double cannot hold. Called by `batch`.
 
 DuckDB reads a JSON number with a point or an exponent as a double: of `12345678901234567.123456789` it keeps sixteen
-digits. Such a number is put in quotes before DuckDB reads the record: what a mapping casts it to is then made from the
-digits as they are written. Python sees only the records with a number that a double would change.
+digits. Such a number is quoted before DuckDB reads the record, so that a mapping casts the digits as they are written.
+Only records with a number that a double would change pass through Python.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from duckdb.func import PythonUDFType
 
 _FUNCTION = "cxflow_quote_long_numbers"
 _LONG = "[0-9][0-9.]{16,}"
-"""What a record with a number of more than fifteen digits holds somewhere."""
+"""Found in every record that has a number with more than fifteen digits."""
 _NUMBER = "[0-9]+[.][0-9]+(?:[eE][+-]?[0-9]+)?"
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|-?\d++(?:\.\d++)?+(?:[eE][+-]?\d++)?+', re.DOTALL)
 _EXACT_DIGITS = 15
-"""That every double keeps."""
+"""Significant digits that every double keeps."""
 
 
 def exact(database: duckdb.DuckDBPyConnection, payload: str) -> str:
-    """The SQL of a payload of which DuckDB reads every number to its last digit."""
+    """SQL for the payload with long numbers quoted, so that DuckDB keeps every digit."""
     database.create_function(_FUNCTION, _quoted, ["varchar"], "varchar", type=PythonUDFType.ARROW)
-    # What a program wrote out of a double comes back as it was: most long numbers are such.
+    # Most long numbers were written from a double and survive unchanged.
     changes = "length(number) > 16 AND TRY_CAST(number AS DOUBLE)::VARCHAR IS DISTINCT FROM number"
     numbers = f"regexp_extract_all({payload}, '{_NUMBER}')"
     return (

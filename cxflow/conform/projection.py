@@ -1,4 +1,4 @@
-"""Checks a mapping before anything is read, and types its expressions over the raw columns."""
+"""Checks a mapping before anything is read, and finds the types of its expressions over the raw columns."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from cxflow.warehouse import tables
 
 @contextmanager
 def connect(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A scratch file with the mapping macros, open for the block.
+    """Open a scratch file with the mapping macros for the block.
 
-    What is written to it is read once or twice and thrown away: to compress it would take longer than all the
-    casts. Rows carry their number, so that they need no order.
+    Its data is read once or twice and thrown away: compressing it would take longer than all the casts. Rows carry
+    their number, so insertion order need not be kept.
     """
     with workbench(path) as database:
         database.execute("PRAGMA force_compression = 'uncompressed'; SET preserve_insertion_order = false")
@@ -38,8 +38,9 @@ def connect(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def check(stream: Stream, database: duckdb.DuckDBPyConnection) -> None:
-    """Whether a mapping's tables and columns exist and its SQL parses, which any database tells. Raises ConfigError at
-    the first fault."""
+    """Check that a mapping's tables and columns exist and that its SQL parses. Raises ConfigError at the first fault.
+
+    Any DuckDB database will do: nothing is read from it."""
     for name, projections in stream.to.items():
         if name not in tables.CANONICAL:
             raise ConfigError(
@@ -54,9 +55,9 @@ def check(stream: Stream, database: duckdb.DuckDBPyConnection) -> None:
                     )
                 _parse(database, f"{name}.{column}", expression)
             _require_mapped(name, projection, stream)
-            for part in ("where", "for_each"):
-                if expression := getattr(projection, part):
-                    _parse(database, f"{name}.{part}", expression)
+            for clause in ("where", "for_each"):
+                if expression := getattr(projection, clause):
+                    _parse(database, f"{name}.{clause}", expression)
     for place, expression in record_expressions(stream).items():
         _parse(database, place, expression)
     for form in stream.time_formats:
@@ -64,7 +65,7 @@ def check(stream: Stream, database: duckdb.DuckDBPyConnection) -> None:
 
 
 def check_references(stream: Stream, systems: Iterable[str]) -> None:
-    """Whether the systems that `id_of` names are connections. Raises ConfigError: an id of nobody joins nothing."""
+    """Check that the systems named in `id_of` are connections. Raises ConfigError: other ids would join nothing."""
     known = set(systems)
     for name, projection in ((name, item) for name, items in stream.to.items() for item in items):
         for column, expression in projection.columns.items():
@@ -78,7 +79,7 @@ def check_references(stream: Stream, systems: Iterable[str]) -> None:
 
 
 def check_tags(stream: Stream, raw: raw_schema.RawSchema) -> None:
-    """Whether the raw columns that are tagged as personal are there. Raises ConfigError with the nearest name."""
+    """Check that the raw columns tagged as personal data exist. Raises ConfigError with the nearest name."""
     known = raw_schema.names(raw)
     for name in stream.pii:
         if name.lower() not in map(str.lower, known):
@@ -86,18 +87,16 @@ def check_tags(stream: Stream, raw: raw_schema.RawSchema) -> None:
 
 
 def _require_mapped(name: str, projection: Projection, stream: Stream) -> None:
-    """What a row cannot do without is mapped, unless cxflow fills it."""
+    """Check that every required column is mapped or filled by cxflow. Raises ConfigError."""
     table = tables.CANONICAL[name]
     filled = {"currency_code"} | ({"touchpoint_id"} if tables.touchpoint.name in stream.to else set())
     for column in required(table):
         if column not in projection.columns and column not in filled:
-            raise ConfigError(
-                f"{name} cannot do without the column {column!r}, which is not mapped", value=column
-            )
+            raise ConfigError(f"{name} requires the column {column!r}, which is not mapped", value=column)
 
 
 def record_expressions(stream: Stream) -> dict[str, str]:
-    """The expressions that speak of a record as a whole: its key, version, deletion and identifiers."""
+    """The expressions for a record as a whole: its key, version, deletion and identifiers."""
     found = {f"primary_key_{number}": key for number, key in enumerate(stream.primary_key, start=1)}
     if stream.version:
         found["version"] = stream.version
@@ -107,7 +106,7 @@ def record_expressions(stream: Stream) -> dict[str, str]:
 
 
 @cache
-def _words_of_sql() -> frozenset[str]:
+def _sql_keywords() -> frozenset[str]:
     with duckdb.connect() as database:
         rows = database.execute(
             "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category IN ('reserved', 'type_function')"
@@ -116,23 +115,23 @@ def _words_of_sql() -> frozenset[str]:
 
 
 def is_word_of_sql(name: str) -> bool:
-    """Whether a bare name is taken for a word of SQL and not for a column: `order`, `end`, `desc`."""
-    return name.lower() in _words_of_sql()
+    """Whether SQL reads a bare name as a keyword and not as a column: `order`, `end`, `desc`."""
+    return name.lower() in _sql_keywords()
 
 
 def _parse(database: duckdb.DuckDBPyConnection, place: str, expression: str) -> None:
     word = expression.strip()
     if word.lower() not in ("null", "true", "false") and is_word_of_sql(word):
         raise ConfigError(
-            f"{place}: {word!r} is a word of SQL",
+            f"{place}: {word!r} is a SQL keyword",
             value=place,
-            fix=f"a column of that name is quoted twice, for TOML and for SQL: '\"{word}\"'",
+            fix=f"quote a column of that name twice, for TOML and for SQL: '\"{word}\"'",
         )
     row = database.execute("SELECT json_serialize_sql($1)", [f"SELECT ({expression}) FROM raw"]).fetchone()
     outcome = json.loads(row[0]) if row else {}
     if row and re.search(r'"class":\s*"WINDOW"', row[0]):
         raise ConfigError(
-            f"{place}: {expression!r} is a window function, over other records; an expression sees its own",
+            f"{place}: {expression!r} uses a window function; an expression sees only its own record",
             value=place,
         )
     if outcome.get("error"):
@@ -140,14 +139,14 @@ def _parse(database: duckdb.DuckDBPyConnection, place: str, expression: str) -> 
 
 
 def _parse_format(database: duckdb.DuckDBPyConnection, form: str) -> None:
-    """Whether a time format is one. Raises ConfigError."""
+    """Check a time format. Raises ConfigError."""
     if is_named(form):
         return
     try:
         database.execute(f"SELECT try_strptime('', {literal(form)})")
     except duckdb.Error as problem:
         text = str(problem).splitlines()[0].removeprefix("Invalid Input Error: ")
-        raise ConfigError(f"time_formats: {form!r} is no format of strptime: {text}", value=form) from problem
+        raise ConfigError(f"time_formats: {form!r} is not a strptime format: {text}", value=form) from problem
 
 
 def types(
@@ -159,12 +158,12 @@ def types(
 ) -> dict[str, str]:
     """The DuckDB types of expressions over a relation.
 
-    Raises ConfigError that names the place, the raw column or function that is not there, and the nearest one.
+    Raises ConfigError with the place, the unknown raw column or function, and the nearest name.
     """
     found = {}
     for name, expression in expressions.items():
         try:
-            # Twice: what stands in a WHERE is neither an aggregate nor a set of rows.
+            # Also in WHERE, which allows neither aggregates nor set-returning functions.
             row = database.execute(
                 f"DESCRIBE SELECT ({expression}) AS value FROM {source} WHERE ({expression}) IS NULL"
             ).fetchone()
@@ -185,21 +184,23 @@ def _explained(place: str, expression: str, raw: raw_schema.RawSchema, problem: 
     return ConfigError(f"{place}: {expression!r} cannot be computed: {text}{hint}", value=place)
 
 
-def _not_there(who: str, name: str, known: list[str]) -> ConfigError:
-    fix = f"raw columns: {', '.join(known[:40])}; one that may be absent belongs in may_lack"
+def _not_there(place: str, name: str, known: list[str]) -> ConfigError:
+    fix = f"raw columns: {', '.join(known[:40])}; add a column that may be absent to may_lack"
     if len(known) == 1 and (marks := [mark for mark in ";\t|," if mark in known[0]]):
-        # the whole header as one name: the commonest slip with exports from a spreadsheet
+        # The whole header as one name: the most common slip with exports from a spreadsheet.
         mark = max(marks, key=known[0].count)
-        fix = f"the only raw column is {known[0]!r}; should the stream say delimiter = {json.dumps(mark)}?"
+        fix = f"the only raw column is {known[0]!r}; does the stream need delimiter = {json.dumps(mark)}?"
     return ConfigError(
-        f"{who} names the raw column {name!r}, which is not there{nearest(name, known)}", value=name, fix=fix
+        f"{place} names the raw column {name!r}, which does not exist{nearest(name, known)}",
+        value=name,
+        fix=fix,
     )
 
 
 def bind(
     database: duckdb.DuckDBPyConnection, table: Table, projection: Projection, raw: raw_schema.RawSchema
 ) -> tuple[Evaluation, dict[str, str]]:
-    """A projection over the raw view, ready to evaluate, and the types of its expressions."""
+    """Bind a projection to the raw view; returns its evaluation and the DuckDB types of its expressions."""
     hidden = tuple(name for name in raw if name.lower() in ("item", "item_no"))
     evaluation = Evaluation(table.name, projection.columns, projection.where, projection.for_each, hidden)
     if projection.for_each:

@@ -1,1 +1,1 @@
-"""The shore of the sources: the plugin contract, the registry and the built-in connectors."""
+"""Sources: the connector base class, the plugin registry and the built-in connectors."""

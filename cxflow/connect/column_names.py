@@ -1,16 +1,16 @@
-"""Names of raw columns: distinct, trimmed, and none that the landing zone gives a meaning. Used by the connectors."""
+"""Names of raw columns: distinct, trimmed, and not reserved by the landing zone. Used by the connectors."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 RESERVED = ("_payload", "_row", "_origin", "_received_at", "_cxflow_file")
-"""Column names that landing gives a meaning."""
+"""Column names with a meaning in the landing zone."""
 
 
 def unique_names(row: Iterable[object]) -> list[str]:
-    """Header cells as column names that SQL can tell apart: trimmed, empty ones numbered, repeated ones (in
-    whatever case) and reserved ones with a number behind."""
+    """Header cells as distinct column names: trimmed, empty ones numbered; repeated (ignoring case) and reserved ones
+    get a numeric suffix."""
     names: list[str] = []
     seen = {name.lower() for name in RESERVED}
     for position, cell in enumerate(row, start=1):

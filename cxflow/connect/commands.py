@@ -1,7 +1,7 @@
-"""Finds the commands that plugins bring. The command line calls it where its own commands do not answer.
+"""Finds the commands of plugins. The command line calls it for commands it does not know itself.
 
-They have an entry point group of their own, so that `cxflow --help` imports no connector. Each plugin is loaded by
-itself: a broken one takes no other down.
+They have a separate entry point group, so that `cxflow --help` imports no connector. Plugins load independently: a
+broken one does not affect the others.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from cxflow.errors import ConfigError
 _HOOK = "cxflow_commands"
 
 CommandFunction = Callable[..., None]
-"""What a plugin brings: see the hook."""
+"""A command of a plugin: see the hook `cxflow_commands`."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommandPlugin:
-    """A plugin that brings commands, or says why it cannot."""
+    """A plugin with commands, or the reason why it cannot be loaded."""
 
     name: str
-    """Of its entry point."""
+    """The name of its entry point."""
     distribution: str
     version: str
     functions: tuple[CommandFunction, ...] = ()
     problem: ConfigError | None = None
-    """Set where it could not be loaded; it then brings nothing."""
+    """Set if it could not be loaded; it then has no functions."""
 
 
 @functools.cache
 def plugins() -> tuple[CommandPlugin, ...]:
-    """All that are installed, by name; loaded once a process."""
+    """All installed plugins with commands, sorted by name; loaded once per process."""
     entries = importlib.metadata.entry_points(group=hookspecs.COMMANDS)
     return tuple(_load(entry) for entry in sorted(entries, key=lambda entry: entry.name))
 
@@ -48,9 +48,11 @@ def _load(entry: importlib.metadata.EntryPoint) -> CommandPlugin:
     try:
         return CommandPlugin(*origin, functions=_functions(entry))
     except (Exception, SystemExit) as problem:
-        said = problem.message if isinstance(problem, ConfigError) else f"{type(problem).__name__}: {problem}"
+        reason = (
+            problem.message if isinstance(problem, ConfigError) else f"{type(problem).__name__}: {problem}"
+        )
         broken = ConfigError(
-            f"the commands of the plugin {entry.name!r} cannot be loaded: {said}",
+            f"the commands of the plugin {entry.name!r} cannot be loaded: {reason}",
             value=entry.name,
             fix=f"fix or uninstall {origin[1] or entry.value}",
         )
@@ -59,7 +61,7 @@ def _load(entry: importlib.metadata.EntryPoint) -> CommandPlugin:
 
 
 def _functions(entry: importlib.metadata.EntryPoint) -> tuple[CommandFunction, ...]:
-    """What the plugin's hook gives. Raises whatever a faulty plugin raises."""
+    """The functions that the plugin's hook returns. Raises whatever a faulty plugin raises."""
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     module = entry.load()
@@ -70,11 +72,11 @@ def _functions(entry: importlib.metadata.EntryPoint) -> tuple[CommandFunction, .
         raise ConfigError(f"{entry.value} has no hook {_HOOK}")
     if others := hooks - {_HOOK}:
         raise ConfigError(
-            f"{entry.value} has the hook {min(others)}, which is looked for in the entry point group "
-            f"{hookspecs.PROJECT!r}, in another module"
+            f"{entry.value} has the hook {min(others)}, which belongs in another module, in the entry point group "
+            f"{hookspecs.PROJECT!r}"
         )
     found = tuple(function for brought in manager.hook.cxflow_commands() for function in brought)
     for function in found:
         if not hasattr(function, "__name__") or not callable(function):
-            raise ConfigError(f"{function!r} is no function")
+            raise ConfigError(f"{function!r} is not a function")
     return found

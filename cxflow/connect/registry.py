@@ -1,4 +1,4 @@
-"""Finds plugins and opens connections. Nothing is loaded at import: `plugins()` does it, once a process."""
+"""Finds plugins and opens connections. Nothing is loaded at import: `plugins()` does it, once per process."""
 
 from __future__ import annotations
 
@@ -32,10 +32,9 @@ class PluginInfo:
 
 @functools.cache
 def plugins(modules: tuple[str, ...] = (), folder: str | None = None) -> pluggy.PluginManager:
-    """All plugins: those installed under the entry point group `cxflow`, then the project's own modules.
+    """All plugins: those installed in the entry point group `cxflow`, then the project's own modules.
 
-    `modules` are imported with the project's folder on the path. Raises ConfigError for one that is not there
-    or fails.
+    `modules` are imported with the project's `folder` on the path. Raises ConfigError if a plugin cannot be loaded.
     """
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
@@ -44,7 +43,9 @@ def plugins(modules: tuple[str, ...] = (), folder: str | None = None) -> pluggy.
     except Exception as problem:
         name = _broken()
         raise ConfigError(
-            f"the plugin {name!r} cannot be loaded: {problem}", value=name, fix="`pip check` may say more"
+            f"the plugin {name!r} cannot be loaded: {problem}",
+            value=name,
+            fix="`pip check` may show the cause",
         ) from problem
     if modules and folder and folder not in sys.path:
         sys.path.insert(0, folder)
@@ -61,9 +62,9 @@ def plugins(modules: tuple[str, ...] = (), folder: str | None = None) -> pluggy.
     if misplaced := manager.hook.cxflow_commands.get_hookimpls():
         name = misplaced[0].plugin_name
         raise ConfigError(
-            f"the plugin {name!r} has the hook cxflow_commands, which is not looked for there",
+            f"the plugin {name!r} has the hook cxflow_commands, which cxflow does not look for there",
             value=name,
-            fix=f"move it to a module of its own, installed in the entry point group {hookspecs.COMMANDS!r}",
+            fix=f"move it to a separate module, in the entry point group {hookspecs.COMMANDS!r}",
         )
     try:
         manager.check_pending()
@@ -92,12 +93,12 @@ def _nearest_hook(text: str) -> str:
 
 
 def of_project(settings: Settings) -> pluggy.PluginManager:
-    """The plugins a project sees."""
+    """The plugins of a project: the installed ones and its own modules."""
     return plugins(settings.plugins, str(settings.folder) if settings.plugins else None)
 
 
 def plugin_infos(manager: pluggy.PluginManager) -> list[PluginInfo]:
-    """Every plugin with its version and the hooks it implements, by name; those with commands, too."""
+    """Every plugin with its version and hooks, sorted by name, including those with commands."""
     by_plugin = {id(plugin): dist for plugin, dist in manager.list_plugin_distinfo()}
     infos = []
     for name, plugin in manager.list_name_plugin():
@@ -120,13 +121,13 @@ def plugin_infos(manager: pluggy.PluginManager) -> list[PluginInfo]:
 
 
 def connectors(manager: pluggy.PluginManager) -> dict[str, type[Connector]]:
-    """Connector classes by name. Raises ConfigError where two plugins claim one name."""
+    """Connector classes by name. Raises ConfigError for an invalid one, and if two plugins claim the same name."""
     found: dict[str, type[Connector]] = {}
     for brought in manager.hook.cxflow_connectors():
         for connector in brought:
             if not (isinstance(connector, type) and issubclass(connector, Connector)):
                 raise ConfigError(
-                    f"a plugin brings {connector!r} as a connector, which is no Connector class"
+                    f"a plugin provides {connector!r} as a connector, which is not a Connector class"
                 )
             if not isinstance(getattr(connector, "name", None), str):
                 raise ConfigError(
@@ -135,7 +136,7 @@ def connectors(manager: pluggy.PluginManager) -> dict[str, type[Connector]]:
                 )
             if found.setdefault(connector.name, connector) is not connector:
                 raise ConfigError(
-                    f"two plugins bring a connector {connector.name!r}: "
+                    f"two plugins provide a connector {connector.name!r}: "
                     f"{found[connector.name].distribution} and {connector.distribution}",
                     value=connector.name,
                     fix="uninstall one of them",
@@ -144,26 +145,26 @@ def connectors(manager: pluggy.PluginManager) -> dict[str, type[Connector]]:
 
 
 def kpis(manager: pluggy.PluginManager) -> dict[str, KpiDeclaration]:
-    """KPIs by name. Raises ConfigError where two plugins claim one name."""
+    """KPIs by name. Raises ConfigError if two plugins claim the same name."""
     found: dict[str, KpiDeclaration] = {}
     for brought in manager.hook.cxflow_kpis():
         for kpi in brought:
             if found.setdefault(kpi.name, kpi) is not kpi:
-                raise ConfigError(f"two plugins bring a KPI {kpi.name!r}", value=kpi.name)
+                raise ConfigError(f"two plugins provide a KPI {kpi.name!r}", value=kpi.name)
     return dict(sorted(found.items()))
 
 
 def open_connection(settings: Settings, name: str) -> Connector:
-    """The connector of one configured connection, its settings checked.
+    """The connector of a configured connection, with its settings checked.
 
-    Raises ConfigError that names the connection, the setting and the nearest valid name.
+    Raises ConfigError with the connection, the setting and the nearest valid name.
     """
     if name not in settings.connections:
         raise ConfigError(f"there is no connection {name!r}{nearest(name, settings.connections)}", value=name)
     table = settings.connections[name]
     if "name" in table:
         raise ConfigError(
-            f"connections.{name}.name: unknown setting; a connection's name is its table's", connection=name
+            f"connections.{name}.name: unknown setting; the table's name is the connection's", connection=name
         )
     if "connector" not in table:
         raise ConfigError(f"connections.{name}.connector: this setting is required", connection=name)

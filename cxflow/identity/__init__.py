@@ -1,1 +1,1 @@
-"""Which identifiers are one customer."""
+"""Links identifiers of the same person into customers."""

@@ -1,7 +1,7 @@
 """Connected components of the identity graph, computed by the database. Called by `resolve`.
 
-Records are the edges: all identifiers met in one record name one person. Labels spread from identifier to
-record to identifier, and jump along themselves, so that even a long chain settles in a few rounds.
+Records are the edges: all identifiers seen in one record name one person. Labels spread from identifier to record to
+identifier, and pointer jumping settles even a long chain in a few rounds.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import sqlalchemy as sa
 from cxflow.errors import FatalError
 
 _MAX_ROUNDS = 64
-"""Labels at least double their reach in each round: enough for 2^64 identifiers in a row."""
+"""Labels at least double their reach in each round: enough for a chain of 2^64 identifiers."""
 
 
 def label(connection: sa.Connection, edges: str, target: str) -> None:
     """Fill the temporary table `target` (`node`, `label`): `label` is the smallest node of the component.
 
-    `edges` is a table of (`record`, `node`), node a whole number.
+    `edges` is a table of (`record`, `node`); nodes are integers.
     """
     _run(
         connection,

@@ -1,9 +1,9 @@
-"""Gives every identifier its customer and every row its `customer_id`. Called by `flow` after loads.
+"""Assigns every identifier to a customer and sets `customer_id` on every row. Called by `flow` after loads.
 
-Only what changed is looked at: the customers of the pending identifiers, whole, and their records. The result
-does not depend on the order of loads: a customer is named after the identifier that was seen first (the earliest
-event, then the smallest hash), so that a later identifier joins without renaming anyone, and a rebuild from
-nothing gives the same names.
+Only the customers of pending identifiers are resolved again, with all their identifiers and records. The result does
+not depend on the order of loads: a customer is named after the identifier seen first (the earliest event, then the
+namespace and the smallest hash), so that later identifiers join without renaming anyone, and a rebuild from scratch
+gives the same names.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ class IdentityReport:
     """What a resolution did."""
 
     identifiers: int
-    """Looked at: the pending ones, those beside them and those of the same customers."""
+    """Identifiers resolved: the pending ones, those seen with them, and the others of their customers."""
     customers: int
-    """Customers they name now."""
+    """Customers that they belong to now."""
     merged: int
-    """Customers that turned out to be another one."""
+    """Customers merged into another one."""
     shared: int
-    """Identifiers met beside so many others that they name nobody."""
+    """Identifiers seen with so many others that they identify nobody."""
 
 
 _TEMPORARY = (
     "reached",
     "affected",
-    "met",
+    "seen",
     "node",
     "shared_node",
     "edge",
@@ -55,15 +55,17 @@ _OWNED = sa.table(
         for name in ("source_system", "source_object", "source_record_id", "customer_id")
     ),
 )
-"""Records, and whose they are now."""
+"""Records with their current customer."""
 _MOVED = sa.select(sa.table("moved", sa.column("customer_id", sa.String)).c.customer_id)
-"""Customers whose segment is another one now."""
+"""Customers whose segment, country or consent changed."""
 
 
 def resolve(connection: sa.Connection, settings: Settings) -> IdentityReport:
     """Resolve the pending identifiers, within the caller's transaction."""
     revisions.require_revision(connection)
-    engines.of(connection).lock_streams(connection)  # what a load adds meanwhile would be deleted as done
+    engines.of(connection).lock_streams(
+        connection
+    )  # or what a concurrent load notes would be deleted unresolved
     revisions.require(connection)
     if not connection.scalar(sa.text("SELECT count(*) FROM pending_identity")):
         return IdentityReport(0, 0, 0, 0)
@@ -91,7 +93,7 @@ def resolve(connection: sa.Connection, settings: Settings) -> IdentityReport:
 
 
 def _shared(identifiers: str, limit: int) -> str:
-    """Those of some identifiers that are met beside too many others, whoever these are, as SQL."""
+    """SQL for those of the `identifiers` that are seen with more than `limit` others of one namespace."""
     return (
         "SELECT namespace, identity_hash FROM ("
         "SELECT m.namespace, m.identity_hash, o.namespace AS other, count(DISTINCT o.identity_hash) AS others "
@@ -106,11 +108,11 @@ def _shared(identifiers: str, limit: int) -> str:
 
 
 def _collect(connection: sa.Connection, limit: int) -> None:
-    """`affected`: the pending identifiers, those met beside them, and all others of their customers. `met`: the
-    records with one of them. `node`: the affected identifiers that some record still holds, numbered, and first
-    and last seen.
+    """Create `affected`: the pending identifiers, those seen with them, and all others of their customers; `seen`: the
+    records with one of them; `node`: the affected identifiers that a record still holds, numbered, with the times they
+    were first and last seen.
 
-    A pending identifier that is shared reaches nobody: those beside it are customers of their own.
+    A shared pending identifier reaches no others: those seen with it are separate customers.
     """
     _make(
         connection,
@@ -132,7 +134,7 @@ def _collect(connection: sa.Connection, limit: int) -> None:
     )
     _make(
         connection,
-        "met",
+        "seen",
         "SELECT r.*, dense_rank() OVER (ORDER BY r.source_system, r.source_object, "
         "r.source_record_id) AS record FROM record_identity r JOIN affected a "
         "ON a.namespace = r.namespace AND a.identity_hash = r.identity_hash",
@@ -142,12 +144,12 @@ def _collect(connection: sa.Connection, limit: int) -> None:
         "node",
         "SELECT namespace, identity_hash, min(identity_value) AS identity_value, "
         "min(seen_at) AS first_seen_at, max(seen_at) AS last_seen_at, "
-        "row_number() OVER (ORDER BY namespace, identity_hash) AS node FROM met GROUP BY namespace, identity_hash",
+        "row_number() OVER (ORDER BY namespace, identity_hash) AS node FROM seen GROUP BY namespace, identity_hash",
     )
 
 
 def _set_shared_apart(connection: sa.Connection, limit: int) -> int:
-    """`edge`: record to node, without the identifiers that too many others are met beside."""
+    """Create `edge`, record to node, without shared identifiers. Returns the number of shared identifiers."""
     _make(
         connection,
         "shared_node",
@@ -157,7 +159,7 @@ def _set_shared_apart(connection: sa.Connection, limit: int) -> int:
     _make(
         connection,
         "edge",
-        "SELECT m.record, n.node FROM met m "
+        "SELECT m.record, n.node FROM seen m "
         "JOIN node n ON n.namespace = m.namespace AND n.identity_hash = m.identity_hash "
         "WHERE n.node NOT IN (SELECT node FROM shared_node)",
     )
@@ -165,8 +167,8 @@ def _set_shared_apart(connection: sa.Connection, limit: int) -> int:
 
 
 def _name(connection: sa.Connection) -> None:
-    """`assigned`: each identifier with its customer, named after the component's first identifier; null where
-    it is shared."""
+    """Create `assigned`: each identifier with its customer, named after the component's first identifier; null if the
+    identifier is shared."""
     _make(
         connection,
         "assigned",
@@ -179,8 +181,8 @@ def _name(connection: sa.Connection) -> None:
 
 
 def _keep_identities(connection: sa.Connection) -> int:
-    """Write `customer_identity`; identifiers that no record holds any more are closed. Returns the number of
-    customers merged into another."""
+    """Write `customer_identity`, and close identifiers that no record holds any more. Returns the number of customers
+    merged into another."""
     _make(
         connection,
         "former",
@@ -208,7 +210,7 @@ def _keep_identities(connection: sa.Connection) -> int:
         "WHERE NOT EXISTS (SELECT 1 FROM node n WHERE n.namespace = f.namespace "
         "AND n.identity_hash = f.identity_hash)",
     )
-    # A customer is named after an identifier: whoever that identifier names now is who they turned out to be.
+    # A customer is named after an identifier, and has become the customer that this identifier belongs to now.
     _make(
         connection,
         "owner",
@@ -228,8 +230,8 @@ def _keep_identities(connection: sa.Connection) -> int:
 
 
 def _retire(connection: sa.Connection) -> None:
-    """Customers who have lost all their identifiers: they are whoever has these now or, where that is nobody or
-    several, no longer there."""
+    """Merge customers without identifiers into the one customer who has theirs now; delete them if there is none, or
+    more than one."""
     _make(
         connection,
         "retired",
@@ -250,14 +252,14 @@ def _retire(connection: sa.Connection) -> None:
 
 
 def _assign_rows(connection: sa.Connection) -> None:
-    """Set `customer_id` on the canonical rows of the met records, where it is another one than before, and note
-    the days that this changes for the KPIs."""
+    """Update `customer_id` on the canonical rows of the records in `seen` where it changed, and note the days that this
+    changes for the KPIs."""
     _make(
         connection,
         "owned",
         "SELECT r.source_system, r.source_object, r.source_record_id, "
         "max(nullif(i.customer_id, '')) AS customer_id FROM (SELECT DISTINCT source_system, source_object, "
-        "source_record_id FROM met) k JOIN record_identity r ON r.source_system = k.source_system "
+        "source_record_id FROM seen) k JOIN record_identity r ON r.source_system = k.source_system "
         "AND r.source_object = k.source_object AND r.source_record_id = k.source_record_id "
         "LEFT JOIN customer_identity i ON i.namespace = r.namespace AND i.identity_hash = r.identity_hash "
         "AND i.valid_to IS NULL GROUP BY r.source_system, r.source_object, r.source_record_id",
@@ -276,14 +278,14 @@ def _assign_rows(connection: sa.Connection) -> None:
 
 
 def _moved(table: sa.Table) -> sa.ColumnElement[bool]:
-    """The rows of a table that are another customer's now."""
+    """The condition for the rows of a table whose customer changed."""
     key = ("source_system", "source_object", "source_record_id")
     same_record = [table.c[name] == _OWNED.c[name] for name in key]
     return sa.and_(*same_record, table.c.customer_id.is_distinct_from(_OWNED.c.customer_id))
 
 
 def _satellites() -> list[sa.Table]:
-    """Tables with a time of their own that know their customer only through the touchpoint."""
+    """Tables with an event time that get their customer only through the touchpoint."""
     return [
         table
         for table in tables.CANONICAL.values()
@@ -294,7 +296,7 @@ def _satellites() -> list[sa.Table]:
 
 
 def _with_touchpoint(satellite: sa.Table) -> sa.Select[Any]:
-    """The rows of a satellite, beside their touchpoints."""
+    """The rows of a satellite, joined to their touchpoints."""
     touchpoint = tables.touchpoint
     return sa.select(satellite).join_from(
         satellite, touchpoint, touchpoint.c.touchpoint_id == satellite.c.touchpoint_id
@@ -302,7 +304,7 @@ def _with_touchpoint(satellite: sa.Table) -> sa.Select[Any]:
 
 
 def _keep_customers(connection: sa.Connection) -> None:
-    """Write `customer`: who is known now, when they were seen, and what their latest profile says."""
+    """Write `customer`: the known customers, when they were first and last seen, and their latest profile."""
     _make(
         connection,
         "profile",
@@ -319,7 +321,7 @@ def _keep_customers(connection: sa.Connection) -> None:
         "LEFT JOIN profile p ON p.customer_id = a.customer_id WHERE a.customer_id IS NOT NULL "
         "GROUP BY a.customer_id) s"
     )
-    # Another segment, country or consent moves all of a customer's rows to another slice of the KPIs.
+    # A new segment, country or consent moves all of a customer's rows to another slice of the KPIs.
     differs = " OR ".join(f"c.{name} IS DISTINCT FROM s.{name}" for name in ("segment", "country", "consent"))
     _make(
         connection,
@@ -349,7 +351,7 @@ def _keep_customers(connection: sa.Connection) -> None:
 
 
 def _make(connection: sa.Connection, name: str, sql: str) -> None:
-    """Fill a temporary table."""
+    """Create a temporary table and update its statistics."""
     _run(connection, f"CREATE TEMP TABLE {name} AS {sql}")
     engines.of(connection).analyze(connection, name)
 

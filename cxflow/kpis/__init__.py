@@ -1,1 +1,1 @@
-"""The KPIs: each declared once, computed in the warehouse, published with its interval and its history."""
+"""KPIs: each declared once, computed in the warehouse, published with its interval and its history."""

@@ -1,4 +1,4 @@
-"""Which periods of a KPI the loads since its last computation can have changed."""
+"""Finds the periods of a KPI that loads since its last computation can have changed."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from cxflow.kpis.facts import Rows
 from cxflow.kpis.periods import EVERY_PERIOD, Periods, local_days
 
 Touched = Mapping[str, Set[date | None]]
-"""Canonical table to the UTC days whose rows changed; None among them: rows without a time."""
+"""Canonical table to the UTC days whose rows changed; None stands for rows without a time."""
 
 
 def affected(connection: Connection, estimator: Estimator, touched: Touched, zone: ZoneInfo) -> Periods:
-    """The periods whose value may be another than before; every one where days cannot tell."""
+    """The periods whose value may have changed; every period if the changed days cannot tell."""
     days: set[date] = set()
     found: dict[tuple[int, tuple[date, ...]], list[date]] = {}
     for table, reach in estimator.reach.items():
@@ -28,10 +28,10 @@ def affected(connection: Connection, estimator: Estimator, touched: Touched, zon
         if changed and (None in changed or not reach.is_bounded):
             return EVERY_PERIOD
         known = sorted(day for day in changed if day is not None)
-        asked = id(reach.since_last), tuple(known)
-        if asked not in found:
-            found[asked] = _eventful_days(connection, reach.since_last, known)
-        eventful = found[asked]
+        query = id(reach.since_last), tuple(known)
+        if query not in found:
+            found[query] = _eventful_days(connection, reach.since_last, known)
+        eventful = found[query]
         for day in known:
             earlier = bisect_left(eventful, day)
             first = eventful[earlier - 1] if earlier else day
@@ -41,7 +41,7 @@ def affected(connection: Connection, estimator: Estimator, touched: Touched, zon
 
 
 def _eventful_days(connection: Connection, rows: Rows | None, known: Sequence[date]) -> list[date]:
-    """The UTC days that have events, in order: those since the first of the known days, and the last before it."""
+    """The UTC days with events, in order: those since the first of the known days, and the last one before it."""
     if rows is None or not known:
         return []
     at = rows.subquery().c.at

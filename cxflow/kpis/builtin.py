@@ -1,4 +1,4 @@
-"""The plugin that brings the KPIs of this package, by the same hook as anybody's."""
+"""The built-in plugin that declares the KPIs of this package, through the same hook as any plugin."""
 
 from __future__ import annotations
 

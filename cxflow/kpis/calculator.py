@@ -1,8 +1,8 @@
-"""Recomputes what loads have changed and publishes what came out different, in the flow's transaction.
+"""Recomputes the KPI values that loads changed and publishes those that differ, in the flow's transaction.
 
-The database aggregates; Python only turns components into values and intervals. Where a KPI is a sum over events, those
-of the touched days are counted, and its longer periods are summed from days: a day's load costs a day, however long
-the history. Other KPIs (quantiles, customers) count the events of each period, for the whole all of them.
+The database aggregates; Python only turns components into values and intervals. A KPI that is a sum over events counts
+only the events of touched days, and sums longer periods from days: a day's load costs a day, however long the history.
+Other KPIs (quantiles, customers) count all events of each touched period.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from cxflow.kpis.intervals import Array
 from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.periods import EVERY_PERIOD, Grain, Periods
 from cxflow.kpis.publication import (
-    Figures,
+    CellValue,
     Key,
     after_the_last,
+    changed_values,
     define,
     insert_values,
     keep_slices,
-    news,
     published,
     versions,
 )
@@ -42,11 +42,11 @@ from cxflow.warehouse import engines, pending
 
 _KEPT = "kpi_event"
 _AT_A_TIME = 20_000
-"""Cells that are read before somebody looks whether there are too many."""
+"""Cells to read before each check whether there are too many."""
 
 
 Cells = Sequence[Row[*tuple[Any, ...]]]
-"""Cells as the database gives them: the KEY, then the components."""
+"""Cells as the database returns them: the KEY, then the components."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +54,19 @@ class KpiReport:
     """What a computation did."""
 
     as_of: datetime
-    """Under which moment it published."""
+    """The `as_of` of its published values."""
     kpis: tuple[str, ...]
-    """The KPIs of which there was anything to recompute."""
+    """The KPIs that had anything to recompute."""
     computed: int
     """Cells (KPI, period, slice) recomputed."""
     published: int
     """Values that were new or different."""
     emptied: int
-    """Of those published, slices that have no events any more."""
+    """Published cells that no longer have events."""
     unchanged: int
-    """Cells that came out as they were: not published again."""
+    """Cells whose value did not change: not published again."""
     suppressed: int
-    """Of those computed, cells under the minimum n."""
+    """Computed cells under the minimum n."""
 
 
 def compute(
@@ -76,44 +76,43 @@ def compute(
     as_of: datetime,
     everything: bool = False,
 ) -> KpiReport:
-    """Recompute the periods touched since the last time, and publish the values that are new or different.
+    """Recompute the periods touched since the last computation, and publish values that are new or different.
 
-    Works in the caller's transaction and commits nothing. A KPI, or a version of one, that is new to the
-    warehouse is computed for all periods, and so is every one when the settings that values depend on (time zone,
-    currency, `[kpis]`) are other ones. `everything` recomputes all periods of all KPIs anyway: for rows that somebody
-    changed by hand.
+    Works in the caller's transaction and commits nothing. A new KPI, or a new version of one, is computed for all
+    periods. So is a KPI if the settings that its values depend on (time zone, currency, `[kpis]`) changed. `everything`
+    recomputes all periods of all KPIs: for rows that were changed by hand.
 
-    Raises ConfigError, before anything is written, where the settings do not fit the data.
+    Raises ConfigError, before anything is written, if the settings do not fit the data.
     """
     for kpi in kpis.values():
         if kpi.check is not None:
             kpi.check(connection, settings)
     dimensions = {name: dimensions_of(kpi, settings) for name, kpi in kpis.items()}
-    # Taken first: days that another load adds from here on stay for the next computation.
+    # Taken first: days that another load adds from now on stay for the next computation.
     touched = pending.take_days(connection)
     as_of = after_the_last(connection, as_of)
-    standing = define(connection, kpis, dimensions, settings)
+    previous = define(connection, kpis, dimensions, settings)
     zone = ZoneInfo(settings.project.timezone)
 
     known = versions(connection)
     computation = _Computation(connection, settings, as_of)
     for name, kpi in kpis.items():
         was_published = (name, kpi.version) in known
-        all_of_it = everything or standing[name].is_new
+        every_period = everything or previous[name].is_new
         if kpi.needs is not None and not was_published:
             if connection.execute(kpi.needs.limit(1)).first() is None:
                 continue
-            all_of_it = True
+            every_period = True
         estimator = kpi.estimator(settings)
-        periods = EVERY_PERIOD if all_of_it else affected(connection, estimator, touched, zone)
+        periods = EVERY_PERIOD if every_period else affected(connection, estimator, touched, zone)
         if not periods:
             continue
-        asked, before = dimensions[name], standing[name].slices
+        by, before = dimensions[name], previous[name].slices
         if isinstance(estimator, Additive):
-            counted = computation.of_days(kpi, estimator, asked, periods, before)
+            counted = computation.of_days(kpi, estimator, by, periods, before)
         else:
-            counted = computation.of_events(kpi, estimator, asked, periods, before)
-        if counted.figures or was_published:
+            counted = computation.of_events(kpi, estimator, by, periods, before)
+        if counted.values or was_published:
             computation.publish(kpi, counted)
         if counted.slices != before:
             keep_slices(connection, kpi, counted.slices)
@@ -121,49 +120,49 @@ def compute(
 
 
 class _Counted(NamedTuple):
-    """What came of a KPI's cells."""
+    """The computed cells of a KPI."""
 
-    figures: dict[Key, Figures]
+    values: dict[Key, CellValue]
     periods: Periods
-    """Whose cells these are: what is published in them and is not among the figures has no events any more."""
+    """Their periods. A cell that is published in one of them but not among `values` no longer has events."""
     moved: Mapping[str, Set[str]]
-    """Slices of which the cells of every period are there, beside those."""
+    """Further slices, for which `values` holds the cells of every period."""
     slices: Slices
 
 
 class _Computation:
-    """One computation: what it counts and publishes, and how much that was."""
+    """One computation: counts and publishes KPIs, and keeps the numbers for the report."""
 
     def __init__(self, connection: Connection, settings: Settings, as_of: datetime) -> None:
         self._connection, self._as_of = connection, as_of
         self._zone, self._most = settings.project.timezone, settings.kpis.max_values
         self._min_n = settings.kpis.min_n
         self._read: tuple[Estimator | None, Sequence[Cut], Cells] = (None, (), ())
-        """The cells read last: for whom, and which cuts."""
+        """The cells read last, with their estimator and cuts."""
         self._sized: tuple[Estimator | None, Cut | None, Slices] = (None, None, {})
-        """The slices found last, likewise."""
+        """The slices found last, with their estimator and cut."""
         self._kpis: list[str] = []
         self._computed = self._published = self._emptied = self._suppressed = 0
 
     def of_days(
         self, kpi: Kpi, estimator: Additive, dimensions: Sequence[str], periods: Periods, before: Slices
     ) -> _Counted:
-        """A KPI in these periods, whose days are counted from events, and the rest summed from days."""
+        """The cells of an additive KPI: days are counted from events, longer periods summed from days."""
         cut = self._cut("day", estimator, dimensions, periods)
         days.count(self._connection, kpi, estimator, cut, periods)
         slices = days.slices(self._connection, kpi, self._most)
         cells = self._connection.execute(days.summed(kpi, periods, slices))
-        figures = self._figures(kpi, estimator, cells.all())
+        values = self._values(kpi, estimator, cells.all())
         others = {} if periods == EVERY_PERIOD else moved(before, slices)
         if others:
             cells = self._connection.execute(days.summed(kpi, EVERY_PERIOD, slices, others))
-            figures |= self._figures(kpi, estimator, cells.all())
-        return _Counted(figures, periods, others, slices)
+            values |= self._values(kpi, estimator, cells.all())
+        return _Counted(values, periods, others, slices)
 
     def of_events(
         self, kpi: Kpi, estimator: Estimator, dimensions: Sequence[str], periods: Periods, before: Slices
     ) -> _Counted:
-        """A KPI in these periods, each counted from events. Where a value gained or lost its name, in every period."""
+        """The cells of a KPI, each counted from events; of every period if a value gained or lost its own slice."""
         if not is_capped(before):
             try:
                 return self._all_by_name(kpi, estimator, dimensions, periods, before)
@@ -174,20 +173,20 @@ class _Computation:
             periods = EVERY_PERIOD
         cuts = [self._cut(grain, estimator, dimensions, periods, capped(slices)) for grain in kpi.grains]
         rows = self._rows(estimator, cuts)
-        return _Counted(self._figures(kpi, estimator, rows), periods, {}, slices)
+        return _Counted(self._values(kpi, estimator, rows), periods, {}, slices)
 
     def _all_by_name(
         self, kpi: Kpi, estimator: Estimator, dimensions: Sequence[str], periods: Periods, before: Slices
     ) -> _Counted:
-        """The same, as long as all values keep their name. Raises TooManySlices where there may be too many."""
+        """The same, with a slice for each value. Raises TooManySlices if there may be more than `kpis.max_values`."""
         census = Census(self._most)
         if "all" not in kpi.grains and periods != EVERY_PERIOD:
-            # Beside these periods, there may be all that were there before.
+            # Other periods may hold all slices of the last computation.
             census.count(("", "", dimension, name) for dimension, names in before.items() for name in names)
         cuts = [self._cut(grain, estimator, dimensions, periods) for grain in kpi.grains]
         rows = self._rows(estimator, cuts, census)
-        figures = self._figures(kpi, estimator, rows)
-        return _Counted(figures, periods, {}, census.slices)
+        values = self._values(kpi, estimator, rows)
+        return _Counted(values, periods, {}, census.slices)
 
     def _cut(
         self,
@@ -197,17 +196,17 @@ class _Computation:
         periods: Periods,
         slices: Slices | None = None,
     ) -> Cut:
-        """How to cut the periods of a grain."""
+        """The cut for the periods of a grain."""
         spans = periods.spans((grain,), ZoneInfo(self._zone), estimator.looks_back)
         is_every = periods.starts is None or grain == "all"
         starts = None if periods.starts is None or is_every else tuple(sorted(periods.starts[grain]))
         return Cut(grain, tuple(dimensions), self._zone, starts, spans, slices or {})
 
     def _rows(self, estimator: Estimator, cuts: Sequence[Cut], census: Census | None = None) -> Cells:
-        """The cells of several cuts. The census counts them, and raises TooManySlices before all are read. KPIs that
-        follow each other and have the same cells share them."""
+        """The cells of several cuts. The census raises TooManySlices before all are read. Consecutive KPIs with the
+        same cells share them."""
         last, known, rows = self._read
-        if _are_akin(last, estimator) and known == cuts:
+        if _share_cells(last, estimator) and known == cuts:
             if census is not None:
                 census.count(rows)
             return rows
@@ -217,10 +216,10 @@ class _Computation:
         try:
             for cut in cuts:
                 cells = self._connection.execute(estimator.cells(replace(cut, kept=stored)))
-                for part in cells.partitions(_AT_A_TIME):
+                for some in cells.partitions(_AT_A_TIME):
                     if census is not None:
-                        census.count(part)
-                    found += part
+                        census.count(some)
+                    found += some
         except TooManySlices:
             self._drop(stored)
             raise
@@ -229,15 +228,15 @@ class _Computation:
         return found
 
     def _ranked(self, estimator: Estimator, cut: Cut) -> Slices:
-        """The slices by all events there are; shared like cells."""
+        """The slices, ranked by their events of all time; shared like cells."""
         last, known, slices = self._sized
-        if not _are_akin(last, estimator) or known != cut:
+        if not _share_cells(last, estimator) or known != cut:
             slices = ranked(self._connection, estimator.sizes(cut), self._most)
             self._sized = (estimator, cut, slices)
         return slices
 
     def _store(self, events: Rows) -> TableClause:
-        """Read events once, for several cuts."""
+        """Store events in a temporary table, to read them once for several cuts."""
         self._connection.execute(events.into(_KEPT, temporary=True))
         engines.of(self._connection).analyze(self._connection, _KEPT)
         return table(_KEPT, *(column(each.name, each.type) for each in events.selected_columns))
@@ -246,29 +245,29 @@ class _Computation:
         if stored is not None:
             self._connection.exec_driver_sql(f"DROP TABLE {_KEPT}")
 
-    def _figures(self, kpi: Kpi, estimator: Estimator, rows: Cells) -> dict[Key, Figures]:
+    def _values(self, kpi: Kpi, estimator: Estimator, rows: Cells) -> dict[Key, CellValue]:
         if not rows:
             return {}
         columns = dict(zip(rows[0]._fields, zip(*rows, strict=True), strict=True))
         keys = zip(*(columns.pop(name) for name in KEY), strict=True)
         estimate = estimator.estimate({name: np.array(found, dtype=float) for name, found in columns.items()})
-        return dict(zip(keys, _figures(kpi, estimate, self._min_n), strict=True))
+        return dict(zip(keys, _values(kpi, estimate, self._min_n), strict=True))
 
     def publish(self, kpi: Kpi, counted: _Counted) -> None:
-        """What is new or different, cells that have no events any more among it."""
+        """Publish values that are new or different, including cells that no longer have events."""
         current = published(self._connection, kpi, counted.periods)
         if counted.moved:
             current |= published(self._connection, kpi, EVERY_PERIOD, counted.moved)
-        computed, changed = counted.figures, news(counted.figures, current)
+        computed, changed = counted.values, changed_values(counted.values, current)
         insert_values(self._connection, kpi, changed, self._as_of)
         self._kpis.append(kpi.name)
         self._computed += len(computed)
         self._published += len(changed)
         self._emptied += sum(key not in computed for key in changed)
-        self._suppressed += sum(figures.is_suppressed for figures in computed.values())
+        self._suppressed += sum(value.is_suppressed for value in computed.values())
 
     def report(self) -> KpiReport:
-        """What it did."""
+        """The report of this computation."""
         return KpiReport(
             as_of=self._as_of,
             kpis=tuple(self._kpis),
@@ -280,20 +279,20 @@ class _Computation:
         )
 
 
-def _are_akin(one: Estimator | None, other: Estimator) -> bool:
-    """Whether two estimators have the same cells of the same cut."""
+def _share_cells(one: Estimator | None, other: Estimator) -> bool:
+    """Whether two estimators have the same cells for the same cut."""
     return one is not None and one.family is not None and one.family == other.family
 
 
-def _figures(kpi: Kpi, estimate: Estimate, min_n: int) -> Iterator[Figures]:
-    """What to publish: under the minimum n the components stay, value and interval go."""
+def _values(kpi: Kpi, estimate: Estimate, min_n: int) -> Iterator[CellValue]:
+    """The values to publish. Under the minimum n, only the components are kept, not value and interval."""
     is_suppressed = estimate.n < min_n
 
     def shown(numbers: Array) -> list[float | None]:
         return _nullable(np.where(is_suppressed, np.nan, numbers))
 
     return map(
-        Figures,
+        CellValue,
         _nullable(estimate.numerator),
         _nullable(estimate.denominator),
         estimate.n.astype(int).tolist(),

@@ -1,4 +1,4 @@
-"""KPIs of the contact centre's queues, as Genesys defines them; all by the time of the offer."""
+"""KPIs of contact-centre queues, as Genesys defines them. All periods go by the time of the offer."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ offered = fact(
     answered_at=_t.answered_at,
     abandoned_at=_t.abandoned_at,
     wait_seconds=_t.wait_seconds,
-    handle_seconds=reduce(add, (func.coalesce(part, 0) for part in _work)),
-    was_timed=or_(*(part.is_not(None) for part in _work)),
+    handle_seconds=reduce(add, (func.coalesce(seconds, 0) for seconds in _work)),
+    was_timed=or_(*(seconds.is_not(None) for seconds in _work)),
 )
-"""Interactions offered to a queue, by `offered_at`; seconds."""
+"""Interactions offered to a queue, by `offered_at`. Measures in seconds."""
 
 answered = offered.where(column("answered_at").is_not(None))
 wait_seconds = column("wait_seconds", Double)
@@ -34,8 +34,7 @@ average_handle_time = Kpi(
     unit="seconds",
     better="lower",
     lowest=0,
-    formula="(talk + hold + after-call work) ÷ answered interactions, those left out of which none of the "
-    "three is known",
+    formula="(talk + hold + after-call work) ÷ answered interactions for which at least one of the three is known",
     of=Mean(answered.where(column("was_timed")), column("handle_seconds", Double)),
 )
 
@@ -45,7 +44,7 @@ average_speed_of_answer = Kpi(
     unit="seconds",
     better="lower",
     lowest=0,
-    formula="wait of the answered ÷ answered interactions whose wait is known",
+    formula="wait of answered interactions ÷ answered interactions whose wait is known",
     of=Mean(answered, wait_seconds),
 )
 
@@ -56,7 +55,7 @@ abandonment_rate = Kpi(
     better="lower",
     lowest=0,
     highest=1,
-    formula="abandoned ÷ offered interactions, however short the wait",
+    formula="abandoned ÷ offered interactions, short waits included",
     of=Share(offered, where=column("abandoned_at").is_not(None)),
 )
 
@@ -67,6 +66,6 @@ service_level_80_20 = Kpi(
     better="higher",
     lowest=0,
     highest=1,
-    formula="answered within service_level_seconds (20 unless set) ÷ answered interactions",
+    formula="answered within service_level_seconds (default 20) ÷ answered interactions",
     of=lambda settings: Share(answered, where=wait_seconds <= settings.kpis.service_level_seconds),
 )

@@ -1,4 +1,4 @@
-"""KPIs of support cases, in calendar minutes. Measured as in Fivetran's dbt_zendesk."""
+"""KPIs of support cases, in calendar minutes, measured as in Fivetran's dbt_zendesk."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ minutes = column("minutes", Double)
 replied = fact(support_case, minutes=seconds_between(_t.opened_at, _t.first_reply_at) / 60)
 """Cases by `opened_at`: minutes to the first reply."""
 solved = fact(support_case, _t.last_solved_at, minutes=seconds_between(_t.opened_at, _t.last_solved_at) / 60)
-"""Cases by `last_solved_at`: minutes from opening to it, reopened spells included."""
+"""Cases by `last_solved_at`: minutes from opening to it, including time between solving and reopening."""
 
 
 first_reply_minutes = Kpi(
@@ -24,7 +24,7 @@ first_reply_minutes = Kpi(
     unit="minutes",
     better="lower",
     lowest=0,
-    formula="median of first reply − opening, cases opened in the period that have a reply",
+    formula="median time from opening to first reply, cases opened in the period that have a reply",
     of=Quantile(replied, minutes, 0.5, beside=(0.9,)),
 )
 
@@ -34,7 +34,7 @@ first_reply_minutes_p90 = Kpi(
     unit="minutes",
     better="lower",
     lowest=0,
-    formula="90th percentile of first reply − opening, cases opened in the period that have a reply",
+    formula="90th percentile of the time from opening to first reply, cases opened in the period that have a reply",
     of=Quantile(replied, minutes, 0.9, beside=(0.5,)),
 )
 
@@ -44,7 +44,7 @@ resolution_minutes = Kpi(
     unit="minutes",
     better="lower",
     lowest=0,
-    formula="median of last solved − opening, cases last solved in the period",
+    formula="median time from opening to last solved, cases last solved in the period",
     of=Quantile(solved, minutes, 0.5, beside=(0.9,)),
 )
 
@@ -54,6 +54,6 @@ resolution_minutes_p90 = Kpi(
     unit="minutes",
     better="lower",
     lowest=0,
-    formula="90th percentile of last solved − opening, cases last solved in the period",
+    formula="90th percentile of the time from opening to last solved, cases last solved in the period",
     of=Quantile(solved, minutes, 0.9, beside=(0.5,)),
 )

@@ -1,7 +1,7 @@
-"""Cuts a fact into cells (one period of one grain, for one slice) and aggregates each: one SELECT for all.
+"""Cuts a fact into cells (one period of one grain, for one slice) and aggregates each, in one SELECT.
 
-A slice is one value of a dimension, or everything (dimension and value are then empty). Events whose
-dimension is null belong to no slice of it, but to everything.
+A slice is one value of a dimension, or everything (dimension and value are then empty). Events whose dimension is null
+belong to no slice of it; they count only in everything.
 """
 
 from __future__ import annotations
@@ -41,38 +41,39 @@ _LONGEST = {
     "quarter": timedelta(days=92),
     "year": timedelta(days=366),
 }
-"""Grain to its longest period: that much after the beginning of any, the next one has begun and no other."""
+"""Grain to the length of its longest period. That long after the start of any period, the next one has begun, but not
+the one after it."""
 
 KEY = ("grain", "period_start", "dimension", "dimension_value")
-"""The columns that name a cell."""
+"""The columns that identify a cell."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """How to cut: periods of one grain. Each grain by itself, for a day's load must not group a year's events by day,
-    nor a database hold the groups of all grains at once."""
+    """How to cut a fact into periods of one grain. One grain at a time: a day's load must not group a year's events by
+    day, and the database must not hold the groups of all grains at once."""
 
     grain: Grain
     dimensions: tuple[str, ...]
     zone: str
-    """IANA name of the zone in which days begin."""
+    """IANA time zone of the days."""
     starts: tuple[date, ...] | None = None
-    """The first days of the periods; None: all there are."""
+    """The first days of the periods; None: all periods."""
     spans: tuple[tuple[datetime, datetime], ...] | None = None
-    """The half-open stretches of time in which their events are; None: all time."""
+    """The half-open time ranges of their events; None: all time."""
     slices: Slices = field(default_factory=dict)
-    """Of dimensions with too many values, those that keep their name; the rest is one slice, `(other)`."""
+    """For dimensions with too many values, the values with their own slice; the rest is one slice, `(other)`."""
     kept: FromClause | None = None
-    """What `kept` gave, stored; None: the events are read from the fact."""
+    """The stored result of `kept`; None: the events are read from the fact."""
 
 
 def local_day(at: ColumnElement[Any], zone: str) -> ColumnElement[Any]:
-    """The date of an instant in a zone."""
+    """The local date of an instant in a time zone."""
     return cast(_local(at, zone), Date)
 
 
 def _local(at: ColumnElement[Any], zone: str) -> ColumnElement[datetime]:
-    """The wall clock of a zone at an instant."""
+    """The local time of an instant in a time zone."""
     return utc(at) if zone == "UTC" else func.timezone(zone, at, type_=DateTime)
 
 
@@ -83,7 +84,7 @@ def kept(
     measure: ColumnElement[Any] | None = None,
     last: ColumnElement[Any] | None = None,
 ) -> Rows:
-    """The events of several cuts, to be stored and read by each of them: what `cells` needs, given the same."""
+    """The events of several cuts, to store once and read for each. `cells` takes the same arguments."""
     event = _events(fact, cuts, per_customer, measure, last).subquery()
     columns = [event.c.at, *(event.c[_slice(i)] for i in range(len(cuts[0].dimensions)))]
     columns += [event.c[name] for name in ("measure", "last") if name in event.c]
@@ -102,11 +103,11 @@ def cells(
     last: ColumnElement[Any] | None = None,
     **aggregates: ColumnElement[Any],
 ) -> Rows:
-    """A row per cell that has events: its KEY, then the aggregates over the fact's columns, or over `measure`.
+    """One row per cell with events: its KEY, then the aggregates over the fact's columns, or over `measure`.
 
-    With `per_customer`, a row per cell and customer, `customer_id` after the KEY; events without one are left out. With
-    `last`, the last day that is known, an event counts in its period (`is_here`) and in the one after that
-    (`was_here`), as far as those have begun.
+    With `per_customer`, one row per cell and customer, with `customer_id` after the KEY; events without a customer are
+    left out. With `last`, the last known day, an event counts in its period (`is_here`) and in the next one
+    (`was_here`), if these began by that day.
     """
     if cut.kept is None:
         events = _events(fact, (cut,), per_customer, measure, last)
@@ -152,7 +153,7 @@ def _dated(events: Rows, cut: Cut) -> Rows:
     if cut.grain == "all":
         start: ColumnElement[Any] = literal(BEGINNING)
     elif cut.starts is not None and len(cut.starts) == 1:
-        # They are all in this one: what the local clock said takes DuckDB long to find out.
+        # All are in this period. Computing the local time would take DuckDB long.
         start = literal(cut.starts[0])
     else:
         start = _start(cut, event)
@@ -160,7 +161,7 @@ def _dated(events: Rows, cut: Cut) -> Rows:
 
 
 def _followed_up(events: Rows, cut: Cut) -> Rows:
-    """The events twice: with their period, and with the one after it, as far as those began by the `last` day."""
+    """Each event twice, in its period and in the next one, if these began by the `last` day."""
     event = events.subquery()
     here = _start(cut, event)
     after = _cut_back(cut.grain, cast(here, DateTime) + _LONGEST[cut.grain])
@@ -176,7 +177,7 @@ def _followed_up(events: Rows, cut: Cut) -> Rows:
 
 
 def _start(cut: Cut, event: FromClause) -> ColumnElement[Any]:
-    """The first day of the period that an event is in."""
+    """The first day of an event's period."""
     return _cut_back(cut.grain, event.c.local if "local" in event.c else _local(event.c.at, cut.zone))
 
 
@@ -211,7 +212,7 @@ def _grouped(
 
 
 def _slice(number: int) -> str:
-    """What the column of a dimension is called among the events."""
+    """The name of a dimension's column in the events."""
     return f"slice_{number}"
 
 
@@ -220,7 +221,7 @@ def _within(at: ColumnElement[Any], spans: Iterable[tuple[datetime, datetime]]) 
 
 
 def cells_of_customers(customers: Rows, **aggregates: ColumnElement[Any]) -> Rows:
-    """The second step after `per_customer`: a row per cell, aggregated over its customers."""
+    """The second step after `per_customer`: one row per cell, aggregated over its customers."""
     key: list[ColumnElement[Any]] = [column(name) for name in KEY]
     return (
         select(*key, *(aggregate.label(name) for name, aggregate in aggregates.items()))
@@ -230,7 +231,7 @@ def cells_of_customers(customers: Rows, **aggregates: ColumnElement[Any]) -> Row
 
 
 def _value(value: ColumnElement[str], names: Sequence[str] | None) -> ColumnElement[str]:
-    """The slice of an event: the value itself or, where only some values keep their name, that name or `(other)`."""
+    """The slice of an event: its value or, if only some values have their own slice, that slice or `(other)`."""
     if names is None:
         return value
     name = published_name(value)

@@ -1,4 +1,4 @@
-"""KPIs of calls for help, whatever the channel."""
+"""KPIs of support contacts, on any channel."""
 
 from __future__ import annotations
 
@@ -25,14 +25,15 @@ def _support_contacts() -> Fact:
 
 
 support_contacts = _support_contacts()
-"""Customers' calls for help, by `occurred_at`; the brand's own (outbound) are none."""
+"""Support contacts by customers, by `occurred_at`; without outbound ones."""
 
 
 def judged_contacts(settings: Settings) -> Fact:
-    """Support contacts of known customers whose repeat days are over: `is_repeated` within them.
+    """Support contacts of known customers whose repeat days are over, with `is_repeated`: whether another followed
+    within these days.
 
-    A contact repeats an earlier one when it is of the same customer, on the same reason (none counts as one
-    reason) and strictly later. The days are over when the newest support contact is that much later.
+    A contact repeats an earlier one if it is from the same customer, for the same reason (no reason counts as a reason)
+    and strictly later. The days are over if the newest support contact is at least that much later.
     """
     wait = timedelta(days=settings.kpis.repeat_contact_days)
     of_customers = support_contacts.where(column("customer_id").is_not(None))
@@ -50,7 +51,7 @@ def _judged(contacts: Rows, wait: timedelta) -> Rows:
     about = (contact.c.customer_id, func.coalesce(contact.c.reason, ""))
     following = func.lead(contact.c.at).over(partition_by=about, order_by=contact.c.at)
     in_order = select(contact, following.label("following")).subquery()
-    # Contacts of one instant follow each other in that order; only what follows the last of them is later.
+    # Simultaneous contacts follow each other in this order; only the one after the last of them is later.
     instant = (in_order.c.customer_id, func.coalesce(in_order.c.reason, ""), in_order.c.at)
     later = func.max(in_order.c.following).over(partition_by=instant)
     rows = select(in_order, later.label("later")).subquery()
@@ -67,11 +68,10 @@ contact_rate = Kpi(
     unit="per 100 orders",
     better="lower",
     lowest=0,
-    formula="100 × support contacts of the period ÷ orders placed in it, cancelled ones included",
+    formula="100 × support contacts in the period ÷ orders placed in it, cancelled ones included",
     of=Rate(support_contacts, per=fact(order_header)),
     needs=support_contacts.where(exists(select(order_header.c.order_id))).rows,
-    # A contact has the channel and source of the help desk, an order those of the shop; only the customer is common
-    # to both.
+    # A contact has the channel and source of the help desk, an order those of the shop: they share only the customer.
     dimensions=("segment", "country", "consent"),
 )
 
@@ -82,7 +82,7 @@ first_contact_resolution = Kpi(
     better="higher",
     lowest=0,
     highest=1,
-    formula="support contacts not followed by another of the same customer on the same reason within "
+    formula="support contacts not followed by another from the same customer for the same reason within "
     "repeat_contact_days ÷ support contacts of known customers whose repeat_contact_days are over",
     of=lambda settings: Share(judged_contacts(settings), where=column("is_repeated", Boolean).is_(False)),
 )

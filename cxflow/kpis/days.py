@@ -1,7 +1,7 @@
-"""The days of a KPI that is a sum over events: counted once, and longer periods and `(other)` summed from them.
+"""Daily components of additive KPIs: counted once from events; longer periods and `(other)` are summed from them.
 
-`kpi_day` holds the components of every day and value, also of values that share a name when they are published. So a
-load costs the days that it touched, and a value that gains or loses its name costs sums of days, however many events
+`kpi_day` holds the components of every day and value, also of values that are published as `(other)`. So a load costs
+only the days that it touched, and a value that gains or loses its own slice costs sums of days, however many events
 there are.
 """
 
@@ -42,7 +42,7 @@ _COMPONENTS = ("n", "numerator", "squared_deviation")
 
 
 def count(connection: Connection, kpi: Kpi, estimator: Additive, cut: Cut, periods: Periods) -> None:
-    """Count the events of the days of `periods` anew, of which the cut must be; every period begins from nothing."""
+    """Recount the events of the days in `periods`, which the cut must match. EVERY_PERIOD starts from nothing."""
     t = kpi_day.c
     old = delete(kpi_day).where(t.kpi == kpi.name)
     if periods.starts is not None:
@@ -61,7 +61,7 @@ def count(connection: Connection, kpi: Kpi, estimator: Additive, cut: Cut, perio
 
 
 def slices(connection: Connection, kpi: Kpi, most: int) -> Slices:
-    """The slices of a KPI's dimensions, at most so many of each by name."""
+    """The slices of a KPI's dimensions: the largest `most` values of each have their own."""
     t = kpi_day.c
     sizes = (
         select(t.dimension, t.dimension_value, func.sum(t.n).label("n"))
@@ -72,9 +72,9 @@ def slices(connection: Connection, kpi: Kpi, most: int) -> Slices:
 
 
 def summed(kpi: Kpi, periods: Periods, slices: Slices, only: Mapping[str, Set[str]] | None = None) -> Rows:
-    """A row per cell of these periods that has events: its KEY, and the components of an `Additive` estimator.
+    """One row per cell with events in these periods: its KEY, and the components of an `Additive` estimator.
 
-    `slices` says which values keep their name. `only` narrows the rows to some slices of some dimensions.
+    `slices` tells which values have their own slice. `only` restricts the rows to some slices of some dimensions.
     """
     t = kpi_day.c
     day = (
@@ -86,22 +86,22 @@ def summed(kpi: Kpi, periods: Periods, slices: Slices, only: Mapping[str, Set[st
     cell = [in_period.c[name] for name in KEY]
     n, numerator = in_period.c.n, in_period.c.numerator
     mean = func.sum(numerator).over(partition_by=cell) / func.nullif(func.sum(n).over(partition_by=cell), 0)
-    # Within a day about its own mean, and from there to the mean of the cell: the difference of two large sums of
-    # squares would lose a small spread.
-    moved = numerator / func.nullif(n, 0) - mean
-    squares = in_period.c.squared_deviation + n * moved * moved
-    piece = select(in_period, squares.label("squares")).subquery()
-    key = [piece.c[name] for name in KEY]
+    # Deviations from each day's mean, shifted to the cell's mean: the difference of two large sums of squares would
+    # lose a small spread.
+    shift = numerator / func.nullif(n, 0) - mean
+    squares = in_period.c.squared_deviation + n * shift * shift
+    shifted = select(in_period, squares.label("squares")).subquery()
+    key = [shifted.c[name] for name in KEY]
     return select(
         *key,
-        func.sum(piece.c.n).label("n"),
-        func.sum(piece.c.numerator).label("numerator"),
-        func.sum(piece.c.squares).label("squared_deviation"),
+        func.sum(shifted.c.n).label("n"),
+        func.sum(shifted.c.numerator).label("numerator"),
+        func.sum(shifted.c.squares).label("squared_deviation"),
     ).group_by(*key)
 
 
 def _name(slices: Slices) -> ColumnElement[str]:
-    """The name under which a value is published."""
+    """The slice under which a value is published."""
     t = kpi_day.c
     shared = [
         and_(t.dimension == dimension, t.dimension_value.not_in([name for name in names if name != OTHER]))
@@ -112,7 +112,7 @@ def _name(slices: Slices) -> ColumnElement[str]:
 
 
 def _in_periods(day: CTE, grain: Grain, periods: Periods, only: Mapping[str, Set[str]] | None) -> Rows:
-    """The days, each in its period of a grain."""
+    """The days, each with its period of a grain."""
     start: ColumnElement[Any] = literal(BEGINNING)
     if grain == "day":
         start = day.c.day

@@ -1,7 +1,7 @@
-"""What a fact may be sliced by: the words and flags of the canonical tables behind it, and what their signals say.
+"""The dimensions of a fact: text and boolean columns of the canonical tables behind it, and their signals.
 
-A dimension is an expression over the columns of a fact's rows, cast to text. The names here are those of `[kpis]
-dimensions` in `cxflow.toml`.
+A dimension is an expression over the columns of a fact's rows, cast to text. The names are those of `[kpis] dimensions`
+in `cxflow.toml`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sqlalchemy.sql import visitors
 from cxflow.warehouse.tables import CANONICAL, PROVENANCE, signal
 
 SIGNAL = "signal."
-"""What the names of signals begin with: `signal.topic` is the word that the touchpoint's signal `topic` says."""
+"""The prefix of signals: `signal.topic` is the text value of the touchpoint's signal `topic`."""
 
 _RENAMED = {
     "source_system": "source",
@@ -28,11 +28,11 @@ _RENAMED = {
     "seller_id": "seller",
     "currency_code": "currency",
 }
-"""Columns that are dimensions under a shorter name."""
+"""Column to its shorter name as a dimension."""
 
 
 def of_table(table: Table) -> dict[str, Column[Any]]:
-    """Dimension to its column: what is a word or a flag, no personal data, and not the id of one single thing."""
+    """Dimension to its column: texts and booleans that are neither personal data nor ids."""
     found = {}
     for each in table.columns:
         name = _RENAMED.get(each.name, each.name)
@@ -43,12 +43,12 @@ def of_table(table: Table) -> dict[str, Column[Any]]:
 
 
 def text(expression: ColumnElement[Any]) -> ColumnElement[str]:
-    """A value as `kpi_value` holds it."""
+    """A value as text, as `kpi_value` stores it."""
     return expression if isinstance(expression.type, String) else cast(expression, String)
 
 
 def signal_of(touchpoint_id: ColumnElement[Any], name: str) -> ColumnElement[str]:
-    """The word that a touchpoint's signal says, by the newest model that said one; null where none does."""
+    """The text value of a touchpoint's signal, from the newest model version that has one; null if none has."""
     t = signal.c
     return (
         select(t.string_value)
@@ -60,7 +60,7 @@ def signal_of(touchpoint_id: ColumnElement[Any], name: str) -> ColumnElement[str
 
 
 def personal(name: str) -> Column[Any] | None:
-    """The canonical column of a name that is personal data, if there is one."""
+    """A canonical column of this name that is personal data, if there is one."""
     for table in CANONICAL.values():
         if name in table.columns and table.columns[name].info.get("pii"):
             return table.columns[name]
@@ -70,7 +70,7 @@ def personal(name: str) -> Column[Any] | None:
 def personal_among(
     dimensions: Mapping[str, ColumnElement[Any]], rows: Select[*tuple[Any, ...]]
 ) -> Iterator[tuple[str, Column[Any]]]:
-    """The dimensions over the columns of `rows` that are made of personal data, each with such a column."""
+    """The dimensions over the columns of `rows` that derive from personal data, each with such a column."""
     named: dict[str, list[ColumnElement[Any]]] = {}
     for query in (each for each in visitors.iterate(rows) if isinstance(each, Select)):
         for each in query.selected_columns:
@@ -82,7 +82,7 @@ def personal_among(
 def _origins(
     expression: ColumnElement[Any], named: Mapping[str, Sequence[ColumnElement[Any]]], seen: set[Any]
 ) -> Iterator[Column[Any]]:
-    """The columns of tables behind an expression. A bare `column("…")` may be any that a query in it calls so."""
+    """The table columns behind an expression. A bare `column("…")` may be any column of that name in a subquery."""
     for element in visitors.iterate(expression):
         if not isinstance(element, ColumnElement) or element in seen:
             continue

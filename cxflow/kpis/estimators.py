@@ -1,7 +1,7 @@
-"""The algebra of the KPIs: from a fact to a value with its 95 % interval.
+"""Estimators: from a fact to a value with its 95 % interval.
 
-An estimator says two things, and is the only place that says them: which components the database aggregates
-for each cell (SQL), and how value and interval follow from them (numpy, over all cells at once).
+An estimator is the only place that defines which components the database aggregates for each cell (SQL), and how value
+and interval follow from them (numpy, over all cells at once).
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ from cxflow.kpis.intervals import Array
 from cxflow.warehouse.functions import sorted_array
 
 Components = Mapping[str, Array]
-"""Component to its values, an element per cell."""
+"""Component to its values, one element per cell."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Values of many cells; NaN where there is none."""
+    """Values of many cells, one element per cell; NaN for no value."""
 
     n: Array
     """Observations."""
     numerator: Array
     denominator: Array
-    """Additive components: summed over cells, they give the value of the whole. NaN for quantiles."""
+    """Additive components: their sums over cells give the value of the whole. NaN for quantiles."""
     squared_deviation: Array
-    """Squared distances of the observations from their mean, summed. NaN where the interval needs none."""
+    """Sum of squared deviations of the observations from their mean. NaN if the interval does not need it."""
     value: Array
     low: Array
     high: Array
@@ -59,7 +59,7 @@ class Estimator(ABC):
     method: ClassVar[str]
     """How the interval is computed, for `kpi_definition`."""
     looks_back: ClassVar[bool] = False
-    """Whether a period's value also needs the events of the period before it."""
+    """Whether a period's value also needs the events of the previous period."""
 
     @property
     @abstractmethod
@@ -68,24 +68,24 @@ class Estimator(ABC):
 
     @property
     def family(self) -> Hashable:
-        """Equal for estimators that have the same cells of the same cut, as long as both exist; None: no other has."""
+        """Equal for estimators that have the same cells for the same cut, while both exist; None: shared with none."""
         return None
 
     @property
     @abstractmethod
     def sliced(self) -> Fact:
-        """The events by whose dimensions it may be sliced."""
+        """The fact whose dimensions it may be sliced by."""
 
     @abstractmethod
     def cells(self, cut: Cut) -> Rows:
         """One row per cell: its KEY and its components."""
 
-    def kept(self, cuts: Sequence[Cut]) -> Rows | None:  # noqa: ARG002 - for those that keep some
-        """The events of several cuts, for `Cut.kept`; None where each reads its own."""
+    def kept(self, cuts: Sequence[Cut]) -> Rows | None:  # noqa: ARG002 - used by subclasses
+        """The events of several cuts, for `Cut.kept`; None if each cut reads its own."""
         return None
 
     def sizes(self, cut: Cut) -> Rows:
-        """How large each slice of a cut of all periods is: `dimension`, `dimension_value` and `n` over all time."""
+        """The size of each slice of a cut of all periods: `dimension`, `dimension_value` and `n` over all time."""
         cell = self.cells(replace(cut, grain="all")).subquery()
         return select(cell.c.dimension, cell.c.dimension_value, cell.c.n).where(cell.c.dimension != "")
 
@@ -95,10 +95,10 @@ class Estimator(ABC):
 
 
 class Additive(Estimator):
-    """Measured by sums over events, so that what holds for some days follows from each of them.
+    """Measured by sums over events, so that the value of several days follows from their components.
 
-    Its components are `n`, `numerator` (a sum over the events) and, where the interval needs it,
-    `squared_deviation`; they are what is published, and what `days.summed` adds up.
+    The components are `n`, `numerator` (a sum over the events) and, if the interval needs it, `squared_deviation`. They
+    are published, and `days.summed` adds them up.
     """
 
 
@@ -151,7 +151,7 @@ class Net(_OfFact, Additive):
 
 @dataclass(frozen=True)
 class Mean(_OfFact, Additive):
-    """The mean of a measure, in its own unit; events without it do not count."""
+    """The mean of a measure, in the measure's unit; events without it do not count."""
 
     measure: ColumnElement[Any]
     method = "Student's t"
@@ -171,7 +171,7 @@ class Mean(_OfFact, Additive):
 
 @dataclass(frozen=True)
 class Rate(Additive):
-    """`times` × events ÷ events of another fact, `per`, of which n counts; none where `per` has none."""
+    """`times` × events ÷ events of another fact, `per`. n counts the events of `per`; no value if there are none."""
 
     of: Fact
     per: Fact
@@ -199,17 +199,17 @@ class Rate(Additive):
 
 @dataclass(frozen=True)
 class Quantile(_OfFact):
-    """The q-quantile of a measure, interpolated between the two nearest; events without it do not count.
+    """The q-quantile of a measure, interpolated between the two nearest; events without the measure do not count.
 
-    Its interval runs between two ordered observations, whose ranks come from the binomial: exactly up to
-    1,000 observations, above that from its normal approximation, rounded outwards (at most one rank wider).
-    An end is null where the observations are too few to bound that side.
+    Its interval runs between two ordered observations, whose ranks come from the binomial: exactly up to 1,000
+    observations, above that from its normal approximation, rounded outwards (at most one rank wider). An end is null if
+    there are too few observations to bound that side.
     """
 
     measure: ColumnElement[Any]
     q: float
     beside: tuple[float, ...] = ()
-    """The quantiles that other KPIs take of the same fact and measure: the observations are sorted once for all."""
+    """Quantiles that other KPIs take of the same fact and measure, so that the observations are sorted once for all."""
     method = "order statistics, ranks from the binomial"
 
     @property
@@ -261,7 +261,7 @@ def _order_statistics(
     high_ranks: ColumnElement[Any],
 ) -> dict[str, ColumnElement[Any]]:
     """The q-quantile of `n` ordered observations and the ends of its interval."""
-    # What `percentile_cont` gives, which would sort the observations once more.
+    # The same as `percentile_cont`, which would sort the observations again.
     place = (n - 1) * q + 1
     nearest = cast(func.floor(place), Integer)
     below, above = ordered[nearest], ordered[func.least(nearest + 1, n)]
@@ -298,9 +298,9 @@ class RepeatShare(_OfFact):
 
 @dataclass(frozen=True)
 class Retained(_OfFact):
-    """Customers with an event in the period before and in this one ÷ customers with one before (n): 0 to 1.
+    """Customers with an event in the previous period and in this one ÷ customers with one in the previous (n): 0 to 1.
 
-    A period after the fact's newest event has no value: it has not happened yet.
+    A period that begins after the fact's newest event has no value: it has not happened yet.
     """
 
     method = "Wilson score"
@@ -314,7 +314,7 @@ class Retained(_OfFact):
         }
 
     def sizes(self, cut: Cut) -> Rows:
-        """By `n` of all periods together; there is no period that is all time."""
+        """The sums of `n` over all periods, as there is no grain `all`."""
         cell = self.cells(cut).subquery()
         return (
             select(cell.c.dimension, cell.c.dimension_value, func.sum(cell.c.n).label("n"))
@@ -356,8 +356,8 @@ def _share(components: Components) -> Estimate:
 
 
 def _spread(measure: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The sum of the squared distances from the mean. From the database's variance: the difference of a sum of squares
-    and a square would lose large means with a small spread."""
+    """The sum of squared deviations from the mean. From the database's variance: the difference of a sum of squares and
+    a square would lose precision for a large mean with a small spread."""
     return func.var_pop(measure) * func.count()
 
 

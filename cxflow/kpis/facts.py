@@ -1,9 +1,8 @@
-"""What the KPIs count: SELECTs over the canonical tables, one row per event, all of one shape.
+"""Facts, the events that KPIs count: SELECTs over the canonical tables, one row per event, with common columns.
 
-Every fact has `at` (when, timestamptz), `channel`, `source` (the connection), `customer_id`, `segment` (the
-customer's), its own measures, and what else it may be sliced by. Rows that their source has deleted are not there.
-Conditions and estimators name a fact's columns with bare `column("…")`, so that one condition fits any fact that has
-the column.
+Every fact has `at` (timestamptz), `channel`, `source` (the connection), `customer_id`, `segment` (the customer's), its
+own measures and its dimensions. Rows deleted at their source are left out. Conditions and estimators name a fact's
+columns with bare `column("…")`, so that one condition fits any fact that has the column.
 """
 
 from __future__ import annotations
@@ -40,55 +39,55 @@ Dimensions = Mapping[str, ColumnElement[Any]]
 """Dimension to an expression."""
 
 USUAL: Dimensions = {name: column(name, String) for name in ("channel", "source", "segment")}
-"""What every fact may be sliced by."""
+"""The dimensions of every fact."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Which days' values can change when a row of a table changes: from `before` to `after` its own day."""
+    """The days whose values can change if a row changes: from `before` to `after` the row's own day."""
 
     before: float = 0
     """Days before it."""
     after: float = 0
     """Days after it."""
     since_last: Rows | None = None
-    """A fact whose newest event is a horizon of the KPI: `before` then counts from the last event that is
-    earlier than the changed day, since a first event after a quiet week moves the horizon by that week."""
+    """A fact whose newest event is a horizon of the KPI. `before` then counts from the last event before the changed
+    day, because a first event after a quiet week moves the horizon by that week."""
 
     @property
     def is_bounded(self) -> bool:
-        """Whether the changed day says anything about the days of the values."""
+        """Whether the changed day limits the days of the values."""
         return math.isfinite(self.before) and math.isfinite(self.after)
 
 
 SAME_DAY = Reach()
 EVERYWHERE = Reach(math.inf, math.inf)
-"""For tables whose day says nothing about the day of the value. Those that belong to a counted row (a refund to
-its order) need nothing: loads book the change under that row, too."""
+"""For tables whose day does not limit the day of the value. Child rows of a counted row (a refund of its order) do not
+need it: loads note the change under the parent row, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Events to count, and which tables they come from."""
+    """Events to count, and the tables they come from."""
 
     rows: Rows
     reach: Mapping[str, Reach]
     """Canonical table to the reach of a change in it."""
     narrowed: Callable[[datetime, datetime], Rows] | None = None
-    """The same events, right at least for those of a stretch of time. For rows that come from windows over others:
-    there, the database cannot see by itself which of them a stretch needs."""
+    """The same events, correct at least for a time range (start, end). For rows from window functions over other rows:
+    the database cannot tell which of these a time range needs."""
     dimensions: Dimensions = field(default_factory=lambda: USUAL)
-    """What the events may be sliced by: a name to an expression over the columns of `rows`. That of `signal.` is the id
-    of the touchpoint, and stands for every signal of it."""
+    """Dimension to an expression over the columns of `rows`. The expression of `signal.` is the touchpoint's id, and
+    stands for every signal of it."""
 
     def dimension(self, name: str) -> ColumnElement[str]:
-        """What a dimension's value is, as text, over the columns of `rows`; a KeyError where it is not offered."""
+        """The value of a dimension as text, over the columns of `rows`. Raises KeyError if it is not offered."""
         if name not in self.dimensions and name.startswith(SIGNAL):
             return signal_of(self.dimensions[SIGNAL], name.removeprefix(SIGNAL))
         return text(self.dimensions[name])
 
     def between(self, start: datetime, end: datetime) -> Fact:
-        """Only the events of a half-open stretch of time."""
+        """Only the events of a half-open time range."""
         rows = (self.narrowed(start, end) if self.narrowed else self.rows).subquery()
         return replace(self, rows=select(rows).where(rows.c.at >= start, rows.c.at < end), narrowed=None)
 
@@ -97,8 +96,8 @@ class Fact:
         return self.derived(lambda rows: select(rows.subquery()).where(*conditions))
 
     def derived(self, change: Callable[[Rows], Rows]) -> Fact:
-        """These events after a change that keeps all their columns: fewer of them, or with further columns. Each on
-        its own: a change that looks at other events says itself which of them a stretch of time needs (`narrowed`)."""
+        """These events after a change of their query that keeps all columns: it may drop events or add columns. It must
+        treat each event by itself; if it looks at other events, set `narrowed` to say which ones a range needs."""
         narrowed = self.narrowed
         return replace(
             self,
@@ -107,12 +106,12 @@ class Fact:
         )
 
     def reaching(self, reach: Mapping[str, Reach]) -> Fact:
-        """The same events, depending on further tables or with another reach."""
+        """The same events, depending on further tables or with a different reach."""
         return replace(self, reach={**self.reach, **reach})
 
     def against(self, base: Fact) -> Fact:
-        """These events and those of the base as one fact: `hit` is 1 for these, `base` is 1 for those. Sliced by what
-        both may be sliced by."""
+        """These events and those of the base as one fact: `hit` is 1 for these, `base` is 1 for those. Its dimensions
+        are those that both have."""
         common = [name for name in self.dimensions if name in base.dimensions and name != SIGNAL]
         sides: Iterable[Rows] = (
             select(
@@ -138,13 +137,12 @@ def fact(
 ) -> Fact:
     """The rows of a canonical table as events.
 
-    `at` is the table's event time unless given. The channel, and the customer where the table does not carry
-    one itself, come through the touchpoint. A change of a row is booked under each of its times, so that an
-    event may be counted under any of them.
+    `at` defaults to the table's event time. The channel comes from the touchpoint, and so does the customer if the
+    table has none. A change of a row is noted under each of its times, so events may be counted by any of them.
 
-    The events may be sliced by the words and flags of the table, of its touchpoint and its customer, by the signals of
-    the touchpoint, and by the `dimensions` given: a name to an expression over the columns of these tables. Raises
-    ConfigError for one whose name is none, or that is made of personal data.
+    The events may be sliced by text and boolean columns of the table, its touchpoint and its customer, by the signals
+    of the touchpoint, and by the given `dimensions`: name to an expression over the columns of these tables. Raises
+    ConfigError for an invalid name, and for a dimension that derives from personal data.
     """
     at = table.c[table.info["event_time"]] if at is None else at
     who = table.c.get("customer_id", touchpoint.c.customer_id)
@@ -179,8 +177,8 @@ def fact(
 
 
 def _label(dimension: str) -> str:
-    """What the column of a dimension is called: conditions may name the usual ones, measures may be called like the
-    others."""
+    """The column of a dimension. Only the usual ones keep their name, for conditions; the others get a prefix, because
+    a measure may have the same name."""
     return dimension if dimension in USUAL else f"by_{dimension}"
 
 
@@ -188,28 +186,30 @@ def _declared(dimensions: Dimensions) -> Dimensions:
     for name in dimensions:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
             raise ConfigError(
-                f"{name!r} is no name of a dimension", value=name, fix="snake_case: letters, digits and _"
+                f"{name!r} is not a valid name for a dimension",
+                value=name,
+                fix="use snake_case: letters, digits, _",
             )
     for name, found in personal_among(dimensions, select(*dimensions.values())) if dimensions else ():
         raise ConfigError(
-            f"the dimension {name!r} is made of {found.table.name}.{found.name}, which is personal data",
+            f"the dimension {name!r} derives from {found.table.name}.{found.name}, which is personal data",
             value=name,
-            fix="slice by something that names nobody",
+            fix="slice by a column that is not personal data",
         )
     return dimensions
 
 
 def newest(rows: Rows) -> ColumnElement[Any]:
-    """When the newest of a fact's events was: a scalar. Not `max(at)`, which reads all of them: the first in reverse
-    order is found where the newest rows lie."""
+    """The time of a fact's newest event, as a scalar subquery. Not `max(at)`, which reads all events: the first in
+    descending order is found where the newest rows are stored."""
     events = rows.subquery()
     return select(events.c.at).order_by(events.c.at.desc()).limit(1).scalar_subquery()
 
 
 def seconds_between(start: ColumnElement[Any], end: ColumnElement[Any]) -> ColumnElement[float]:
-    """Elapsed seconds; null where either time is.
+    """Elapsed seconds; null if either time is null.
 
-    Not `end - start`: a day of an interval has 23 or 25 hours where the session's time zone changes clocks,
-    and DuckDB takes many times as long for it.
+    Not `end - start`: a day of an interval has 23 or 25 hours when the session's time zone changes clocks, and DuckDB
+    takes many times as long for it.
     """
     return cast(extract("epoch", end) - extract("epoch", start), Double)

@@ -1,6 +1,6 @@
-"""95 % intervals, each over whole arrays: an element per cell, NaN where there is no interval.
+"""95 % intervals over whole arrays: one element per cell, NaN for no interval.
 
-scipy is imported inside the functions that need it, because importing it costs more than a small run.
+scipy is imported inside the functions that need it, because importing it takes longer than a small run.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Z = 1.959963984540054
 """The standard normal quantile at 1 − TAIL."""
 
 EXACT_RANKS = 1000
-"""Up to how many observations the ranks of a quantile's interval are tabulated from the binomial."""
+"""Up to this many observations, the ranks of a quantile's interval are tabulated from the binomial."""
 
 
 def wilson(hits: Array, n: Array) -> Interval:
@@ -32,7 +32,7 @@ def wilson(hits: Array, n: Array) -> Interval:
 
 
 def student(mean: Array, variance: Array, n: Array) -> Interval:
-    """Student's t interval of a mean, from the sample variance (divisor n − 1); none from one observation."""
+    """Student's t interval of a mean, from the sample variance (divisor n − 1); NaN for a single observation."""
     from scipy.special import stdtrit
 
     several = np.where(n > 1, n, np.nan)
@@ -52,9 +52,9 @@ def garwood(events: Array) -> Interval:
 def net(plus: Array, minus: Array, n: Array, bootstrap_under: int = 30) -> Interval:
     """Interval of plus/n − minus/n, −1 to 1: the mean of a variable that is +1, 0 or −1.
 
-    Normal, with the variance of such a variable, p + d − (p − d)². Under 30 observations the percentile
-    bootstrap, whose distribution is summed in full instead of drawn: what infinitely many resamples would
-    give, without a seed. Where all answers are alike both give an interval of no width.
+    Normal, with the variance of such a variable, p + d − (p − d)². Under `bootstrap_under` observations the percentile
+    bootstrap, whose distribution is computed exactly instead of sampled: the limit of infinitely many resamples,
+    without a seed. If all answers are alike, both give an interval of zero width.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         p, d = plus / n, minus / n
@@ -78,10 +78,10 @@ def _net_bootstrap(plus: int, minus: int, n: int) -> tuple[float, float]:
 
 
 def quantile_ranks(q: float, n: Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Ranks (from 1) of the two ordered observations that enclose the q-quantile with at least 95 %.
+    """Ranks (from 1) of the two ordered observations that enclose the q-quantile with at least 95 % probability.
 
-    The number of observations under the quantile is binomial(n, q). Rank 0, or n + 1, says that n are too few
-    to bound that side (Conover, Practical Nonparametric Statistics, 3.2).
+    The number of observations under the quantile is binomial(n, q). Rank 0 or n + 1 means that n is too small to bound
+    that side (Conover, Practical Nonparametric Statistics, 3.2).
     """
     return _binomial_quantile(TAIL, n, q), _binomial_quantile(1 - TAIL, n, q) + 1
 

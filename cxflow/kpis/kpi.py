@@ -19,7 +19,7 @@ from cxflow.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kpi:
-    """What a KPI is: everything that the catalogue says of it, and its only formula.
+    """A KPI: its catalogue entry and its only formula.
 
     ```python
     nps = Kpi(
@@ -31,40 +31,41 @@ class Kpi:
     """
 
     name: str
-    """Unique among all KPIs, snake_case, unit and clock in it where they could be mistaken."""
+    """Unique among all KPIs, in snake_case, with unit and clock if they could be mistaken."""
     title: str
-    """For people."""
+    """The display name."""
     unit: str
     """points, share (0 to 1), seconds, minutes, per 100 orders, or the project's currency."""
     better: Literal["higher", "lower"]
     formula: str
-    """In words."""
+    """The formula in words."""
     of: Estimator | Callable[[Settings], Estimator]
-    """How it is measured; a function of the settings where it depends on them."""
+    """How it is measured, or a function of the settings if it depends on them."""
     version: int = 1
-    """Raised when the formula changes: values of different versions are never compared."""
+    """Increase it when the formula changes: values of different versions are never compared."""
     lowest: float | None = None
-    """Smallest possible value; intervals are cut there."""
+    """Smallest possible value; intervals are clipped to it."""
     highest: float | None = None
-    """Largest possible value; likewise."""
+    """Largest possible value; intervals are clipped to it."""
     grains: tuple[Grain, ...] = GRAINS
-    """The periods for which it makes sense."""
+    """The grains for which it makes sense."""
     dimensions: tuple[str, ...] | None = None
-    """What it may be sliced by, where that is less than what its fact offers."""
+    """The dimensions it may be sliced by; None: all that its fact offers."""
     needs: Rows | None = None
-    """A SELECT without whose rows there is nothing to measure: no returns source, no return rate, not one of
-    0. From its first row on, all periods are computed; and should all rows go again, 0 is what is true."""
+    """A SELECT that must have returned rows once before the KPI is computed: without a source of returns there is no
+    return rate, rather than one of 0. The first row causes all periods to be computed. If all rows disappear later, the
+    KPI is still computed, and 0 is then correct."""
     check: Callable[[Connection, Settings], None] | None = None
-    """Called before anything is written; raises ConfigError where the settings do not fit the data."""
+    """Called before anything is written; raises ConfigError if the settings do not fit the data."""
 
     def estimator(self, settings: Settings) -> Estimator:
         """How it is measured under these settings."""
         return self.of if isinstance(self.of, Estimator) else self.of(settings)
 
     def offers(self, settings: Settings) -> tuple[str, ...]:
-        """What it may be sliced by, in order of name; `signal.` stands for every signal of the touchpoint.
+        """The dimensions it may be sliced by, sorted by name; `signal.` stands for every signal of the touchpoint.
 
-        Raises ConfigError where it declares a dimension that its fact does not have.
+        Raises ConfigError if it declares a dimension that its fact does not offer.
         """
         offered = self.estimator(settings).sliced.dimensions
         if self.dimensions is None:
@@ -81,7 +82,7 @@ class Kpi:
 
 
 def checked(declared: Mapping[str, KpiDeclaration]) -> dict[str, Kpi]:
-    """The plugins' KPIs, known to be `Kpi`s. Raises ConfigError for one that is something else."""
+    """The plugins' KPIs, checked to be instances of `Kpi`. Raises ConfigError if one is not."""
     found = {}
     for name, kpi in declared.items():
         if not isinstance(kpi, Kpi):

@@ -1,4 +1,4 @@
-"""KPIs of orders: delivery, returns, value and coming back."""
+"""KPIs of orders: delivery, returns, value, repeat purchases and retention."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _is_cancelled = func.coalesce(_t.is_cancelled, _t.cancelled_at.is_not(None))
 _kept = column("is_cancelled", Boolean).is_(False)
 
 kept = fact(order_header, is_cancelled=_is_cancelled).where(_kept)
-"""Orders not cancelled, by `created_at`."""
+"""Orders that are not cancelled, by `created_at`."""
 
 delivered = fact(
     order_header,
@@ -39,7 +39,7 @@ delivered = fact(
     delivered_at=_t.delivered_at,
     promised_at=_t.promised_at,
 ).where(_kept, column("promised_at").is_not(None))
-"""Delivered orders that had a promise, by `delivered_at`."""
+"""Delivered orders with a promised date, by `delivered_at`."""
 
 
 def _on_time(settings: Settings) -> Share:
@@ -57,7 +57,7 @@ on_time_delivery_rate = Kpi(
     lowest=0,
     highest=1,
     formula="orders delivered by the end of the promised day (reporting time zone) ÷ orders delivered in the "
-    "period that had a promise",
+    "period that had a promised date",
     of=_on_time,
 )
 
@@ -71,7 +71,7 @@ return_rate = Kpi(
     better="lower",
     lowest=0,
     highest=1,
-    formula="orders placed in the period of which goods have come back so far ÷ orders placed in it",
+    formula="orders placed in the period with goods returned so far ÷ orders placed in it",
     of=Share(
         fact(order_header, is_cancelled=_is_cancelled, is_returned=_t.order_id.in_(_returns)).where(_kept),
         where=column("is_returned", Boolean),
@@ -86,9 +86,9 @@ def _rate(currency: ColumnElement[Any], settings: Settings) -> ColumnElement[Any
 
 
 def valued(settings: Settings) -> Fact:
-    """Orders not cancelled that have a value, by `created_at`: `value` in the project's currency.
+    """Orders that are not cancelled and have a value, by `created_at`: `value` in the project's currency.
 
-    The value is `price_total` or, where that is null, the sum of the order's lines.
+    The value is `price_total` or, if that is null, the sum of the order's lines.
     """
     price = cast(_t.price_total, Double) * _rate(_t.currency_code, settings)
     orders = fact(order_header, is_cancelled=_is_cancelled, order_id=_t.order_id, price=price).where(_kept)
@@ -111,6 +111,7 @@ def valued(settings: Settings) -> Fact:
 
 
 def _every_currency_has_a_rate(connection: Connection, settings: Settings) -> None:
+    """Check that `[kpis.rates]` converts every currency of the orders' values. Raises ConfigError."""
     kept_orders = select(_t.order_id).where(~_t.is_deleted, ~_is_cancelled)
     of_orders = select(_t.currency_code).where(~_t.is_deleted, ~_is_cancelled, _t.price_total.is_not(None))
     of_lines = select(order_line.c.currency_code).where(
@@ -118,11 +119,11 @@ def _every_currency_has_a_rate(connection: Connection, settings: Settings) -> No
         order_line.c.line_total.is_not(None),
         order_line.c.order_id.in_(kept_orders.where(_t.price_total.is_(None))),
     )
-    met = set(connection.scalars(of_orders.union(of_lines)))
-    unknown = sorted(met - set(settings.kpis.rates) - {settings.project.currency})
+    used = set(connection.scalars(of_orders.union(of_lines)))
+    unknown = sorted(used - set(settings.kpis.rates) - {settings.project.currency})
     if unknown:
         raise ConfigError(
-            f"orders are in {', '.join(unknown)}, and there is no rate to {settings.project.currency}",
+            f"orders are in {', '.join(unknown)}, which has no rate to {settings.project.currency}",
             value=unknown[0],
             fix=f"add {unknown[0]} = <{settings.project.currency} for one {unknown[0]}> under [kpis.rates]",
         )
@@ -133,8 +134,8 @@ average_order_value = Kpi(
     title="Average order value",
     unit="project currency",
     better="higher",
-    formula="value of the orders placed in the period ÷ those orders; the value is price_total or else the "
-    "sum of the lines, converted with [kpis.rates]",
+    formula="value of the orders placed in the period ÷ those orders; the value is price_total, or the sum of the "
+    "lines if that is missing, converted with [kpis.rates]",
     of=lambda settings: Mean(valued(settings), column("value", Double)),
     check=_every_currency_has_a_rate,
 )
@@ -157,7 +158,7 @@ retention_rate = Kpi(
     better="higher",
     lowest=0,
     highest=1,
-    formula="customers of the period before who ordered again in this one ÷ customers of the period before",
+    formula="customers of the previous period who ordered again in this one ÷ customers of the previous period",
     of=Retained(kept),
     grains=("week", "month", "quarter", "year"),
 )

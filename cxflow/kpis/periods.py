@@ -1,4 +1,4 @@
-"""Days, weeks, months, quarters and years in the reporting time zone, and sets of them."""
+"""Periods (days, weeks, months, quarters, years) in the reporting time zone, and sets of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Grain = Literal["day", "week", "month", "quarter", "year", "all"]
 GRAINS: tuple[Grain, ...] = ("day", "week", "month", "quarter", "year", "all")
 """From the shortest period to the longest."""
 DATED: tuple[Grain, ...] = ("day", "week", "month", "quarter", "year")
-"""The grains whose periods follow each other."""
+"""The grains with consecutive periods: all but `all`."""
 BEGINNING = date.min
 """The period_start of the grain `all`."""
 
@@ -21,7 +21,7 @@ _DAY = timedelta(days=1)
 
 
 def period_of(grain: Grain, day: date) -> date:
-    """The first day of the period that holds a day; weeks begin on Monday, quarters with January, April, July and
+    """The first day of the period that contains a day. Weeks begin on Monday, quarters in January, April, July and
     October."""
     match grain:
         case "day":
@@ -39,7 +39,7 @@ def period_of(grain: Grain, day: date) -> date:
 
 
 def next_period(grain: Grain, start: date) -> date:
-    """The first day of the period after the one that begins at `start`; nothing comes after `all`."""
+    """The first day of the period after the one that begins at `start`. Raises ValueError for `all`."""
     match grain:
         case "day":
             return start + _DAY
@@ -52,11 +52,11 @@ def next_period(grain: Grain, start: date) -> date:
         case "year":
             return period_of(grain, start + 366 * _DAY)
         case "all":
-            raise ValueError("nothing comes after all")
+            raise ValueError("the grain 'all' has no next period")
 
 
 def local_days(first: date, last: date, zone: ZoneInfo) -> set[date]:
-    """The local days that the UTC days `first` to `last` reach into, both included."""
+    """The local days that the UTC days `first` to `last` (inclusive) overlap."""
     begin = datetime.combine(first, time.min, UTC).astimezone(zone).date()
     end = datetime.combine(last, time.max, UTC).astimezone(zone).date()
     return {begin + step * _DAY for step in range((end - begin).days + 1)}
@@ -67,11 +67,11 @@ class Periods:
     """A set of periods of several grains."""
 
     starts: Mapping[Grain, frozenset[date]] | None
-    """Grain to first days; None: every period there is."""
+    """Grain to the first days of its periods; None: every period."""
 
     @classmethod
     def holding(cls, days: Iterable[date], and_next: bool = False) -> Periods:
-        """The periods in which the days lie and, for values that look one period back, those after them."""
+        """The periods that contain the days and, with `and_next`, the periods after them."""
         days = set(days)
         starts = {grain: {period_of(grain, day) for day in days} for grain in GRAINS}
         if and_next:
@@ -86,7 +86,7 @@ class Periods:
         return self.starts is None or any(self.starts.values())
 
     def between(self, grain: Grain) -> tuple[date, date] | None:
-        """First and last period of a grain; None where the set is not bounded or has none of it."""
+        """First and last period of a grain; None if the set is unbounded or has none."""
         if self.starts is None or not self.starts[grain]:
             return None
         return min(self.starts[grain]), max(self.starts[grain])
@@ -94,9 +94,9 @@ class Periods:
     def spans(
         self, grains: Iterable[Grain], zone: ZoneInfo, looking_back: bool = False
     ) -> tuple[tuple[datetime, datetime], ...] | None:
-        """The half-open stretches of time, in order and apart, that the periods of these grains cover.
+        """The half-open time ranges that the periods of these grains cover, sorted and merged; None: all time.
 
-        None stands for all time. `looking_back` adds to each period the one before it.
+        `looking_back` adds the period before each.
         """
         grains = tuple(grains)
         if self.starts is None or "all" in grains:

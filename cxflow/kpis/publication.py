@@ -1,6 +1,6 @@
-"""The books of the KPIs: definitions, values as they were published, and what is new among computed ones.
+"""Reads and writes KPI definitions and published values, and finds the computed values that changed.
 
-A value is never changed: a different one is published beside it under a later `as_of`.
+A published value is never changed: a different one is published next to it under a later `as_of`.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from cxflow.warehouse.tables import TIME, kpi_definition, kpi_value
 _AT_A_TIME = 20_000
 
 Key = tuple[Any, ...]
-"""What names a cell of a KPI: the values of KEY."""
+"""Identifies a cell of a KPI: the values of KEY."""
 
 
-class Figures(NamedTuple):
-    """What is published of a cell; the fields are columns of `kpi_value`."""
+class CellValue(NamedTuple):
+    """The published value of a cell, without its key; the fields are columns of `kpi_value`."""
 
     numerator: float | None
     denominator: float | None
@@ -52,21 +52,21 @@ class Figures(NamedTuple):
     squared_deviation: float | None
 
 
-class Standing(NamedTuple):
-    """What the warehouse knew of a KPI before a computation."""
+class Previous(NamedTuple):
+    """What the warehouse knew about a KPI before a computation."""
 
     is_new: bool
-    """Its values may be other ones in every period: a new KPI, a new version, other settings, grains or dimensions."""
+    """Values of every period may change: a new KPI or version, or different settings, grains or dimensions."""
     slices: Slices
-    """Those of the last computation."""
+    """The slices of the last computation."""
 
 
-NOTHING = Figures(None, None, 0, None, None, None, True, None)
-"""Published where there were events once and are none now."""
+NOTHING = CellValue(None, None, 0, None, None, None, True, None)
+"""Published for a cell that no longer has events."""
 
 
 def latest(*conditions: Any) -> Rows:
-    """Of each cell, the value published last among those that meet the conditions on `kpi_value`."""
+    """For each cell, the latest published value among those that meet the conditions on `kpi_value`."""
     t = kpi_value.c
     cell = (t.kpi, t.version, *(t[name] for name in KEY))
     newest_first = func.row_number().over(partition_by=cell, order_by=t.as_of.desc()).label("newest")
@@ -77,18 +77,18 @@ def latest(*conditions: Any) -> Rows:
 
 def published(
     connection: Connection, kpi: Kpi, periods: Periods, only: Mapping[str, Set[str]] | None = None
-) -> dict[Key, Figures]:
-    """The current figures of a KPI in these periods; of some slices of some dimensions, where `only` says so."""
+) -> dict[Key, CellValue]:
+    """The current values of a KPI in these periods. `only` restricts them to some slices of some dimensions."""
     t = kpi_value.c
-    asked = [t.kpi == kpi.name, t.version == kpi.version]
+    conditions = [t.kpi == kpi.name, t.version == kpi.version]
     if periods.starts is not None:
-        asked.append(or_(*(_of_grain(grain, periods) for grain in kpi.grains)))
+        conditions.append(or_(*(_of_grain(grain, periods) for grain in kpi.grains)))
     if only is not None:
-        asked.append(of_slices(t.dimension, t.dimension_value, only))
-    current = latest(*asked).subquery()
-    rows = connection.execute(select(*(current.c[name] for name in (*KEY, *Figures._fields)))).all()
+        conditions.append(of_slices(t.dimension, t.dimension_value, only))
+    current = latest(*conditions).subquery()
+    rows = connection.execute(select(*(current.c[name] for name in (*KEY, *CellValue._fields)))).all()
     size = len(KEY)
-    return {tuple(row[:size]): Figures(*row[size:]) for row in rows if (row[0], row[1]) in periods}
+    return {tuple(row[:size]): CellValue(*row[size:]) for row in rows if (row[0], row[1]) in periods}
 
 
 def _of_grain(grain: Grain, periods: Periods) -> ColumnElement[bool]:
@@ -98,48 +98,46 @@ def _of_grain(grain: Grain, periods: Periods) -> ColumnElement[bool]:
 
 
 def versions(connection: Connection) -> set[tuple[str, int]]:
-    """The KPIs of which any value was ever published, with the version."""
+    """Name and version of every KPI that has published values."""
     t = kpi_value.c
     return {(row.kpi, row.version) for row in connection.execute(select(t.kpi, t.version).distinct())}
 
 
-def news(computed: Mapping[Key, Figures], current: Mapping[Key, Figures]) -> dict[Key, Figures]:
-    """What differs from the current figures, cells that have no events any more among it (as NOTHING)."""
+def changed_values(
+    computed: Mapping[Key, CellValue], current: Mapping[Key, CellValue]
+) -> dict[Key, CellValue]:
+    """The computed values that differ from the current ones, and NOTHING for cells that no longer have events."""
     changed = {
-        key: figures
-        for key, figures in computed.items()
-        if key not in current or _differ(figures, current[key])
+        key: value for key, value in computed.items() if key not in current or _differ(value, current[key])
     }
-    gone = {key: NOTHING for key, figures in current.items() if key not in computed and figures != NOTHING}
+    gone = {key: NOTHING for key, value in current.items() if key not in computed and value != NOTHING}
     return changed | gone
 
 
-def insert_values(connection: Connection, kpi: Kpi, figures: Mapping[Key, Figures], as_of: datetime) -> None:
-    """Publish values.
-
-    As arrays, one per column: a statement that names every value takes DuckDB ten times as long.
-    """
-    names = (*KEY, *Figures._fields)
-    rows = [(*key, *cell) for key, cell in figures.items()]
+def insert_values(connection: Connection, kpi: Kpi, values: Mapping[Key, CellValue], as_of: datetime) -> None:
+    """Publish values, passed as one array per column: DuckDB needs ten times as long for a statement with a literal per
+    value."""
+    names = (*KEY, *CellValue._fields)
+    rows = [(*key, *cell) for key, cell in values.items()]
     for first in range(0, len(rows), _AT_A_TIME):
         columns = zip(*rows[first : first + _AT_A_TIME], strict=True)
         arrays = (
             func.unnest(literal(list(found), ARRAY(kpi_value.c[name].type))).label(name)
             for name, found in zip(names, columns, strict=True)
         )
-        values = select(
+        query = select(
             literal(kpi.name).label("kpi"),
             literal(kpi.version).label("version"),
             literal(as_of, TIME).label("as_of"),
             *arrays,
         )
-        connection.execute(insert(kpi_value).from_select(["kpi", "version", "as_of", *names], values))
+        connection.execute(insert(kpi_value).from_select(["kpi", "version", "as_of", *names], query))
 
 
 def after_the_last(connection: Connection, as_of: datetime) -> datetime:
-    """`as_of` or, where values of that moment or a later one are published, the first moment after those.
+    """`as_of`, or the first moment after the last published values if that is later.
 
-    Of two computations, the one that had to wait for the other has the newer data, whatever its clock said.
+    Of two computations, the one that waited for the other has the newer data, even if its clock read an earlier time.
     """
     last = connection.scalar(select(func.max(kpi_value.c.as_of)))
     return as_of if last is None or last < as_of else last + timedelta(microseconds=1)
@@ -150,17 +148,17 @@ def define(
     kpis: Mapping[str, Kpi],
     dimensions: Mapping[str, Sequence[str]],
     settings: Settings,
-) -> dict[str, Standing]:
-    """Writes the definitions down; returns what the warehouse knew of each KPI.
+) -> dict[str, Previous]:
+    """Write the KPI definitions. Returns what the warehouse knew about each KPI before.
 
-    `dimensions` is what each is sliced by.
+    `dimensions` maps each KPI to the dimensions it is sliced by.
     """
     t = kpi_definition.c
     known = {
         (row["kpi"], row["version"]): dict(row)
         for row in connection.execute(select(kpi_definition)).mappings()
     }
-    standing = {}
+    previous = {}
     for name, kpi in kpis.items():
         used = _used(kpi, dimensions[name], settings)
         before = known.get((name, kpi.version))
@@ -178,7 +176,7 @@ def define(
             "settings": used,
             "slices": slices,
         }
-        standing[name] = Standing(
+        previous[name] = Previous(
             is_new=before is None or before["settings"] != used,
             slices={dimension: tuple(names) for dimension, names in json.loads(slices or "{}").items()},
         )
@@ -186,11 +184,11 @@ def define(
             connection.execute(delete(kpi_definition).where(t.kpi == kpi.name, t.version == kpi.version))
         if before != row:
             connection.execute(insert(kpi_definition), row)
-    return standing
+    return previous
 
 
 def keep_slices(connection: Connection, kpi: Kpi, slices: Slices) -> None:
-    """Note the names of a KPI's slices beside its definition: the next computation asks which of them are others."""
+    """Store a KPI's slices with its definition: the next computation compares them with its own."""
     t = kpi_definition.c
     text = json.dumps(slices, sort_keys=True, ensure_ascii=False)
     connection.execute(
@@ -199,11 +197,11 @@ def keep_slices(connection: Connection, kpi: Kpi, slices: Slices) -> None:
 
 
 def _used(kpi: Kpi, dimensions: Sequence[str], settings: Settings) -> str:
-    """What the values of a KPI depend on beside its formula and the events, as JSON."""
+    """What a KPI's values depend on apart from its formula and the events, as JSON."""
     used = {
         "timezone": settings.project.timezone,
         "currency": settings.project.currency,
-        # What other KPIs are sliced by is nothing to this one.
+        # The dimensions of other KPIs do not affect this one.
         "kpis": settings.kpis.model_dump(mode="json", exclude={"dimensions", "dimensions_of"}),
         "dimensions": sorted(dimensions),
         "grains": kpi.grains,
@@ -211,12 +209,12 @@ def _used(kpi: Kpi, dimensions: Sequence[str], settings: Settings) -> str:
     return json.dumps(used, sort_keys=True)
 
 
-def _differ(one: Figures, other: Figures) -> bool:
+def _differ(one: CellValue, other: CellValue) -> bool:
     return one != other and not all(map(_close, one, other))
 
 
 def _close(one: float | None, other: float | None) -> bool:
-    """Equal but for the order in which a database adds."""
+    """Whether two numbers are equal apart from the order in which a database adds."""
     if one is None or other is None:
         return one is other
     return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-12)

@@ -1,4 +1,4 @@
-"""Reads published values, as the command line and scripts need them, and compares two."""
+"""Reads published values, for the command line and scripts, and compares two."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ class KpiValue:
     dimension: str
     """channel, source, segment, agent, …; empty: everything."""
     dimension_value: str
-    """`(other)`: all values that have no cell of their own."""
+    """`(other)`: all values without their own slice."""
     as_of: datetime
     """When it was published."""
     numerator: float | None
     denominator: float | None
     """Additive components; None for quantiles."""
     n: int
-    """Observations; 0: the slice had events once and has none now."""
+    """Observations; 0: the cell no longer has events."""
     value: float | None
-    """None where n is under the minimum, or there is nothing to divide by."""
+    """None if n is under the minimum, or the denominator is 0."""
     ci_low: float | None
     ci_high: float | None
     """The 95 % interval."""
     is_suppressed: bool
     squared_deviation: float | None
-    """Squared distances of the observations from their mean, summed; None where no interval needs it."""
+    """Sum of squared deviations of the observations from their mean; None if the interval does not need it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The difference between two periods, in the unit of the KPI."""
+    """The difference between two values, in the KPI's unit."""
 
     difference: float
     """Later − earlier."""
@@ -56,7 +56,7 @@ class Change:
 
     @property
     def is_change(self) -> bool:
-        """Whether the interval excludes zero. Otherwise the two values may well be one and the same."""
+        """Whether the interval excludes zero. If not, the two values may well be the same."""
         return self.low > 0 or self.high < 0
 
 
@@ -69,19 +69,19 @@ def values(
     until: date | None = None,
     as_of: datetime | None = None,
 ) -> list[KpiValue]:
-    """Current values, or those that were current at `as_of`, of one KPI or all; of its newest version.
+    """Current values, or those that were current at `as_of`, of one KPI or all, in the newest version.
 
-    `by` gives the slices of a dimension instead of everything. `since` is the first period_start wanted,
-    `until` the first one not wanted. Ordered by KPI, period and slice, `(other)` last.
+    `by` selects the slices of a dimension instead of everything. `since` (inclusive) and `until` (exclusive) limit
+    period_start. Ordered by KPI, period and slice, `(other)` last.
     """
     t = kpi_value.c
-    asked = [t.kpi == kpi] if kpi is not None else []
-    asked += [t.as_of <= as_of] if as_of is not None else []
-    newest = select(t.kpi, func.max(t.version).label("version")).where(*asked).group_by(t.kpi).subquery()
-    asked += [t.grain == grain, t.dimension == (by or "")]
-    asked += [t.period_start >= since] if since is not None else []
-    asked += [t.period_start < until] if until is not None else []
-    current = latest(*asked).subquery()
+    conditions = [t.kpi == kpi] if kpi is not None else []
+    conditions += [t.as_of <= as_of] if as_of is not None else []
+    newest = select(t.kpi, func.max(t.version).label("version")).where(*conditions).group_by(t.kpi).subquery()
+    conditions += [t.grain == grain, t.dimension == (by or "")]
+    conditions += [t.period_start >= since] if since is not None else []
+    conditions += [t.period_start < until] if until is not None else []
+    current = latest(*conditions).subquery()
     is_other = case((current.c.dimension_value == OTHER, 1), else_=0)
     statement = (
         select(current)
@@ -92,12 +92,12 @@ def values(
 
 
 def change(earlier: KpiValue, later: KpiValue) -> Change | None:
-    """The difference between two independent values; None where one of them lacks value or interval.
+    """The difference between two independent values; None if either has no value or no interval.
 
-    Its interval is built from the two values' own: each end lies as far from the difference as the root of
-    the summed squares of the distances that push it that way. For shares this is Newcombe's hybrid score
-    interval (1998, method 10); for the others it is the same method, by Zou and Donner (2008), which for
-    symmetric intervals comes to the root of the summed squares of the half widths.
+    Each end of its interval is the difference ± the root of the summed squares of the two distances from value to
+    interval end that push it that way. For shares this is Newcombe's hybrid score interval (1998, method 10); for the
+    others it is the same method, by Zou and Donner (2008), which for symmetric intervals is the root of the summed
+    squares of the half widths.
     """
     ends = (earlier.value, earlier.ci_low, earlier.ci_high, later.value, later.ci_low, later.ci_high)
     if any(end is None for end in ends):

@@ -1,8 +1,8 @@
-"""Which values of a dimension have cells of their own, and how those are called. The others share one, `(other)`.
+"""Chooses which values of a dimension have their own slice, and names the slices. The other values share `(other)`.
 
-Of each KPI and dimension, the values with the most observations over all time keep their name, at most
-`kpis.max_values` of them; of two with as many, the one first by name. What the rest is depends on the events alone, not
-on the order in which they came.
+For each KPI and dimension, the values with the most observations over all time have their own slice, at most
+`kpis.max_values` of them; ties go to the first by name. The choice depends on the events alone, not on the order in
+which they arrived.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
 from cxflow.kpis.facts import Rows
 
 OTHER = "(other)"
-"""The slice of all values that do not keep their name."""
+"""The slice of all values without their own."""
 
 Slices = Mapping[str, tuple[str, ...]]
-"""Dimension to the names of its slices, `OTHER` among them where there are more values than names."""
+"""Dimension to the names of its slices, including `OTHER` if it has more values than `kpis.max_values`."""
 
 
 def published_name(value: ColumnElement[str]) -> ColumnElement[str]:
-    """A value as it is published: as it is. Only those that look like `OTHER` get one more pair of parentheses, so that
-    no two are the same and none is that."""
+    """The name under which a value is published: the value itself. A value that looks like `OTHER` gets one more pair
+    of parentheses, so that names stay distinct and none equals `OTHER`."""
     looks_alike = and_(func.trim(value, "()") == OTHER.strip("()"), value != OTHER.strip("()"))
     return case((looks_alike, func.concat("(", value, ")")), else_=value)
 
 
 def is_capped(slices: Slices) -> bool:
-    """Whether any dimension has more values than names."""
+    """Whether any dimension has more values than slices."""
     return any(OTHER in names for names in slices.values())
 
 
 def ranked(connection: Connection, sizes: Rows, most: int) -> Slices:
-    """The slices of each dimension, of rows of `dimension`, `dimension_value` (as published) and `n` over all time."""
+    """The slices of each dimension, from rows of `dimension`, `dimension_value` (as published) and `n` of all time."""
     size = sizes.subquery()
-    # Compared by their bytes, on whatever database: its own order of words is another one on the next machine.
+    # Compared by bytes: a database's own collation may differ on the next machine.
     by_size = (size.c.n.desc(), size.c.dimension_value.collate("C"))
     place = func.row_number().over(partition_by=size.c.dimension, order_by=by_size)
     all_places = select(size.c.dimension, size.c.dimension_value, place.label("place")).subquery()
@@ -51,8 +51,8 @@ def ranked(connection: Connection, sizes: Rows, most: int) -> Slices:
 
 
 def moved(before: Slices, after: Slices) -> dict[str, frozenset[str]]:
-    """Dimension to the slices whose cells are others in all periods: values that lost their name or have it now, and
-    `OTHER` with them."""
+    """Dimension to the slices whose cells change in all periods: values that gained or lost their own slice, and
+    `OTHER`."""
     found = {}
     for dimension in {*before, *after}:
         old, new = set(before.get(dimension, ())), set(after.get(dimension, ()))
@@ -61,19 +61,19 @@ def moved(before: Slices, after: Slices) -> dict[str, frozenset[str]]:
     return found
 
 
-class TooManySlices(Exception):  # noqa: N818 - it is no error
-    """A dimension has, or may have, more values than names."""
+class TooManySlices(Exception):  # noqa: N818 - a signal to the caller, not an error
+    """A dimension has, or may have, more values than `kpis.max_values`."""
 
 
 class Census:
-    """Counts the slices of cells as they come."""
+    """Counts the slices of cells while they are read."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._found: dict[str, set[str]] = {}
 
     def count(self, cells: Iterable[Sequence[Any]]) -> None:
-        """Count the slices of cells, which begin with their KEY. Raises TooManySlices where a dimension has more."""
+        """Count the slices of cells, which begin with their KEY. Raises TooManySlices if a dimension has too many."""
         for _, _, dimension, value, *_ in cells:
             if dimension:
                 self._found.setdefault(dimension, set()).add(value)
@@ -82,17 +82,17 @@ class Census:
 
     @property
     def slices(self) -> Slices:
-        """Those counted, all by name."""
+        """The slices counted so far."""
         return {dimension: tuple(sorted(names)) for dimension, names in self._found.items()}
 
 
 def capped(slices: Slices) -> Slices:
-    """Only the dimensions that have more values than names."""
+    """Only the dimensions that have more values than slices."""
     return {dimension: names for dimension, names in slices.items() if OTHER in names}
 
 
 def of_slices(
     dimension: ColumnElement[str], value: ColumnElement[str], only: Mapping[str, Set[str]]
 ) -> ColumnElement[bool]:
-    """Whether a cell is of some slices of some dimensions."""
+    """The condition for cells in `only`: dimension to some of its slices."""
     return or_(*(and_(dimension == name, value.in_(sorted(values))) for name, values in only.items()))

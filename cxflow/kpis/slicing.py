@@ -1,4 +1,4 @@
-"""What the KPIs of a project are sliced by: `[kpis] dimensions` and `dimensions_of`, against what their facts offer."""
+"""The dimensions of a project's KPIs: `[kpis] dimensions` and `dimensions_of`, checked against their facts."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ _GENERAL = "kpis.dimensions"
 
 
 def dimensions_of(kpi: Kpi, settings: Settings) -> tuple[str, ...]:
-    """What a KPI is sliced by: what the project says for it or, of what it says for all, what its fact offers.
+    """The dimensions of a KPI: those set for it in `dimensions_of`, or else those of `dimensions` that its fact offers.
 
-    Raises ConfigError for a dimension that was asked of this KPI and is not offered, and for personal data.
+    Raises ConfigError for a dimension in `dimensions_of` that its fact does not offer, and for personal data.
     """
     offered = kpi.offers(settings)
     own = settings.kpis.dimensions_of.get(kpi.name)
     place = _GENERAL if own is None else f"kpis.dimensions_of.{kpi.name}"
-    asked = []
+    dimensions = []
     for name in dict.fromkeys(settings.kpis.dimensions if own is None else own):
         if is_offered(name, offered):
-            asked.append(name)
+            dimensions.append(name)
         elif own is not None:
             _refuse(name, place, f"{kpi.name} cannot be sliced by {name!r}", offered)
     fact = kpi.estimator(settings).sliced
-    for name, found in personal_among({name: fact.dimension(name) for name in asked}, fact.rows):
+    for name, found in personal_among({name: fact.dimension(name) for name in dimensions}, fact.rows):
         raise ConfigError(
-            f"{place}: the dimension {name!r} of {kpi.name} is made of {found.table.name}.{found.name}, which is "
+            f"{place}: the dimension {name!r} of {kpi.name} derives from {found.table.name}.{found.name}, which is "
             "personal data",
             value=name,
-            fix="slice by something that names nobody",
+            fix="slice by a column that is not personal data",
         )
-    return tuple(asked)
+    return tuple(dimensions)
 
 
 def check(kpis: Mapping[str, Kpi], settings: Settings) -> None:
-    """Raises ConfigError for a dimension that no KPI of a project offers, for a KPI that is none, and for what
-    `dimensions_of` refuses."""
+    """Check the dimensions in `[kpis]`. Raises ConfigError for a dimension that no KPI offers, an unknown KPI, and
+    whatever the function `dimensions_of` refuses."""
     for name in settings.kpis.dimensions_of:
         if name not in kpis:
             raise ConfigError(
@@ -56,12 +56,12 @@ def check(kpis: Mapping[str, Kpi], settings: Settings) -> None:
 
 
 def is_offered(name: str, offered: Collection[str]) -> bool:
-    """Whether a dimension is among those offered, any signal by its own name."""
+    """Whether a dimension is offered; `signal.` offers every `signal.NAME`."""
     return name != SIGNAL and (name in offered or (name.startswith(SIGNAL) and SIGNAL in offered))
 
 
 def worded(offered: Collection[str]) -> list[str]:
-    """Dimensions for people, in order."""
+    """Dimensions for display, sorted."""
     return [f"{name}NAME" if name == SIGNAL else name for name in sorted(offered)]
 
 
@@ -70,7 +70,7 @@ def _refuse(name: str, place: str, why: str, offered: Collection[str]) -> NoRetu
         raise ConfigError(
             f"{place}: {name!r} is personal data ({found.table.name}.{found.name})",
             value=name,
-            fix="slice by something that names nobody",
+            fix="slice by a column that is not personal data",
         )
     raise ConfigError(
         f"{place}: {why}{nearest(name, offered)}", value=name, fix=f"offered: {', '.join(worded(offered))}"

@@ -1,4 +1,4 @@
-"""KPIs of survey answers. Each answer counts once (weights are kept, but not used) and on its own scale."""
+"""KPIs of survey answers. Each answer counts once (weights are stored but not used), on its own scale."""
 
 from __future__ import annotations
 

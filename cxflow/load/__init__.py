@@ -1,1 +1,1 @@
-"""Passed rows, quarantine, cursor and ledger into the warehouse, in ONE transaction per batch."""
+"""Loads passed rows, quarantine, cursor and ledger row into the warehouse, in ONE transaction per batch."""

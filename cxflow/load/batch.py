@@ -1,4 +1,4 @@
-"""Loads one prepared batch, in one transaction: rows, quarantine, cursor, ledger. Called by `flow`."""
+"""Loads one prepared batch in one transaction: rows, quarantine, cursor, ledger row. Called by `flow`."""
 
 from __future__ import annotations
 
@@ -21,37 +21,37 @@ from cxflow.settings import Settings
 from cxflow.warehouse import engines, ledger, revisions, transactions
 from cxflow.warehouse.tables import load_run, source_record
 
-_ALONE = threading.Lock()
-"""DuckDB shuts other processes out of its file, but not other threads of this one; and inserts of the same rows
-are no conflict to it."""
+_ONE_AT_A_TIME = threading.Lock()
+"""DuckDB locks its file against other processes, but not against threads of this one, where two inserts of the same
+rows do not conflict."""
 
 
 _MANY_RECORDS = 10_000
-"""A load of more is worth a look of the database at what it holds now, before identity and KPIs ask."""
+"""A load that changes more records than this updates the database's statistics, for identity and the KPIs."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """What became of a batch."""
+    """What a load did with a batch."""
 
     batch: BatchRef
     counts: Counts
     rules: dict[str, int] = field(default_factory=dict)
-    """Rule to number of records it sent to quarantine."""
+    """Rule to the number of records it sent to quarantine."""
     notes: dict[str, Any] = field(default_factory=dict)
     """Drift and unusable identifiers: names and counts."""
     was_loaded: bool = False
-    """The batch had been loaded before; nothing was done."""
+    """The batch had been loaded before, and nothing was done."""
 
 
 def load(settings: Settings, batch: BatchRef) -> LoadReport:
     """Load a prepared batch: all of it, or nothing.
 
-    The same batch a second time changes nothing. Raises GateClosedError, after noting the stop in the ledger,
-    where the gate was closed; AccountingError where the books do not balance, and then nothing is kept.
+    Loading the same batch again changes nothing. Raises GateClosedError if the gate stopped the batch, after recording
+    the stop in the ledger; AccountingError if the counts do not balance, and then nothing is committed.
     """
     manifest = zone.read_manifest(settings, batch)
-    with _ALONE:
+    with _ONE_AT_A_TIME:
         report, verdict = transactions.committed(
             settings, lambda warehouse: _load(settings, warehouse, batch, manifest)
         )
@@ -60,7 +60,7 @@ def load(settings: Settings, batch: BatchRef) -> LoadReport:
     if not verdict.passed:
         raise GateClosedError(
             f"the gate stopped batch {batch.batch_id}: {verdict.why}",
-            fix="nothing of it was loaded; mend the mapping or the source, or raise max_rejected_share, and run again",
+            fix="nothing was loaded; fix the mapping or the source, or raise max_rejected_share, and run again",
         )
     prepared.discard(settings, batch)
     return report
@@ -71,7 +71,7 @@ def _load(
 ) -> tuple[LoadReport, prepared.Verdict | None]:
     """The load's transaction. The verdict is None if the batch was loaded before.
 
-    If another stream inserts the same key at the same time, the transaction starts again and finds the key taken.
+    If another stream inserts the same key at the same time, the transaction is retried and finds the key claimed.
     """
     revisions.require_revision(warehouse)
     engines.of(warehouse).lock_stream(warehouse, batch.connection, batch.stream)
@@ -84,9 +84,9 @@ def _load(
         counts, rules = Counts(extracted=verdict.extracted), dict(verdict.rules)
         if verdict.passed:
             counts = _merge(loading, landed)
-            if taken := counts.quarantined - verdict.refused:
-                rules["duplicate_key"] = rules.get("duplicate_key", 0) + taken
-        _keep_books(loading, counts, rules)
+            if claimed := counts.quarantined - verdict.refused:
+                rules["duplicate_key"] = rules.get("duplicate_key", 0) + claimed
+        _write_ledger(loading, counts, rules)
     return LoadReport(batch, counts, rules, verdict.report), verdict
 
 
@@ -97,7 +97,7 @@ def _merge(loading: Loading, landed: Path) -> Counts:
         relation = f"{prepared.OUTPUT}.{name}"
         engine.stage(loading.warehouse, f"stage_{name}", source, relation, is_read_only=name != "refused")
     merge.decide(loading)
-    taken, lost = refusals.refuse_taken_keys(loading, landed)
+    claimed, lost = refusals.refuse_claimed_keys(loading, landed)
     found = merge.outcomes(loading)
     counts = Counts(
         extracted=loading.verdict.extracted,
@@ -106,7 +106,7 @@ def _merge(loading: Loading, landed: Path) -> Counts:
         unchanged=found.get("unchanged", 0),
         deleted=found.get("deleted", 0),
         deduplicated=loading.verdict.deduplicated + found.get("deduplicated", 0),
-        quarantined=loading.verdict.refused + taken,
+        quarantined=loading.verdict.refused + claimed,
     )
     if counts.updated + counts.deleted:
         merge.remove_old_rows(loading)
@@ -121,13 +121,13 @@ def _merge(loading: Loading, landed: Path) -> Counts:
     return counts
 
 
-def _keep_books(loading: Loading, counts: Counts, rules: dict[str, int]) -> None:
-    """The ledger's row and the stream's state. The table's own constraint checks the books once more."""
+def _write_ledger(loading: Loading, counts: Counts, rules: dict[str, int]) -> None:
+    """Write the ledger row and the stream's state. A constraint of the table checks the counts once more."""
     batch, verdict, window = loading.batch, loading.verdict, Window.from_json(loading.manifest.window)
     if verdict.passed and not counts.balanced:
-        raise AccountingError(f"the books of batch {batch.batch_id} do not balance: {counts}")
+        raise AccountingError(f"the counts of batch {batch.batch_id} do not balance: {counts}")
     notes = {**verdict.report, "rules": rules, "why": verdict.why}
-    # A batch is loaded once, but may be stopped as often as somebody tries.
+    # A batch loads once, but may be stopped on every attempt.
     run_id = batch.batch_id if verdict.passed else f"{batch.batch_id}-{loading.now:%H%M%S%f}"
     loading.execute(
         sa.insert(load_run).values(

@@ -1,8 +1,8 @@
 """Merges staged records into the canonical tables.
 
-The outcome of each record is decided against `source_record`, the registry: an unknown one is inserted, a known
-one updated, left unchanged, or set aside because a newer version is loaded. What changed replaces the record's
-rows in every table; the rest is not touched. All of it is set-based SQL, the same on every database.
+The outcome of each record is decided against the registry `source_record`: an unknown record is inserted; a known one
+is updated, left unchanged, deleted, or deduplicated because a newer version is loaded. A changed record replaces its
+rows in every table; other rows are not touched. All of it is set-based SQL, the same on every database.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from cxflow.warehouse import engines
 from cxflow.warehouse.tables import CANONICAL, TIME, mappable, record_identity, source_record
 
 LONG_AGO = sa.literal(datetime(1, 1, 1, tzinfo=UTC), TIME)
-"""Stands for the version of a record that declares none."""
+"""The version of a record without a declared one."""
 
 _CHANGED = ("inserted", "updated", "deleted")
 CHANGED = OUTCOME.c.outcome.in_(_CHANGED)
 
 
 def decide(loading: Loading) -> None:
-    """Fill `stage_outcome`."""
+    """Fill `stage_outcome` with the outcome of each staged record."""
     known = source_record
     new_version = sa.func.coalesce(RECORD.c.version_at, LONG_AGO)
     known_version = sa.func.coalesce(known.c.version_at, LONG_AGO)
@@ -52,7 +52,7 @@ def decide(loading: Loading) -> None:
 
 
 def outcomes(loading: Loading) -> dict[str, int]:
-    """How many records have each outcome."""
+    """Outcome to the number of records with it."""
     query = sa.select(OUTCOME.c.outcome, sa.func.count().label("n")).group_by(OUTCOME.c.outcome)
     return {row.outcome: int(row.n) for row in loading.execute(query)}
 
@@ -62,7 +62,7 @@ def _number(found: Mapping[str, int], *outcomes: str) -> int:
 
 
 def remove_old_rows(loading: Loading) -> None:
-    """Delete the rows of records that changed, in every table that the stream may ever have filled."""
+    """Delete the rows of changed records, in every canonical table: an earlier mapping may have filled others."""
     changed = sa.select(OUTCOME.c.record_id).where(CHANGED)
     for table in CANONICAL.values():
         old = loading.of_stream(table) & table.c.source_record_id.in_(changed)
@@ -76,9 +76,10 @@ def remove_old_rows(loading: Loading) -> None:
 
 
 def insert_rows(loading: Loading, found: Mapping[str, int], lost: Mapping[str, Sequence[int]]) -> None:
-    """Insert the rows and identifiers of records that changed, but for the rows that deleted ones have `lost`.
+    """Insert the rows and identifiers of changed records.
 
-    `found` are the outcomes and their numbers.
+    `found` is what `outcomes` returns. `lost` maps a table to the records whose rows in it are left out, because their
+    keys belong to other records.
     """
     system, stream, run_id = loading.batch.connection, loading.batch.stream, loading.batch.batch_id
     changed = _number(found, *_CHANGED)
@@ -93,7 +94,7 @@ def insert_rows(loading: Loading, found: Mapping[str, int], lost: Mapping[str, S
             sa.literal(run_id).label("run_id"),
             sa.literal(loading.now, TIME).label("loaded_at"),
         )
-        rows = _of(every, staged, CHANGED, changed, found)
+        rows = _rows_of(every, staged, CHANGED, changed, found)
         if name in lost:
             rows = rows.where(staged.c._row.not_in(lost[name]))
         _insert(loading, table, rows)
@@ -107,23 +108,23 @@ def insert_rows(loading: Loading, found: Mapping[str, int], lost: Mapping[str, S
         IDENTIFIER.c.identity_value,
         IDENTIFIER.c.seen_at,
     )
-    met = _of(identifiers, IDENTIFIER, CHANGED, changed, found)
-    _insert(loading, record_identity, met)
-    edges = met.subquery()
+    seen = _rows_of(identifiers, IDENTIFIER, CHANGED, changed, found)
+    _insert(loading, record_identity, seen)
+    edges = seen.subquery()
     pending.pend_identity(loading, sa.select(edges.c.namespace, edges.c.identity_hash))
 
 
-def _of(
+def _rows_of(
     rows: sa.Select[Any],
     staged: sa.TableClause,
     condition: sa.ColumnElement[bool],
     most: int,
     found: Mapping[str, int],
 ) -> sa.Select[Any]:
-    """The staged rows of records whose outcome meets a condition, as at most so many do.
+    """The staged rows of records whose outcome meets a condition. `most` bounds the number of such records.
 
-    The database keeps the smaller kind of records in memory: those that do, or those that do not. As a join: of an
-    EXISTS, DuckDB first copies all the rows.
+    The smaller side is joined, the records that meet it or those that do not, so that the database holds few rows in
+    memory. A join, because for an EXISTS DuckDB first copies all the rows.
     """
     is_small = 2 * most < sum(found.values())
     some = sa.select(OUTCOME.c._row).where(condition if is_small else sa.not_(condition)).subquery("some")
@@ -132,8 +133,8 @@ def _of(
 
 
 def confirm_identifiers(loading: Loading) -> None:
-    """Bring `seen_at` of unchanged records' identifiers to the version that is now loaded: a record without an
-    event of its own was seen when its version says, in whatever order the versions came."""
+    """Update `seen_at` of unchanged records' identifiers to the version now loaded. A record without an event is seen
+    at its version, so the result must not depend on the order in which versions arrive."""
     confirmed = (
         sa.select(
             OUTCOME.c.record_id, IDENTIFIER.c.namespace, IDENTIFIER.c.identity_hash, IDENTIFIER.c.seen_at
@@ -159,9 +160,9 @@ def confirm_identifiers(loading: Loading) -> None:
 
 
 def register(loading: Loading, found: Mapping[str, int]) -> None:
-    """Bring the registry to the versions now loaded, and note when unchanged ones were last confirmed.
+    """Update the registry to the versions now loaded, and for unchanged records to the version that confirmed them.
 
-    `found` are the outcomes and their numbers.
+    `found` is what `outcomes` returns.
     """
     kept = CHANGED | ((OUTCOME.c.outcome == "unchanged") & OUTCOME.c.is_newer)
     loading.execute(
@@ -181,7 +182,7 @@ def register(loading: Loading, found: Mapping[str, int]) -> None:
         sa.literal(loading.batch.batch_id).label("run_id"),
     )
     most = _number(found, *_CHANGED, "unchanged")
-    _insert(loading, source_record, _of(records, RECORD, kept, most, found))
+    _insert(loading, source_record, _rows_of(records, RECORD, kept, most, found))
 
 
 def _insert(loading: Loading, table: sa.Table, rows: sa.Select[Any]) -> None:

@@ -1,4 +1,4 @@
-"""Notes what identity and the KPIs have to look at again, in the load's own transaction."""
+"""Notes what identity and the KPIs must recompute, in the load's own transaction."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def pend_identity(loading: Loading, identifiers: sa.Select[Any]) -> None:
 
 
 def pend_kpis(loading: Loading, table: sa.Table, rows: sa.Select[Any]) -> None:
-    """Note the days of a table's rows, by each of their times, for the next computation of KPIs; and those of
-    the rows that they belong to: a refund counts in the period of its order."""
+    """Note the days of a table's rows, one per time column, for the next computation of KPIs. Also the days of their
+    parent rows: a refund counts in the period of its order."""
     pending.note_days(loading.warehouse, table, rows)
     if table.info["parent"]:
         name, shared_id = table.info["parent"]

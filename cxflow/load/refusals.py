@@ -1,4 +1,4 @@
-"""Writes what was refused to the quarantine, and closes what a loaded version has made good."""
+"""Writes refused records to the quarantine, and closes entries that a loaded version supersedes."""
 
 from __future__ import annotations
 
@@ -14,44 +14,45 @@ from cxflow.warehouse import engines
 from cxflow.warehouse.tables import CANONICAL, KEYS, TIME, quarantine, source_record
 
 
-def refuse_taken_keys(loading: Loading, landed: Path) -> tuple[int, dict[str, list[int]]]:
-    """Refuse records of which a row's key belongs to another record's row; returns how many. A deleted record is
-    not refused for it, it only loses the row: also returned, by table.
+def refuse_claimed_keys(loading: Loading, landed: Path) -> tuple[int, dict[str, list[int]]]:
+    """Refuse records with a row whose key another record has claimed.
 
-    `landed` is the local folder of the raw batch, for their raw text.
+    Returns how many, and the deleted records with such a row (their `_row`, by table): these are not refused, they only
+    lose the row. `landed` is the local folder of the raw batch, for the raw text of refused records.
     """
     lost: dict[str, list[int]] = {}
     for name in loading.verdict.tables:
-        if name == "touchpoint":  # its key is a hash of the record itself
+        if name == "touchpoint":  # its key is a hash of the record's key
             continue
         table, staged = CANONICAL[name], ROWS[name]
         same_key = sa.and_(*(table.c[column] == staged.c[column] for column in KEYS[name]))
         same_record = loading.of_stream(table) & (table.c.source_record_id == staged.c.record_id)
         of_changed = staged.c._row.in_(sa.select(OUTCOME.c._row).where(CHANGED))
-        taken = (
+        claimed = (
             sa.select(staged.c._row, staged.c.is_deleted)
             .join_from(staged, table, same_key)
             .where(sa.not_(same_record), of_changed)
         )
-        # Materialised first: a table that is being updated is not to be read by the same statement.
-        found = loading.execute(taken.distinct()).all()
+        # Materialised first: a statement must not read the table that it updates.
+        found = loading.execute(claimed.distinct()).all()
         if deleted := [row._row for row in found if row.is_deleted]:
             lost[name] = deleted
         if rows := [row._row for row in found if not row.is_deleted]:
             loading.execute(
-                sa.update(OUTCOME).where(OUTCOME.c._row.in_(rows)).values(outcome=f"taken {name}")
+                sa.update(OUTCOME).where(OUTCOME.c._row.in_(rows)).values(outcome=f"claimed {name}")
             )
-    refused = sa.select(OUTCOME.c._row).where(OUTCOME.c.outcome.like("taken %"))
+    refused = sa.select(OUTCOME.c._row).where(OUTCOME.c.outcome.like("claimed %"))
     if rows := list(loading.execute(refused).scalars()):
-        _stage_taken(loading, landed, rows)
+        _stage_claimed(loading, landed, rows)
     return len(rows), lost
 
 
-def _stage_taken(loading: Loading, landed: Path, rows: list[int]) -> None:
-    taken = sa.table("stage_taken", sa.column("_row"), sa.column("payload"))
+def _stage_claimed(loading: Loading, landed: Path, rows: list[int]) -> None:
+    """Add the records with a claimed key to `stage_refused`, with their raw text."""
+    claimed = sa.table("stage_claimed", sa.column("_row"), sa.column("payload"))
     with scratch.folder("load") as folder:
-        target = prepared.payloads_of(landed, loading.manifest, rows, folder / "taken.duckdb")
-        engines.of(loading.warehouse).stage(loading.warehouse, taken.name, target, "taken")
+        target = prepared.payloads_of(landed, loading.manifest, rows, folder / "claimed.duckdb")
+        engines.of(loading.warehouse).stage(loading.warehouse, claimed.name, target, "taken")
     loading.execute(
         sa.insert(REFUSED).from_select(
             [column.name for column in REFUSED.columns],
@@ -59,21 +60,21 @@ def _stage_taken(loading: Loading, landed: Path, rows: list[int]) -> None:
                 RECORD.c._row,
                 sa.literal("load"),
                 sa.literal("duplicate_key"),
-                sa.func.replace(OUTCOME.c.outcome, "taken ", ""),
+                sa.func.replace(OUTCOME.c.outcome, "claimed ", ""),
                 sa.null(),
                 RECORD.c.record_id,
                 RECORD.c.version_at,
                 RECORD.c.received_at,
-                taken.c.payload,
+                claimed.c.payload,
             )
-            .join_from(RECORD, taken, taken.c._row == RECORD.c._row)
+            .join_from(RECORD, claimed, claimed.c._row == RECORD.c._row)
             .join(OUTCOME, OUTCOME.c._row == RECORD.c._row),
         )
     )
 
 
 def keep(loading: Loading) -> None:
-    """Add what was refused, open again what was refused again, close what a loaded version supersedes."""
+    """Add refused records, reopen entries that were refused again, close those that a loaded version supersedes."""
     met = _entries(loading)
     again = sa.select(met.c.received_at).where(
         met.c.quarantine_id == quarantine.c.quarantine_id, met.c.received_at > quarantine.c.received_at
@@ -114,7 +115,7 @@ def keep(loading: Loading) -> None:
 
 
 def _entries(loading: Loading) -> sa.Subquery:
-    """The refused records, one entry per record and rule whatever the number of lines they came in."""
+    """The refused records, one entry per record and rule even if the batch holds the record several times."""
     key = sa.func.md5(
         sa.func.concat_ws(
             "|",
@@ -132,7 +133,7 @@ def _entries(loading: Loading) -> sa.Subquery:
 
 
 def _close(loading: Loading) -> None:
-    """A refused record of which a version as new or newer is loaded is no longer open."""
+    """Close the open entries of records whose loaded version is at least as new."""
     loaded_version = sa.func.coalesce(source_record.c.version_at, LONG_AGO)
     refused_version = sa.func.coalesce(quarantine.c.version_at, LONG_AGO)
     superseded = sa.exists().where(

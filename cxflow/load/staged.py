@@ -1,4 +1,4 @@
-"""The temporary tables of a load, as SQLAlchemy sees them, and what its steps share."""
+"""The temporary tables of a load as SQLAlchemy tables, and the state its steps share."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RECORD = _stage("record", "_row", "record_id", "version_at", "received_at", "con
 """The records that passed."""
 
 OUTCOME = _stage("outcome", "_row", "record_id", "outcome", "is_newer")
-"""What becomes of each, decided by `merge.decide`; and whether it is as new as what is loaded."""
+"""The outcome of each, decided by `merge.decide`, and whether it is at least as new as the loaded version."""
 
 IDENTIFIER = _stage(
     "identifier", "_row", "record_id", "namespace", "identity_hash", "identity_value", "seen_at"
@@ -58,7 +58,7 @@ class Loading:
     now: datetime
 
     def of_stream(self, table: sa.Table) -> sa.ColumnElement[bool]:
-        """The rows of a table that came from this batch's stream."""
+        """The condition for a table's rows from this batch's stream."""
         return sa.and_(
             table.c.source_system == self.batch.connection, table.c.source_object == self.batch.stream
         )

@@ -1,1 +1,1 @@
-"""Values that cross stages. They know nothing of sources, databases or frameworks."""
+"""Values that cross stages, independent of sources, databases and frameworks."""

@@ -1,8 +1,8 @@
-"""The activities of the touchpoint stream, and what is true of each wherever it happens.
+"""The known activities of touchpoints, with their journey stage, direction and control.
 
-`conform` fills `journey_stage`, `control` and `direction` from here where a mapping leaves them out; `kpis`
-asks which activities are a customer's calls for help. Activities not listed are welcome (verb_noun, in the
-past tense); a mapping then says the rest itself.
+`conform` fills `journey_stage`, `control` and `direction` from here if a mapping leaves them out; `kpis` uses it to
+find support contacts. Other activities are allowed (verb_noun, past tense); their mapping must set these columns
+itself.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ class Activity:
     name: str
     """verb_noun, past tense, the customer as subject where the customer acts."""
     stage: JourneyStage
-    """Where in the journey it lies: before, during or after the purchase."""
+    """Stage of the journey: before, during or after the purchase."""
     direction: Direction = "inbound"
-    """Who approached whom: inbound comes from the customer."""
+    """inbound: from the customer; outbound: from the brand."""
     control: Control = "owned"
-    """Whether it happens where the brand rules (owned) or not (external)."""
+    """Whether it happens on a channel that the brand controls (owned) or not (external)."""
     is_support: bool = False
-    """Whether it is a call for help, counted by contact rate and first contact resolution."""
+    """Whether it is a support contact, counted by contact rate and first contact resolution."""
 
 
 ACTIVITIES: dict[str, Activity] = {

@@ -1,4 +1,4 @@
-"""References to batches: small enough for XCom, and all that one task tells the next."""
+"""References to batches: small enough for XCom, and all that one task passes to the next."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Mode = Literal["scheduled", "backfill", "replay"]
 
 @dataclass(frozen=True, slots=True)
 class BatchRef:
-    """One landed batch: the records of one stream and window, as they came."""
+    """One landed batch: the raw records of one stream and window."""
 
     connection: str
     stream: str
@@ -20,7 +20,7 @@ class BatchRef:
 
     @property
     def path(self) -> str:
-        """Its folder, seen from the landing zone."""
+        """Its folder, relative to the landing zone."""
         return f"{self.connection}/{self.stream}/{self.batch_id}"
 
     def as_json(self) -> dict[str, str]:
@@ -35,7 +35,7 @@ class BatchRef:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The books of one batch, in source records."""
+    """The accounting of one batch, in source records."""
 
     extracted: int = 0
     """Read from the source."""
@@ -55,6 +55,6 @@ class Counts:
     @property
     def balanced(self) -> bool:
         """Whether every extracted record is accounted for."""
-        parts = asdict(self)
-        extracted = parts.pop("extracted")
-        return bool(extracted == sum(parts.values()))
+        outcomes = asdict(self)
+        extracted = outcomes.pop("extracted")
+        return bool(extracted == sum(outcomes.values()))

@@ -1,4 +1,4 @@
-"""What the plugin contract knows of a connector; what it does belongs to `connect`."""
+"""The plugin contract's view of a connector. Its behaviour belongs to `connect`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import ClassVar, Protocol
 
 
 class ConnectorDeclaration(Protocol):
-    """A connector class as a plugin hands it over: a subclass of `cxflow.Connector` is one."""
+    """A connector class as a plugin provides it: any subclass of `cxflow.Connector`."""
 
     name: ClassVar[str]
-    """What `connector = "…"` says in `cxflow.toml`."""
+    """Its name in `connector = "…"` of `cxflow.toml`."""
     title: ClassVar[str]
-    """For people."""
+    """The display name."""

@@ -1,4 +1,4 @@
-"""An expectation as it is declared: a rule's name, where it applies and what must hold."""
+"""The declaration of an expectation: its rule name, its table and its condition."""
 
 from __future__ import annotations
 
@@ -26,22 +26,24 @@ class Expectation(BaseModel):
     table: str
     """The canonical table."""
     rule: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    """The name under which a row is refused."""
+    """The rule name under which records are refused."""
     sql: str | None = None
-    """A condition over the table's columns; a row for which it is false is refused. Null passes."""
+    """A condition over the table's columns. A row for which it is false is refused; null passes."""
     type: str | None = None
     """A Great Expectations expectation, in snake_case."""
     with_: dict[str, Any] = Field(default_factory=dict, alias="with")
     """Its arguments."""
     level: Literal["row", "table"] = "row"
-    """row: the rows that break it are quarantined; table: the batch is stopped."""
+    """row: records that break it are quarantined; table: the batch is stopped."""
     says: str = ""
-    """One line on why."""
+    """A one-line description."""
 
     @model_validator(mode="after")
     def _one_form(self) -> Expectation:
         if (self.sql is None) == (self.type is None):
             raise ValueError(f"expectation {self.rule!r} needs either sql or type")
         if self.sql is not None and self.level == "table":
-            raise ValueError(f"expectation {self.rule!r}: sql speaks of rows; use a table-level type")
+            raise ValueError(
+                f'expectation {self.rule!r}: sql applies to rows; use a type for level = "table"'
+            )
         return self

@@ -1,4 +1,4 @@
-"""What the plugin contract knows of a KPI; its formula belongs to `kpis`."""
+"""The plugin contract's view of a KPI. Its formula belongs to `kpis`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class KpiDeclaration(Protocol):
-    """A KPI as a plugin hands it over: `kpis.kpi.Kpi` is one."""
+    """A KPI as a plugin provides it: a `kpis.kpi.Kpi`."""
 
     @property
     def name(self) -> str:
@@ -14,4 +14,4 @@ class KpiDeclaration(Protocol):
 
     @property
     def title(self) -> str:
-        """For people."""
+        """The display name."""

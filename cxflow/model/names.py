@@ -1,4 +1,4 @@
-"""Names that people write: what one may be, the nearest valid one for a message, and time zones."""
+"""Checks names and time zones in settings, and suggests the nearest valid name."""
 
 from __future__ import annotations
 
@@ -9,35 +9,37 @@ from collections.abc import Iterable
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 LONGEST_NAME_BYTES = 100
-"""Of a connection, a stream or the project, in UTF-8. A name becomes a folder, with a date or a random tail beside
-it, and a piece of an Airflow id: a file system allows 255 bytes (some encrypted ones 143), Airflow 250 characters."""
+"""The longest name of a connection, a stream or the project, in UTF-8. Names become parts of folder names and Airflow
+ids: a file system allows 255 bytes (some encrypted ones 143), Airflow 250 characters."""
 
 
 def plain_name(name: str) -> str:
-    """The name, if it can stand in an id and be a folder on every file system. Raises ValueError."""
+    """The name, if it is valid in ids and as a folder on every file system. Raises ValueError."""
     if not re.fullmatch(r"\w[\w-]*", name):
-        raise ValueError(f"{name!r} is no name: letters, digits, _ and - (no blank, dot, colon or slash)")
+        raise ValueError(
+            f"{name!r} is not a valid name: use letters, digits, _ and - (no blank, dot, colon, slash)"
+        )
     if not unicodedata.is_normalized("NFC", name):
-        raise ValueError(f"{name!r} is no name: some file systems write its letters in another way (NFC)")
+        raise ValueError(f"{name!r} is not a valid name: some file systems would change it (use Unicode NFC)")
     if (size := len(name.encode())) > LONGEST_NAME_BYTES:
-        raise ValueError(f"{name[:20]!r}… has {size} bytes: a name has at most {LONGEST_NAME_BYTES}")
+        raise ValueError(f"{name[:20]!r}… has {size} bytes: a name may have at most {LONGEST_NAME_BYTES}")
     return name
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?`, or nothing: the end of an error message."""
+    """The end of an error message: `; did you mean 'x'?`, or nothing."""
     by_lower = {item.lower(): item for item in known}
     close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
     return f"; did you mean {by_lower[close[0]]!r}?" if close else ""
 
 
 def known_zone(name: str | None) -> str | None:
-    """The name, if it is one of an IANA time zone. Raises ValueError with the nearest one."""
+    """The name, if it is an IANA time zone. Raises ValueError with the nearest one."""
     if name is not None:
         try:
             ZoneInfo(name)
         except (ZoneInfoNotFoundError, ValueError, OSError):
-            from zoneinfo import available_timezones  # reads the whole database: only for the message
+            from zoneinfo import available_timezones  # slow (reads the whole database): only for the message
 
             raise ValueError(f"unknown time zone {name!r}{nearest(name, available_timezones())}") from None
     return name

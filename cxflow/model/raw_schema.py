@@ -1,4 +1,4 @@
-"""The raw schema of a stream: its columns, nested as they are, and how two of them differ.
+"""The raw schema of a stream: its columns, nested as in the source, and how two schemas differ.
 
 It is JSON: `"VARCHAR"` for a plain JSON value, `"NULL"` where only nulls were seen, a database type for a typed column,
 an object for an object and a one-element list for a list.
@@ -15,20 +15,20 @@ RawSchema = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """How a schema differs from the one known: dotted column names."""
+    """How a schema differs from the known one: dotted column names."""
 
     new: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     retyped: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, list[str]]:
-        """Only what there is."""
-        parts = {"new": self.new, "missing": self.missing, "retyped": self.retyped}
-        return {name: list(columns) for name, columns in parts.items() if columns}
+        """For the ledger and `--json`, without empty entries."""
+        changes = {"new": self.new, "missing": self.missing, "retyped": self.retyped}
+        return {name: list(columns) for name, columns in changes.items() if columns}
 
 
 def differences(known: RawSchema, seen: RawSchema, prefix: str = "") -> Drift:
-    """What `seen` adds, lacks and shows in another form. Nothing is known of a stream's first batch."""
+    """The columns that `seen` adds, lacks or has in another type. None for a stream's first batch."""
     if not known and not prefix:
         return Drift()
     new: list[str] = []
@@ -50,14 +50,14 @@ def differences(known: RawSchema, seen: RawSchema, prefix: str = "") -> Drift:
                 inner = differences(before, after, f"{path}.")
                 new += inner.new
                 retyped += inner.retyped
-                # Absent inner keys are how JSON says null: only whole columns count as missing.
+                # An absent inner key is a JSON null: only whole columns count as missing.
             elif _form(before) != _form(after):
                 retyped.append(path)
     return Drift(tuple(new), tuple(missing), tuple(retyped))
 
 
 def merge(known: RawSchema, seen: RawSchema) -> RawSchema:
-    """A schema that holds both; where they disagree the newer form is kept."""
+    """A schema with the columns of both; if types differ, that of `seen` wins."""
     merged = dict(known)
     for name, value in seen.items():
         merged[name] = _merge(merged[name], value) if name in merged else value
@@ -77,7 +77,7 @@ def _merge(known: Any, seen: Any) -> Any:
 
 
 def _form(value: Any) -> str:
-    """Object, list or plain; a database's plain types are alike, as are the texts and numbers of JSON."""
+    """object, list or plain: all plain types of a database count as one, and so do JSON's texts and numbers."""
     if isinstance(value, list) or str(value).endswith("]"):
         return "list"
     return "object" if isinstance(value, dict) or str(value).startswith(("STRUCT(", "MAP(")) else "plain"
@@ -94,13 +94,13 @@ def names(schema: RawSchema, prefix: str = "") -> list[str]:
 
 
 def with_absent(schema: RawSchema, absent: tuple[str, ...]) -> RawSchema:
-    """The schema with further dotted names, as plain values, where it lacks them."""
+    """The schema, with the dotted names in `absent` added as plain values if it does not have them."""
     result: RawSchema = json.loads(json.dumps(schema))
     for path in absent:
         at = result
         *parents, last = path.split(".")
         for parent in parents:
-            if at.get(parent) == "NULL":  # met, but never with a value
+            if at.get(parent) == "NULL":  # seen, but never with a value
                 at[parent] = {}
             inner = at.setdefault(parent, {})
             at = inner if isinstance(inner, dict) else {}
@@ -109,17 +109,17 @@ def with_absent(schema: RawSchema, absent: tuple[str, ...]) -> RawSchema:
 
 
 def as_structure(schema: RawSchema) -> str:
-    """The schema as the structure that `from_json` takes. Of names that differ only in case, which SQL cannot
-    tell apart, the one met first."""
+    """The schema as the structure argument of `from_json`. Of names that differ only in case, which SQL cannot tell
+    apart, only the first is kept."""
     return json.dumps(_structure(schema))
 
 
 def _structure(value: Any) -> Any:
     if isinstance(value, dict):
-        # An object met only empty has no keys that could be read: keep its text.
+        # An object that was always empty has no known keys: keep its text.
         first = {key.lower(): key for key in reversed(value)}
-        told_apart = {key: value[key] for key in reversed(first.values())}
-        return {key: _structure(item) for key, item in told_apart.items()} if value else "VARCHAR"
+        distinct = {key: value[key] for key in reversed(first.values())}
+        return {key: _structure(item) for key, item in distinct.items()} if value else "VARCHAR"
     if isinstance(value, list):
         return [_structure(value[0])]
     return "VARCHAR"

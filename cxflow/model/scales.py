@@ -1,4 +1,4 @@
-"""Survey and review scales: the original one is stored, a common one exists only inside a KPI's value."""
+"""Survey and review scales. The original scale is stored; a KPI may rescale, but only in its own value."""
 
 from __future__ import annotations
 
@@ -18,4 +18,4 @@ SCALES: dict[str, Scale] = {
     "csat": Scale(1, 5),
     "ces": Scale(1, 7),
 }
-"""The scale of a metric where a mapping names none."""
+"""Metric to its default scale, if a mapping does not set one."""

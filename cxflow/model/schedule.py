@@ -1,4 +1,4 @@
-"""Cron expressions, checked without a library: settings are read where Airflow is not installed."""
+"""Checks cron expressions without a library: settings are also read where Airflow is not installed."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ _NAMED = ("@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@quarterly",
 
 
 def known_schedule(cron: str | None) -> str | None:
-    """The expression, if it is one of cron's. Raises ValueError that names the field at fault."""
+    """The expression, if it is a cron expression. Raises ValueError with the invalid field."""
     if cron is None or cron in _NAMED:
         return cron
-    parts = cron.split()
-    if len(parts) != len(_FIELDS) or not all(re.fullmatch(r"[\w*/,#?-]+", part) for part in parts):
+    fields = cron.split()
+    if len(fields) != len(_FIELDS) or not all(re.fullmatch(r"[\w*/,#?-]+", field) for field in fields):
         wanted = " ".join(name for name, _, _ in _FIELDS)
-        raise ValueError(f"{cron!r} is no cron expression; it has five fields: {wanted}")
-    for part, (name, lowest, highest) in zip(parts, _FIELDS, strict=True):
-        for number in re.findall(r"(?<![/#\w])\d+", part):
+        raise ValueError(f"{cron!r} is not a cron expression; one has five fields: {wanted}")
+    for field, (name, lowest, highest) in zip(fields, _FIELDS, strict=True):
+        for number in re.findall(r"(?<![/#\w])\d+", field):
             if not lowest <= int(number) <= highest:
                 raise ValueError(f"{cron!r}: the {name} runs from {lowest} to {highest}, not {number}")
     return cron

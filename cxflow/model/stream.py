@@ -1,4 +1,4 @@
-"""What a stream declares: its key, its cursor, its mapping and its policies.
+"""The declaration of a stream: its key, its version, its mapping and its policies.
 
 The same frozen model is written in Python by connector plugins and in `cxflow.toml` by everyone else.
 """
@@ -16,13 +16,13 @@ from cxflow.model.names import known_zone
 DriftOutcome = Literal["accept", "quarantine", "stop"]
 
 LONGEST = timedelta(days=36_500)
-"""Of any duration that is declared: a calendar ends somewhere."""
+"""The longest duration in a declaration: calendars end somewhere."""
 
 
 class Projection(BaseModel):
-    """Raw columns to one canonical table: `{column: DuckDB SQL expression}`.
+    """A mapping of raw columns to one canonical table: `{column: DuckDB SQL expression}`.
 
-    In the mapping's short form the columns stand beside `where` and `for_each`, as in TOML:
+    In the short form, columns are on the same level as `where` and `for_each`, as in TOML:
     `{"activity": "'wrote_review'", "occurred_at": "created", "where": "score is not null"}`.
     """
 
@@ -33,9 +33,9 @@ class Projection(BaseModel):
     columns: dict[str, str]
     """Canonical column to expression over the raw columns."""
     where: str | None = None
-    """Only records (or items) for which this holds become a row."""
+    """A condition: only records (or items) that meet it become rows."""
     for_each: str | None = None
-    """A list expression: one row per item, which expressions call `item` (and `item_no`, from 1)."""
+    """A list expression: one row per item. Expressions refer to `item`, and its number `item_no`, from 1."""
 
     @model_validator(mode="before")
     @classmethod
@@ -48,7 +48,7 @@ class Projection(BaseModel):
 
 def _as_tuple(value: Any) -> Any:
     if value in ([], ()):
-        raise ValueError("a table's list of mappings is empty")
+        raise ValueError("the list of mappings for a table is empty")
     return tuple(value) if isinstance(value, list | tuple) else (value,)
 
 
@@ -56,7 +56,7 @@ Projections = Annotated[tuple[Projection, ...], BeforeValidator(_as_tuple)]
 
 
 class Policies(BaseModel):
-    """The declared outcome of what a source may do to its shape."""
+    """What to do if a source changes its raw schema or repeats a key."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
@@ -65,18 +65,18 @@ class Policies(BaseModel):
     new_column: DriftOutcome = "accept"
     """A raw column not seen before: accept reports it and lands it."""
     missing_column: DriftOutcome | None = None
-    """A raw column seen before that is gone from the batch, or from one of its files. Unset: accept for JSON,
-    where a key without value is often left out, else stop."""
+    """A known raw column that is missing from the batch, or from one of its files. Unset: accept for JSON, where keys
+    without a value are often omitted, else stop."""
     retyped_column: DriftOutcome = "stop"
-    """A raw column that was a plain value and is now an object or a list, or the reverse."""
+    """A raw column that changed between plain value, object and list."""
     duplicate_key: Literal["latest", "quarantine"] | None = None
-    """Several different records with one key and no way to tell the newer: latest takes the last delivered,
-    quarantine refuses them all. Unset: latest where `version` is declared, else quarantine. Records that are
-    the same to the letter always count as one."""
+    """Several different records with the same key, and nothing to tell which is newer: latest takes the one delivered
+    last, quarantine refuses them all. Unset: latest if `version` is declared, else quarantine. Identical records always
+    count as one."""
 
 
 class Stream(BaseModel):
-    """One kind of record of a source, and what it means."""
+    """One kind of record of a source, and its mapping."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -89,38 +89,38 @@ class Stream(BaseModel):
     name: str = ""
     """Filled from the table's name in TOML."""
     title: str = ""
-    """One line on what a record is."""
+    """One line that describes a record."""
     primary_key: tuple[str, ...] = Field(min_length=1)
-    """Raw columns (or expressions) that name a record within its stream."""
+    """Raw columns (or expressions) that identify a record within its stream."""
     version: str | None = None
-    """Expression of a time that grows with every change of a record; an older version never replaces a newer
-    one. Unset: the time of delivery."""
+    """Expression for a time that advances with every change of a record; an older version never replaces a newer one.
+    Unset: the time of delivery."""
     deleted: str | None = None
-    """Expression that holds for a record its source has deleted."""
+    """Condition that is true for a record deleted at the source."""
     look_back: timedelta = Field(default=timedelta(0), ge=timedelta(0), le=LONGEST)
-    """How far behind its cursor a scheduled run reads again, for late changes. Seconds or ISO 8601."""
+    """How far before its cursor a scheduled run starts, to catch late changes. Seconds or ISO 8601."""
     lag: timedelta = Field(default=timedelta(0), ge=timedelta(0), le=LONGEST)
-    """How much of the newest data the source withholds or may still change."""
+    """How much of the newest data to leave for later, because the source withholds it or may still change it."""
     timezone: str | None = None
-    """IANA name of the zone of times without one; unset: the connection's."""
+    """IANA time zone for times written without one; unset: the connection's."""
     to: dict[str, Projections] = Field(min_length=1)
     """Canonical table to one projection, or to a list of them."""
     identifiers: dict[str, str] = Field(default_factory=dict)
-    """Namespace to expression: what names the customer in a record. `email` and `phone` mean the same in
-    every connection; any other namespace belongs to the connection unless written `connection.namespace`."""
+    """Namespace to expression: the identifiers of the customer in a record. `email` and `phone` mean the same in every
+    connection; any other namespace belongs to the connection unless written as `connection.namespace`."""
     time_formats: tuple[str, ...] = ()
-    """How the source writes times that are not typed, tried in order: iso (8601), epoch (seconds since 1970),
-    epoch_ms, or strptime's letters. Unset: iso."""
+    """Formats of times that are not typed, tried in order: iso (8601), epoch (seconds since 1970), epoch_ms, or a
+    strptime format. Unset: iso."""
     decimal: Literal[".", ","] = "."
-    """How the source writes the decimal mark of numbers kept as text."""
+    """The decimal mark of numbers in text."""
     may_lack: tuple[str, ...] = ()
-    """Raw columns (dotted where nested) that may be absent altogether: they read as null."""
+    """Raw columns (dotted if nested) that may be absent; they are then null."""
     pii: tuple[str, ...] = ()
-    """Raw columns that hold personal data. Map them to columns that the views mask, or not at all."""
+    """Raw columns with personal data. Map them only to columns that the views mask, or not at all."""
     expect: tuple[Expectation, ...] = ()
-    """Expectations beside those of the canonical tables."""
+    """Expectations in addition to those of the canonical tables."""
     policies: Policies = Policies()
-    """What to do where the source changes its shape or repeats a key."""
+    """What to do if the source changes its raw schema or repeats a key."""
     max_rejected_share: float | None = Field(default=None, ge=0, le=1)
     """The gate of this stream, 0 to 1; unset: the project's."""
 
@@ -131,11 +131,11 @@ class Stream(BaseModel):
     def _names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
             if not all(name.split(".")):
-                raise ValueError(f"{name!r} is no column's name, dotted where nested")
+                raise ValueError(f"{name!r} is not a valid column name (dotted if nested)")
         return names
 
     @property
     def takes_latest(self) -> bool:
-        """Whether the last of several versions of a record wins, or all are refused."""
+        """Whether the last delivered of conflicting records wins; otherwise all are refused."""
         policy = self.policies.duplicate_key or ("latest" if self.version else "quarantine")
         return policy == "latest"

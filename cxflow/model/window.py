@@ -1,4 +1,4 @@
-"""The half-open time window that every extraction is asked for."""
+"""The half-open time window of an extraction."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from datetime import UTC, datetime
 from cxflow.errors import ConfigError
 
 FIRST_YEAR, LAST_YEAR = 1800, 9998
-"""A look-back or another zone must not lead out of the calendar, which ends at the years 1 and 9999."""
+"""Margins to the years 1 and 9999, so that a look-back or a time zone never leaves Python's calendar."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
     """`[start, end)` in UTC, fixed before the first request.
 
-    A record belongs to the window in which it became *known* (a file's delivery, an API's change time), not
-    the one in which its event happened: late records arrive in later windows.
+    A record belongs to the window in which it became *known* (a file's delivery, an API's change time), not the one in
+    which its event happened: late records arrive in later windows.
     """
 
     start: datetime | None
-    """First instant inside; None reaches back to the source's beginning."""
+    """First instant inside; None: the source's beginning."""
     end: datetime
-    """First instant outside."""
+    """First instant after it."""
 
     def __post_init__(self) -> None:
         for edge in (self.start, self.end):
@@ -30,7 +30,7 @@ class Window:
                 raise ConfigError(f"a window needs times with a zone, not {edge.isoformat()}")
             if edge is not None and not FIRST_YEAR <= edge.year <= LAST_YEAR:
                 raise ConfigError(
-                    f"a window lies between the years {FIRST_YEAR} and {LAST_YEAR}, not at {edge.isoformat()}"
+                    f"a window must be between the years {FIRST_YEAR} and {LAST_YEAR}, not at {edge.isoformat()}"
                 )
         if self.start is not None and self.start >= self.end:
             raise ConfigError(f"the window {self} is empty", fix="its start must be before its end")

@@ -1,1 +1,1 @@
-"""What BI may read."""
+"""Publishes what BI tools may read: views, grants and the data dictionary."""

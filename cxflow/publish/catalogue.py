@@ -1,4 +1,4 @@
-"""The data dictionary: every table and column of the warehouse, from the metadata that defines them."""
+"""The data dictionary: every table and column of the warehouse, generated from the table metadata."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cxflow.warehouse import tables
 _KINDS = (
     ("canonical", "Canonical tables", "Mappings fill these. Each also has the provenance columns below."),
     ("derived", "Derived tables", "cxflow computes these."),
-    ("book", "The books", "The ledger, the cursors, the quarantine, the registry of records."),
+    ("book", "System tables", "The ledger, the cursors, the quarantine, the registry of records."),
 )
 
 _TYPES: tuple[tuple[type[Any], str], ...] = (
@@ -35,8 +35,8 @@ def data_dictionary() -> str:
         "Times are UTC. Ids that come from a source are stored as `system:id`. A column marked **personal** "
         "may hold personal data; **key** columns are unique together.",
     ]
-    for kind, title, says in _KINDS:
-        lines += ["", f"## {title}", "", says]
+    for kind, title, description in _KINDS:
+        lines += ["", f"## {title}", "", description]
         for table in sorted(tables.metadata.tables.values(), key=lambda table: table.name):
             if table.info["kind"] == kind:
                 lines += ["", *_table(table)]
@@ -56,11 +56,11 @@ def _table(table: Table) -> list[str]:
         for column in table.columns
         if table.info["kind"] != "canonical" or column.name not in tables.PROVENANCE
     ]
-    says = str(table.comment)
+    description = str(table.comment)
     return [
         f"### {table.name}",
         "",
-        f"{says[:1].upper()}{says[1:]}.",
+        f"{description[:1].upper()}{description[1:]}.",
         "",
         *_rows(columns, table.info["key"]),
     ]
@@ -71,8 +71,8 @@ def _rows(columns: list[Column[Any]], key: tuple[str, ...]) -> list[str]:
     for column in columns:
         marks = ["**key**"] if column.name in key else []
         marks += ["**personal**"] if column.info.get("pii") else []
-        says = ", ".join([*marks, str(column.comment)]) if marks else str(column.comment)
-        lines.append(f"| {column.name} | {_type(column)} | {says} |")
+        description = ", ".join([*marks, str(column.comment)])
+        lines.append(f"| {column.name} | {_type(column)} | {description} |")
     return lines
 
 

@@ -1,8 +1,8 @@
-"""Lets BI read what it may: the role `warehouse.bi_role`, on an engine with roles. Called by `flow`, after the views.
+"""Manages the grants of `warehouse.bi_role`, the read-only PostgreSQL role for BI. Called by `flow`, after the views.
 
-The role reads the views, and the derived tables without personal data: customers' ids and the KPIs. Everything else of
-cxflow is closed to it. Every publication compares its rights with these, sets them if they differ, and then checks
-what the server says it can do: a right may come by PUBLIC or by another role.
+The role may read the views and the derived tables without personal data (customer ids and KPIs), and nothing else of
+cxflow's. Every publication compares its grants with these and corrects them, then checks its effective rights: one may
+come through PUBLIC or another role.
 """
 
 from __future__ import annotations
@@ -21,34 +21,34 @@ _SETTING = "warehouse.bi_role"
 
 
 def statements(connection: sa.Connection, role: str, views: Sequence[str]) -> list[str]:
-    """The SQL that `apply` runs, the role's creation included where it does not exist."""
+    """The SQL that `apply` runs, including CREATE ROLE if the role does not exist."""
     roles = _roles(connection)
     creation = [] if roles.exists(connection, role) else [roles.create(role)]
     return creation + roles.grants(_readers(connection, role, views))
 
 
 def apply(connection: sa.Connection, role: str, views: Sequence[str]) -> None:
-    """Create the role where it does not exist, and let it read the views: in the caller's transaction. Changes nothing
-    if its rights are right already.
+    """Create the role if it does not exist and grant it the views, in the caller's transaction. Changes nothing if its
+    grants are already correct.
 
-    Raises ConfigError where this user may not create it, where it is a role that must not be restricted (a superuser,
-    an owner), and where it could do more than read, or less.
+    Raises ConfigError if this user may not create the role, if the role must not be restricted (a superuser, an owner),
+    or if its effective rights are more or less than reading.
     """
     roles, readers = _roles(connection), _readers(connection, role, views)
     exists = roles.exists(connection, role)
     if not exists:
         if not roles.may_create(connection):
             raise ConfigError(
-                f"there is no role {role}, and the warehouse's user may not make it",
+                f"the role {role} does not exist, and the warehouse's user may not create it",
                 value=_SETTING,
                 fix=f"let an administrator run: {roles.create(role)}",
             )
     elif power := roles.power(connection, readers):
         through = "" if power[0] == role else f" belongs to {power[0]}, which"
         raise ConfigError(
-            f"the role {role}{through} {power[1]}: it is no role for BI",
+            f"the role {role}{through} {power[1]}: it cannot be the role for BI",
             value=_SETTING,
-            fix="name another one; `cxflow publish` makes it",
+            fix="name another one; `cxflow publish` creates it",
         )
     if not exists or not roles.are_granted(connection, readers):
         for statement in statements(connection, role, views):
@@ -57,14 +57,14 @@ def apply(connection: sa.Connection, role: str, views: Sequence[str]) -> None:
 
 
 def _check(connection: sa.Connection, roles: Roles, readers: Readers) -> None:
-    """Raises ConfigError where the role can do more than read, or less."""
+    """Check the role's effective rights. Raises ConfigError if they are more or less than reading."""
     if found := roles.excess(connection, readers):
         first = found[0]
         of_others = first.through != readers.role
         revoke = f"REVOKE {first.right} ON {first.at} FROM PUBLIC, {readers.role}"
         more = f", and {len(found) - 1} more" if len(found) > 1 else ""
         raise ConfigError(
-            f"the role {readers.role} could do more than read: {first.right} ON {first.at}"
+            f"the role {readers.role} can do more than read: {first.right} ON {first.at}"
             f"{f' through {first.through}' if of_others else ''}{more}",
             value=_SETTING,
             fix="let an administrator run: "

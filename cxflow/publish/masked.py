@@ -1,6 +1,6 @@
-"""Views of the canonical tables that hold personal data, with that data masked. Called by `views`.
+"""Views of the canonical tables with personal data, which mask that data. Called by `views`.
 
-Which columns are personal is said once, where the columns are declared; a new one is masked by being marked.
+The declaration of a column marks it as personal, and that is enough to mask it here.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import sqlalchemy as sa
 from cxflow.warehouse.tables import CANONICAL, PROVENANCE
 
 MASK = "***"
-"""What stands for a personal value; where there is none, null stays."""
+"""Replaces a personal value; null stays null."""
 
 _SHOWN_PROVENANCE = ("source_system",)
-"""The key of a record in its source may be an address: it is left out."""
+"""Provenance columns in the views. `source_record_id` is not among them: a key may be an e-mail address."""
 
 
 def definitions(dialect: sa.Dialect) -> dict[str, str]:

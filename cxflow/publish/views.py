@@ -1,5 +1,4 @@
-"""Brings the BI views up to date: the marts from `warehouse/marts`, one `.sql` file each, and the masked views.
-Called by `flow`.
+"""Updates the BI views: the marts from `warehouse/marts`, one `.sql` file each, and the masked views. Called by `flow`.
 
 A mart selects, joins and renames; it never divides: formulas live in `kpis`.
 """
@@ -13,7 +12,7 @@ from cxflow.warehouse import engines, revisions
 
 
 def definitions(connection: sa.Connection) -> dict[str, str]:
-    """Every view's query, by name."""
+    """View name to its query."""
     marts = sorted((revisions.resources() / "marts").glob("*.sql"))
     return {
         **{path.stem: path.read_text(encoding="utf-8") for path in marts},
@@ -22,7 +21,7 @@ def definitions(connection: sa.Connection) -> dict[str, str]:
 
 
 def publish(connection: sa.Connection) -> list[str]:
-    """Bring every view to its definition, within the caller's transaction; returns their names."""
+    """Create or replace every view, within the caller's transaction. Returns their names."""
     revisions.require_revision(connection)
     engines.of(connection).lock_definitions(connection)
     revisions.require(connection)

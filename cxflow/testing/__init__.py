@@ -1,4 +1,4 @@
-"""The conformance kit that every connector must pass, and the small project that tests run in.
+"""The conformance suite that every connector must pass, and the project that tests run in.
 
 from cxflow.testing import conformance
 

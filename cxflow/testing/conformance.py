@@ -1,6 +1,6 @@
-"""What every connector must hold to, as a pytest class. Called by plugins' tests.
+"""The conformance suite for connectors, as a pytest class. Called by plugins' tests.
 
-Each test runs the connector for real, through the whole trip, on a source that the plugin's author provides.
+Each test runs the connector through all stages, on a sample source that the plugin's author provides.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from cxflow.testing.project import TestProject
 from cxflow.warehouse import ledger
 
 Source = Callable[[Path], None]
-"""Writes the sample source into the project's folder (or starts the server that plays it)."""
+"""Writes the sample source into the project's folder (or starts a server for it)."""
 
 NewWarehouse = Callable[[], Mapping[str, Any]]
-"""Makes an empty database, and gives the `[warehouse]` of a project that uses it."""
+"""Creates an empty database, and returns the `[warehouse]` of a project that uses it."""
 
 
 def conformance(
@@ -34,10 +34,10 @@ def conformance(
     project: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> type:
-    """A pytest class that puts a connector through its paces.
+    """A pytest class that tests a connector.
 
-    `connection` is its table in `cxflow.toml`, `project` the tables beside it, `environment` the variables that
-    it needs. `source` is called once per test. The sample holds at least one record per stream.
+    `connection` is its table in `cxflow.toml`, `project` further tables, `environment` the environment variables that
+    it needs. `source` is called once per test. The sample must have at least one record per stream.
     """
     configuration = {**(project or {}), "connections": {"sample": dict(connection)}}
 
@@ -46,7 +46,7 @@ def conformance(
 
         @pytest.fixture
         def new_warehouse(self) -> NewWarehouse:
-            """The `[warehouse]` of each project: a DuckDB file, unless a subclass gives another."""
+            """The `[warehouse]` of each project: a DuckDB file, unless a subclass overrides it."""
             return dict
 
         @pytest.fixture
@@ -79,8 +79,8 @@ def conformance(
         def test_its_reading_can_be_ended_after_the_first_record(self, sample: TestProject) -> None:
             window = Window(None, datetime.now(UTC))
             for stream in flow.streams(sample.settings, "sample"):
-                tried = flow.rehearse(sample.settings, "sample", stream, window, "scheduled", records=1)
-                assert tried.records == 1, "a reading may end at any item"
+                tried = flow.try_first(sample.settings, "sample", stream, window, "scheduled", records=1)
+                assert tried.records == 1, "reading may stop after any item"
             assert sample.query("SELECT count(*) FROM load_run") == [(0,)]
             assert not (sample.folder / "landing").exists()
 
@@ -139,7 +139,7 @@ def conformance(
 
         @staticmethod
         def _personal_values(sample: TestProject) -> set[str]:
-            """What the landed records hold in columns that the streams tag as personal."""
+            """The values of landed records in columns that the streams tag as personal."""
             connector = flow.open_connection(sample.settings, "sample")
             values: set[str] = set()
             for name, stream in connector.streams.items():

@@ -1,4 +1,4 @@
-"""A project in a temporary folder, driven by the same functions as the command line."""
+"""A project for tests, run by the same functions as the command line."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from cxflow.settings import FILE_NAME, Settings, load
 from cxflow.warehouse import revisions, tables, transactions
 
 VOLATILE = ("run_id", "loaded_at", "received_at")
-"""Columns that say when and by which load, and so differ between two loads of the same data."""
+"""Columns that differ between two loads of the same data: when, and by which load."""
 
 
 class TestProject:
-    """A project with a migrated warehouse: DuckDB, unless `warehouse` (its `[warehouse]`) says otherwise."""
+    """A project with a migrated warehouse: DuckDB, unless `warehouse` (its `[warehouse]`) is given."""
 
-    __test__ = False  # not a test itself, whatever its name
+    __test__ = False  # not a test, despite its name
     _warehouse = ""
 
     def __init__(
@@ -43,7 +43,7 @@ class TestProject:
     def reconfigure(
         self, configuration: Mapping[str, Any] | str, *, warehouse: Mapping[str, Any] | None = None
     ) -> None:
-        """Write another `cxflow.toml` over the same landing zone, and the same warehouse unless another is named."""
+        """Write a new `cxflow.toml`, with the same landing zone and, unless another is given, the same warehouse."""
         if warehouse is not None:
             self._warehouse = f"\n[warehouse]\n{as_toml(warehouse)}"
         text = configuration if isinstance(configuration, str) else as_toml(configuration)
@@ -59,7 +59,7 @@ class TestProject:
         start: datetime | None = None,
         end: datetime | None = None,
     ) -> dict[str, LoadReport]:
-        """Run streams up to `end` (now); a backfill from `start`. Reports by `connection.stream`."""
+        """Run streams up to `end` (default: now), a backfill from `start`. Returns reports by `connection.stream`."""
         end = end or datetime.now(UTC)
         reports = {}
         for name in [connection] if connection else list(self.settings.connections):
@@ -73,30 +73,29 @@ class TestProject:
         return reports
 
     def settle(self) -> None:
-        """Resolve identity, compute KPIs, publish the views."""
+        """Resolve identity, compute KPIs and publish the views."""
         flow.resolve_identity(self.settings)
         flow.compute_kpis(self.settings)
         flow.publish(self.settings)
 
     def query(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
-        """Rows of a query on the warehouse, times in UTC; it writes a parameter as `:name`."""
+        """The rows of a query on the warehouse, with times in UTC and parameters as `:name`."""
         with transactions.transaction(self.settings) as warehouse:
             return _answer(warehouse, sql, parameters)
 
     def rows(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
-        """A table's rows in order; all columns but the volatile ones where none are named. A column may be an
-        expression."""
+        """A table's rows, sorted. `columns` may be expressions; default: all columns but the volatile ones."""
         with transactions.transaction(self.settings) as warehouse:
             return _sorted_rows(warehouse, table, columns or _lasting(table))
 
     def digest(self) -> dict[str, str]:
-        """A hash of each canonical and identity table's content: equal for equal warehouses."""
+        """A hash of each canonical and identity table's content, the same for equal warehouses."""
         names = [*tables.CANONICAL, "customer", "customer_identity", "record_identity"]
         with transactions.transaction(self.settings) as warehouse:
             return {name: _hash(_sorted_rows(warehouse, name, _lasting(name))) for name in names}
 
     def books_balance(self) -> bool:
-        """Whether every load of the ledger accounts for every record, the constraint aside."""
+        """Whether every load in the ledger accounts for every record, checked without the table's constraint."""
         found = self.query(
             "SELECT count(*) FROM load_run WHERE status = 'loaded' AND extracted <> "
             "inserted + updated + unchanged + deleted + deduplicated + quarantined"
@@ -123,7 +122,7 @@ def _hash(rows: list[tuple[Any, ...]]) -> str:
 
 
 def as_toml(tree: Mapping[str, Any]) -> str:
-    """A configuration as TOML: every table inline, which is all that tests need."""
+    """A configuration as TOML, with inline tables only."""
     return "".join(f"{_key(name)} = {_value(item)}\n" for name, item in tree.items())
 
 

@@ -1,2 +1,2 @@
-"""Great Expectations on conformed batches: what may load, what is quarantined, what stops. The one place that
-imports great_expectations, and only inside functions."""
+"""Validates conformed batches with Great Expectations and decides what loads and what is quarantined. The only package
+that imports great_expectations, and only inside functions."""

@@ -1,10 +1,10 @@
-"""Decides what of a conformed batch may load: passed rows, refused records, or nothing. Called by `flow`."""
+"""Decides which records of a conformed batch may load, and whether the batch may load at all. Called by `flow`."""
 
 from __future__ import annotations
 
 import duckdb
 
-from cxflow.duck import identifier, literal, workbench
+from cxflow.duck import count, identifier, literal, workbench
 from cxflow.errors import ConfigError, FatalError
 from cxflow.landing.prepared import Conformed, Verdict
 from cxflow.model.stream import Stream
@@ -14,8 +14,8 @@ from cxflow.warehouse import tables
 
 
 def check(stream: Stream) -> None:
-    """Whether a stream's own expectations speak of tables it fills and of types there are, each under a name of
-    its own. Raises ConfigError."""
+    """Check that a stream's own expectations are about tables it fills, have known types, and have rule names that are
+    unique per table. Raises ConfigError."""
     rules = {
         name: [item.rule for item in suites.of_table(Quality(), tables.CANONICAL[name])] for name in stream.to
     }
@@ -30,7 +30,7 @@ def check(stream: Stream) -> None:
             raise ConfigError(
                 f"there are two expectations {expectation.rule!r} on {expectation.table}",
                 value=expectation.rule,
-                fix="give it a name of its own",
+                fix="give one of them another name",
             )
         rules[expectation.table].append(expectation.rule)
         if expectation.type:
@@ -40,9 +40,9 @@ def check(stream: Stream) -> None:
 def validate(settings: Settings, stream: Stream, conformed: Conformed) -> Verdict:
     """Run the expectations, refuse the records that break one, and decide on the batch.
 
-    Afterwards the scratch table `left_out` names the records that are not to load: those that were refused, and all
-    versions but the newest. They are few, and so are quickly told from the others. The records of a replay are no
-    batch of their source, so no gate closes on them: each stands for itself.
+    Creates the scratch table `left_out` with the records that must not load: the refused ones, and all versions but the
+    newest. They are usually few, so filtering by them is fast. A replay is not a batch as the source delivered it, so
+    the gate never stops it.
     """
     check(stream)
     broken = (
@@ -58,9 +58,9 @@ def validate(settings: Settings, stream: Stream, conformed: Conformed) -> Verdic
         database.execute(
             "INSERT INTO left_out SELECT DISTINCT _row FROM refused ANTI JOIN left_out USING (_row)"
         )
-        refused = _count(database, "SELECT count(DISTINCT _row) FROM refused")
-        loadable = _count(database, "SELECT count(*) FROM record ANTI JOIN left_out USING (_row)")
-        deduplicated = _count(database, "SELECT count(*) FROM left_out ANTI JOIN refused USING (_row)")
+        refused = count(database, "(SELECT DISTINCT _row FROM refused)")
+        loadable = count(database, "record ANTI JOIN left_out USING (_row)")
+        deduplicated = count(database, "left_out ANTI JOIN refused USING (_row)")
         rules = database.execute(
             "SELECT rule, count(DISTINCT _row) FROM refused GROUP BY rule ORDER BY rule"
         ).fetchall()
@@ -75,38 +75,41 @@ def validate(settings: Settings, stream: Stream, conformed: Conformed) -> Verdic
         extracted=conformed.extracted,
         refused=refused,
         deduplicated=deduplicated,
-        rules={rule: int(count) for rule, count in rules},
+        rules={rule: int(records) for rule, records in rules},
         report=conformed.report,
         raw_columns=conformed.raw_columns,
     )
 
 
 def reasons(database: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Why records of a validated batch are refused: "rule of column" to how many, the most frequent first."""
+    """Why records of a validated batch are refused: "rule of column" to the number of records, most frequent first."""
     rows = database.execute(
         "SELECT concat_ws(' of ', rule, column_name), count(DISTINCT _row) AS records FROM refused "
         "GROUP BY ALL ORDER BY records DESC, 1"
     ).fetchall()
-    return {reason: int(count) for reason, count in rows}
+    return {reason: int(records) for reason, records in rows}
 
 
 def _refuse(database: duckdb.DuckDBPyConnection, item: runner.Broken) -> None:
+    """Refuse the records with rows that break an expectation. Raises FatalError if the numbers of rows differ."""
     table, rule = item.expectation.table, item.expectation.rule
     row = database.execute(
         f"INSERT INTO refused SELECT DISTINCT r._row, 'validate', {literal(rule)}, {literal(table)}, NULL "
         f"FROM {table} r WHERE r.row_id IN ({item.rows_sql})"
     ).fetchone()
-    found = _count(database, f"SELECT count(*) FROM ({item.rows_sql})")
+    found = count(database, f"({item.rows_sql})")
     if found != item.count or row is None:
-        raise FatalError(f"{rule} on {table}: {item.count} rows break it, but {found} were found")
+        raise FatalError(
+            f"{rule} on {table}: Great Expectations counted {item.count} rows, but the query finds {found}"
+        )
 
 
 _GOOD = "(SELECT * FROM record WHERE _row NOT IN (SELECT _row FROM refused))"
 
 
 def _refuse_conflicts(database: duckdb.DuckDBPyConnection, stream: Stream) -> None:
-    """`repeated`: the keys that several records have. Different records with one key, one version and one time of
-    delivery are refused: which is newer cannot be told."""
+    """Create `repeated`, the keys of more than one record. Refuse records that differ in content but not in key,
+    version and time of delivery: nothing tells which is newer."""
     database.execute(
         f"CREATE TEMP TABLE repeated AS SELECT record_id FROM {_GOOD} GROUP BY record_id HAVING count(*) > 1"
     )
@@ -122,8 +125,8 @@ def _refuse_conflicts(database: duckdb.DuckDBPyConnection, stream: Stream) -> No
 
 
 def _leave_out_older_versions(database: duckdb.DuckDBPyConnection) -> None:
-    """`left_out`: the records refused so far, and of the others all versions but the newest; of equal ones, all but
-    the last delivered. Only keys that are repeated need the sorting."""
+    """Create `left_out`: the records refused so far, and all versions but the newest of the others; of equal versions,
+    all but the last delivered. Only repeated keys need sorting."""
     database.execute(
         "CREATE TABLE left_out AS SELECT DISTINCT _row FROM refused UNION ALL "
         f"(SELECT _row FROM {_GOOD} WHERE record_id IN (SELECT record_id FROM repeated) QUALIFY row_number() OVER "
@@ -132,15 +135,15 @@ def _leave_out_older_versions(database: duckdb.DuckDBPyConnection) -> None:
 
 
 def _refuse_shared_keys(database: duckdb.DuckDBPyConnection, stream: Stream) -> None:
-    """Two rows with one key in a canonical table: all the records they are of are refused."""
+    """Refuse the records of rows that share a key within a canonical table."""
     for name, projections in stream.to.items():
         if name == tables.touchpoint.name and len(projections) == 1:
-            continue  # its key is a hash of the record's own
+            continue  # its key is a hash of the record's key
         key = ", ".join(identifier(column) for column in tables.KEYS[name])
-        mine = f"(SELECT _row, {key} FROM {name} ANTI JOIN left_out USING (_row))"
+        kept = f"(SELECT _row, {key} FROM {name} ANTI JOIN left_out USING (_row))"
         database.execute(
             f"INSERT INTO refused SELECT DISTINCT r._row, 'validate', 'duplicate_key', {literal(name)}, NULL "
-            f"FROM {mine} r JOIN (SELECT {key} FROM {mine} GROUP BY {key} HAVING count(*) > 1) USING ({key})"
+            f"FROM {kept} r JOIN (SELECT {key} FROM {kept} GROUP BY {key} HAVING count(*) > 1) USING ({key})"
         )
 
 
@@ -153,29 +156,24 @@ def _why(
     found: dict[str, int],
     broken: list[runner.Broken],
 ) -> str:
-    """Why the batch may not load; empty where it may.
+    """Why the batch may not load; empty if it may.
 
-    A batch smaller than `quality.min_records` is judged as if it had that many; but one of which nothing passes is
-    stopped, however small, unless the share that may be rejected is all.
+    A batch smaller than `quality.min_records` is judged as if it had that many records. A batch of which no record
+    passes is stopped whatever its size, unless the allowed share is 1.
     """
     for item in broken:
         if item.rows_sql is None:
-            return f"the table-level expectation {item.expectation.rule!r} on {item.expectation.table} does not hold"
+            return f"the table-level expectation {item.expectation.rule!r} on {item.expectation.table} failed"
     limit = (
         settings.quality.max_rejected_share
         if stream.max_rejected_share is None
         else stream.max_rejected_share
     )
-    said = ", ".join(f"{reason} {count:,}" for reason, count in found.items())
+    why = ", ".join(f"{reason} {records:,}" for reason, records in found.items())
     if refused > limit * max(extracted, settings.quality.min_records):
         return (
-            f"{refused:,} of {extracted:,} records were rejected, more than the {limit:.1%} allowed ({said})"
+            f"{refused:,} of {extracted:,} records were rejected, more than the {limit:.1%} allowed ({why})"
         )
     if refused and not loadable and limit < 1:
-        return f"not one of {extracted:,} records passed ({said})"
+        return f"none of {extracted:,} records passed ({why})"
     return ""
-
-
-def _count(database: duckdb.DuckDBPyConnection, sql: str) -> int:
-    row = database.execute(sql).fetchone()
-    return int(row[0]) if row else 0

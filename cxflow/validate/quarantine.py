@@ -1,6 +1,6 @@
-"""The quarantine: what is in it, and how it empties (replayed, superseded, or discarded with a reason).
+"""Reads the quarantine, discards entries with a reason, and finds the records to replay.
 
-Called by `flow` and the command line. Personal data stays inside: what a record says is shown only on request.
+Called by `flow` and the command line. Records hold personal data: only `entries` returns it.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from cxflow.warehouse.tables import quarantine
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which entries are meant; empty means all."""
+    """Which entries to select; an empty filter selects all open ones."""
 
     connection: str | None = None
     stream: str | None = None
     rule: str | None = None
     status: str | None = "open"
     ids: tuple[str, ...] = ()
-    """Entries by id, or by its beginning."""
+    """Ids, or prefixes of ids."""
 
     def condition(self) -> sa.ColumnElement[bool]:
-        """As SQL."""
+        """The filter as a SQL condition."""
         parts: list[sa.ColumnElement[bool]] = []
         for column, value in (
             (quarantine.c.source_system, self.connection),
@@ -47,8 +47,7 @@ class Filter:
 
 
 def reasons(settings: Settings, chosen: Filter) -> Sequence[sa.RowMapping]:
-    """How many entries there are of each reason: connection, stream, rule, column, status, records, first and
-    last seen."""
+    """The number of entries per reason: connection, stream, rule, column, status, records, first and last seen."""
     c = quarantine.c
     query = (
         sa.select(
@@ -69,7 +68,7 @@ def reasons(settings: Settings, chosen: Filter) -> Sequence[sa.RowMapping]:
 
 
 def open_records(settings: Settings) -> dict[tuple[str, str], int]:
-    """How many records are open, by connection and stream: one that broke several rules is one."""
+    """The number of open records by connection and stream. A record that broke several rules counts once."""
     c = quarantine.c
     records = (
         sa.select(c.source_system, c.source_object, c.batch_id, c.row_number)
@@ -97,9 +96,9 @@ def entries(settings: Settings, chosen: Filter, limit: int = 50) -> Sequence[sa.
 
 
 def discard(settings: Settings, chosen: Filter, reason: str) -> int:
-    """Close open entries for good; the reason is kept with each. Returns how many."""
+    """Close open entries for good, and store the reason with each. Returns how many. Raises ConfigError without one."""
     if not reason.strip():
-        raise ConfigError("a record is discarded for a reason", fix='say --reason "…"')
+        raise ConfigError("discarding a record needs a reason", fix='give one with --reason "…"')
 
     def work(warehouse: sa.Connection) -> int:
         revisions.require(warehouse)
@@ -116,8 +115,7 @@ def discard(settings: Settings, chosen: Filter, reason: str) -> int:
 
 
 def replayable(settings: Settings, chosen: Filter) -> dict[BatchRef, list[int]]:
-    """The landed rows of open entries, by batch. What could not even be read as a record is not among them: it
-    needs a new delivery."""
+    """The landed rows of open entries, by batch. Malformed records are left out: they need a new delivery."""
     query = (
         sa.select(
             quarantine.c.source_system,

@@ -1,6 +1,6 @@
 """Runs expectations with Great Expectations over the scratch file of a conformed batch. Called by `gate`.
 
-Its results hold raw values: nothing of them leaves this module but rule names, counts and row numbers.
+Its results hold raw values: only rule names, counts and row numbers leave this module.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from cxflow.errors import ConfigError, FatalError
 from cxflow.model.expectation import Expectation
 from cxflow.settings import nearest
 
-# Great Expectations asks SQLAlchemy for things that DuckDB's driver cannot do unless it is told not to.
+# Without these, Great Expectations asks SQLAlchemy for things that DuckDB's driver cannot do.
 _ENGINE = {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None, "skip_autocommit_rollback": True}
 _WHOLE = "all"
-"""The batch that is a table's every row."""
+"""The name of the batch with all rows of a table."""
 _RESULT = {"result_format": "COMPLETE", "unexpected_index_column_names": ["row_id"]}
 
 
@@ -38,13 +38,13 @@ class Broken:
     count: int
     """Rows that break it; 0 for a table-level expectation."""
     rows_sql: str | None
-    """Yields the `row_id` of each; None for a table-level expectation."""
+    """SQL for their `row_id`s; None for a table-level expectation."""
 
 
 def run(database: Path, suites: dict[str, list[Expectation]]) -> list[Broken]:
-    """Validate each table against its suite; returns what did not hold.
+    """Validate each table against its suite; returns the broken expectations.
 
-    Raises FatalError where an expectation could not be evaluated: a crash is never taken for a pass or a miss.
+    Raises FatalError if an expectation could not be evaluated: a crash never counts as a pass or a failure.
     """
     broken: list[Broken] = []
     with _source(database, suites) as source:
@@ -62,9 +62,9 @@ def run(database: Path, suites: dict[str, list[Expectation]]) -> list[Broken]:
 
 @functools.cache
 def great_expectations() -> Any:
-    """The library, imported when it is first needed: it takes seconds. Its own imports of deprecated modules
-    are not the caller's to mend."""
-    # Two thousand modules and no garbage: looking for some takes a sixth of the time.
+    """The library, imported on first use because that takes seconds. Its own deprecation warnings are silenced: the
+    caller cannot fix them."""
+    # Two thousand modules produce no garbage, but looking for it takes a sixth of the import's time.
     gc.disable()
     try:
         with warnings.catch_warnings():
@@ -73,7 +73,7 @@ def great_expectations() -> Any:
             import great_expectations
             import great_expectations.expectations
 
-            # They stay to the end: looking through them again, at the latest when the process ends, takes a second.
+            # The modules stay until the process ends. Scanning them again, at the latest at exit, takes a second.
             gc.freeze()
     finally:
         gc.enable()
@@ -81,8 +81,8 @@ def great_expectations() -> Any:
 
 
 def _import_when_used(package: str, name: str) -> None:
-    """Import a submodule as soon as something of it is used. Great Expectations imports `scipy.stats`, a third of all
-    that it imports, for two of its expectations."""
+    """Import a submodule lazily, on first use. `scipy.stats` is a third of all that Great Expectations imports, and
+    only two of its expectations need it."""
     spec = importlib.util.find_spec(f"{package}.{name}")
     if spec is None or spec.loader is None or spec.name in sys.modules:
         return
@@ -92,15 +92,15 @@ def _import_when_used(package: str, name: str) -> None:
     setattr(sys.modules[package], name, module)
 
 
-def import_aside() -> None:
-    """Begin to import the library on a thread of its own: a source is read meanwhile, mostly without Python."""
+def import_in_background() -> None:
+    """Start to import the library on another thread, while the source is read (mostly outside Python)."""
     if "great_expectations" not in sys.modules:
         threading.Thread(target=great_expectations, daemon=True).start()
 
 
 @functools.cache
 def _context() -> Any:
-    """A context that lives in memory and shows no progress bars."""
+    """A context in memory, without progress bars."""
     context = great_expectations().get_context(mode="ephemeral")
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
@@ -110,8 +110,8 @@ def _context() -> Any:
 
 @contextmanager
 def _source(database: Path, tables: Iterable[str]) -> Iterator[Any]:
-    """The scratch file as a data source, with its tables. Declared at once: a context writes itself down as YAML
-    whenever something is added to it."""
+    """The scratch file as a data source with its tables, declared in one call: the context serialises itself to YAML on
+    every addition."""
     name = str(database)
     whole = [{"name": _WHOLE, "partitioner": None}]
     source = _context().data_sources.add_sql(
@@ -126,7 +126,7 @@ def _source(database: Path, tables: Iterable[str]) -> Iterator[Any]:
     try:
         yield source
     finally:
-        # Its connection would keep everyone else from the file in this process.
+        # An open connection would block the file for the rest of this process.
         execution = source.get_execution_engine()
         execution.close()
         execution.engine.dispose()
@@ -149,8 +149,8 @@ def _suite(table: str, expectations: list[Expectation]) -> Any:
 
 @functools.cache
 def _counting() -> Any:
-    """An expectation of no rows that counts those there are. The one it comes from fetches some of them, too: a second
-    query, for values that nobody is to see."""
+    """An expectation that a query has no rows, which only counts them. Its base class also fetches some: a second
+    query, for values that nobody may see."""
     rows: Any = great_expectations().expectations.UnexpectedRowsExpectation
     count = "unexpected_rows_query.row_count"
 
@@ -164,14 +164,14 @@ def _counting() -> Any:
 
 
 def _offenders(relation: str, condition: str) -> str:
-    """The rows of which a condition is false. The record is one value `k`, so that no column of it hides one of
-    the table's; it is joined only where the condition speaks of it."""
+    """SQL for the rows for which a condition is false. The record is a single value `k`, so that none of its columns
+    hides one of the table's; it is joined only if the condition uses it."""
     record = " JOIN (SELECT _row, k FROM record k) USING (_row)" if re.search(r"\bk\s*\.", condition) else ""
     return f"SELECT t.row_id FROM (SELECT * FROM {relation}) t{record} WHERE NOT ({condition})"
 
 
 def check(expectation: Expectation) -> None:
-    """Whether Great Expectations has the declared type, and takes its arguments. Raises ConfigError."""
+    """Check that Great Expectations has the declared type and accepts its arguments. Raises ConfigError."""
     _made(expectation, {})
 
 
@@ -182,7 +182,7 @@ def _made(expectation: Expectation, meta: dict[str, str]) -> Any:
     except (TypeError, ValueError) as problem:  # pydantic's errors are ValueErrors
         text = " ".join(str(problem).split())
         raise ConfigError(
-            f"the expectation {expectation.rule!r} has arguments that {expectation.type} does not take: {text}",
+            f"the expectation {expectation.rule!r} has arguments that {expectation.type} does not accept: {text}",
             value=expectation.rule,
         ) from problem
 
@@ -202,11 +202,11 @@ def expectation_class(expectation: Expectation) -> Any:
 
 
 def _raise_if_crashed(expectation: Expectation, info: Any) -> None:
-    # Two shapes: one flat, or one per metric.
-    shapes = [info] if "raised_exception" in (info or {}) else list((info or {}).values())
-    for shape in shapes:
-        if isinstance(shape, dict) and shape.get("raised_exception"):
-            text = str(shape.get("exception_message", "")).splitlines() or ["no message"]
+    # Either one flat dictionary, or one per metric.
+    outcomes = [info] if "raised_exception" in (info or {}) else list((info or {}).values())
+    for outcome in outcomes:
+        if isinstance(outcome, dict) and outcome.get("raised_exception"):
+            text = str(outcome.get("exception_message", "")).splitlines() or ["no message"]
             raise FatalError(
                 f"the expectation {expectation.rule!r} on {expectation.table} cannot be evaluated: "
                 f"{_without_values(text[0], expectation)}",
@@ -215,8 +215,8 @@ def _raise_if_crashed(expectation: Expectation, info: Any) -> None:
 
 
 def _without_values(message: str, expectation: Expectation) -> str:
-    """A database's message, with what it quotes left out unless the declaration itself says it: the rest may be
-    a value of a record."""
+    """A database's message without its quoted texts, unless they occur in the declaration: others may be values of a
+    record."""
     declared = str(expectation.model_dump())
 
     def kept(match: re.Match[str]) -> str:
@@ -234,7 +234,7 @@ def _broken(expectation: Expectation, table: str, result: dict[str, Any]) -> Bro
     query = result.get("unexpected_index_query")
     if not query:
         raise ConfigError(
-            f"the expectation {expectation.rule!r} speaks of a whole table",
+            f"the expectation {expectation.rule!r} is about a whole table",
             fix='declare it with level = "table"',
         )
     return Broken(

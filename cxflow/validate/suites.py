@@ -1,4 +1,4 @@
-"""The expectations of each canonical table, true of every source. Streams may add their own (`expect`)."""
+"""The expectations of each canonical table, the same for every source. Streams may add their own (`expect`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cxflow.warehouse import tables
 
 
 def of_stream(quality: Quality, stream: Stream) -> dict[str, list[Expectation]]:
-    """Canonical table to its expectations, those of the stream last."""
+    """Canonical table to its expectations, the stream's own last."""
     suites = {name: of_table(quality, tables.CANONICAL[name]) for name in stream.to}
     for expectation in stream.expect:
         suites[expectation.table].append(expectation)
@@ -22,8 +22,8 @@ def of_stream(quality: Quality, stream: Stream) -> dict[str, list[Expectation]]:
 def of_table(quality: Quality, table: Table) -> list[Expectation]:
     """The expectations of one canonical table.
 
-    Conditions are DuckDB SQL over the conformed row `t` and its record `k`; a null passes, for what must be
-    there is `required` already.
+    Conditions are DuckDB SQL over the conformed row `t` and its record `k`. Null passes: required columns are checked
+    before.
     """
     columns = tables.mappable(table)
     found: list[tuple[str, str, str]] = []
@@ -40,11 +40,11 @@ def of_table(quality: Quality, table: Table) -> list[Expectation]:
         found.append(("time_not_in_future", not_future, "no event after its record was delivered"))
     if pairs := table.info["in_order"]:
         in_order = " AND ".join(f"coalesce(t.{first} <= t.{second}, true)" for first, second in pairs)
-        found.append(("end_not_before_start", in_order, "what ends has begun before"))
+        found.append(("end_not_before_start", in_order, "nothing ends before it starts"))
     if "rating_value" in columns:
         within = "coalesce(t.rating_value BETWEEN t.worst_rating AND t.best_rating, t.rating_value IS NULL)"
         found.append(
-            ("rating_within_scale", within, "a rating lies on its own scale, and the scale is known")
+            ("rating_within_scale", within, "a rating lies within its scale, and the scale is known")
         )
     if "currency_code" in columns:
         codes = ", ".join(f"'{code}'" for code in sorted(CURRENCIES))
@@ -53,7 +53,7 @@ def of_table(quality: Quality, table: Table) -> list[Expectation]:
         )
     if seconds := [name for name in columns if name.endswith("_seconds")]:
         positive = " AND ".join(_or_null(f"t.{name} >= 0", name) for name in seconds)
-        found.append(("duration_not_negative", positive, "no duration below zero"))
+        found.append(("duration_not_negative", positive, "no negative durations"))
     if table is tables.touchpoint:
         found += [
             ("activity_named", "regexp_full_match(t.activity, '[a-z]+(_[a-z]+)+')", "verb_noun, past tense"),
@@ -63,9 +63,7 @@ def of_table(quality: Quality, table: Table) -> list[Expectation]:
         ]
     texts = [f"t.{name}" for name, column in columns.items() if isinstance(column.type, String)]
     no_nul = f"NOT contains(concat(t.record_id, {', '.join(texts)}), chr(0))"
-    found.append(
-        ("text_without_nul", no_nul, "U+0000 means nothing in a text, and not every database keeps it")
-    )
+    found.append(("text_without_nul", no_nul, "no U+0000 in texts: not every database can store it"))
     return [Expectation(table=table.name, rule=rule, sql=sql, says=says) for rule, sql, says in found]
 
 

@@ -107,7 +107,7 @@ def test_a_start_without_zone_is_in_the_project_s(script: Script, project: Path)
     ("connection", "says"),
     [
         ("[connections.kpis]", "cannot be called kpis"),
-        ('[connections.desk]\nschedule = "0 3 * *"', "desk: schedule: '0 3 * *' is no cron expression"),
+        ('[connections.desk]\nschedule = "0 3 * *"', "desk: schedule: '0 3 * *' is not a cron expression"),
         ("[connections.desk]\nschedule = 3", "desk: schedule: it is no text"),
     ],
 )

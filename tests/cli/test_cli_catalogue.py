@@ -69,7 +69,7 @@ def test_the_doctor_names_what_is_ill_and_the_fix(fresh: Path) -> None:
     assert answer.code == 78
     assert "✗ surveys.answers: no file matches" in answer.out
     assert "✗ landing zone: " in answer.out
-    assert "fix: mend the path, or say optional = true" in answer.out
+    assert "fix: fix the path, or set optional = true" in answer.out
     assert not (fresh / "warehouse.duckdb").exists()
 
 

@@ -161,9 +161,9 @@ FAULTS = {
         'primary_key = ["response_id"]',
         'primary_key = ["response_id"]\ntime_formats = ["%Q"]',
         78,
-        "time_formats: '%Q' is no format of strptime",
+        "time_formats: '%Q' is not a strptime format",
     ),
-    "identifier of nobody": ("{ email =", '{ "" =', 78, "an identifier's namespace cannot be ''"),
+    "identifier of nobody": ("{ email =", '{ "" =', 78, "'' is not a valid namespace for an identifier"),
     "missing file": ("exports/*.csv", "elsewhere/*.csv", 66, "no file matches"),
     "unset variable": ("exports/*.csv", "${CXFLOW_TEST_UNSET}/*.csv", 78, "CXFLOW_TEST_UNSET is not set"),
 }
@@ -188,7 +188,7 @@ def test_a_memory_limit_that_is_none_is_told(
     monkeypatch.setenv("CXFLOW_MEMORY_LIMIT", limit)
     answer = cxflow("run", "--no-kpis", project=fresh)
     assert answer.code == 78
-    assert f"the environment variable CXFLOW_MEMORY_LIMIT is no amount of memory: {limit!r}" in answer.err
+    assert f"the environment variable CXFLOW_MEMORY_LIMIT is not an amount of memory: {limit!r}" in answer.err
 
 
 @pytest.mark.parametrize("limit", ["0.5GB", " 512 MiB", "400mb"])
@@ -294,7 +294,7 @@ def test_without_a_project_init_is_named(tmp_path: Path) -> None:
     answer = cxflow("run", project=tmp_path)
     assert answer.code == 78
     assert "there is no cxflow.toml" in answer.err
-    assert "fix: `cxflow init` makes one" in answer.err
+    assert "fix: create one with `cxflow init`" in answer.err
 
 
 @pytest.mark.parametrize("asked", [["status"], ["kpis"], ["quarantine", "list"], ["state", "list"]])

@@ -117,12 +117,12 @@ def test_a_plugin_with_commands_is_listed(install: Install) -> None:
         ("raise SystemExit('elsewhere')", "SystemExit: elsewhere"),
         ("", "cxflow_invented_commands has no hook cxflow_commands"),
         (GREET.replace("@hookimpl", ""), "cxflow_invented_commands has no hook cxflow_commands"),
-        (GREET.replace("return [greet_all]", "return ['greet_all']"), "'greet_all' is no function"),
+        (GREET.replace("return [greet_all]", "return ['greet_all']"), "'greet_all' is not a function"),
         (GREET.replace("return [greet_all]", "raise ValueError('late')"), "ValueError: late"),
         (GREET + "\n@hookimpl\ndef cxflow_comands(): ...\n", "unknown hook 'cxflow_comands'"),
         (
             GREET + "\n@hookimpl\ndef cxflow_kpis(): return []\n",
-            "has the hook cxflow_kpis, which is looked for in the entry point group 'cxflow'",
+            "has the hook cxflow_kpis, which belongs in another module, in the entry point group 'cxflow'",
         ),
     ],
 )

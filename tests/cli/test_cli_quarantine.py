@@ -27,7 +27,7 @@ def test_reasons_are_counted_and_explained(loaded: Path) -> None:
         "rating_within_scale",
         1,
     )
-    assert "a rating lies on its own scale" in cxflow("quarantine", "list", project=loaded).out
+    assert "a rating lies within its scale" in cxflow("quarantine", "list", project=loaded).out
 
 
 @pytest.mark.parametrize("chosen", [["--rule", "cast"], ["--connection", "shop"], ["--status", "discarded"]])

@@ -122,7 +122,7 @@ OBJECT = {"id": "VARCHAR", "why": {"code": "VARCHAR"}}
 )
 def test_another_form_stops_by_default(conform: Any, known: dict[str, Any], why: Any) -> None:
     with (
-        pytest.raises(SourceError, match="of another form: why"),
+        pytest.raises(SourceError, match="of another type: why"),
         conform(stream("why::VARCHAR"), [{"id": 1, "why": why}], known=known),
     ):
         pass

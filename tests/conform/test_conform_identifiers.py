@@ -77,7 +77,7 @@ def test_a_namespace_of_an_unknown_connection_is_named(tmp_path: Path) -> None:
 
 
 def test_a_country_without_telephone_numbers_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no telephone numbers are known of the country 'XQ'"):
+    with pytest.raises(ConfigError, match="no phone numbers are known for the country 'XQ'"):
         found(tmp_path, "phone", ["600 111 222"], country="XQ")
 
 

@@ -93,7 +93,7 @@ def test_what_is_seen_later_is_read(conform: Any) -> None:
 def test_a_misspelt_name_in_what_is_known_is_still_named(conform: Any) -> None:
     to = {"support_case": {"case_id": "id", "opened_at": AT, "reason": "via.raeson"}}
     with (
-        pytest.raises(ConfigError, match=r"'raeson', which is not there; did you mean 'via\.reason'"),
+        pytest.raises(ConfigError, match=r"'raeson', which does not exist; did you mean 'via\.reason'"),
         conform({"primary_key": ["id"], "to": to}, [{"id": 1, "via": {"reason": None}}]),
     ):
         pass

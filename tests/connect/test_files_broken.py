@@ -124,14 +124,14 @@ def test_one_bad_file_among_good_ones_lands_nothing(drop: Drop) -> None:
 )
 def test_a_path_whose_date_is_none_is_an_error(drop: Drop, name: str) -> None:
     drop.write(name, "id\n1\n")
-    with pytest.raises(SourceError, match=rf"{name} matches, but holds no date where {{date}} stands"):
+    with pytest.raises(SourceError, match=rf"{name} matches, but has no date in the place of {{date}}"):
         drop.land("reviews-{date}.csv")
 
 
 @pytest.mark.parametrize("name", ["reviews", "reviews.dat", "reviews.csv.bz2", "reviews.gz"])
 def test_a_format_that_a_name_does_not_tell_is_asked_for(drop: Drop, name: str) -> None:
     drop.write(name, "id\n1\n")
-    with pytest.raises(ConfigError, match=r"format of .* is not plain from its name .*format ="):
+    with pytest.raises(ConfigError, match=r"the name of .* does not tell its format .*format ="):
         drop.land()
 
 
@@ -145,7 +145,7 @@ def test_fixed_width_needs_fields_that_run_forward(drop: Drop) -> None:
     with pytest.raises(ConfigError, match="fixed_width needs fields"):
         drop.land(format="fixed_width")
     for wrong in ([0, 3], [4, 3]):
-        with pytest.raises(ConfigError, match=r"streams\.reviews\.fields: id runs from"):
+        with pytest.raises(ConfigError, match=r"streams\.reviews\.fields: id has the range"):
             drop.connector(format="fixed_width", fields={"id": wrong})
 
 
@@ -170,15 +170,15 @@ def test_paths_on_two_file_systems_are_refused(drop: Drop) -> None:
 def test_a_file_without_the_right_to_read_it_is_named(drop: Drop) -> None:
     drop.write("a.csv", "id\n1\n").chmod(0)
     for cursor in ({}, None):
-        with pytest.raises(SourceError, match=r"no right to read .*a\.csv"):
+        with pytest.raises(SourceError, match=r"no permission to read .*a\.csv"):
             drop.land(cursor=cursor)
 
 
 @pytest.mark.parametrize(
     ("problem", "kind", "says"),
     [
-        (PermissionError(13, "no"), SourceError, "no right to read"),
-        (FileNotFoundError(2, "no"), TransientError, "is gone since it was listed"),
+        (PermissionError(13, "no"), SourceError, "no permission to read"),
+        (FileNotFoundError(2, "no"), TransientError, "has disappeared since it was listed"),
         (ConnectionResetError(104, "reset"), TransientError, "cannot be read"),
     ],
 )
@@ -208,5 +208,5 @@ def test_a_file_that_goes_away_between_listing_and_reading_is_transient(
         return Path(file.path)
 
     monkeypatch.setattr(file_set.FileSet, "fetch", fetch)
-    with pytest.raises(TransientError, match="is gone since it was listed"):
+    with pytest.raises(TransientError, match="has disappeared since it was listed"):
         drop.land()

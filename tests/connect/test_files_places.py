@@ -282,7 +282,7 @@ def test_the_day_of_a_file_whose_name_is_not_utf_8_is_found(drop: Drop) -> None:
 def test_two_names_that_would_be_shown_alike_are_refused(drop: Drop) -> None:
     drop.write(_odd(b"caf\xe9.csv"), CSV)
     drop.write("caf\\xe9.csv", CSV)
-    with pytest.raises(SourceError, match=r"two files would both be called .*caf\\xe9\.csv") as caught:
+    with pytest.raises(SourceError, match=r"two files would have the path .*caf\\xe9\.csv") as caught:
         drop.land()
     assert caught.value.fix == "rename one of them"
 
@@ -343,7 +343,7 @@ def test_a_day_in_an_archive_and_a_time_that_is_none(drop: Drop) -> None:
 @pytest.mark.parametrize(
     ("path", "says"),
     [
-        ("zip://*.csv::absent.zip", r"zip://\*\.csv::absent\.zip names an archive that is not there"),
+        ("zip://*.csv::absent.zip", r"zip://\*\.csv::absent\.zip names an archive that does not exist"),
         ("zip://*.csv::cxflow.toml", r"zip://\*\.csv::cxflow\.toml cannot be opened: File is not a zip file"),
         ("tar://*.csv::cxflow.toml", r"tar://\*\.csv::cxflow\.toml cannot be opened"),
         ("zip://*.csv::exports", r"zip://\*\.csv::exports cannot be opened: .*Is a directory"),
@@ -362,7 +362,10 @@ def test_an_archive_that_is_none_is_named(drop: Drop, path: str, says: str) -> N
     [
         ("zip://*.csv::nonsense://x", "Protocol not known: nonsense"),
         ("nonsense://x/*.csv", "Protocol not known: nonsense"),
-        ("a**b.csv", r"a\*\*b\.csv is no path: Invalid pattern: '\*\*' can only be an entire path component"),
+        (
+            "a**b.csv",
+            r"a\*\*b\.csv is not a valid path: Invalid pattern: '\*\*' can only be an entire path component",
+        ),
     ],
 )
 def test_a_path_of_no_file_system_is_a_fault_of_the_configuration(drop: Drop, path: str, says: str) -> None:
@@ -400,7 +403,7 @@ def test_a_folder_that_may_not_be_listed_is_named(drop: Drop, monkeypatch: pytes
     scandir = os.scandir
     monkeypatch.setattr(os, "scandir", refused)
     for path in ("closed/*.csv", "**/*.csv"):
-        with pytest.raises(SourceError, match=f"no right to list {drop.exports}/closed"):
+        with pytest.raises(SourceError, match=f"no permission to list {drop.exports}/closed"):
             drop.land(path, optional=True)
     assert drop.land("*.csv").ids == ["1"]
     assert drop.land("absent/*.csv", optional=True).records == []

@@ -82,7 +82,7 @@ def test_two_plugins_of_one_connector_name_are_both_named() -> None:
     with pytest.raises(ConfigError) as caught:
         registry.connectors(_manager(OtherHelpdesk, Helpdesk))
     text = str(caught.value)
-    assert "two plugins bring a connector 'helpdesk'" in text
+    assert "two plugins provide a connector 'helpdesk'" in text
     assert "cxflow-other" in text
     assert "cxflow-framework" in text
     assert caught.value.value == "helpdesk"
@@ -96,7 +96,7 @@ def test_two_plugins_of_one_kpi_name_are_an_error() -> None:
         brought = [SimpleNamespace(name="effort", title="Effort")]
         plugin.cxflow_kpis = hookspecs.hookimpl(_kpis(brought))  # type: ignore[attr-defined]
         manager.register(plugin)
-    with pytest.raises(ConfigError, match="two plugins bring a KPI 'effort'"):
+    with pytest.raises(ConfigError, match="two plugins provide a KPI 'effort'"):
         registry.kpis(manager)
 
 
@@ -294,7 +294,10 @@ def test_only_the_named_streams_are_read_in_that_order(
             r"tickets\.lag: Input should be greater than or equal",
         ),
         ('connector = "helpdesk"\nstreams.tiket.lag = 5', r"no stream 'tiket'; did you mean 'tickets'"),
-        ('connector = "helpdesk"\nstreams."a/b".lag = 5', r"connections\.desk\.streams: 'a/b' is no name"),
+        (
+            'connector = "helpdesk"\nstreams."a/b".lag = 5',
+            r"connections\.desk\.streams: 'a/b' is not a valid name",
+        ),
     ],
 )
 def test_a_wrong_connection_is_named_setting_by_setting(

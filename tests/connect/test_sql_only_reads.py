@@ -288,8 +288,8 @@ def test_a_pooler_that_takes_no_options_is_read_in_a_read_only_transaction_all_t
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("postgresql+psycopg2://h/d", r"the driver psycopg2 may send several .*say postgresql\+psycopg://"),
-        ("mysql+mysqlconnector://h/d", r"the driver mysqlconnector may .*say mysql\+pymysql://"),
+        ("postgresql+psycopg2://h/d", r"the driver psycopg2 may send several .*use postgresql\+psycopg://"),
+        ("mysql+mysqlconnector://h/d", r"the driver mysqlconnector may .*use mysql\+pymysql://"),
     ],
 )
 def test_a_driver_that_sends_several_statements_is_refused(tmp_path: Path, url: str, says: str) -> None:

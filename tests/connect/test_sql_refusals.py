@@ -124,7 +124,7 @@ def test_a_query_that_the_database_does_not_understand_is_explained(
 def test_a_value_at_fault_is_not_shown(shop: Shop) -> None:
     if shop.kind == "sqlite":
         pytest.skip("SQLite casts whatever there is")
-    with pytest.raises(SourceError, match="failed at a value") as raised:
+    with pytest.raises(SourceError, match="failed on a value") as raised:
         shop.land(
             query="SELECT CAST(note AS integer) AS id FROM (SELECT 'ada@example.org' AS note FROM orders) n"
         )
@@ -136,7 +136,7 @@ def test_a_table_without_the_right_to_read_it_says_so(on_postgresql: Shop) -> No
     on_postgresql.write_url(_as_user(on_postgresql.url, "cxflow_reader"))
     error = refusal(on_postgresql, table="orders")
     assert isinstance(error, ConfigError)
-    assert "no right to read" in str(error)
+    assert "no permission to read" in str(error)
 
 
 def test_a_user_who_is_not_known_is_a_fault_of_the_configuration(on_postgresql: Shop) -> None:
@@ -188,7 +188,7 @@ def test_a_connection_that_breaks_off_may_be_tried_again(on_postgresql: Shop) ->
         "CREATE FUNCTION break_off() RETURNS text LANGUAGE sql AS "
         "'SELECT pg_terminate_backend(pg_backend_pid())::text'"
     )
-    with pytest.raises(TransientError, match="broke off"):
+    with pytest.raises(TransientError, match="ended the connection"):
         on_postgresql.land(query="SELECT break_off() AS id")
 
 
@@ -216,8 +216,8 @@ def test_a_folder_of_sqlite_where_its_user_may_not_write_is_told_from_a_query_th
 @pytest.mark.parametrize(
     ("stream", "says"),
     [
-        ({"table": "orders", "query": "SELECT 1"}, "a stream reads one thing"),
-        ({"table": ""}, "a stream reads one thing"),
+        ({"table": "orders", "query": "SELECT 1"}, "a stream needs either table"),
+        ({"table": ""}, "a stream needs either table"),
         ({"cursor": ["email"], "pii": ["email"]}, "tagged as personal data"),
         ({"cursor_type": "times"}, "cursor_type"),
     ],

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cxflow import flow
-from cxflow.dry_run import Rehearsal
+from cxflow.dry_run import DryRun
 from cxflow.errors import ConfigError
 from cxflow.testing import TestProject
 
@@ -31,11 +31,11 @@ date_published = "made"
 """
 HEAD = """
 [project]
-name = "rehearsed"
+name = "dry"
 [connections.shop]
 timezone = "UTC"
 """
-MANY = flow.REHEARSED_RECORDS + 500
+MANY = flow.DRY_RUN_RECORDS + 500
 
 
 @pytest.fixture(autouse=True)
@@ -80,16 +80,16 @@ def project(folder: Path, source: str, mapping: str = MAPPING) -> TestProject:
     return TestProject(folder, f"{HEAD}{source}{mapping}")
 
 
-def rehearse(each: TestProject) -> Rehearsal:
+def try_first(each: TestProject) -> DryRun:
     window = flow.scheduled_window(each.settings, "shop", "reviews", datetime.now(UTC))
-    return flow.rehearse(each.settings, "shop", "reviews", window, "scheduled")
+    return flow.try_first(each.settings, "shop", "reviews", window, "scheduled")
 
 
 @SOURCES
 def test_the_first_records_are_tried_as_a_run_would(tmp_path: Path, source: Source) -> None:
     records = [review(number, 9 if number in (3, 5) else 5) for number in range(1, 11)]
     each = project(tmp_path, source(tmp_path, [*records, review(11, "many")]))
-    assert rehearse(each) == Rehearsal(
+    assert try_first(each) == DryRun(
         records=11,
         rows={"touchpoint": 8, "review": 8},
         refused=3,
@@ -102,17 +102,17 @@ def test_the_first_records_are_tried_as_a_run_would(tmp_path: Path, source: Sour
 def test_no_more_than_the_first_records_are_tried(tmp_path: Path, source: Source) -> None:
     records = [review(number) for number in range(1, MANY + 1)]
     each = project(tmp_path, source(tmp_path, records))
-    tried = rehearse(each)
+    tried = try_first(each)
     assert (tried.records, tried.rows["review"], tried.refused) == (1_000, 1_000, 0)
     each.run(end=datetime.now(UTC))
     assert each.query("SELECT count(*) FROM review") == [(MANY,)], "a run reads them all"
-    assert rehearse(each).records == 0, "and leaves nothing to read"
+    assert try_first(each).records == 0, "and leaves nothing to read"
 
 
 def test_nothing_is_left_of_it(tmp_path: Path) -> None:
     each = project(tmp_path, as_csv(tmp_path, [review(1)]))
     before = each.digest()
-    assert rehearse(each).records == 1
+    assert try_first(each).records == 1
     assert each.digest() == before
     assert each.query("SELECT count(*) FROM load_run") == [(0,)]
     assert not list((tmp_path / "landing").glob("*"))
@@ -120,20 +120,20 @@ def test_nothing_is_left_of_it(tmp_path: Path) -> None:
 
 def test_it_tells_when_the_gate_would_close(tmp_path: Path) -> None:
     each = project(tmp_path, as_csv(tmp_path, [review(number, 9) for number in range(1, 8)]))
-    assert rehearse(each).stopped.startswith("7 of 7 records were rejected, more than the 5.0% allowed")
+    assert try_first(each).stopped.startswith("7 of 7 records were rejected, more than the 5.0% allowed")
 
 
 def test_a_column_that_is_not_there_is_told_before_a_run_lands_anything(tmp_path: Path) -> None:
     each = project(tmp_path, as_csv(tmp_path, [review(1)]), MAPPING.replace('"stars"', '"star"'))
     with pytest.raises(
-        ConfigError, match=r"^shop\.reviews: .*'star', which is not there; did you mean 'stars'"
+        ConfigError, match=r"^shop\.reviews: .*'star', which does not exist; did you mean 'stars'"
     ):
-        rehearse(each)
+        try_first(each)
     assert not list((tmp_path / "landing").glob("*"))
 
 
 def test_of_json_it_says_that_a_later_record_may_have_the_key(tmp_path: Path) -> None:
     source = as_jsonl(tmp_path, [review(number) for number in range(1, MANY + 1)])
     each = project(tmp_path, source, MAPPING + 'review_body = "said"\n')
-    with pytest.raises(ConfigError, match=r"'said', which is not there.*tried were the first 1,000 records"):
-        rehearse(each)
+    with pytest.raises(ConfigError, match=r"'said', which does not exist.*read only the first 1,000 records"):
+        try_first(each)

@@ -310,7 +310,9 @@ def test_a_fact_may_not_offer_personal_data() -> None:
         func.lower(func.substr(survey_response.c.response_text, 1, 3)),
         select(customer_profile.c.email).limit(1).scalar_subquery(),
     ):
-        with pytest.raises(ConfigError, match=r"the dimension 'word' is made of .*, which is personal data"):
+        with pytest.raises(
+            ConfigError, match=r"the dimension 'word' derives from .*, which is personal data"
+        ):
             fact(survey_response, dimensions={"word": expression})
 
 
@@ -336,7 +338,7 @@ def _hidden() -> list[Fact]:
 def test_personal_data_is_found_behind_other_names(of: Fact) -> None:
     with pytest.raises(ConfigError) as caught:
         dimensions_of(talked(of), settings(dimensions=["word"]))
-    assert "'word' of talked is made of review.review_body, which is personal data" in str(caught.value)
+    assert "'word' of talked derives from review.review_body, which is personal data" in str(caught.value)
 
 
 def test_what_is_not_personal_is_not_taken_for_it() -> None:

@@ -25,8 +25,8 @@ class BrokenError(Exception):
 
 STEPS = [
     (merge, "decide"),
-    (refusals, "refuse_taken_keys"),
-    (refusals, "_stage_taken"),
+    (refusals, "refuse_claimed_keys"),
+    (refusals, "_stage_claimed"),
     (merge, "outcomes"),
     (merge, "remove_old_rows"),
     (merge, "insert_rows"),
@@ -37,7 +37,7 @@ STEPS = [
     (refusals, "_close"),
     (pending, "pend_identity"),
     (pending, "pend_kpis"),
-    (loading, "_keep_books"),
+    (loading, "_write_ledger"),
     (ledger, "keep_state"),
 ]
 
@@ -49,7 +49,7 @@ def order(id: int, changed: int = 1, **fields: Any) -> dict[str, Any]:
 
 def eventful(bench: Bench) -> BatchRef:
     """A warehouse with something in it, and a prepared batch in which everything happens: an insert, an update, an
-    unchanged record, a deletion, an older version, a refusal, a taken key, one made good."""
+    unchanged record, a deletion, an older version, a refusal, a claimed key, a superseded entry."""
     bench.load([order(9)], "dumps")
     bench.load([order(1), order(2), order(3, changed=5), order(4), order(5, changed=1, total="odd")])
     records = [

@@ -161,7 +161,7 @@ def test_the_latest_version_wins_where_versions_can_be_told_apart(
     [
         ({"rule": "r"}, "needs either sql or type"),
         ({"rule": "r", "sql": "a > 0", "type": "expect_x"}, "needs either sql or type"),
-        ({"rule": "r", "sql": "a > 0", "level": "table"}, "sql speaks of rows"),
+        ({"rule": "r", "sql": "a > 0", "level": "table"}, "sql applies to rows"),
         ({"rule": "Not A Rule", "sql": "a > 0"}, "rule"),
     ],
 )
@@ -254,8 +254,8 @@ def test_a_cron_expression_is_taken_as_it_is(cron: str) -> None:
         ("", "five fields: minute hour day month weekday"),
         ("0 3 * *", "five fields"),
         ("0 0 3 * * *", "five fields"),
-        ("at 3 every day !", "is no cron expression"),
-        ("@sometimes", "is no cron expression"),
+        ("at 3 every day !", "is not a cron expression"),
+        ("@sometimes", "is not a cron expression"),
         ("60 3 * * *", "the minute runs from 0 to 59, not 60"),
         ("0 8-24 * * *", "the hour runs from 0 to 23, not 24"),
         ("0 3 0 * *", "the day runs from 1 to 31, not 0"),

@@ -18,7 +18,7 @@ def test_who_is_told_hears_of_earlier_and_of_later_secrets_once_each() -> None:
     heard: list[str] = []
     redaction.remember("early bird")
     for _ in range(2):
-        redaction.tell(heard.append)
+        redaction.subscribe(heard.append)
         redaction.remember("late/one")
     assert sorted(heard) == ["early bird", "early%20bird", "early+bird", "late%2Fone", "late/one"]
 

@@ -295,7 +295,7 @@ def test_a_table_level_expectation_closes_the_gate_and_refuses_nobody(tmp_path: 
     )
     verdict, broken, _ = judge(tmp_path, declaration, [case(1), case(2)])
     assert not verdict.passed
-    assert verdict.why == "the table-level expectation 'enough' on support_case does not hold"
+    assert verdict.why == "the table-level expectation 'enough' on support_case failed"
     assert broken == {}
     assert judge(tmp_path, declaration, [case(1), case(2), case(3)])[0].passed
 
@@ -304,7 +304,7 @@ def test_a_type_that_speaks_of_the_table_must_say_so(tmp_path: Path) -> None:
     declaration = expecting(
         {"rule": "enough", "type": "expect_table_row_count_to_be_between", "with": {"min_value": 3}}
     )
-    with pytest.raises(ConfigError, match="'enough' speaks of a whole table"):
+    with pytest.raises(ConfigError, match="'enough' is about a whole table"):
         judge(tmp_path, declaration, [case(1)])
 
 
@@ -342,7 +342,7 @@ def test_faults_in_a_declaration_are_named_before_anything_is_read() -> None:
         ConfigError, match=r"no 'expect_column_values_to_be_betwen'.*'expect_column_values_to_be_between'"
     ):
         check({**between, "type": "expect_column_values_to_be_betwen"})
-    with pytest.raises(ConfigError, match=r"'few' has arguments that .* does not take.*colum"):
+    with pytest.raises(ConfigError, match=r"'few' has arguments that .* does not accept.*colum"):
         check({**between, "with": {"colum": "reopens"}})
     with pytest.raises(ConfigError, match=r"about 'suport_case', .*did you mean 'support_case'"):
         check({"table": "suport_case", "rule": "few", "sql": "true"})
@@ -405,7 +405,7 @@ def test_the_gate_closes_above_the_share_of_a_batch_of_at_least_so_many(
 def test_a_batch_of_which_nothing_passes_is_stopped_however_small() -> None:
     stream = Stream.model_validate({"name": "things", **CASES})
     why = gate._why(Settings(), stream, 5, 5, 0, {"cast of case.opened_at": 5}, [])
-    assert why == "not one of 5 records passed (cast of case.opened_at 5)"
+    assert why == "none of 5 records passed (cast of case.opened_at 5)"
     assert not gate._why(Settings(), stream, 5, 0, 0, {}, []), "all of them older than what is loaded"
     everything = stream.model_copy(update={"max_rejected_share": 1.0})
     assert not gate._why(Settings(), everything, 5, 5, 0, {}, []), "somebody wants them all in quarantine"

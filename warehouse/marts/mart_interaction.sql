@@ -1,4 +1,4 @@
--- Every contact as the contact centre saw it, with who it was.
+-- Every interaction of the contact centre, with its customer.
 SELECT
     i.interaction_id,
     i.queue_id,

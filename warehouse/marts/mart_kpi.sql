@@ -1,4 +1,4 @@
--- The current value of every KPI: the latest published of each period and slice.
+-- The current value of every KPI: the latest one published for each period and slice.
 SELECT
     v.kpi,
     d.title,

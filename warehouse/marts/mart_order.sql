@@ -1,4 +1,4 @@
--- Every order with who placed it, money in the order's own currency.
+-- Every order with its customer. Amounts are in the order's own currency.
 SELECT
     o.order_id,
     o.customer_id,

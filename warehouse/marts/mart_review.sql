@@ -1,4 +1,4 @@
--- Every review beside the order it speaks of. Reviews dated before their order are kept, and flagged.
+-- Every review with its order. Reviews dated before their order are kept and flagged.
 SELECT
     r.review_id,
     r.order_id,

@@ -1,4 +1,4 @@
--- Every touchpoint with who it was, deleted ones left out.
+-- Every touchpoint that is not deleted, with its customer.
 SELECT
     t.touchpoint_id,
     t.occurred_at,

@@ -1,4 +1,4 @@
-"""The built-in connector `files`: exports and drop folders, declared in `cxflow.toml`, no Python needed."""
+"""The built-in connector `files`: exports and drop folders, declared in `cxflow.toml` without Python."""
 
 from __future__ import annotations
 

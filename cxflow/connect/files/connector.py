@@ -1,4 +1,4 @@
-"""The connector itself: which files there are, which of them are new, and in which format each is landed."""
+"""The connector itself: lists the files of a stream, chooses the new ones and reads each by its format."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Files(Connector[FilesConnection, FileStream]):
     title: ClassVar[str] = "Exports and drop folders: CSV, JSON, Parquet, XLSX, fixed width; local or fsspec"
 
     def check(self, stream: FileStream) -> None:
-        """At least one file is there, unless the stream is optional."""
+        """Check that at least one file exists, unless the stream is optional. Raises SourceError."""
         files = self._files(stream)
         if not files.listing() and not stream.optional:
             raise SourceError(
@@ -31,7 +31,7 @@ class Files(Connector[FilesConnection, FileStream]):
                 connection=self.connection.name,
                 stream=stream.name,
                 value=stream.paths[0],
-                fix="mend the path, or say optional = true",
+                fix="fix the path, or set optional = true",
             )
 
     def plan(self, stream: FileStream, window: Window, cursor: Cursor | None) -> list[str]:
@@ -42,7 +42,7 @@ class Files(Connector[FilesConnection, FileStream]):
         ]
 
     def read(self, stream: FileStream, window: Window, cursor: Cursor | None) -> Reading:
-        """Every file that is new or changed (scheduled), or delivered in the window (backfill)."""
+        """Read every file that is new or changed (scheduled), or delivered in the window (backfill)."""
         files = self._files(stream)
         found = file_set.changes(files, self._settled(stream, window), cursor)
         with scratch.folder("files") as folder:
@@ -67,6 +67,7 @@ class Files(Connector[FilesConnection, FileStream]):
         return file_set.FileSet(patterns, self.settings.folder, options, zone)
 
     def _settled(self, stream: FileStream, window: Window) -> Window:
+        """The window without files that may still be being written (`settle_seconds`)."""
         if not stream.settle_seconds:
             return window
         youngest = datetime.now(window.end.tzinfo) - timedelta(seconds=stream.settle_seconds)
@@ -74,7 +75,7 @@ class Files(Connector[FilesConnection, FileStream]):
 
 
 def _under(root: str, path: str) -> str:
-    """A stream's path seen from the connection's root; a URL and an absolute path are whole."""
+    """A stream's path below the connection's root; URLs and absolute paths stay as they are."""
     if not root or "://" in path or (path.startswith("/") and "://" not in root):
         return path
     return f"{root if root.endswith('/') else f'{root}/'}{path.lstrip('/')}"

@@ -1,6 +1,7 @@
-"""Takes delimited files apart: what can be read goes into a copy, and what cannot becomes a reject.
+"""Copies the readable records of delimited files, and rejects the others.
 
-Called by `delimited`, for files that DuckDB would stumble over, and for very many small ones, which go into one copy.
+Called by `delimited` for files that DuckDB cannot read as they are, and for very many small ones, which go into one
+copy.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from cxflow.connect.files.stream import FileStream
 from cxflow.connect.files.text import opened, reading
 from cxflow.model.reading import Item, Page, Reject
 
-PLACE_MARK = b"\x1f"
-"""Stands before the place of a file, which might else be one of the stream's null values."""
+INDEX_MARK = b"\x1f"
+"""Precedes the index of a file, which might otherwise be one of the stream's null values."""
 
 
-def taken_apart(stream: FileStream, seen: Examined, folder: Path) -> Generator[Item, None, Examined]:
-    """Copy what can be read of a file, each line ending in LF, and give the rest as rejects."""
+def cleaned(stream: FileStream, seen: Examined, folder: Path) -> Generator[Item, None, Examined]:
+    """Copy the readable records of a file, each ending in LF, and yield the others as rejects."""
     with tempfile.NamedTemporaryFile("wb", dir=folder, suffix=".txt", delete=False) as copy:
         yield from _copied(stream, seen, copy)
     file = replace(seen.file, path=Path(copy.name))
@@ -33,16 +34,16 @@ def taken_apart(stream: FileStream, seen: Examined, folder: Path) -> Generator[I
 
 
 def combined(stream: FileStream, many: list[Examined], folder: Path) -> Generator[Item, None, Path]:
-    """Copy what can be read of many files into one, the place of its file, from 0, before each record."""
+    """Copy the readable records of many files into one, each preceded by the index of its file, from 0."""
     delimiter = stream.delimiter.encode()
     with tempfile.NamedTemporaryFile("wb", dir=folder, suffix=".txt", delete=False) as copy:
-        for place, seen in enumerate(many):
-            yield from _copied(stream, seen, copy, PLACE_MARK + b"%d%s" % (place, delimiter))
+        for index, seen in enumerate(many):
+            yield from _copied(stream, seen, copy, INDEX_MARK + b"%d%s" % (index, delimiter))
     return Path(copy.name)
 
 
 def _copied(stream: FileStream, seen: Examined, copy: IO[bytes], prefix: bytes = b"") -> Iterator[Page]:
-    """Write the records that can be read, and give the others as rejects."""
+    """Write the readable records, and yield the others as rejects."""
     before = seen.before
     with reading(seen.file), opened(stream, seen.file) as source:
         for found in file_slices(stream, seen.file, source, seen.notation):
@@ -72,12 +73,12 @@ def _write(copy: IO[bytes], found: Slice, good: np.ndarray, notation: Notation, 
     for number in np.flatnonzero(good).tolist():
         text = found.data[int(starts[number]) : int(text_ends[number])]
         if text[:1] == b" " and notation.quote and text.lstrip(b" ").startswith(notation.quote):
-            text = text.lstrip(b" ")  # DuckDB takes them off before every cell but the first
+            text = text.lstrip(b" ")  # DuckDB strips them before every cell but the first
         copy.write(prefix + text + b"\n")
 
 
 def _not_utf8(found: Slice, notation: Notation) -> dict[int, str]:
-    """The records with bytes that are not UTF-8, and why they cannot be read."""
+    """Number of each record with bytes that are not UTF-8, to the reason for its reject."""
     try:
         found.data.decode()
     except UnicodeDecodeError:

@@ -1,8 +1,8 @@
-"""Reads CSV and TSV. Every cell stays text as it was written; every record is read or refused whole.
+"""Reads CSV and TSV. Every cell stays text as written; every record is read or refused as a whole.
 
-`records` finds the records of a file by its bytes and counts them; DuckDB reads their cells. A file in which DuckDB
-would stumble (two kinds of line end, cells missing, bytes that are not UTF-8) is taken apart first: what can be read
-goes into a copy, and each line that cannot is refused with its reason.
+`records` finds and counts the records of a file by its bytes; DuckDB reads their cells. A file that DuckDB cannot read
+(mixed line ends, missing cells, bytes that are not UTF-8) is cleaned first: its readable records go into a copy, and
+every other line is refused with its reason.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 
-from cxflow.connect.files.copies import combined, taken_apart
+from cxflow.connect.files.copies import cleaned, combined
 from cxflow.connect.files.examined import Examined, examine
 from cxflow.connect.files.items import Items, origin_columns, with_origin
 from cxflow.connect.files.stream import FileStream
@@ -22,15 +22,15 @@ from cxflow.duck import literal, literals
 from cxflow.model.reading import Count, Query
 
 _DUCKDB_LINE_BYTES = 2_000_000
-"""What DuckDB takes for a line's length unless told otherwise."""
+"""DuckDB's default for the longest line."""
 _MANY_FILES = 50
 _SMALL_BYTES = 1 << 18
-"""More files than that, none of them larger, are read as one: DuckDB takes milliseconds to open each."""
+"""More than _MANY_FILES files of at most this size are read as one: DuckDB takes milliseconds to open a file."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """What files have in common that one `read_csv` reads."""
+    """The properties shared by files that one `read_csv` reads."""
 
     names: tuple[str, ...]
     has_header: bool
@@ -41,7 +41,7 @@ class _Group:
 def read(
     stream: FileStream, files: list[LocalFile], database: duckdb.DuckDBPyConnection, folder: Path
 ) -> Items:
-    """Read CSV or TSV files. Raises SourceError for a file that is not what it is declared to be."""
+    """Read CSV or TSV files. Raises SourceError for a file that is not as declared."""
     examined = []
     for file in files:
         source = as_utf8(stream, file, folder)
@@ -56,7 +56,7 @@ def read(
         examined = [each for each in examined if each.size > _SMALL_BYTES]
     ready = []
     for each in examined:
-        ready.append(each if each.is_plain else (yield from taken_apart(stream, each, folder)))  # noqa: PERF401  yields
+        ready.append(each if each.is_plain else (yield from cleaned(stream, each, folder)))  # noqa: PERF401  yields
     for group, members in _grouped(stream, ready).items():
         try:
             yield _query(stream, group, members, database, folder)
@@ -69,7 +69,7 @@ def read(
 def _read_small(
     stream: FileStream, examined: list[Examined], database: duckdb.DuckDBPyConnection, folder: Path
 ) -> Items:
-    """Read very many small files, those of one header as one."""
+    """Read very many small files, combining those with the same header."""
     by_names: dict[tuple[str, ...], list[Examined]] = {}
     for each in examined:
         by_names.setdefault(each.names, []).append(each)
@@ -83,10 +83,10 @@ def _read_small(
 def _read_damaged(
     stream: FileStream, members: list[Examined], database: duckdb.DuckDBPyConnection, folder: Path
 ) -> Items:
-    """Read files of which DuckDB could not read one as it is."""
+    """Read cleaned copies of files, at least one of which DuckDB could not read as it is."""
     copies = []
     for each in members:
-        copies.append(each if each.is_copy else (yield from taken_apart(stream, each, folder)))  # noqa: PERF401  yields
+        copies.append(each if each.is_copy else (yield from cleaned(stream, each, folder)))  # noqa: PERF401  yields
     for group, some in _grouped(stream, copies).items():
         yield _query(stream, group, some, database, folder)
 

@@ -1,8 +1,8 @@
-"""Reads JSON documents: the items of one list in each, as they are written, in bounded memory.
+"""Reads JSON documents: the items of one list in each, as written, in bounded memory.
 
-The document is cut at the commas of its list, found by numpy through the parity of quotes and the depth of brackets;
-nothing is parsed and written anew, so that numbers keep all their digits. DuckDB, which does parse, counts the items
-apart: that is the witness, and it finds a document that is not valid JSON.
+numpy finds the commas of the list by the parity of quotes and the depth of brackets. Items are cut out without being
+parsed and rewritten, so that numbers keep all their digits. DuckDB, which does parse, provides the independent count,
+and detects documents that are not valid JSON.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _SCHEMA = pa.schema([("item", pa.string())])
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+(")?|[\[\]{},:]|[^\s"\[\]{},:]++', re.DOTALL)
 
 _STEPS = np.zeros(256, np.int8)
-"""How much deeper a byte leads."""
+"""Byte to its change of nesting depth."""
 _STEPS[[ord("{"), ord("[")]] = 1
 _STEPS[[ord("}"), ord("]")]] = -1
 _MARKS = _STEPS != 0
@@ -43,13 +43,13 @@ _QUOTE, _BACKSLASH = ord('"'), ord("\\")
 
 
 class _NoListError(Exception):
-    """There is no list where one was declared."""
+    """There is no list at the declared path."""
 
 
 def read(
     stream: FileStream, files: list[LocalFile], database: duckdb.DuckDBPyConnection, folder: Path
 ) -> Items:
-    """Read the objects of each document's list; an item that is no object is refused."""
+    """Read the objects of each document's list; items that are not objects are refused."""
     for file in files:
         source = as_utf8(stream, file, folder)
         document = _Document(stream, source, folder)
@@ -71,7 +71,7 @@ def read(
 def _count(
     stream: FileStream, file: LocalFile, holder: LocalFile, database: duckdb.DuckDBPyConnection, folder: Path
 ) -> int:
-    """The items of the list that `holder` consists of, by DuckDB. Raises SourceError for one that is not valid."""
+    """The number of items in the list of the file `holder`, counted by DuckDB. Raises SourceError for invalid JSON."""
     path = plainly_named(holder, folder).path
     read = f"read_json_objects({literal(str(path))}, format = 'array'"
     try:
@@ -84,7 +84,7 @@ def _count(
 
 
 def _object_bytes(stream: FileStream) -> int:
-    # DuckDB holds some of these for each thread: what it takes unless told otherwise does for all but giant items.
+    # DuckDB allocates some of these per thread: its default, 16 MB, is enough for all but giant items.
     return min(max(stream.max_record_bytes, 16 << 20), 64 << 20)
 
 
@@ -99,18 +99,18 @@ class _Document:
         self._stream, self._file, self._folder = stream, file, folder
         self._path = [part for part in (stream.records or "").split(".") if part]
         self.items = 0
-        """Found so far."""
+        """Items found so far."""
         self.list_file: LocalFile | None = None
-        """A copy of the list alone, where it is not the whole document; there once it has been read."""
+        """A copy of the list alone, if it is not the whole document; set once it has been read."""
 
     def usual_bytes(self) -> int:
-        """How long the first items are."""
+        """The average size of the first items."""
         for batch in self.batches():
             return int(batch.nbytes // max(batch.num_rows, 1))
         return 0
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The items of the list. Raises SourceError where the document has none there, or is not valid JSON."""
+        """The items of the list. Raises SourceError if there is no list, or if the document is not valid JSON."""
         self.items = 0
         with reading(self._file), opened(self._stream, self._file) as source:
             head, rest = self._up_to_list(source)
@@ -129,7 +129,7 @@ class _Document:
             raise _invalid(self._file)
 
     def _up_to_list(self, source: IO[bytes]) -> tuple[bytes, bytes]:
-        """What stands before the list, and what has been read of the list behind its bracket."""
+        """The text before the list, and the text read so far after the list's opening bracket."""
         text, size = b"", 1 << 16
         while True:
             block = source.read(size - len(text))
@@ -144,7 +144,7 @@ class _Document:
                 raise SourceError(
                     f"{self._file.origin} has no list at {self._stream.records or 'its top'}",
                     value=self._file.origin,
-                    fix='say where: records = "…"',
+                    fix='set records = "…" to the path of the list',
                 ) from None
             if at is not None:
                 return text[:at], text[at + 1 :]
@@ -158,7 +158,7 @@ class _Document:
     def _list(
         self, source: IO[bytes], begun: bytes, copy: IO[bytes] | None
     ) -> Generator[pa.RecordBatch, None, bytes]:
-        """The items of the list; returns what was read behind it."""
+        """Yields the items of the list; returns the text read after it."""
         window, size, at = begun, _BLOCK_BYTES, 0
         while True:
             block = source.read(max(size - len(window), 1))
@@ -188,11 +188,11 @@ class _Document:
             window[: int(ends[-1])].decode()
         except UnicodeDecodeError:
             raise SourceError(
-                f"{self._file.origin} is not UTF-8: see item {self.items + 1:,} of its list or one behind it",
+                f"{self._file.origin} is not UTF-8: see item {self.items + 1:,} of its list or one after it",
                 value=self._file.origin,
-                fix='say how it is written: encoding = "…"',
+                fix='set encoding = "…"',
             ) from None
-        # Items and what stands between them by turns, so that nothing is copied but the items.
+        # Items alternate with the text between them, so that only the items are copied.
         offsets = np.stack((starts, ends), axis=1).ravel().astype(np.int32)
         count = 2 * len(ends) - 1
         pieces = pa.StringArray.from_buffers(count, pa.py_buffer(offsets), pa.py_buffer(window))
@@ -200,10 +200,10 @@ class _Document:
         yield pa.record_batch([pieces.take(pa.array(np.arange(0, count, 2)))], schema=_SCHEMA)
 
     def _rest(self, source: IO[bytes], begun: bytes) -> bytes:
-        """What follows, as long as it is no longer than a record may be."""
+        """The rest of the document. Raises SourceError if it is longer than a record may be."""
         text = begun + source.read(self._stream.max_record_bytes)
         if len(text) > self._stream.max_record_bytes:
-            raise self._too_long("what follows the list", 0)
+            raise self._too_long("the text after the list", 0)
         return text
 
     def _too_long(self, what: str, at: int) -> SourceError:
@@ -216,7 +216,7 @@ class _Document:
 
 
 def _locate(text: bytes, path: list[str], is_end: bool) -> int | None:
-    """Where the list at a path begins, by the tokens before it; None where more of the text is needed to tell."""
+    """The position of the list at a path, found by the tokens before it; None if more text is needed."""
     depth = level = 0
     is_wanted, last = True, b""
     for match in _TOKEN.finditer(text):
@@ -246,7 +246,7 @@ def _locate(text: bytes, path: list[str], is_end: bool) -> int | None:
 
 
 def _scan(window: bytes) -> tuple[npt.NDArray[np.int64], int | None]:
-    """Of a window that begins within a list: the commas between its items, and the bracket that closes it."""
+    """In a window that begins inside a list: the commas between its items, and its closing bracket, if found."""
     text = np.frombuffer(window, np.uint8)
     is_quote = text == _QUOTE
     if b"\\" in window:
@@ -266,7 +266,7 @@ def _scan(window: bytes) -> tuple[npt.NDArray[np.int64], int | None]:
 
 
 def _escaped(text: npt.NDArray[np.uint8], quotes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """The quotes behind an odd number of backslashes."""
+    """The quotes after an odd number of backslashes."""
     odd = np.zeros(len(quotes), bool)
     behind, at = np.arange(len(quotes)), quotes - 1
     while len(behind):
@@ -277,7 +277,7 @@ def _escaped(text: npt.NDArray[np.uint8], quotes: npt.NDArray[np.int64]) -> npt.
 
 
 def _is_valid(text: bytes) -> bool:
-    """Whether what surrounds a list is JSON, the list taken for an empty one."""
+    """Whether a document is valid JSON with its list replaced by an empty one."""
     try:
         json.loads(text)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Looks at all bytes of a delimited file: its header, its number of records, and whether DuckDB can read it as it is.
+"""Scans all bytes of a delimited file for its header, its number of records, and whether DuckDB can read it as it is.
 
 Called by `delimited`.
 """
@@ -20,29 +20,29 @@ from cxflow.errors import SourceError
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What a look at all bytes of a file tells."""
+    """The result of scanning a file."""
 
     file: LocalFile
     notation: Notation
     names: tuple[str, ...]
-    """Of the columns."""
+    """The column names."""
     before: int
     """Records before the data: rows to skip, blank lines, the header."""
     records: int
-    """Of the data, those that cannot be read among them."""
+    """Data records, including those that cannot be read."""
     is_plain: bool
-    """Whether DuckDB can read the file as it is, as far as its quotes and line ends go."""
+    """Whether the file's quotes and line ends let DuckDB read it as it is."""
     line_end: str
     longest: int
     """Bytes of the longest record."""
     size: int
-    """Bytes of all."""
+    """Bytes of all records."""
     is_copy: bool = False
-    """Whether its file is a copy: the data alone, each line ending in LF."""
+    """Whether its file is a cleaned copy: data only, each record ending in LF."""
 
 
 def examine(stream: FileStream, file: LocalFile) -> Examined:
-    """Read the header, and count what follows it."""
+    """Read the header, and count the records after it. Raises SourceError if the file is not as declared."""
     notation = Notation(stream.delimiter.encode(), stream.quote.encode())
     names: tuple[str, ...] = stream.columns
     to_skip, before, records, longest, size, blanks = stream.skip_rows, 0, 0, 0, 0, 0
@@ -94,7 +94,7 @@ def file_slices(
             f"{file.origin}: the record that begins in line {problem.line:,}, at byte {problem.begin:,}, is longer "
             f"than {stream.max_record_bytes:,} bytes",
             value=file.origin,
-            fix="is it a CSV file? then raise max_record_bytes",
+            fix="if it is a CSV file, raise max_record_bytes",
         ) from None
 
 
@@ -107,7 +107,7 @@ def _ends_in_bare_cr(begin: bytes, notation: Notation) -> bool:
 
 
 def _ends_in_cr(found: Slice) -> set[bool]:
-    """Which kinds of line end a slice has: whether there is a CR before the LF."""
+    """The kinds of line end in a slice: True for CR LF, False for LF."""
     if b"\r" not in found.data:
         return {False}
     text = np.frombuffer(found.data, np.uint8)
@@ -129,13 +129,13 @@ def _header(stream: FileStream, file: LocalFile, found: Slice, number: int, text
         raise SourceError(
             f"the header of {file.origin} is not {stream.encoding}",
             value=file.origin,
-            fix='say how it is written: encoding = "…"',
+            fix='set encoding = "…"',
         ) from None
     if len(names) > stream.max_columns:
         raise SourceError(
             f"{file.origin} has {len(names):,} columns, more than {stream.max_columns:,}",
             value=file.origin,
-            fix="is that its header? then raise max_columns",
+            fix="if that is its header, raise max_columns",
         )
     return tuple(names)
 
@@ -148,7 +148,7 @@ def _refuse_open_quote(stream: FileStream, file: LocalFile, found: Slice, first:
             raise SourceError(
                 f"{file.origin} has an {fault}",
                 value=file.origin,
-                fix='close it, or say open_quote = "refuse"',
+                fix='close it, or set open_quote = "refuse"',
             )
 
 

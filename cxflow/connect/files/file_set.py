@@ -1,8 +1,8 @@
-"""Which files a stream has, and which of them are new.
+"""Lists the files of a stream, and finds the new ones.
 
-The cursor of a file stream is its file set (`known_files`). A file is read when its path is new or its content
-changed; one that only moved (a rotated log) or was only touched is not. A copy under a new path is no move: the source
-says anew what it said before.
+The cursor of a file stream is its set of known files (`known_files`). A file is read if its path is new or its content
+changed, but not if it only moved (a rotated log) or was only touched. A copy under a new path is not a move: it is read
+as a new delivery.
 """
 
 from __future__ import annotations
@@ -28,33 +28,33 @@ from cxflow.model.reading import Cursor
 from cxflow.model.window import Window
 
 DATE_MARK = "{date}"
-"""In a path: the day a file was delivered, as YYYY-MM-DD; the same day wherever it stands."""
+"""In a path: the day a file was delivered, as YYYY-MM-DD. If it occurs several times, all must be the same day."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(9999, 12, 31, tzinfo=UTC)
 _UNFINISHED = (".tmp", ".part", ".partial", ".crdownload", ".filepart")
 _LONGEST_NAME = 80
-"""Characters of a name that a local copy keeps, from its end: an object's may be longer than a file's."""
+"""The last characters of a name that a local copy keeps: an object's name may be longer than a file's."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """One file of a stream, as its listing shows it."""
+    """One file of a stream, as listed."""
 
     path: str
-    """Full path on its file system; bytes in it that are no UTF-8 as `\\xNN`, so that it can be shown and kept."""
+    """Full path on its file system. Bytes that are not UTF-8 are escaped as `\\xNN`, so that it can be stored."""
     size: int
     """Bytes."""
     modified_at: datetime
     delivered_at: datetime
-    """The day in its path (its first instant), else `modified_at`."""
+    """The start of the day in its path, or else `modified_at`."""
     etag: str | None = None
     place: str = ""
-    """What its file system calls it, where that is not `path`."""
+    """Its path on the file system, if that differs from `path`."""
 
     @property
     def found_at(self) -> str:
-        """What its file system calls it."""
+        """Its path on the file system."""
         return self.place or self.path
 
     def as_known(self, digest: str | None) -> KnownFile:
@@ -68,12 +68,12 @@ class FileSet:
     def __init__(
         self, patterns: Iterable[str], root: Path, options: dict[str, Any], zone: str | None
     ) -> None:
-        """Raises ConfigError for a URL of no known file system, SourceError for an archive that cannot be opened."""
+        """Raises ConfigError for a URL of an unknown file system, SourceError for an archive that cannot be opened."""
         self.patterns = tuple(patterns)
         self._zone = ZoneInfo(zone or "UTC")
         self.file_system, self._globs = self._open(root, options)
         self.keeps_digests = False
-        """Whether the digest of each file that is fetched will be asked for."""
+        """Whether to compute the digest of each file when it is fetched."""
         self._digests: dict[str, str] = {}
 
     @property
@@ -83,7 +83,7 @@ class FileSet:
 
     @property
     def is_dated(self) -> bool:
-        """Whether a file's path says when it was delivered."""
+        """Whether paths contain the day of delivery."""
         return any(DATE_MARK in pattern for pattern in self.patterns)
 
     def _open(self, root: Path, options: dict[str, Any]) -> tuple[fsspec.AbstractFileSystem, list[str]]:
@@ -97,17 +97,17 @@ class FileSet:
             raise ConfigError(
                 f"the paths {', '.join(self.patterns)} are on different file systems",
                 value=self.patterns[-1],
-                fix="give each a stream of its own",
+                fix="declare a stream for each",
             )
         return file_systems[0], globs
 
     def listing(self) -> list[SourceFile]:
-        """Every file there is, in order of delivery. Unfinished ones (`.tmp`, `.part`, hidden) are left out.
+        """All files, in order of delivery. Unfinished ones (`.tmp`, `.part`, hidden) are left out.
 
-        Raises SourceError where a path's date is none, or a folder may not be listed.
+        Raises SourceError if a path's date is invalid, or if a folder may not be listed.
         """
         found: dict[str, SourceFile] = {}
-        self.file_system.invalidate_cache()  # what others have delivered since is to be seen
+        self.file_system.invalidate_cache()  # to see what was delivered since
         for pattern in self._globs:
             for place, info in self._glob(pattern).items():
                 name = place.rsplit("/", 1)[-1]
@@ -127,7 +127,7 @@ class FileSet:
                 )
                 if found.setdefault(path, file).place != file.place:
                     raise SourceError(
-                        f"two files would both be called {path}: the name of one is not UTF-8",
+                        f"two files would have the path {path}: the name of one is not UTF-8",
                         value=path,
                         fix="rename one of them",
                     )
@@ -138,23 +138,23 @@ class FileSet:
         try:
             matches: dict[str, dict[str, Any]] = self.file_system.glob(glob, detail=True)
         except PermissionError as problem:
-            raise SourceError(f"no right to list {glob}", value=pattern) from problem
+            raise SourceError(f"no permission to list {glob}", value=pattern) from problem
         except OSError as problem:
             raise TransientError(f"{glob} cannot be listed: {problem}", value=pattern) from problem
         except ValueError as problem:
-            raise ConfigError(f"{glob} is no path: {problem}", value=pattern) from problem
+            raise ConfigError(f"{glob} is not a valid path: {problem}", value=pattern) from problem
         return matches
 
     def _date_of(self, pattern: str, place: str) -> datetime | None:
         if DATE_MARK not in pattern:
             return None
-        before, *between = (_as_regex(part) for part in pattern.split(DATE_MARK))
+        before, *between = (_as_regex(text) for text in pattern.split(DATE_MARK))
         match = re.fullmatch(f"{before}(?P<day>.{{10}}){'(?P=day)'.join(between)}", place)
         try:
             day = datetime.strptime(match["day"] if match else "", "%Y-%m-%d")  # noqa: DTZ007  the zone follows
         except ValueError:
             raise SourceError(
-                f"the path {as_text(place)} matches, but holds no date where {DATE_MARK} stands",
+                f"the path {as_text(place)} matches, but has no date in the place of {DATE_MARK}",
                 value=pattern,
             ) from None
         return day.replace(tzinfo=self._zone)
@@ -168,10 +168,10 @@ class FileSet:
                 return _instant(value)
             if isinstance(value, str):
                 return datetime.fromisoformat(value).astimezone(UTC)
-        if "date_time" in info:  # a ZIP's, on the clock of who packed it; zeros where that had none
+        if "date_time" in info:  # a ZIP's: local time of its creator, or zeros
             with suppress(ValueError):
                 return datetime(*info["date_time"][:6]).replace(tzinfo=self._zone).astimezone(UTC)
-        return _EPOCH  # memory-like file systems that keep no time
+        return _EPOCH  # file systems that keep no times
 
     def _content(self, file: SourceFile) -> IO[bytes]:
         if self.is_local:
@@ -180,16 +180,16 @@ class FileSet:
         return opened
 
     def digest(self, file: SourceFile) -> str:
-        """Of its content, which is read for it unless it was before."""
+        """The digest of a file's content. Reads the content unless the digest is known."""
         if file.path not in self._digests:
             with reading(file.path), self._content(file) as content:
                 self._digests[file.path] = digest_of(content)
         return self._digests[file.path]
 
     def fetch(self, file: SourceFile, folder: Path, number: int) -> Path:
-        """A local path with the file's content, its suffixes kept, under a name that is UTF-8.
+        """A local path with the file's content, with the same suffixes and a name in UTF-8.
 
-        Its digest is taken now, where the cursor needs it: a change that comes after is one.
+        The digest for the cursor is computed now, so that a later change counts as one.
         """
         local = Path(file.path)
         if file.place or not self.is_local:
@@ -208,17 +208,17 @@ class FileSet:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a run is to read."""
+    """The files that a run reads."""
 
     files: tuple[SourceFile, ...]
     _file_set: FileSet
     _known: KnownFiles | None
     _end: float
-    """The window's, in seconds since 1970."""
+    """The end of the window, in seconds since 1970."""
 
     @property
     def cursor(self) -> Cursor:
-        """The cursor once the files are read: to be asked for after they were fetched."""
+        """The cursor after reading the files; call it after they were fetched."""
         if self._known is None:
             return {}
         for file in self.files:
@@ -229,9 +229,9 @@ class Changes:
 def changes(files: FileSet, window: Window, cursor: Cursor | None) -> Changes:
     """The files to read in a window.
 
-    A backfill (`cursor` None) takes every file delivered within it. A scheduled run takes every file
-    delivered before its end that is new or changed since the cursor; at the first run, where the window has a
-    start, older files are only remembered, so that a later change of one is still seen.
+    A backfill (`cursor` None) takes every file delivered within it. A scheduled run takes every file delivered before
+    its end that is new or changed since the cursor. In the first run, files older than the window's start, if it has
+    one, are only remembered, so that later changes of them are detected.
     """
     listing, end = files.listing(), window.end.timestamp()
     if cursor is None:
@@ -243,24 +243,24 @@ def changes(files: FileSet, window: Window, cursor: Cursor | None) -> Changes:
     chosen = [
         file
         for file in listing
-        if file.delivered_at < window.end and _is_news(file, files, known, window, unread)
+        if file.delivered_at < window.end and _is_new(file, files, known, window, unread)
     ]
     return Changes(tuple(chosen), files, known, end)
 
 
-def _is_news(
+def _is_new(
     file: SourceFile, files: FileSet, known: KnownFiles, window: Window, unread: set[tuple[int, float]]
 ) -> bool:
-    """Whether a file is to be read. One that is not is remembered as it is listed now."""
+    """Whether to read a file. If not, it is remembered as it is listed now."""
     before, now = known.at(file.path), file.as_known(None)
     if before is not None and now.looks_like(before):
-        known.add(file.path, before)  # it may be back
+        known.add(file.path, before)  # it may have been gone
         return False
     too_old = file.delivered_at not in window if known.is_new else (now.size, now.modified_at) in unread
     if too_old:
         known.add(file.path, now)
         return False
-    # What a source says of a new day is news, even if it said the same of an earlier one.
+    # A file of a new day is new, even if its content equals that of an earlier day.
     at_any_time = not files.is_dated
     may_be_touched = before is not None and before.digest is not None and before.size == now.size
     if may_be_touched or known.may_have_moved(now, at_any_time=at_any_time):
@@ -273,13 +273,13 @@ def _is_news(
 
 
 def _etag(info: dict[str, Any]) -> str | None:
-    """What tells one content from another, as far as a listing does: an object's etag, a ZIP's checksum."""
+    """The content's fingerprint in the listing, if there is one: an object's etag, a ZIP's checksum."""
     found = info.get("ETag") or info.get("etag") or info.get("CRC")
     return None if found is None else str(found)
 
 
 def _target(path: str) -> dict[str, Any] | None:
-    """What a local link points at; None for a dangling one."""
+    """The listing entry of a local link's target; None for a dangling link."""
     try:
         found = os.stat(path)
     except OSError:
@@ -289,7 +289,7 @@ def _target(path: str) -> dict[str, Any] | None:
 
 
 def _instant(seconds: float) -> datetime:
-    """A time since 1970, however far a file's clock has gone astray."""
+    """A time from seconds since 1970, clamped to the calendar: a file's clock may be far off."""
     try:
         return datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
@@ -297,10 +297,10 @@ def _instant(seconds: float) -> datetime:
 
 
 def _as_regex(pattern: str) -> str:
-    """A part of a glob as a regular expression, as fsspec's `glob` understands it."""
-    parts = {"**/": "(?:.+/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    """A piece of a glob as a regular expression, with the meaning of fsspec's `glob`."""
+    wildcards = {"**/": "(?:.+/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     tokens = re.split(r"(\*\*/|\*\*|\*|\?|\[[^\]]+\])", pattern)
-    return "".join(parts.get(token) or _class_or_text(token) for token in tokens)
+    return "".join(wildcards.get(token) or _class_or_text(token) for token in tokens)
 
 
 def _class_or_text(token: str) -> str:

@@ -1,4 +1,4 @@
-"""The file system behind a stream's path: opened, listed, read, and what it says told. Called by `file_set`."""
+"""Opens and lists the file system behind a stream's path, and translates its errors. Called by `file_set`."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ DAMAGED = (
     tarfile.TarError,
     zlib.error,
     EOFError,
-    NotImplementedError,  # a compression that Python does not know
+    NotImplementedError,  # a compression that Python does not support
     RuntimeError,  # an encrypted archive
 )
-"""What archives raise over their content."""
+"""What archives raise for damaged content."""
 
 
 class Folders(LocalFileSystem):  # type: ignore[misc]  # fsspec has no types
-    """The local file system. fsspec's own passes over a folder that it cannot list: its files would count as gone."""
+    """The local file system. fsspec's own skips folders that it cannot list: their files would count as gone."""
 
     def ls(self, path: Any, detail: bool = False, **options: Any) -> Any:
         try:
@@ -40,18 +40,18 @@ class Folders(LocalFileSystem):  # type: ignore[misc]  # fsspec has no types
         except OSError as problem:
             name = as_text(str(path))
             if isinstance(problem, PermissionError):
-                raise SourceError(f"no right to list {name}", value=name) from problem
+                raise SourceError(f"no permission to list {name}", value=name) from problem
             kind = SourceError if problem.errno in (errno.ELOOP, errno.ENAMETOOLONG) else TransientError
             raise kind(f"{name} cannot be listed: {problem.strerror}", value=name) from problem
 
 
 def opened(pattern: str, root: Path, options: dict[str, Any]) -> tuple[fsspec.AbstractFileSystem, str]:
-    """The file system of a path or URL, and what to glob there. Paths are seen from `root`, the project's folder.
+    """The file system of a path or URL, and the glob on it. Paths are relative to `root`, the project's folder.
 
-    Raises ConfigError for a URL of no known file system, SourceError for an archive that cannot be opened.
+    Raises ConfigError for a URL of an unknown file system, SourceError for an archive that cannot be opened.
     """
     if "://" not in pattern:
-        # The project's folder is no glob, whatever its name; `..` and `.` would not match a listing.
+        # The project's folder is not a glob, whatever its name; `..` and `.` would not match a listing.
         return Folders(), os.path.normpath(os.path.join(glob.escape(str(root)), pattern))
     with _opening(pattern):
         file_system, path = fsspec.core.url_to_fs(_with_archive(pattern, root), **options)
@@ -60,23 +60,23 @@ def opened(pattern: str, root: Path, options: dict[str, Any]) -> tuple[fsspec.Ab
 
 @contextmanager
 def _opening(pattern: str) -> Iterator[None]:
-    """Errors of opening a file system in the block, as errors that name the path."""
+    """Turn errors of opening a file system in the block into errors that name the path."""
     try:
         yield
     except (ImportError, ValueError, TypeError) as problem:
         raise ConfigError(f"{pattern} cannot be opened: {problem}", value=pattern) from problem
     except FileNotFoundError as problem:
-        raise SourceError(f"{pattern} names an archive that is not there", value=pattern) from problem
+        raise SourceError(f"{pattern} names an archive that does not exist", value=pattern) from problem
     except (PermissionError, IsADirectoryError, *DAMAGED) as problem:
         raise SourceError(
-            f"{pattern} cannot be opened: {problem}", value=pattern, fix="is it an archive, and whole?"
+            f"{pattern} cannot be opened: {problem}", value=pattern, fix="check that it is an intact archive"
         ) from problem
     except OSError as problem:
         raise TransientError(f"{pattern} cannot be opened: {problem}", value=pattern) from problem
 
 
 def _with_archive(pattern: str, root: Path) -> str:
-    """A URL with the local archive that it ends in (`zip://*.csv::exports.zip`) seen from the project's folder."""
+    """A URL that ends in a local archive (`zip://*.csv::exports.zip`), with the archive below the project's folder."""
     *inner, archive = pattern.split("::")
     if not inner or "://" in archive:
         return pattern
@@ -85,13 +85,13 @@ def _with_archive(pattern: str, root: Path) -> str:
 
 @contextmanager
 def reading(path: str) -> Iterator[None]:
-    """Errors of the file system in the block, as errors that name the file as it is to be shown."""
+    """Turn errors of the file system in the block into errors that name `path`."""
     try:
         yield
     except PermissionError as problem:
-        raise SourceError(f"no right to read {path}", value=path) from problem
+        raise SourceError(f"no permission to read {path}", value=path) from problem
     except FileNotFoundError as problem:
-        raise TransientError(f"{path} is gone since it was listed", value=path) from problem
+        raise TransientError(f"{path} has disappeared since it was listed", value=path) from problem
     except OSError as problem:
         raise TransientError(f"{path} cannot be read: {problem}", value=path) from problem
     except DAMAGED as problem:
@@ -99,7 +99,7 @@ def reading(path: str) -> Iterator[None]:
 
 
 def as_text(path: str) -> str:
-    """A path that is UTF-8: bytes that are not as `\\xNN`."""
+    """The path in UTF-8: other bytes are escaped as `\\xNN`."""
     try:
         path.encode()
     except UnicodeEncodeError:

@@ -1,7 +1,7 @@
 """Reads local files by their format. Called by the connector.
 
-Text stays text: nothing is cast here, so that leading zeros, odd dates and big numbers arrive as they were written.
-Each format says how many records a file holds by other means than it reads them: the landing zone compares.
+Text stays text: nothing is cast here, so that leading zeros, odd dates and big numbers arrive as written. Each format
+also counts a file's records independently of reading them, for the landing zone to compare.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _FORMATS: dict[FileFormat, Format] = {
 
 
 def read(stream: FileStream, files: list[LocalFile], folder: Path) -> Items:
-    """Read files, all of one format. `folder` is for scratch files.
+    """Read files of the same format. `folder` is for scratch files.
 
-    Raises SourceError that names the file where one cannot be read as what it is declared to be.
+    Raises SourceError for a file that cannot be read as declared.
     """
     try:
         with workbench() as database:
@@ -45,6 +45,6 @@ def read(stream: FileStream, files: list[LocalFile], folder: Path) -> Items:
             raise
         text = str(problem)
         culprit = next((file.origin for file in files if str(file.path) in text), files[0].origin)
-        # What follows these words is a piece of the file, and may be personal: not for a message or a chain.
+        # What follows quotes the file and may be personal: it must not reach the message or the exception chain.
         why = re.split(r" with value | Input: |\n", text)[0]
         raise SourceError(f"{culprit} cannot be read: {why}", value=culprit) from None

@@ -1,4 +1,4 @@
-"""What the formats yield: queries with the origin of each row, batches that Python makes, and rejects in pages."""
+"""Builds what the formats yield: queries with each row's origin, batches made in Python, and pages of rejects."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _HELD_BYTES = 8 << 20
 
 
 def with_origin(database: duckdb.DuckDBPyConnection, read: str, files: list[LocalFile], index: str) -> str:
-    """A relation with `_origin` and `_received_at`; `index` is its column (left out) with the file's place, from 0."""
+    """SQL: the relation `read`, with `_origin` and `_received_at` in place of its column `index`, a file's index."""
     return f"SELECT * EXCLUDE ({index}), {origin_columns(database, files, index)} FROM {read}"
 
 
 def origin_columns(database: duckdb.DuckDBPyConnection, files: list[LocalFile], index: str) -> str:
-    """`_origin` and `_received_at` of a row, by the place of its file. Variables are as quick for many files as for
-    one, and keep the rows in their order where a join would not."""
+    """SQL: a row's `_origin` and `_received_at`, by the index of its file (from 0). Variables stay fast for many files,
+    and keep the order of rows, unlike a join."""
     if len(files) == 1:
         received_at = f"TIMESTAMPTZ {literal(files[0].delivered_at.isoformat())}"
         return f"{literal(files[0].origin)} AS _origin, {received_at} AS _received_at"
@@ -41,7 +41,7 @@ def origin_columns(database: duckdb.DuckDBPyConnection, files: list[LocalFile], 
 
 
 def rejected(file: LocalFile, rejects: Iterable[Reject]) -> Iterator[Page]:
-    """Rejects of one file in pages of some megabytes."""
+    """The rejects of one file, in pages of some megabytes."""
     held: list[Reject] = []
     size = 0
     for reject in rejects:
@@ -55,9 +55,9 @@ def rejected(file: LocalFile, rejects: Iterable[Reject]) -> Iterator[Page]:
 
 
 class Batches:
-    """Arrow batches that Python makes while DuckDB reads them, as a relation for one query.
+    """Arrow batches made in Python while DuckDB reads them, as a relation for one query.
 
-    An exception raised while they are made is raised again as it was: DuckDB would only say what it says.
+    An exception raised while making them is raised again as it was: DuckDB would keep only its message.
     """
 
     def __init__(self, schema: pa.Schema, make: Callable[[], Iterator[pa.RecordBatch]]) -> None:
@@ -72,7 +72,7 @@ class Batches:
         *,
         of_rejects: bool = False,
     ) -> Generator[Item, None, int]:
-        """A query over the relation `batches`; returns how many rows it had."""
+        """Yields a query over the relation `batches`; returns its number of rows."""
         self._problem = None
         database.register("batches", pa.RecordBatchReader.from_batches(self._schema, self._watched()))
         query = Query(database, sql, record_bytes, of_rejects)

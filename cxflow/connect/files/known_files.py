@@ -1,12 +1,12 @@
-"""What the cursor of a file stream remembers: the files that were read and, for a while, those that are gone.
+"""The cursor of a file stream: the files that were read and, for a while, those that have disappeared.
 
-Called by `file_set`. In JSON, one short list a file, seen from the folder that all of them lie in:
+Called by `file_set`. As JSON, one short list per file, with paths relative to their common folder:
 
     {"folder": "/srv/exports/",
      "files": {"a.csv": [size, modified_at, digest], "b.csv": [size, modified_at, digest, etag]},
      "gone": {"old.csv": [size, modified_at, digest, etag, gone_since]}}
 
-Times are seconds since 1970; a file that was too old to be read has no digest.
+Times are seconds since 1970. A file that was too old to be read has no digest.
 """
 
 from __future__ import annotations
@@ -20,50 +20,50 @@ from typing import IO, Any
 from cxflow.model.reading import Cursor
 
 REMEMBERED_SECONDS = 30 * 86400
-"""How long a file that is gone is remembered, by the ends of the runs' windows."""
+"""How long a file that is gone is remembered, measured by the ends of the runs' windows."""
 REMEMBERED_GONE = 50_000
-"""At most so many files that are gone are remembered: the ones longest gone are forgotten first."""
+"""How many files that are gone are remembered at most. Those gone longest are forgotten first."""
 _DIGEST_BYTES = 16
 _BLOCK_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class KnownFile:
-    """A file as it was when it was read, or left unread for its age."""
+    """A file as it was when it was read, or skipped because it was too old."""
 
     size: int
     """Bytes."""
     modified_at: float
     """Seconds since 1970."""
     digest: str | None = None
-    """Of its content (`digest_of`); None where it was too old to be read."""
+    """Digest of its content (`digest_of`); None if it was too old to be read."""
     etag: str | None = None
 
     def looks_like(self, other: KnownFile) -> bool:
-        """Whether a listing shows no difference."""
+        """Whether their listings are the same."""
         return (self.size, self.modified_at, self.etag) == (other.size, other.modified_at, other.etag)
 
 
 class KnownFiles:
-    """The files of a cursor. A run tells it what is listed now, asks it what it knows, and adds what it reads."""
+    """The files of a cursor. A run passes its listing to `see`, then queries it and adds the files it reads."""
 
     def __init__(self, cursor: Cursor) -> None:
-        """Also of a cursor that an earlier version kept: a table for each file, gone or not."""
+        """Also accepts the cursor of an earlier version, with a table per file."""
         folder = cursor.get("folder", "")
         self.is_new = "files" not in cursor
-        """Whether there was no run before."""
+        """Whether this is the first run."""
         self.files = {folder + name: _parsed(entry) for name, entry in cursor.get("files", {}).items()}
-        """Path to what is known, of the files that are there."""
+        """Path to the known file, for files that exist."""
         self.gone = {
             folder + name: (_parsed(entry), float(entry[4])) for name, entry in cursor.get("gone", {}).items()
         }
-        """Likewise of those that are not, and since when."""
+        """Path to the known file and when it was first missed, for files that are gone."""
         self._moved: dict[tuple[str, float], str] = {}
         self._vanished: dict[str, list[str]] = {}
         self._sizes: set[tuple[int, float | None]] = set()
 
     def see(self, listed: Collection[str], now: float) -> None:
-        """Take note of what is listed in a run whose window ends at `now`, before anything is asked or added."""
+        """Register the listing of a run whose window ends at `now`. Call it before all other methods."""
         vanished = [path for path in self.files if path not in listed]
         for path in vanished:
             self.gone[path] = (self.files.pop(path), now)
@@ -77,28 +77,28 @@ class KnownFiles:
                 self._sizes.add((self.gone[path][0].size, None))
 
     def at(self, path: str) -> KnownFile | None:
-        """What is known of a path, whether or not its file was gone meanwhile."""
+        """The known file at a path, gone or not."""
         return self.files.get(path) or self.gone.get(path, (None,))[0]
 
     def add(self, path: str, file: KnownFile) -> None:
-        """Remember a file that is there."""
+        """Remember a file that exists."""
         self.files[path] = file
         self.gone.pop(path, None)
 
     def unread(self) -> set[tuple[int, float]]:
-        """Size and modification time of the files that were too old to be read: what tells one that has moved."""
+        """Size and modification time of files that were too old to be read, to recognise them if they moved."""
         known = [*self.files.values(), *(entry for entry, _ in self.gone.values())]
         return {(entry.size, entry.modified_at) for entry in known if not entry.digest}
 
     def may_have_moved(self, file: KnownFile, *, at_any_time: bool) -> bool:
-        """Whether a file at a new path may be one that is known, so that its content must be compared."""
+        """Whether a file at a new path may be a known one, so that its content must be compared."""
         times = (file.modified_at, None) if at_any_time else (file.modified_at,)
         return any((file.size, time) in self._sizes for time in times)
 
     def has_moved(self, file: KnownFile, *, at_any_time: bool) -> bool:
-        """Whether a file at a new path is one that is known: its content and its modification time are.
+        """Whether a file at a new path is a known one, with the same content and modification time.
 
-        `at_any_time` takes the content alone, of a path that is gone since the last run.
+        With `at_any_time`, the content is enough if the known path has disappeared since the last run.
         """
         assert file.digest is not None
         if path := self._moved.get((file.digest, file.modified_at)):
@@ -110,7 +110,7 @@ class KnownFiles:
         return False
 
     def as_cursor(self, now: float) -> Cursor:
-        """As JSON, without what has been gone for too long."""
+        """The cursor as JSON, without files that have been gone for too long."""
         late = [item for item in self.gone.items() if item[1][1] >= now - REMEMBERED_SECONDS]
         late.sort(key=lambda item: item[1][1])
         gone = {path: [*_fields(entry), since] for path, (entry, since) in late[-REMEMBERED_GONE:]}
@@ -150,7 +150,7 @@ def _shortened(file: KnownFile) -> list[Any]:
 
 
 def _folder_of(paths: Collection[str]) -> str:
-    """What all paths begin with, up to a slash."""
+    """The common folder of all paths, with its slash."""
     first, last = min(paths, default=""), max(paths, default="")
     same = 0
     while same < min(len(first), len(last)) and first[same] == last[same]:

@@ -1,8 +1,7 @@
-"""Reads files of which each line is a record: JSON Lines and fixed width.
+"""Reads files with one record per line: JSON Lines and fixed width.
 
-The line ends of a file are counted: that is the witness of how many records there are. JSON Lines without a fault are
-read by DuckDB alone. Of other files Python cuts blocks of bytes into lines, without looking at one, and DuckDB tells
-records from what is to be refused.
+The independent count is the number of line ends. DuckDB alone reads JSON Lines without faults. In other files, Python
+cuts blocks of bytes into lines without inspecting them, and DuckDB separates records from rejects.
 """
 
 from __future__ import annotations
@@ -30,28 +29,28 @@ _SCHEMA = pa.schema(
 )
 _LONG_BYTES = 2_000_000
 _DUCKDB_LINE_BYTES = 16 << 20
-"""What DuckDB takes for the longest line of JSON unless told otherwise."""
+"""DuckDB's default for the longest line of JSON."""
 _BLANKS = re.compile(rb"\n[ \t\r]*+(?=\n)")
-"""Blank lines behind the first, by the line end before them."""
+"""Blank lines after the first line, found by the line end before them."""
 _LF, _CR, _SPACE = 10, 13, 32
 _BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """What makes a line a record, as SQL over `line`."""
+    """Which lines are records, as SQL over `line`."""
 
     is_record: str
     columns: str
-    """What is landed of a record."""
+    """The columns to land."""
     otherwise: str
-    """Why a line that is none cannot be read."""
+    """The reason for refusing other lines."""
 
 
 def read_jsonl(
     stream: FileStream, files: list[LocalFile], database: duckdb.DuckDBPyConnection, folder: Path
 ) -> Items:
-    """Read JSON Lines: each line that is an object, to the letter."""
+    """Read JSON Lines: each line that is an object, as written."""
     sources = [as_utf8(stream, file, folder) for file in files]
     counts = [_counted(stream, source) for source in sources]
     yield from _counts(sources, counts)
@@ -60,7 +59,7 @@ def read_jsonl(
             yield _objects(sources, counts, database, folder)
             return
         except duckdb.InvalidInputException:
-            pass  # some line is no object
+            pass  # some line is not an object
     is_record = "json_valid(line) AND starts_with(ltrim(line, E' \\t'), '{')"
     rule = _Rule(is_record, "line AS _payload", "not a JSON object")
     yield from _read(stream, sources, counts, database, rule)
@@ -69,7 +68,7 @@ def read_jsonl(
 def _objects(
     sources: list[LocalFile], counts: list[LineCount], database: duckdb.DuckDBPyConnection, folder: Path
 ) -> Query:
-    """Files of which every line is an object, in one reading by DuckDB; it fails where one is not."""
+    """A single DuckDB query over files in which every line is an object. It fails if one is not."""
     files = [plainly_named(source, folder) for source in sources]
     longest = max(max(count.longest for count in counts), _DUCKDB_LINE_BYTES)
     read = (
@@ -91,7 +90,7 @@ def _counts(files: list[LocalFile], counts: list[LineCount]) -> Iterator[Count]:
 
 
 def _record_bytes(counts: list[LineCount]) -> int:
-    """How long a record is to be taken for: as the longest, where that is very long, else as the usual one."""
+    """The record size to plan for: the longest record if that is very long, else the average."""
     longest = max((count.longest for count in counts), default=0)
     if longest > _LONG_BYTES:
         return longest
@@ -99,7 +98,7 @@ def _record_bytes(counts: list[LineCount]) -> int:
 
 
 def _counted(stream: FileStream, file: LocalFile) -> LineCount:
-    """A file's lines, without a look at what they hold."""
+    """Count a file's lines, without inspecting their content."""
     count = LineCount(stream.skip_rows)
     with reading(file), opened(stream, file) as source:
         while block := source.read(_BLOCK_BYTES):
@@ -113,7 +112,7 @@ def _counted(stream: FileStream, file: LocalFile) -> LineCount:
 def read_fixed_width(
     stream: FileStream, files: list[LocalFile], database: duckdb.DuckDBPyConnection, folder: Path
 ) -> Items:
-    """Read lines of which each cell has its place."""
+    """Read lines whose cells have fixed positions. Raises ConfigError if no fields are declared."""
     if not stream.fields:
         raise ConfigError("format fixed_width needs fields = { name = [first, last] }", stream=stream.name)
     nulls = ", ".join(map(literal, ("", *stream.null_values)))
@@ -137,13 +136,13 @@ def _read(
     database: duckdb.DuckDBPyConnection,
     rule: _Rule,
 ) -> Items:
-    """Read lines as Python cuts them: for files of which some line may be no record."""
+    """Read lines cut by Python, for files in which some line may not be a record."""
 
     def batches() -> Iterator[pa.RecordBatch]:
-        for place, source in enumerate(sources):
+        for index, source in enumerate(sources):
             with reading(source):
                 for block, number in _blocks(stream, source):
-                    yield _batch(block, number, place)
+                    yield _batch(block, number, index)
 
     lines = Batches(_SCHEMA, batches)
     where = origin_columns(database, sources, "file")
@@ -161,28 +160,28 @@ def _read(
 
 def _too_long(stream: FileStream, file: LocalFile, before: int) -> SourceError:
     return SourceError(
-        f"{file.origin}: a line behind {before:,} others or fewer is longer than {stream.max_record_bytes:,} bytes",
+        f"{file.origin}: one of its first {before + 1:,} lines is longer than {stream.max_record_bytes:,} bytes",
         value=file.origin,
-        fix="is it a file of lines? then raise max_record_bytes",
+        fix="if it is a file of lines, raise max_record_bytes",
     )
 
 
 class LineCount:
-    """Counts the lines of a text that are not blank, by its line ends alone: the witness."""
+    """Counts the lines of a text that are not blank, by its line ends alone: the independent count."""
 
     def __init__(self, to_skip: int) -> None:
         self.lines = 0
-        """So far; whole once the last block, an empty one, was seen."""
+        """Lines so far; complete after the last block, an empty one."""
         self.bytes = 0
         self.longest = 0
-        """Bytes of the longest line so far, its end left out."""
+        """Bytes of the longest line so far, without its line end."""
         self._to_skip = to_skip
         self._length = 0
         self._begun = b""
-        """Of the line that the next block goes on with: its blanks, or a mark for whatever is not blank."""
+        """The start of the line that the next block continues: its blanks, or a mark if it is not blank."""
 
     def see(self, block: bytes) -> None:
-        """Count on with the next bytes of the text; without any, the text has ended."""
+        """Count the next bytes of the text; an empty block ends it."""
         if not block:
             self.lines += self._begun.strip() != b"" and not self._to_skip
             return
@@ -208,15 +207,15 @@ class LineCount:
 
 
 def _blank_lines(text: bytes, ends: npt.NDArray[np.int64]) -> int:
-    """How many of some whole lines are blank; `ends` are the places of their line feeds."""
+    """The number of blank lines in a text of whole lines; `ends` are the positions of the line feeds."""
     first = bool(text) and not text[: int(ends[0])].strip()
     begins = np.frombuffer(text, np.uint8)[ends[:-1] + 1]
-    # Most texts have no line that begins with a blank: nothing is searched then.
+    # Most texts have no line that begins with a blank, and need no search.
     return first + (len(_BLANKS.findall(text)) if (begins <= _SPACE).any() else 0)
 
 
 def _blocks(stream: FileStream, file: LocalFile) -> Iterator[tuple[bytes, int]]:
-    """Blocks of whole lines, each with the number of its first line; without a byte order mark and skipped rows."""
+    """Blocks of whole lines, each with the number of its first line, without byte order mark and skipped rows."""
     rest, number, to_skip, is_begun = b"", 1, stream.skip_rows, False
     with opened(stream, file) as source:
         while block := source.read(_BLOCK_BYTES):
@@ -237,8 +236,8 @@ def _blocks(stream: FileStream, file: LocalFile) -> Iterator[tuple[bytes, int]]:
         yield rest, number
 
 
-def _batch(block: bytes, number: int, place: int) -> pa.RecordBatch:
-    """The lines of a block that are not blank, without their ends; `raw` holds the bytes of one that is not UTF-8."""
+def _batch(block: bytes, number: int, index: int) -> pa.RecordBatch:
+    """The lines of a block that are not blank, without line ends; `raw` holds the bytes of lines that are not UTF-8."""
     text = np.frombuffer(block, np.uint8)
     ends = np.flatnonzero(text == _LF)
     if block[-1] != _LF:
@@ -253,18 +252,18 @@ def _batch(block: bytes, number: int, place: int) -> pa.RecordBatch:
     kept = np.setdiff1d(kept, blanks, assume_unique=True) if blanks else kept
     try:
         block.decode()
-        # Lines and what stands between them by turns: nothing is copied but the lines.
+        # Lines alternate with the bytes between them, so that only the lines are copied.
         offsets = np.stack((starts, ends), axis=1).ravel().astype(np.int32)
         pieces = pa.StringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(block))
         line, raw = pieces.take(pa.array(2 * kept)), pa.nulls(len(kept), pa.binary())
     except UnicodeDecodeError:
         line, raw = _decoded([block[starts[n] : ends[n]] for n in kept.tolist()])
-    places = pa.repeat(pa.scalar(place, pa.int64()), len(kept))
-    return pa.record_batch([line, raw, pa.array(kept + number), places], schema=_SCHEMA)
+    indices = pa.repeat(pa.scalar(index, pa.int64()), len(kept))
+    return pa.record_batch([line, raw, pa.array(kept + number), indices], schema=_SCHEMA)
 
 
 def _decoded(lines: list[bytes]) -> tuple[pa.Array, pa.Array]:
-    """Lines as text, and as bytes those that are not UTF-8."""
+    """Lines as text, and the bytes of those that are not UTF-8."""
     texts: list[str] = []
     raws: list[bytes | None] = []
     for line in lines:

@@ -1,4 +1,4 @@
-"""Reads Parquet files, with the types that they have. Their own metadata say how many records they hold."""
+"""Reads Parquet files with their own types. The independent count comes from their metadata."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cxflow.model.reading import Count, Query
 def read(
     stream: FileStream, files: list[LocalFile], database: duckdb.DuckDBPyConnection, folder: Path
 ) -> Items:
-    """Read Parquet files, those of one set of columns together; what their folders are called is no column."""
+    """Read Parquet files, grouped by their sets of columns. Folder names (Hive partitions) do not become columns."""
     zoned: dict[str, bool] = {}
     by_names: dict[frozenset[str], list[LocalFile]] = {}
     for file in (plainly_named(file, folder) for file in files):
@@ -37,11 +37,11 @@ def read(
         for field in schema:
             has_zone = pa.types.is_timestamp(field.type) and field.type.tz is not None
             if pa.types.is_timestamp(field.type) and zoned.setdefault(field.name, has_zone) != has_zone:
-                # One relation holds them all, and would take the naive times for UTC.
+                # One relation holds them all, and would read naive times as UTC.
                 raise SourceError(
-                    f"{file.origin}: times in {field.name!r} have a zone in some files and none in others",
+                    f"{file.origin}: times in {field.name!r} have a zone in some files but not in others",
                     value=field.name,
-                    fix="give each kind a stream of its own",
+                    fix="declare a stream for each kind",
                 )
     for names, group in by_names.items():
         clashing = sorted(name for name in names if name.lower() in RESERVED)

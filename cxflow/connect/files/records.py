@@ -1,11 +1,11 @@
 """Finds the records of delimited text by its bytes: where each begins and ends, and which cannot be read.
 
-It is the witness of what a file holds: it knows nothing of DuckDB, which reads the cells, and the two must agree
-(`delimited`). It also takes a damaged file apart, so that every line is either read or refused whole.
+It provides the independent count: DuckDB reads the cells, and both must agree (`delimited`). It also locates the faulty
+records of a damaged file, so that every line is either read or refused as a whole.
 
-Text is looked at in slices of whole records. Where all quotes of a slice stand where they belong, numpy finds the
-records by the parity of quotes; a slice with stray quotes is read record by record with a regular expression. After a
-record that cannot be read, reading goes on at the next line: an open quote costs its line and swallows nothing.
+Text is scanned in slices of whole records. If all quotes of a slice are in valid positions, numpy finds the records by
+the parity of quotes; a slice with stray quotes is scanned record by record with a regular expression. After a record
+that cannot be read, the scan continues at the next line: an open quote costs its line only.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ Positions = npt.NDArray[np.int64]
 
 _LF, _CR, _SPACE = 10, 13, 32
 _SLICE_BYTES = 1 << 20
-"""What is looked at in one go; a longer record makes its slice grow."""
+"""Bytes scanned at a time; a slice grows for a longer record."""
 _BOM = b"\xef\xbb\xbf"
 
 
 class RecordTooLongError(Exception):
-    """A record is longer than is allowed. `line` is where it begins, `begin` at which byte."""
+    """A record is longer than allowed. It begins in line `line`, at byte `begin`."""
 
     def __init__(self, line: int, begin: int) -> None:
         super().__init__(line, begin)
@@ -39,17 +39,17 @@ class RecordTooLongError(Exception):
 
 @dataclass(frozen=True)
 class Notation:
-    """How delimited text is written, in the bytes of UTF-8."""
+    """The syntax of delimited text, in UTF-8 bytes."""
 
     delimiter: bytes
     quote: bytes = b'"'
-    """One byte; empty where quotes mean nothing."""
+    """One byte; empty if quotes have no meaning."""
     bare_cr: bool = False
-    """Lines end in CR alone, as of old Macs (and in LF or CR LF, if some do)."""
+    """Whether lines may end in CR alone, as on old Macs, besides LF and CR LF."""
 
     @cached_property
     def record(self) -> re.Pattern[bytes]:
-        """A record that can be read, with its line end. Spaces around a quoted cell are no part of it."""
+        """A readable record with its line end. Spaces around a quoted cell are not part of the cell."""
         delimiter = re.escape(self.delimiter)
         cell = self._plain
         if self.quote:
@@ -58,7 +58,7 @@ class Notation:
 
     @cached_property
     def cell(self) -> re.Pattern[bytes]:
-        """A delimiter and the cell behind it, of a record that can be read: group 1 with quotes, or 2 without."""
+        """A delimiter and the following cell of a readable record: group 1 if quoted, else group 2."""
         quoted = b"(" + self._quoted + b")|" if self.quote else b"(?!)()|"
         return re.compile(
             b"(?:^|" + re.escape(self.delimiter) + b")(?:" + quoted + b"(" + self._plain + b"))"
@@ -66,7 +66,7 @@ class Notation:
 
     @cached_property
     def open_quote(self) -> re.Pattern[bytes]:
-        """The cells of a record up to the quote at which it stops making sense; group 1 is what that quote holds."""
+        """The cells of a record up to the quote that makes it unreadable; group 1 is the text after that quote."""
         delimiter, quote = re.escape(self.delimiter), re.escape(self.quote)
         cell = b"(?:" + self._quoted + self._spaces + b"|" + self._plain + b")"
         opened = self._spaces + quote + b"([^" + quote + b"]*+(?:" + quote * 2 + b"[^" + quote + b"]*+)*+)"
@@ -85,7 +85,7 @@ class Notation:
 
     @property
     def _plain(self) -> bytes:
-        """A cell without quotes around it; quotes within are text."""
+        """A cell that is not quoted; quotes inside it are text."""
         first = self._spaces + b"(?!" + re.escape(self.quote) + b")" if self.quote else b""
         return first + b"(?:(?!" + re.escape(self.delimiter) + b")[^\r\n])*+"
 
@@ -98,11 +98,11 @@ class Notation:
         return rb"(?:\r?\n|\r|\Z)" if self.bare_cr else rb"(?:\r?(?:\n|\Z))"
 
     def line_ends(self, text: bytes, start: int, end: int) -> int:
-        """How many lines end in a stretch of text."""
+        """The number of line ends in `text[start:end]`."""
         return len(_LINE_ENDS.findall(text, start, end)) if self.bare_cr else text.count(b"\n", start, end)
 
     def cells(self, record: bytes) -> list[bytes]:
-        """The cells of a record that can be read, without their quotes."""
+        """The cells of a readable record, without quotes."""
         found = []
         for quoted, plain in self.cell.findall(record):
             quoted = quoted.strip(b" ")
@@ -113,27 +113,27 @@ class Notation:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Some records of a text, in their order, blank lines among them."""
+    """Consecutive records of a text, including blank lines."""
 
     data: bytes
     ends: Positions
-    """Of each record, behind its line end; the first begins at 0."""
+    """The end of each record, after its line end; the first record begins at 0."""
     faults: dict[int, str]
-    """Number of a record, from 0, to why it cannot be read."""
+    """Number of a record (from 0) to the reason why it cannot be read."""
     begin: int
-    """Of `data` in the text, in bytes."""
+    """The position of `data` in the text, in bytes."""
     line: int
-    """Of the first record, from 1."""
+    """The line of the first record, from 1."""
     is_regular: bool
-    """Whether every quote stands where it belongs and no record is at fault."""
+    """Whether all quotes are in valid positions and no record is faulty."""
     lines: int
-    """That end in it, those within quotes among them."""
+    """The number of line ends in it, including those inside quotes."""
     quotes: Positions = field(default_factory=lambda: np.zeros(0, np.int64))
-    """Where quotes stand, of a regular slice."""
+    """The positions of quotes, if the slice is regular."""
 
     @property
     def starts(self) -> Positions:
-        """Of each record."""
+        """The start of each record."""
         return np.concatenate((np.zeros(1, np.int64), self.ends[:-1]))
 
     @property
@@ -149,7 +149,7 @@ class Slice:
             yield self.data[start:end]
 
     def text_ends(self) -> Positions:
-        """Where each record ends, its line end left out."""
+        """The end of each record, without its line end."""
         text = np.frombuffer(self.data, np.uint8)
         starts, ends = self.starts, self.ends.copy()
         for mark in (_LF, _CR):
@@ -158,7 +158,7 @@ class Slice:
 
 
 def slices(source: IO[bytes], notation: Notation, longest: int) -> Iterator[Slice]:
-    """The records of a text, from where `source` stands; a byte order mark of UTF-8 is left out.
+    """The records of a text, from the current position of `source`, without a UTF-8 byte order mark.
 
     Raises RecordTooLongError for a record of more than `longest` bytes.
     """
@@ -196,14 +196,14 @@ _LINE_ENDS = re.compile(rb"\r\n|\r|\n")
 
 
 class _Scanner:
-    """Cuts windows of text, each beginning with a record, into records."""
+    """Cuts windows of text, each starting at a record, into records."""
 
     def __init__(self, notation: Notation, longest: int) -> None:
         self._notation = notation
         self._longest = longest
 
     def scan(self, window: bytes, begin: int, line: int, *, is_last: bool) -> Slice | None:
-        """The whole records of a window; None where not one of them ends in it."""
+        """The complete records of a window; None if none ends in it."""
         if not self._notation.bare_cr:
             found = self._by_parity(window, begin, line, is_last)
             if found is not None:
@@ -211,7 +211,7 @@ class _Scanner:
         return self._one_by_one(window, begin, line, is_last)
 
     def _by_parity(self, window: bytes, begin: int, line: int, is_last: bool) -> Slice | None:
-        """None where a quote stands where it does not belong, or a CR outside quotes ends no line."""
+        """The records by the parity of quotes; None if a quote is misplaced, or a CR outside quotes is no line end."""
         text = np.frombuffer(window, np.uint8)
         quote = self._notation.quote
         line_ends = ends = np.flatnonzero(text == _LF) + 1
@@ -233,7 +233,7 @@ class _Scanner:
         return Slice(data, ends, {}, begin, line, True, lines, quotes)
 
     def _belong(self, text: npt.NDArray[np.uint8], quotes: Positions) -> bool:
-        """Whether all quotes open a cell at its begin, close it at its end, or are doubled within."""
+        """Whether all quotes open a cell at its start, close it at its end, or are doubled inside."""
         if len(quotes) & 1:
             return False
         delimiter = self._notation.delimiter
@@ -241,7 +241,7 @@ class _Scanner:
         doubled = np.zeros(len(opening), bool)
         doubled[1:] = opening[1:] == closing[:-1] + 1
         at = opening[~doubled]
-        before = text[at - 1]  # of the first byte, the last one: it is looked at apart
+        before = text[at - 1]  # for the first byte this is the last one, which is corrected below
         begins = before == _LF
         begins |= (
             _stands_at(text, at - len(delimiter), delimiter) if delimiter[1:] else before == delimiter[0]
@@ -266,7 +266,7 @@ class _Scanner:
             match = notation.record.match(window, at)
             end = match.end() if match else 0
             if match and end == len(window) and not is_last and not _is_ended(window, notation):
-                break  # it may go on behind the window
+                break  # it may continue after the window
             if not match:
                 reason = self._why(window, at, is_last)
                 if reason is None:
@@ -286,7 +286,7 @@ class _Scanner:
         return Slice(window[: ends[-1]], np.array(ends, np.int64), faults, begin, line, False, lines)
 
     def _why(self, window: bytes, at: int, is_last: bool) -> str | None:
-        """Why the record that begins at a byte cannot be read; None where more of the text is needed to tell."""
+        """Why the record at a position cannot be read; None if more text is needed to tell."""
         match = self._notation.open_quote.match(window, at) if self._notation.quote else None
         if not match:
             return "carriage return"
@@ -296,12 +296,12 @@ class _Scanner:
 
 
 def _is_ended(window: bytes, notation: Notation) -> bool:
-    # A CR that ends the window may be the first half of a line end.
+    # A CR at the end of the window may be the first half of a line end.
     return window.endswith(b"\n") and not notation.bare_cr
 
 
 def _stands_at(text: npt.NDArray[np.uint8], at: Positions, token: bytes) -> npt.NDArray[np.bool_]:
-    """Whether a token stands at each position."""
+    """Whether the token is at each position."""
     found = (at >= 0) & (at + len(token) <= len(text))
     for offset, byte in enumerate(token):
         found &= text[np.clip(at + offset, 0, len(text) - 1)] == byte
@@ -309,14 +309,14 @@ def _stands_at(text: npt.NDArray[np.uint8], at: Positions, token: bytes) -> npt.
 
 
 def _end_lines(text: npt.NDArray[np.uint8], quotes: Positions) -> bool:
-    """Whether every CR outside quotes stands before an LF."""
+    """Whether every CR outside quotes is followed by LF."""
     at = np.flatnonzero(text == _CR)
     at = at[np.searchsorted(quotes, at) & 1 == 0]
     return bool((text[np.minimum(at + 1, len(text) - 1)] == _LF).all())
 
 
 def widths(found: Slice, notation: Notation) -> Positions:
-    """The number of cells of each record, whatever those at fault have."""
+    """The number of cells of each record; arbitrary for faulty ones."""
     if not found.is_regular:
         cell = notation.cell
         return np.array([sum(1 for _ in cell.finditer(record)) for record in found.texts()], np.int64)
@@ -333,6 +333,6 @@ def widths(found: Slice, notation: Notation) -> Positions:
 
 
 def runs(chosen: npt.NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
-    """The half-open stretches of true values."""
+    """The half-open ranges of true values."""
     edges = np.flatnonzero(np.diff(chosen.astype(np.int8), prepend=0, append=0))
     yield from ((int(first), int(last)) for first, last in pairwise(edges.tolist()) if chosen[first])

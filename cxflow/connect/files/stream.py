@@ -1,4 +1,4 @@
-"""What `cxflow.toml` says of a connection of files and of its streams. Read by every module of this folder."""
+"""The settings of a files connection and of its streams. Read by every module of this folder."""
 
 from __future__ import annotations
 
@@ -26,38 +26,38 @@ _SUFFIXES: dict[str, FileFormat] = {
 
 
 class FilesConnection(Connection):
-    """Where the files are."""
+    """A connection to files."""
 
     root: str = ""
     """Prepended to every stream's path: a folder, or an fsspec URL such as `s3://bucket/exports`."""
     storage_options: dict[str, Secret | str | int | bool] = Field(default_factory=dict, repr=False)
-    """What fsspec needs to open a URL."""
+    """Options that fsspec needs to open the URL."""
 
 
 class FileStream(Stream):
-    """A stream of files, and how they are written."""
+    """A stream of files, and their format."""
 
     path: str | Annotated[tuple[str, ...], Field(min_length=1)]
     """Path, glob or fsspec URL, or several; `{date}` stands for the day of delivery (YYYY-MM-DD)."""
     format: FileFormat | None = None
-    """Unset: from the file's name."""
+    """Unset: told by the file's name."""
     optional: bool = False
     """Whether there may be no file at all."""
     settle_seconds: float = Field(default=0, ge=0, le=10_000_000)
-    """A file younger than this is left for the next run: it may still be being written."""
+    """Files younger than this are left for the next run: they may still be being written."""
     encoding: str = "utf-8"
-    """Python's name of the encoding. A byte order mark of UTF-16 or UTF-32 goes before the default."""
+    """Python's name of the encoding. A byte order mark of UTF-16 or UTF-32 overrides the default."""
     delimiter: str = Field(default=",", min_length=1, max_length=4)
-    """What stands between cells; of a TSV a tab, unless said otherwise."""
+    """The text between cells; for TSV, a tab by default."""
     quote: str = Field(default='"', max_length=1)
-    """An ASCII character. Empty: quotes mean nothing."""
+    """An ASCII character. Empty: quotes have no meaning."""
     open_quote: Literal["refuse", "stop"] = "refuse"
-    """What to do with a quote that is never closed, or closed amid text: refuse its line and go on at the next one,
-    or refuse the file."""
+    """What to do with a quote that is never closed, or closed in the middle of a cell: refuse its line and continue at
+    the next one, or refuse the file."""
     null_values: Annotated[tuple[str, ...], Field(min_length=1)] = ("",)
-    """Cells that stand for no value."""
+    """Cells that mean null."""
     columns: tuple[str, ...] = ()
-    """Column names of a file without a header line."""
+    """Column names, for files without a header line."""
     skip_rows: int = Field(default=0, ge=0, le=1_000_000)
     """Rows before the header (or the data). A quoted line break does not end a row."""
     sheet: str | None = None
@@ -65,7 +65,7 @@ class FileStream(Stream):
     records: str | None = None
     """JSON: dotted path to the list of records; unset: the document is the list."""
     fields: dict[str, tuple[int, int]] = Field(default_factory=dict)
-    """Fixed width: name to first and last character, from 1, both included."""
+    """Fixed width: name to first and last character, from 1, inclusive."""
     max_record_bytes: int = Field(default=64 << 20, ge=1 << 10)
     """A file with a longer line or record is refused."""
     max_columns: int = Field(default=5_000, ge=1)
@@ -73,7 +73,7 @@ class FileStream(Stream):
     max_expanded_bytes: int = Field(default=64 << 30, ge=1 << 10)
     """A compressed file that unpacks to more is refused."""
     max_workbook_bytes: int = Field(default=512 << 20, ge=1 << 10)
-    """An XLSX file whose parts unpack to more is refused: some of them are held in memory."""
+    """An XLSX file that unpacks to more is refused: some of its content is held in memory."""
 
     @field_validator("path", mode="before")
     @classmethod
@@ -100,7 +100,7 @@ class FileStream(Stream):
     @classmethod
     def _within_a_line(cls, delimiter: str) -> str:
         if "\r" in delimiter or "\n" in delimiter:
-            raise ValueError("a delimiter holds no line end")
+            raise ValueError("a delimiter cannot contain a line end")
         return delimiter
 
     @field_validator("columns")
@@ -108,7 +108,7 @@ class FileStream(Stream):
     def _distinct(cls, columns: tuple[str, ...]) -> tuple[str, ...]:
         if list(columns) != unique_names(columns):
             raise ValueError(
-                "column names are trimmed, differ in more than their case and are none of "
+                "column names must be trimmed, differ in more than case and not be one of "
                 + ", ".join(RESERVED)
             )
         return columns
@@ -119,7 +119,7 @@ class FileStream(Stream):
         for name, (first, last) in fields.items():
             if not 1 <= first <= last:
                 raise ValueError(
-                    f"{name} runs from {first} to {last}: characters count from 1, first before last"
+                    f"{name} has the range {first} to {last}: characters count from 1, first before last"
                 )
         return fields
 
@@ -133,11 +133,11 @@ class FileStream(Stream):
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The declared paths, however many."""
+        """The declared paths, as a tuple."""
         return (self.path,) if isinstance(self.path, str) else self.path
 
     def file_format(self, path: str, *, strict: bool = True) -> FileFormat:
-        """The declared format, or that of a file's name. Raises ConfigError where neither tells."""
+        """The declared format, or else the one told by a file's name. Raises ConfigError if neither does."""
         if self.format:
             return self.format
         suffixes = [suffix.lower() for suffix in Path(path).suffixes]
@@ -145,6 +145,8 @@ class FileStream(Stream):
         found = _SUFFIXES.get(suffixes[-1]) if suffixes else None
         if found is None and strict:
             raise ConfigError(
-                f"the format of {path} is not plain from its name", value=path, fix='say format = "csv"'
+                f"the name of {path} does not tell its format",
+                value=path,
+                fix='set format = "csv", or what it is',
             )
         return found or "csv"

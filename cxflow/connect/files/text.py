@@ -1,6 +1,6 @@
-"""Opens text files: plain or compressed, in whatever encoding, as bytes of UTF-8. Used by the formats.
+"""Opens text files, plain or compressed and in any encoding, as UTF-8 bytes. Used by the formats.
 
-Every byte is read before anything lands, so that a compressed file that is cut off is noticed.
+Every byte is read before anything lands, so that a truncated compressed file is detected.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _NATIVE_ENCODINGS = ("utf-8", "utf8", "utf-8-sig", "ascii", "us-ascii")
 _BLOCK_CHARACTERS = 1 << 20
 _BUFFER_BYTES = 1 << 16
 _MARKS = (
-    (BOM_UTF32_LE, "utf-32"),  # begins like the mark of UTF-16
+    (BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark is its prefix
     (BOM_UTF32_BE, "utf-32"),
     (BOM_UTF16_LE, "utf-16"),
     (BOM_UTF16_BE, "utf-16"),
@@ -38,18 +38,18 @@ class LocalFile:
     """A file to land."""
 
     path: Path
-    """Where it can be read here."""
+    """Its local path."""
     origin: str
-    """What to call it."""
+    """Its name in messages and in `_origin`."""
     delivered_at: datetime
 
 
 def as_utf8(stream: FileStream, file: LocalFile, folder: Path) -> LocalFile:
-    """The file itself where it is UTF-8, else a copy in `folder` that is.
+    """The file itself if it is UTF-8, else a UTF-8 copy in `folder`.
 
-    A byte order mark of UTF-16 or UTF-32 tells the encoding where none is declared. A byte that is not UTF-8 is
-    left for the reader to reject with its line; in any other encoding it is an error. Raises SourceError for a file
-    that is cut off or not what its name says.
+    A byte order mark of UTF-16 or UTF-32 tells the encoding if none is declared. Invalid UTF-8 is left to the reader,
+    which rejects its line; in any other encoding, invalid bytes are an error. Raises SourceError for a file that is
+    truncated or not what its name says.
     """
     encoding = stream.encoding
     with reading(file):
@@ -70,23 +70,25 @@ def as_utf8(stream: FileStream, file: LocalFile, folder: Path) -> LocalFile:
 
 @contextmanager
 def reading(file: LocalFile) -> Iterator[None]:
-    """Errors of reading the file in the block, as errors that name it."""
+    """Turn errors of reading the file in the block into errors that name it."""
     try:
         yield
     except UnicodeDecodeError as problem:
         raise SourceError(
             f"{file.origin} is not {problem.encoding}: {problem.reason} at byte {problem.start}",
             value=file.origin,
-            fix='say how it is written: encoding = "…"',
+            fix='set encoding = "…"',
         ) from None
     except PermissionError as problem:
-        raise SourceError(f"no right to read {file.origin}", value=file.origin) from problem
+        raise SourceError(f"no permission to read {file.origin}", value=file.origin) from problem
     except FileNotFoundError as problem:
-        raise TransientError(f"{file.origin} is gone since it was listed", value=file.origin) from problem
+        raise TransientError(
+            f"{file.origin} has disappeared since it was listed", value=file.origin
+        ) from problem
     except (EOFError, zlib.error) as problem:
         raise SourceError(f"{file.origin} is cut off: {problem}", value=file.origin) from problem
     except OSError as problem:
-        if problem.errno is None:  # the decompressors say by this that the content is at fault
+        if problem.errno is None:  # raised by decompressors for faulty content
             raise SourceError(
                 f"{file.origin} is cut off or not what its name says: {problem}", value=file.origin
             ) from problem
@@ -96,7 +98,7 @@ def reading(file: LocalFile) -> Iterator[None]:
 def opened(stream: FileStream, file: LocalFile) -> IO[bytes]:
     """The bytes of a plain or compressed file.
 
-    Reading raises SourceError where a compressed one unpacks to more than `max_expanded_bytes`.
+    Reading raises SourceError if a compressed file unpacks to more than `max_expanded_bytes`.
     """
     raw = _open(file.path)
     if file.path.suffix.lower() not in (".gz", ".zst"):
@@ -105,7 +107,7 @@ def opened(stream: FileStream, file: LocalFile) -> IO[bytes]:
 
 
 def plainly_named(file: LocalFile, folder: Path) -> LocalFile:
-    """The file under a name that DuckDB does not take for a glob, nor for plain because of its capitals."""
+    """The file under a name that DuckDB does not read as a glob, and with its compression suffix in lower case."""
     suffix = file.path.suffix
     if not any(mark in str(file.path) for mark in "*?[") and suffix == suffix.lower():
         return file
@@ -117,26 +119,26 @@ def plainly_named(file: LocalFile, folder: Path) -> LocalFile:
 
 
 def open_text(path: Path, encoding: str = "utf-8-sig", errors: str = "strict") -> IO[str]:
-    """A plain or compressed text file, its line ends as they are."""
+    """Open a plain or compressed text file, keeping its line ends."""
     return io.TextIOWrapper(_open(path), encoding=encoding, errors=errors, newline="")
 
 
 def marked_encoding(path: Path) -> str | None:
-    """The encoding that a byte order mark says, where it is not UTF-8: what spreadsheets save as "Unicode text"."""
+    """The encoding told by a byte order mark other than UTF-8's: spreadsheets save "Unicode text" this way."""
     with _open(path) as raw:
-        begin = raw.read(4)
-    return next((name for mark, name in _MARKS if begin.startswith(mark)), None)
+        start = raw.read(4)
+    return next((name for mark, name in _MARKS if start.startswith(mark)), None)
 
 
 class _Unpacked(io.RawIOBase):
-    """What a compressed file unpacks to, up to a limit."""
+    """The unpacked bytes of a compressed file, up to a limit."""
 
     def __init__(self, source: IO[bytes], most: int, origin: str) -> None:
         self._source: Any = source
         self._left, self._most, self._origin = most, most, origin
 
     def readable(self) -> bool:
-        """It is."""
+        """Always true."""
         return True
 
     def readinto(self, buffer: Any) -> int:
@@ -147,18 +149,18 @@ class _Unpacked(io.RawIOBase):
             raise SourceError(
                 f"{self._origin} unpacks to more than {self._most:,} bytes",
                 value=self._origin,
-                fix="if it is meant to, raise max_expanded_bytes",
+                fix="if that is intended, raise max_expanded_bytes",
             )
         return count
 
     def close(self) -> None:
-        """Closes the file, too."""
+        """Close the compressed file, too."""
         self._source.close()
         super().close()
 
 
 def _suffix(path: Path) -> str:
-    """What DuckDB tells a compression by."""
+    """The suffix by which DuckDB recognises a compression."""
     return path.suffix.lower() if path.suffix.lower() in (".gz", ".zst", ".parquet") else ".txt"
 
 

@@ -1,5 +1,5 @@
-"""Reads a sheet of an XLSX file, some rows at a time. openpyxl reads the cells; the rows of the sheet's XML that hold
-a value are counted apart: that is the witness."""
+"""Reads a sheet of an XLSX file, some rows at a time. openpyxl reads the cells; the independent count is the number of
+rows with a value in the sheet's XML."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from cxflow.model.names import nearest
 from cxflow.model.reading import Count, Reject
 
 _CHUNK_CELLS = 200_000
-"""Held in memory at a time."""
+"""Cells held in memory at a time."""
 _BLOCK_BYTES = 1 << 20
 _VALUE = re.compile(rb"<(?:\w+:)?[vt](?:\s[^>]*)?>[^<]")
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
@@ -38,7 +38,7 @@ _Row = tuple[Any, ...]
 def read(
     stream: FileStream, files: list[LocalFile], database: duckdb.DuckDBPyConnection, _folder: Path
 ) -> Items:
-    """Read the declared sheet of each file, or its first. Blank rows are no records."""
+    """Read the declared sheet of each file, or its first. Blank rows are not records."""
     for file in files:
         _refuse_large(stream, file)
         with _rows(stream, file) as rows:
@@ -55,7 +55,7 @@ def read(
                 raise SourceError(
                     f"{file.origin} has {len(names):,} columns, more than {stream.max_columns:,}",
                     value=file.origin,
-                    fix="is that its header? then raise max_columns",
+                    fix="if that is its header, raise max_columns",
                 )
             yield Count(count, file.origin, remark_none=True)
             if names:
@@ -93,20 +93,20 @@ def _read_rows(
 
 @contextmanager
 def _rows(stream: FileStream, file: LocalFile) -> Iterator[Iterator[_Row]]:
-    """The rows of the sheet as they are read; a damaged file is met on the way."""
+    """The rows of the sheet, read lazily. Raises SourceError for a damaged file, also while they are read."""
     try:
         import openpyxl
     except ImportError as problem:
         raise ConfigError("reading XLSX needs openpyxl", fix="install cxflow-framework[excel]") from problem
     with reading(file), file.path.open("rb") as raw, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of styles and extensions that it leaves aside
+        warnings.simplefilter("ignore")  # about unsupported styles and extensions
         with _readable(file):
             book = openpyxl.load_workbook(raw, read_only=True, data_only=True)
         try:
             name = _sheet_name(stream, file, [sheet.title for sheet in book.worksheets])
             sheet = book[name] if name is not None else None
             if sheet is not None:
-                sheet.reset_dimensions()  # what a file says of its size may be stale
+                sheet.reset_dimensions()  # the declared size may be stale
             yield _watched(file, sheet.iter_rows(values_only=True) if sheet is not None else iter(()))
         finally:
             book.close()
@@ -140,19 +140,19 @@ def _sheet_name(stream: FileStream, file: LocalFile, names: list[str]) -> str | 
 
 
 def _refuse_large(stream: FileStream, file: LocalFile) -> None:
-    """Raises SourceError for a file whose parts unpack to more than is allowed: its texts are held in memory."""
+    """Raise SourceError for a file that unpacks to more than allowed: its shared strings are held in memory."""
     with reading(file), _readable(file), zipfile.ZipFile(file.path) as parts:
         size = sum(part.file_size for part in parts.infolist())
         if size > stream.max_workbook_bytes:
             raise SourceError(
                 f"{file.origin} unpacks to {size:,} bytes, more than {stream.max_workbook_bytes:,}",
                 value=file.origin,
-                fix="if it is meant to, raise max_workbook_bytes (and have as much memory), or export CSV",
+                fix="if that is intended, raise max_workbook_bytes (it needs as much memory), or export CSV",
             )
 
 
 def _count(stream: FileStream, file: LocalFile) -> int:
-    """The rows of the sheet with a value, by its XML."""
+    """The number of rows with a value, counted in the sheet's XML."""
     count, rest, mark = 0, b"", b"<row"
     with reading(file), _readable(file), zipfile.ZipFile(file.path) as parts:
         part = _sheet_part(stream, parts)
@@ -171,7 +171,7 @@ def _count(stream: FileStream, file: LocalFile) -> int:
 
 
 def _sheet_part(stream: FileStream, parts: zipfile.ZipFile) -> str | None:
-    """The name of the part with the sheet's rows."""
+    """The name of the XML part with the sheet's rows."""
     book = next((name for name in parts.namelist() if re.fullmatch(r"xl/workbook\d*\.xml", name)), None)
     if book is None:
         return None
@@ -194,7 +194,7 @@ def _has_value(row: _Row) -> bool:
 
 
 def _without_empty_end(row: _Row) -> _Row:
-    """A header without the empty cells behind its last name."""
+    """A header without the empty cells after its last name."""
     last = max((at for at, value in enumerate(row, start=1) if value is not None), default=0)
     return row[:last]
 

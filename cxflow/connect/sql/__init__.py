@@ -1,4 +1,4 @@
-"""The built-in connector `sql`, and the hook that brings it."""
+"""The built-in connector `sql`, and the hook that registers it."""
 
 from cxflow.connect.sql.connector import Sql, cxflow_connectors
 

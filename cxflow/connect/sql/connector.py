@@ -27,36 +27,36 @@ from cxflow.model.window import Window
 from cxflow.settings import Connection, Secret, nearest
 
 _SHOWN_CHARACTERS = 80
-"""Of a query in a plan."""
+"""How much of a query a plan shows."""
 
 
 class SqlConnection(Connection):
-    """Which database."""
+    """A connection to a database."""
 
     url: Secret = Field(repr=False)
-    """Where its SQLAlchemy URL is found; a file in it is seen from the project's folder."""
+    """Where its SQLAlchemy URL is found. A file in it is relative to the project's folder."""
     statement_timeout_seconds: float = Field(default=600, gt=0)
-    """How long the database may take for a statement, or for the next partition of one."""
+    """How long the database may take for a statement, or for the next partition of its rows."""
     folders: tuple[str, ...] = ()
-    """Folders whose files the queries of a DuckDB database may read (read_csv, read_parquet, read_json), seen from the
-    project's folder. Unset: none."""
+    """Folders whose files the queries of a DuckDB database may read (read_csv, read_parquet, read_json), relative to
+    the project's folder. Unset: none."""
 
     @field_validator("url", mode="before")
     @classmethod
     def _found_elsewhere(cls, value: Any) -> Any:
         if isinstance(value, str):
-            raise ValueError('a URL may hold a password: say where it is found, url = { env = "NAME" }')
+            raise ValueError('a URL may hold a password: set where it is found, url = { env = "NAME" }')
         return value
 
 
 class Sql(Connector[SqlConnection, SqlStream]):
-    """Tables and queries of PostgreSQL, SQLite, DuckDB and whatever else SQLAlchemy has a dialect of."""
+    """Tables and queries of PostgreSQL, SQLite, DuckDB and any other database with a SQLAlchemy dialect."""
 
     name: ClassVar[str] = "sql"
     title: ClassVar[str] = "Tables and queries of any SQL database that SQLAlchemy reads"
 
     def check(self, stream: SqlStream) -> None:
-        """The query only reads, the database accepts the connection, the table exists, the query is understood, the
+        """Check that the query only reads, the database accepts the connection and the query, the table exists, and the
         cursor is one of its columns."""
         with self._source(stream) as (database, source):
             _columns(database, source)
@@ -76,19 +76,19 @@ class Sql(Connector[SqlConnection, SqlStream]):
         return [f"{what} with {by} in {window}"]
 
     def read(self, stream: SqlStream, window: Window, cursor: Cursor | None) -> Reading:
-        """The window's rows, or those behind the last key, or all; a backfill by a key reads all."""
+        """Read the window's rows, those after the last key, or all; a backfill by a key reads all."""
         received_at = datetime.now(UTC)
         with self._source(stream) as (database, stream), workbench() as landing:
             chosen = self._chosen(database, stream, _columns(database, stream), window, cursor)
             rows, last = 0, _last_key(stream, cursor)
-            for part in database.partitions(
+            for partition in database.partitions(
                 chosen.statement, stream.partition_rows, key=_shown_key(stream), cursor=chosen.key
             ):
-                rows += part.rows
-                yield from _queries(landing, part, stream.origin, received_at)
-                if part.last is not None:
-                    last = selection.key_value(part.last, stream.cursor[0])
-            yield from _witness(database, stream, chosen.statement, rows)
+                rows += partition.rows
+                yield from _queries(landing, partition, stream.origin, received_at)
+                if partition.last is not None:
+                    last = selection.key_value(partition.last, stream.cursor[0])
+            yield from _independent_count(database, stream, chosen.statement, rows)
             if chosen.is_empty:
                 return dict(cursor or {})
             by_key = chosen.key is not None and last is not None
@@ -106,9 +106,9 @@ class Sql(Connector[SqlConnection, SqlStream]):
             return _Chosen(selection.whole(stream))
         if stream.without_cursor == "stop" and database.first(selection.one_without_cursor(stream)):
             raise SourceError(
-                f"there are rows without {stream.cursor[0]!r}, which no window would ever hold",
+                f"there are rows without {stream.cursor[0]!r}, which no window would ever contain",
                 value=stream.cursor[0],
-                fix='put coalesce(…) into a query, or say without_cursor = "read" or "skip"',
+                fix='use coalesce(…) in a query, or set without_cursor = "read" or "skip"',
             )
         value = database.first(selection.sample(stream))
         if value is None:
@@ -155,13 +155,13 @@ class _Chosen:
     """No row has a cursor, so nothing is read; the count confirms it."""
 
 
-def _witness(
+def _independent_count(
     database: SourceDatabase, stream: SqlStream, statement: sa.Select[Any], read: int
 ) -> Iterator[Count]:
-    """How many rows the database itself counts in the snapshot that was read.
+    """The number of rows that the database itself counts in the snapshot that was read.
 
-    The count comes after the reading, so that a dry run, which ends early, does not pay for it. Raises ConfigError if
-    the numbers differ because the statement yields different rows each time it runs.
+    It is counted after reading, so that a dry run, which stops early, does not pay for it. Raises ConfigError if the
+    numbers differ because the statement yields different rows each time it runs.
     """
     if not database.has_one_snapshot:
         return
@@ -184,7 +184,7 @@ def _shown_key(stream: SqlStream) -> list[str]:
 
 
 def _columns(database: SourceDatabase, stream: SqlStream) -> list[str]:
-    """The stream's columns. Raises ConfigError for a table or a cursor column that is not there."""
+    """The stream's columns. Raises ConfigError for a table or a cursor column that does not exist."""
     if stream.table:
         schema, name = stream.place
         database.require_table(name, schema)
@@ -207,16 +207,16 @@ def _last_key(stream: SqlStream, cursor: Cursor | None) -> int | str | None:
 
 
 def _queries(
-    landing: duckdb.DuckDBPyConnection, part: Partition, origin: str, received_at: datetime
+    landing: duckdb.DuckDBPyConnection, partition: Partition, origin: str, received_at: datetime
 ) -> Iterator[Query]:
-    of = f"{literal(origin)} AS _origin, TIMESTAMPTZ {literal(received_at.isoformat())} AS _received_at"
-    if part.records.num_rows:
-        landing.register("records", part.records)
-        yield Query(landing, f"SELECT {landing_select(part.records.schema)}, {of} FROM records")
+    delivery = f"{literal(origin)} AS _origin, TIMESTAMPTZ {literal(received_at.isoformat())} AS _received_at"
+    if partition.records.num_rows:
+        landing.register("records", partition.records)
+        yield Query(landing, f"SELECT {landing_select(partition.records.schema)}, {delivery} FROM records")
         landing.unregister("records")
-    if part.refused is not None:
-        landing.register("refused", part.refused)
-        yield Query(landing, f"SELECT {of}, reason, payload FROM refused", of_rejects=True)
+    if partition.refused is not None:
+        landing.register("refused", partition.refused)
+        yield Query(landing, f"SELECT {delivery}, reason, payload FROM refused", of_rejects=True)
         landing.unregister("refused")
 
 

@@ -48,10 +48,9 @@ class SourceDatabase:
     @classmethod
     @contextmanager
     def opened(cls, url: sa.URL, timeout_seconds: float, folders: Sequence[str] = ()) -> Iterator[Self]:  # noqa: ARG003
-        """The database, open. `folders` are those whose files a query may read (DuckDB alone).
+        """Open the database for the block. `folders` are those whose files a query may read (DuckDB only).
 
-        Raises ConfigError for a driver, option or credential that will not do, TransientError for a server out of
-        reach.
+        Raises ConfigError for an unsuitable driver, option or credential, TransientError for an unreachable server.
         """
         engine = cls._engine(url)
         try:
@@ -75,7 +74,7 @@ class SourceDatabase:
         return value.like if isinstance(value, Unreadable) else value
 
     def count(self, statement: sa.Select[Any]) -> int:
-        """How many rows a statement yields, counted by the database."""
+        """The number of rows a statement yields, counted by the database."""
         counting = statement.with_only_columns(sa.func.count()).order_by(None)
         with self._step():
             return int(self._execute(counting).scalar_one())
@@ -83,7 +82,7 @@ class SourceDatabase:
     def partitions(
         self, statement: sa.Select[Any], rows: int, *, key: Sequence[str] = (), cursor: int | None = None
     ) -> Iterator[Partition]:
-        """What a statement yields, about `rows` at a time; no more than that is in memory.
+        """The rows of a statement, about `rows` at a time; no more than that is in memory.
 
         `key` names the columns that identify a refused record in its reason; `cursor` is the position of the column
         whose last value each partition reports.
@@ -103,7 +102,7 @@ class SourceDatabase:
             result.close()
 
     def require_table(self, name: str, schema: str | None) -> None:
-        """Raises ConfigError with the nearest name where there is neither such a table nor such a view."""
+        """Raise ConfigError with the nearest name if there is no such table or view."""
         with self._step():
             inspector = sa.inspect(self._connection)
             if inspector.has_table(name, schema):
@@ -128,7 +127,7 @@ class SourceDatabase:
             raise ConfigError(
                 f"the driver {driver} may send several statements at once, and a source is only read",
                 value="url",
-                fix=f"say {backend}+{cls.drivers[0]}://",
+                fix=f"use {backend}+{cls.drivers[0]}://",
             )
         try:
             return sa.create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=arguments)
@@ -141,7 +140,7 @@ class SourceDatabase:
         """Begin the transaction, read-only."""
 
     def _interrupt(self) -> Callable[[], None] | None:
-        """What cancels a running statement, for a database without a statement timeout of its own."""
+        """A function that cancels a running statement, for databases without a statement timeout."""
         return None
 
     def _run(self, statement: str) -> None:
@@ -177,9 +176,9 @@ class SourceDatabase:
 
 
 def no_driver(drivername: str) -> ConfigError:
-    """That a driver is not installed."""
+    """The error for a driver that is not installed."""
     is_postgresql = drivername.startswith("postgresql")
-    fix = "cxflow-framework[postgres] brings psycopg" if is_postgresql else "install it"
+    fix = "install cxflow-framework[postgres]" if is_postgresql else "install it"
     return ConfigError(f"the driver of {drivername} is not installed", value="url", fix=fix)
 
 

@@ -1,4 +1,4 @@
-"""Functions with side effects, by dialect: what a query may not call. Used by `query`.
+"""Functions with side effects, by dialect, which a query may not call. Used by `query`.
 
 A read-only transaction stops functions that write to tables. These act outside of it: on the session, on other
 sessions, on the server's files or on other servers; or they execute SQL from a text, which cannot be checked.
@@ -32,7 +32,7 @@ class Effects:
 
 
 _POSTGRESQL = Effects(
-    # Every pg_… function but those known to be harmless: each version of PostgreSQL adds some.
+    # Every pg_… function except those known to be harmless: each version of PostgreSQL adds some.
     refused=re.compile(
         r"pg_.*|binary_upgrade_.*|brin_(de)?summarize.*|gin_clean_pending_list"
         r"|set_config|nextval|setval|lo_.*|loread|lowrite"
@@ -82,7 +82,7 @@ _BY_DIALECT = {
 
 
 def effects(dialect: str) -> Effects:
-    """The functions of a database, by SQLAlchemy's name of its dialect."""
+    """The functions of a database, by the SQLAlchemy name of its dialect."""
     return _BY_DIALECT.get(dialect, _UNKNOWN)
 
 

@@ -10,7 +10,7 @@ from cxflow.connect.sql.database import SourceDatabase
 
 
 class Mysql(SourceDatabase):
-    """One snapshot, which InnoDB's tables have."""
+    """Read in one snapshot, as far as the tables are InnoDB's."""
 
     drivers: ClassVar[tuple[str, ...]] = ("pymysql", "mysqldb")
     has_one_snapshot: ClassVar[bool] = True
@@ -23,4 +23,4 @@ class Mysql(SourceDatabase):
 
     def _begin(self) -> None:
         self._run("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        self._connection.rollback()  # it holds from the next transaction on
+        self._connection.rollback()  # the setting applies from the next transaction on

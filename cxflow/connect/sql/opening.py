@@ -1,4 +1,4 @@
-"""From the URL of a source to its database, open. Called by `connector`."""
+"""Opens the database behind a source's URL. Called by `connector`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _DIALECTS = (*_KINDS, "mssql", "oracle")
 
 def parsed(secret: str) -> sa.URL:
     """A parsed SQLAlchemy URL. Raises ConfigError, which never shows it, if it is not valid or has no driver."""
-    # What stands before the first colon names the driver; without `//` it might be anything.
+    # The text before `://` names the driver; without `//` it might be anything.
     name = secret.partition("://")[0]
     try:
         url = sa.make_url(secret)
@@ -36,21 +36,21 @@ def parsed(secret: str) -> sa.URL:
     except sa.exc.NoSuchModuleError:
         backend = name.partition("+")[0]
         raise ConfigError(
-            f"there is no driver {name!r} of databases{nearest(backend, _DIALECTS)}",
+            f"there is no database driver {name!r}{nearest(backend, _DIALECTS)}",
             value="url",
-            fix="install SQLAlchemy's dialect of it, or fix the URL",
+            fix="install its SQLAlchemy dialect, or fix the URL",
         ) from None
     except ImportError:
         raise no_driver(name) from None
     except (sa.exc.ArgumentError, ValueError, TypeError):
         raise ConfigError(
-            "url is not a database URL", value="url", fix="such as postgresql://reader@host/erp"
+            "url is not a database URL", value="url", fix="use one such as postgresql://reader@host/erp"
         ) from None
     if is_async:
         raise ConfigError(
-            f"{url.drivername} is an asynchronous driver, and this connector waits",
+            f"{url.drivername} is an asynchronous driver, and this connector is synchronous",
             value="url",
-            fix=f"{url.get_backend_name()}:// takes the usual one",
+            fix=f"use {url.get_backend_name()}:// for the default driver",
         )
     return url
 
@@ -62,11 +62,11 @@ def opened(
     """The database behind a URL. Its file, and the `folders` whose files DuckDB's queries may read, are relative to
     `folder`.
 
-    Raises what `SourceDatabase.opened` raises, and ConfigError for a file that is not there.
+    Raises the errors of `SourceDatabase.opened`, and ConfigError for a file that does not exist.
     """
     kind = _KINDS.get(url.get_backend_name(), SourceDatabase)
     if folders and kind is not DuckdbFile:
-        raise ConfigError("only DuckDB reads files of folders", value="folders", fix="leave out folders")
+        raise ConfigError("only DuckDB reads files of folders", value="folders", fix="remove folders")
     if kind in (Sqlite, DuckdbFile):
         url = url.set(database=str(_file(url, folder)))
     with kind.opened(url, timeout_seconds, [str(folder / each) for each in folders]) as database:
@@ -74,11 +74,11 @@ def opened(
 
 
 def _file(url: sa.URL, folder: Path) -> Path:
-    """A file's path, absolute. The file is there: SQLite would make one, empty."""
+    """A file's absolute path. Raises ConfigError if it does not exist: SQLite would create an empty one."""
     name = url.database or ""
     if name in ("", ":memory:"):
-        raise ConfigError("a database in memory holds nothing to read", value="url", fix="name its file")
+        raise ConfigError("an in-memory database has nothing to read", value="url", fix="name its file")
     path = (folder / name.removeprefix("file:")).absolute()
     if not path.is_file():
-        raise ConfigError("the database file that url names is not there", value="url")
+        raise ConfigError("the database file in url does not exist", value="url")
     return path

@@ -1,4 +1,4 @@
-"""Loads values of PostgreSQL into Python. Imported by `postgresql` when it connects, because psycopg is an extra."""
+"""Loads PostgreSQL values into Python. Imported by `postgresql` when it connects, because psycopg is an extra."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from cxflow.connect.sql.row_tables import Unreadable
 
 _TIMES: dict[str, Any] = {
     "date": date(1970, 1, 1),
-    "timestamp": datetime(1970, 1, 1),  # noqa: DTZ001  without a zone is what it is
+    "timestamp": datetime(1970, 1, 1),  # noqa: DTZ001  the type has no zone
     "timestamptz": datetime(1970, 1, 1, tzinfo=UTC),
     "time": None,
     "timetz": None,
     "interval": None,
 }
-"""Types with values that Python cannot represent, and one that it can (for types that a cursor may have)."""
+"""Types with values that Python cannot represent, to one that it can (for types that a cursor may have)."""
 _LIKE = {psycopg.postgres.types[name].oid: like for name, like in _TIMES.items()}
 _AS_WRITTEN = ("json", "jsonb", "uuid")
-"""Parsed, a JSON number would be rounded and a JSON text lose its quotes."""
+"""Loaded as text: parsing would round a JSON number and strip a JSON text of its quotes."""
 _TEXTS = (0, "text", "varchar", "bpchar", "name", "xml", *_AS_WRITTEN)
 """Types whose values arrive as text; 0 is any that psycopg does not know."""
 
 
 def register(driver: psycopg.Connection[Any]) -> None:
-    """Make a connection load every value, so that none ends the reading."""
+    """Make a connection load every value, so that none stops reading."""
     for oid in _LIKE:
         driver.adapters.register_loader(oid, _TimeLoader)
     driver.adapters.register_loader("interval", _IntervalLoader)

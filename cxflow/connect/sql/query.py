@@ -30,10 +30,10 @@ _EXECUTED_COMMENTS = ("/*!", "/*M!", "{#")
 
 
 def reading(query: str, dialect: str, *, files: bool = False) -> str:
-    """Return the query up to its end, without semicolons and comments behind it.
+    """Return the query without semicolons and comments after its end.
 
     `dialect` is SQLAlchemy's name of the database; `files` allows DuckDB's functions that read files. Raises
-    ConfigError that says what is not allowed if the query is not one statement that only reads.
+    ConfigError with what is not allowed if the query is not one statement that only reads.
     """
     tokens = _tokens(query, dialect)
     statement = _one_statement(tokens)
@@ -41,14 +41,14 @@ def reading(query: str, dialect: str, *, files: bool = False) -> str:
     if statement[0].text.upper() not in _FIRST_WORDS:
         raise _refused(f"begins with {statement[0].text[:40]!r}")
     if any(len(token.text) > token.end - token.start + 1 for token in statement):
-        # The tokenizer takes all that follows a command for one text, which would hide what is in it.
+        # The tokenizer reads all text after a command as one token, which would hide its content.
         raise _refused("holds a command")
     _stays_inside(statement)
     for name in _called(statement, query):
         if effects(dialect).reads_files(name) and not files:
             raise _refused(
                 f"calls {name}(), which reads files",
-                fix='a connection may name the folders whose files are read: folders = ["exports"]',
+                fix='list the folders whose files a connection may read: folders = ["exports"]',
             )
         if effects(dialect).forbids(name):
             raise _refused(f"calls {name}(), which does more than read the database")
@@ -166,6 +166,6 @@ def _parser_dialect(dialect: str) -> str | None:
 
 
 def _refused(
-    why: str, fix: str = "one SELECT, WITH … SELECT, VALUES or TABLE that changes nothing"
+    why: str, fix: str = "use one SELECT, WITH … SELECT, VALUES or TABLE that changes nothing"
 ) -> ConfigError:
     return ConfigError(f"the query {why}; a source is only read", value="query", fix=fix)

@@ -1,7 +1,7 @@
-"""Rows of a database driver as Arrow tables, each column typed by its values. Called by `database`.
+"""Turns rows of a database driver into Arrow tables, each column typed by its values. Called by `database`.
 
-Nothing is rounded: whole numbers and decimals that no Arrow type of DuckDB's holds land as text, and so does
-whatever is neither text, number, time nor boolean. A row with a value that cannot land at all is refused, whole.
+Nothing is rounded: integers and decimals that are too large for DuckDB land as text, and so does any value that is not
+text, number, time or boolean. A row with a value that cannot land at all is refused.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from cxflow.duck import identifier
 
 _EXACT_IN_FLOAT = 1 << 53
 _MOST_DIGITS = 38
-"""Of a decimal in DuckDB."""
+"""Digits of a decimal in DuckDB."""
 
 
 class Unreadable(str):
@@ -42,23 +42,23 @@ class Unreadable(str):
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """Some rows of a result, in their order."""
+    """Consecutive rows of a result."""
 
     records: pa.Table
-    """Those that can be read as they are."""
+    """The rows that can land."""
     refused: pa.Table | None = None
-    """Those that cannot, if any: `reason` and `payload`, JSON."""
+    """The rows that cannot, if any: `reason` and `payload` (JSON)."""
     last: Any = None
     """The last readable value of the cursor column that is not null."""
 
     @property
     def rows(self) -> int:
-        """How many rows the result had."""
+        """The number of rows, refused ones included."""
         return int(self.records.num_rows + (self.refused.num_rows if self.refused is not None else 0))
 
 
 class RowTables:
-    """Makes the tables of one result, and remembers how its columns were typed."""
+    """Makes the tables of one result, and remembers the types of its columns."""
 
     def __init__(self, names: Sequence[str], *, key: Sequence[str] = (), cursor: int | None = None) -> None:
         self.names = unique_names(names)
@@ -69,7 +69,7 @@ class RowTables:
         self._types: dict[str, pa.DataType] = {}
 
     def partition(self, rows: Sequence[Sequence[Any]]) -> Partition:
-        """At least one row. A column without a value is text, unless it was typed before."""
+        """The partition of at least one row. A column without values is text, unless it was typed before."""
         try:
             return Partition(self._table(rows), last=self._last(rows))
         except (_UnreadableError, UnicodeEncodeError):
@@ -147,9 +147,9 @@ def _in_json(value: Any) -> Any:
 
 
 def column(values: Sequence[Any]) -> pa.Array:
-    """A column's values under the one type that holds them all as they are, else as text.
+    """A column's values in the one type that holds them all exactly, or else as text.
 
-    Raises a ValueError where one of them cannot land.
+    Raises ValueError if one of them cannot land.
     """
     kinds = {type(value) for value in values} - {type(None)}
     if Unreadable in kinds:
@@ -163,7 +163,7 @@ def column(values: Sequence[Any]) -> pa.Array:
 
 
 def text(value: Any) -> str:
-    """A value without a type of its own: containers as JSON, times in ISO 8601, bytes in base64."""
+    """A value as text: containers as JSON, times in ISO 8601, bytes in base64."""
     if isinstance(value, str):
         return value
     if isinstance(value, bytes | bytearray | memoryview):
@@ -176,7 +176,7 @@ def text(value: Any) -> str:
 
 
 def landing_select(schema: pa.Schema) -> str:
-    """The columns of a registered Arrow table as SQL: what the landing zone keeps as text is text there."""
+    """SQL for the columns of a registered Arrow table, with types that the landing zone keeps as text cast to text."""
     names = unique_names(schema.names)
     return ", ".join(
         f"{_landed(identifier(field.name), field.type)} AS {identifier(name)}"
@@ -208,7 +208,7 @@ def _numbers(values: Sequence[Any]) -> pa.Array | None:
 
 
 def _decimals(values: Sequence[Any]) -> pa.Array | None:
-    """None where a value is no number, or has more digits than DuckDB keeps."""
+    """None if a value is not finite, or has more digits than DuckDB keeps."""
     whole = scale = 0
     for value in values:
         if value is None:
@@ -224,7 +224,7 @@ def _decimals(values: Sequence[Any]) -> pa.Array | None:
 
 
 def _times(values: Sequence[Any]) -> pa.Array | None:
-    """None where some have a zone and others none."""
+    """None if only some have a zone."""
     zoned = {value.tzinfo is not None for value in values if value is not None}
     if len(zoned) > 1:
         return None

@@ -1,7 +1,7 @@
-"""What a stream of a database selects: the whole, a window on a time column, or what follows a key.
+"""Builds the SELECT of a database stream: all rows, a window on a time column, or the rows after a key.
 
-Called by `connector`. The column's values say how the window's edges are written: the declared type of a column is
-not known of a query, and says nothing in SQLite.
+Called by `connector`. The window's edges are written in the form of the column's values: a query does not tell the
+declared types of its columns, and in SQLite they mean nothing.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from cxflow.model.window import Window
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECONDS = {"epoch": 1_000_000, "epoch_ms": 1_000}
 _TURN = timedelta(hours=3)
-"""Clocks are put back by less than this."""
+"""More than clocks are ever put back."""
 _BIGINT = 1 << 63
 
 
 def nothing(stream: SqlStream) -> sa.Select[Any]:
-    """The stream's columns, and no row."""
+    """The stream's columns, without rows."""
     return _all(stream).where(sa.text("1 = 0"))
 
 
@@ -37,12 +37,12 @@ def sample(stream: SqlStream) -> sa.Select[Any]:
 
 
 def one_without_cursor(stream: SqlStream) -> sa.Select[Any]:
-    """1 where some row has no cursor."""
+    """1 if some row has no cursor."""
     return _one(stream, _column(stream.cursor[0]).is_(None))
 
 
 def one_infinite(stream: SqlStream) -> sa.Select[Any]:
-    """1 where the cursor of some row is infinite."""
+    """1 if some row has an infinite cursor."""
     return _one(stream, _is_infinite(stream))
 
 
@@ -66,7 +66,7 @@ def within(stream: SqlStream, edges: Edges, *, infinite: bool = False) -> sa.Sel
 
 
 def after(stream: SqlStream, last: int | str | None) -> sa.Select[Any]:
-    """The rows that follow a key, less the look-back where it is a number; all of them after None."""
+    """The rows after a key (minus the look-back, if it is a number), or all rows with a key if `last` is None."""
     cursor = _column(stream.cursor[0])
     if last is None:
         return _ordered(stream, cursor.is_not(None))
@@ -76,7 +76,7 @@ def after(stream: SqlStream, last: int | str | None) -> sa.Select[Any]:
 
 
 def is_key(stream: SqlStream, value: Any) -> bool:
-    """Whether the first cursor column is a key, by the declaration or by one of its values."""
+    """Whether the first cursor column is a key, by its declaration or by `value`, one of its values."""
     if stream.cursor_type:
         return stream.cursor_type == "key"
     return not isinstance(value, date) and not (isinstance(value, str) and _iso(value) is not None)
@@ -84,16 +84,16 @@ def is_key(stream: SqlStream, value: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Edges:
-    """A window's edges as the cursor column writes them."""
+    """A window's edges in the form of the cursor column."""
 
     start: sa.ColumnElement[Any] | None
     end: sa.ColumnElement[Any]
 
 
 def edges(stream: SqlStream, window: Window, value: Any, zone: str | None) -> Edges:
-    """The edges of a window, written like `value`, one of the column's own.
+    """The edges of a window, in the form of `value`, one of the column's values.
 
-    Raises ConfigError for times without a zone where none is declared, and for values that are no times.
+    Raises ConfigError for times without a zone if none is declared, and for values that are not times.
     """
     start, end = window.start, window.end
     if stream.cursor_type in _MICROSECONDS:
@@ -102,9 +102,9 @@ def edges(stream: SqlStream, window: Window, value: Any, zone: str | None) -> Ed
     written = _iso(value) if isinstance(value, str) else value
     if not isinstance(written, date):
         raise ConfigError(
-            f"the cursor {stream.cursor[0]!r} holds no times",
+            f"the values of the cursor {stream.cursor[0]!r} are not times",
             value=stream.cursor[0],
-            fix='say cursor_type = "key", "epoch" or "epoch_ms"',
+            fix='set cursor_type to "key", "epoch" or "epoch_ms"',
         )
     is_day = not isinstance(written, datetime)
     if isinstance(written, datetime) and written.tzinfo is not None:
@@ -125,13 +125,13 @@ def edges(stream: SqlStream, window: Window, value: Any, zone: str | None) -> Ed
 def _on_the_clock(
     stream: SqlStream, start: datetime | None, end: datetime, zone: str | None
 ) -> tuple[datetime | None, datetime]:
-    """The edges as a clock of the zone shows them. Where clocks are put back an hour is shown twice: the window
-    takes in both, since a record read twice costs nothing."""
+    """The edges in local time. If clocks are put back, an hour occurs twice: the window includes both, since reading a
+    record twice is harmless."""
     if zone is None:
         raise ConfigError(
             f"the cursor {stream.cursor[0]!r} holds times without a zone, and no zone is declared",
             value=stream.cursor[0],
-            fix='say timezone = "Europe/Madrid", or what it is',
+            fix='set timezone, such as "Europe/Madrid"',
         )
     clock = ZoneInfo(zone)
 
@@ -149,12 +149,12 @@ def _like(value: Any, edge: datetime, *, is_day: bool) -> sa.ColumnElement[Any]:
     if isinstance(value, str):
         if is_day:
             return sa.literal(edge.date().isoformat(), sa.String())
-        # Without an end of zeros, so that every way to write the same instant sorts behind it.
+        # Without trailing zeros, so that every spelling of the same instant sorts at or after it.
         zoneless = edge.astimezone(UTC).replace(tzinfo=None) if edge.tzinfo else edge
         shown = zoneless.isoformat(sep=value[10])
         return sa.literal(shown.rstrip("0") if "." in shown else shown, sa.String())
     if is_day:
-        # A day belongs to the window that holds its beginning: only then has all of it been seen.
+        # A day belongs to the window that contains its start.
         return sa.literal(edge.date(), sa.Date())
     return sa.literal(edge, sa.DateTime(timezone=edge.tzinfo is not None))
 
@@ -170,12 +170,12 @@ def _iso(value: str) -> date | None:
 
 
 def _since_1970(instant: datetime, unit: int) -> int:
-    """Rounded up: a whole number is at or behind the edge exactly where it is at or behind this."""
+    """Units since 1970, rounded up: integers at or after the edge are exactly those at or after this."""
     return -((_EPOCH - instant) // timedelta(microseconds=unit))
 
 
 def key_value(value: Any, column: str) -> int | str:
-    """A key as a cursor keeps it. Raises ConfigError for one that has no exact form in JSON."""
+    """A key as stored in the cursor. Raises ConfigError for one without an exact form in JSON."""
     if isinstance(value, Decimal) and value == value.to_integral_value():
         return int(value)
     if isinstance(value, int | str) and not isinstance(value, bool):
@@ -183,7 +183,7 @@ def key_value(value: Any, column: str) -> int | str:
     raise ConfigError(
         f"the cursor {column!r} is neither a time, nor a whole number, nor text",
         value=column,
-        fix="take another column, or none to read the stream whole",
+        fix="choose another column, or none to read the whole stream",
     )
 
 
@@ -212,7 +212,7 @@ def _is_infinite(stream: SqlStream) -> sa.ColumnElement[bool]:
 
 
 def _column(name: str) -> sa.ColumnElement[Any]:
-    # Quoted: the name is the source's own, whatever its case.
+    # Quoted, to keep the case of the source's name.
     return sa.column(sa.quoted_name(name, quote=True))
 
 
@@ -221,5 +221,5 @@ def _relation(stream: SqlStream) -> sa.FromClause:
         schema, name = stream.place
         return sa.table(name, schema=schema)
     query = stream.query or ""
-    # A colon in a query is SQL (a cast, a literal), no parameter; a comment may end its last line.
+    # A colon in a query is SQL (a cast, a literal), not a parameter; a comment may end its last line.
     return sa.text("(" + query.replace(":", "\\:") + "\n) source_query")  # type: ignore[return-value]

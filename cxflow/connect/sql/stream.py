@@ -1,4 +1,4 @@
-"""What a stream of a database declares. Read by `connector` and `selection`."""
+"""The settings of a database stream. Read by `connector` and `selection`."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ class SqlStream(Stream):
     """A stream of a database: a table or a query."""
 
     table: str | None = None
-    """A table or view, `schema.name`; without a schema, in the one that the database looks in first."""
+    """A table or view, `schema.name`; without a schema, in the database's default one."""
     query: str | None = None
-    """One SELECT (WITH … SELECT, VALUES, TABLE) that changes nothing and yields the same rows each time. It is used
-    as a sub-select, so it ends without ORDER BY where the database wants that."""
+    """One SELECT (WITH … SELECT, VALUES, TABLE) that changes nothing and yields the same rows each time. It is used as
+    a sub-select, so some databases allow no ORDER BY at its end."""
     cursor: tuple[str, ...] = Field(default=(), max_length=4)
-    """First a time column that moves with every change, or a key that grows; then tie-breakers. Unset: the
-    stream is read whole each time."""
+    """First a time column that advances with every change, or a key that grows; then tie-breakers. Unset: the whole
+    stream is read each time."""
     cursor_type: CursorType | None = None
-    """What the first cursor column holds: time, epoch (seconds since 1970), epoch_ms, or key. Unset: times and
-    texts in ISO 8601 are times, all else is a key."""
+    """What the first cursor column holds: time, epoch (seconds since 1970), epoch_ms, or key. Unset: times and texts in
+    ISO 8601 are times, anything else is a key."""
     without_cursor: Literal["stop", "read", "skip"] = "stop"
-    """What to do with rows whose cursor is null, which no window holds: refuse to read, read them each time,
-    leave them out."""
+    """What to do with rows whose cursor is null, which no window contains: stop (refuse to read), read (read them each
+    time), skip (leave them out)."""
     look_back_keys: int = Field(default=1000, ge=0)
-    """How far behind its last whole-number key a scheduled run reads again: of two transactions, the one with
-    the lower key may commit last."""
+    """How far before its last integer key a scheduled run starts reading again: of two transactions, the one with the
+    lower key may commit last."""
     partition_rows: int = Field(default=20_000, ge=1)
     """Rows held in memory at a time."""
 
     @model_validator(mode="after")
     def _one_source(self) -> SqlStream:
         if bool(self.table) == bool(self.query):
-            raise ValueError('a stream reads one thing: table = "schema.name" or query = "SELECT …"')
+            raise ValueError('a stream needs either table = "schema.name" or query = "SELECT …"')
         if self.cursor and self.cursor[0] in self.pii:
             raise ValueError(
-                f"the cursor {self.cursor[0]!r} is tagged as personal data, and cursors are kept"
+                f"the cursor {self.cursor[0]!r} is tagged as personal data, and cursors are stored"
             )
         return self
 
@@ -52,5 +52,5 @@ class SqlStream(Stream):
 
     @property
     def origin(self) -> str:
-        """What its records are said to come from."""
+        """The origin of its records."""
         return self.table or "query"

@@ -192,7 +192,7 @@ def test_a_layout_of_ones_own_is_declared(pbx: Pbx) -> None:
     (record,) = landed(pbx, line)
     assert (record["ended_at"], record["contact"]) == ("2026-03-01T10:16:29+00:00", "inbound")
     pbx.streams = {"cdr": {"columns": names[1:]}}
-    with pytest.raises(ConfigError, match="columns lack start"):
+    with pytest.raises(ConfigError, match="columns must include start"):
         pbx.connector()
     pbx.streams = {"queue_calls": {"columns": names}}
     with pytest.raises(ConfigError, match="a queue log has none"):

@@ -47,7 +47,7 @@ def test_a_glob_that_finds_nothing_is_told(pbx: Pbx) -> None:
 @pytest.mark.parametrize("encoding", ["utf-9", "utf-16", "base64"])
 def test_an_encoding_that_cannot_be_is_an_error_of_the_configuration(pbx: Pbx, encoding: str) -> None:
     pbx.streams = {"queue_calls": {"encoding": encoding}}
-    with pytest.raises(ConfigError, match=f"'{encoding}' is no encoding"):
+    with pytest.raises(ConfigError, match=f"'{encoding}' is not an encoding"):
         pbx.connector()
 
 

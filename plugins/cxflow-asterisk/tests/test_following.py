@@ -133,7 +133,7 @@ def test_a_packed_file_that_is_cut_off_asks_for_another_try(pbx: Pbx) -> None:
     pbx.pack("queue_log.1")
     packed = pbx.folder / "queue_log.1.gz"
     packed.write_bytes(packed.read_bytes()[:-9])
-    with pytest.raises(TransientError, match="ends in the middle"):
+    with pytest.raises(TransientError, match="is truncated"):
         pbx.scheduled()
     pbx.write(enter(1, 0), abandon(1, 10, 10), to="queue_log.1")  # what gzip is working on
     assert pbx.scheduled().ids == [offer(1, 0)]
@@ -176,7 +176,7 @@ def test_a_file_that_vanished_with_unread_lines_is_told(pbx: Pbx) -> None:
     pbx.write(enter(2, 20), abandon(2, 30, 10))
     sink = pbx.scheduled()
     assert sink.ids == [offer(2, 20)]
-    assert ["rotated away" in reason for reason, _ in sink.refused] == [True]
+    assert ["lost in a rotation" in reason for reason, _ in sink.refused] == [True]
     assert pbx.scheduled().refused == []
 
 

@@ -1,4 +1,4 @@
-"""Brings the connector `asterisk` to cxflow: Asterisk's queue log and call detail records."""
+"""The cxflow connector `asterisk`: Asterisk's queue log and call detail records."""
 
 from __future__ import annotations
 

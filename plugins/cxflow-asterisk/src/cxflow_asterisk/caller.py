@@ -1,4 +1,4 @@
-"""Whether a caller id is a telephone number that can name a customer. Used by both logs."""
+"""Extracts the phone number that can identify a customer from a caller id. Used by both logs."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ _PUNCTUATION = re.compile(r"[ ().-]+")
 
 
 def number(caller_id: str | None) -> str | None:
-    """The telephone number in a caller id such as `"Jane Roe" <+442079460123>`, its punctuation taken out.
+    """The phone number in a caller id such as `"Jane Roe" <+442079460123>`, without punctuation.
 
-    None for `anonymous`, `unknown`, an empty text, an internal extension (under 7 digits), one digit over
-    and over (what trunks send for a withheld number), and more than E.164's 15 digits.
+    None for `anonymous`, `unknown`, an empty text, an internal extension (under 7 digits), a repeated digit
+    (which trunks send for a withheld number), and more than E.164's 15 digits.
     """
     if not caller_id:
         return None

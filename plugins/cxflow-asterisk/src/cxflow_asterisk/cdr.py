@@ -1,8 +1,8 @@
-"""Asterisk's call detail records (`cdr-csv/Master.csv`): one record per row, and which row is the call's.
+"""Asterisk's call detail records (`cdr-csv/Master.csv`): one record per row, one touchpoint per call.
 
-Rows are read one by one in Python, since the tail gives lines, and since the one row of a call that becomes a
-touchpoint is found by looking at its neighbours. A row is written when its leg is over, so a call that was
-passed on, or rang several agents, has several.
+Rows are read one by one in Python, because the tail yields lines, and because the row that becomes a call's
+touchpoint is found by looking at its neighbours. A row is written when its leg of the call is over, so a call
+that was transferred, or rang several agents, has several rows.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ MASTER = (
     "accountcode", "src", "dst", "dcontext", "clid", "channel", "dstchannel", "lastapp", "lastdata", "start",
     "answer", "end", "duration", "billsec", "disposition", "amaflags",
 )  # fmt: skip
-"""The columns of `Master.csv` that are always there."""
+"""The columns of `Master.csv` that are always present."""
 NEW = ("peeraccount", "linkedid", "sequence")
-"""What `newcdrcolumns=yes` adds at the end."""
+"""The columns that `newcdrcolumns=yes` adds at the end."""
 REQUIRED = ("src", "dst", "dcontext", "channel", "lastapp", "duration", "disposition")
-"""What a layout of one's own must have, beside `start` or `calldate`."""
+"""The columns that a custom layout must have, besides `start` or `calldate`."""
 ADDED = ("id", "conversation_id", "contact", "customer_number", "called_at", "started_at", "ended_at")
-"""The fields that reading adds to a row's own."""
+"""The fields that this module adds to a row's own."""
 COLUMNS = (*MASTER, "uniqueid", "userfield", *NEW, "calldate", *ADDED)
 
 _QUEUE = "queue"
@@ -46,21 +46,21 @@ _FAR_SECONDS = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Dialling:
-    """What a server's dial plan means."""
+    """How to interpret a server's dial plan."""
 
     inbound_contexts: frozenset[str]
     """Contexts in which calls from customers arrive."""
     outbound_contexts: frozenset[str]
     """Contexts from which customers are called."""
     queue_extensions: frozenset[str]
-    """Extensions that lead to a queue whatever application a row says was the last."""
+    """Extensions that lead to a queue, whatever the row's last application."""
     outbound_prefix: str
-    """What is dialled before a customer's number to get a line."""
+    """The digits dialled before a customer's number to get a line."""
 
 
 @dataclass(slots=True)
 class _Row:
-    """A row on its way through the look-ahead."""
+    """A row in the look-ahead buffer."""
 
     record: Record
     call: str
@@ -84,9 +84,10 @@ class CallDetails:
         keep: Keep,
         complain: Complaint,
     ) -> None:
-        """`columns` empty: those of Master.csv, by their number. `zone` is that of the server's clock.
+        """Empty `columns` means those of Master.csv, told by their number. `zone` is that of the server's
+        clock.
 
-        `began_at` (epoch seconds) is the time of rows without one before any that has.
+        `began_at` (epoch seconds) is the time of rows before the first row with a time.
         """
         self._columns = columns
         self._dialling = dialling
@@ -102,11 +103,11 @@ class CallDetails:
         self._stood_for = Recent(self._longest)
 
     def resume(self) -> tuple[str, int] | None:
-        """Head and byte where the next run must begin, to know the calls of which a row was seen already."""
+        """Head and byte where the next run must start, to know the calls that already have rows."""
         return self._marks.resume(self._now)
 
     def records(self, lines: Iterable[tuple[int, bytes]], head: str, fresh: int) -> Iterator[Record]:
-        """The rows of the file `head` from its byte `fresh` on; earlier ones tell which calls are known."""
+        """The rows of the file `head` from byte `fresh` on; earlier lines only tell which calls are known."""
         for offset, line in lines:
             if not line.strip():
                 continue
@@ -125,12 +126,12 @@ class CallDetails:
             self._ahead.append(_Row(record, call, self._now, is_fresh and self._keep(self._now)))
             if len(self._ahead) > _LOOK_AHEAD_ROWS:
                 yield from self._judged(self._ahead.popleft())
-        # Asterisk writes the rows of one call at one go: what is to be seen of its last call has been seen.
+        # Asterisk writes all rows of a call at once: those of the last call are complete.
         while self._ahead:
             yield from self._judged(self._ahead.popleft())
 
     def _record(self, line: bytes, is_fresh: bool) -> Record | None:
-        """A line's fields by name, empty ones as None; None for a line that is no row."""
+        """A line's fields by name, empty ones as None; None for a line that is not a row."""
         text = line.decode(self._encoding, "replace").rstrip("\r\n")
         reason = "broken quotes"
         try:
@@ -147,7 +148,7 @@ class CallDetails:
         return None
 
     def _timed(self, record: Record) -> float | None:
-        """Add a row's identity and its times in UTC; returns the epoch second of its end, if it has one."""
+        """Add a row's key and its times in UTC; returns the epoch second of its end, if it has one."""
         unique_id = record.get("uniqueid")
         start = record.get("start") or record.get("calldate")
         record["conversation_id"] = record.get("linkedid") or unique_id or f"{record['channel']}/{start}"
@@ -157,14 +158,14 @@ class CallDetails:
         if called is not None and started is not None and abs(called - started) > _FAR_SECONDS:
             called = None
         record["called_at"] = _iso(called)
-        # What is not a time stays as it is written, and is refused with that text.
+        # A text that is not a time is kept, and refused as such.
         record["started_at"] = _iso(started) or start
         if started is None:
             record["ended_at"] = record.get("end")
             return None
         duration = record["duration"] or ""
         if duration.replace(".", "", 1).isdigit():
-            # The end's own text is of no use in the hour that comes twice; start and seconds always are.
+            # The end's own text is ambiguous in the repeated hour; start plus duration is not.
             ended = started + float(duration)
         else:
             ended = _utc(record.get("end"), self._zone, started) or started
@@ -172,7 +173,7 @@ class CallDetails:
         return ended
 
     def _judged(self, row: _Row) -> Iterator[Record]:
-        """The row, if it is wanted, with its part in the call."""
+        """The row, if it is wanted, with its kind of contact and the customer's number."""
         record = row.record
         contact, caller = self._contact(record)
         if self._queued.knows(row.call, row.ended) or self._stood_for.knows(row.call, row.ended):
@@ -185,11 +186,11 @@ class CallDetails:
             yield record
 
     def _shows_queue(self, record: Record) -> bool:
-        """Whether a queue has the call, and so the queue log knows of it."""
+        """Whether the call was in a queue, and so is in the queue log."""
         return (record["lastapp"] or "").lower() == _QUEUE or record["dst"] in self._dialling.queue_extensions
 
     def _contact(self, record: Record) -> tuple[str | None, str | None]:
-        """What kind of contact a row shows, and the customer's number."""
+        """The kind of contact of a row, and the customer's number."""
         dialling = self._dialling
         if record["dcontext"] in dialling.inbound_contexts:
             return "inbound", number(record["src"]) or number(record.get("clid"))
@@ -206,7 +207,7 @@ class CallDetails:
 
 
 def time_of(zone: ZoneInfo, columns: tuple[str, ...], encoding: str) -> Callable[[bytes], float | None]:
-    """How to tell the time of a row, so that files can be put in order."""
+    """A function for the time of a row, to sort files."""
 
     def starts(line: bytes) -> float | None:
         try:
@@ -220,7 +221,7 @@ def time_of(zone: ZoneInfo, columns: tuple[str, ...], encoding: str) -> Callable
 
 
 def _master_columns(cells: list[str]) -> tuple[str, ...]:
-    """The names of a row of Master.csv: `uniqueid`, `userfield` and the new columns are each there or not."""
+    """The column names of a row of Master.csv: `uniqueid`, `userfield` and the new columns are optional."""
     new = NEW if len(cells) >= len(MASTER) + len(NEW) else ()
     optional = len(cells) - len(MASTER) - len(new)
     if optional == 1:
@@ -231,25 +232,27 @@ def _master_columns(cells: list[str]) -> tuple[str, ...]:
 def _identity(record: Record, start: str | None) -> str:
     """A row's key: the call's id and, since several rows may share that, the row's number or a digest.
 
-    The digest is of what tells rows apart and is not personal, so that a row stays itself when numbers are
-    taken out of it.
+    The digest covers columns that distinguish rows and are not personal, so that the key stays the same when
+    phone numbers are removed.
     """
     unique_id = record.get("uniqueid") or record["conversation_id"]
     if record.get("sequence"):
         return f"{unique_id}/{record['sequence']}"
-    parts = (record["channel"], record.get("dstchannel"), record["lastapp"], start, record.get("end"))
-    digest = hashlib.sha256("\x1f".join((*(part or "" for part in parts), record["duration"] or "")).encode())
+    values = (record["channel"], record.get("dstchannel"), record["lastapp"], start, record.get("end"))
+    digest = hashlib.sha256(
+        "\x1f".join((*(value or "" for value in values), record["duration"] or "")).encode()
+    )
     return f"{unique_id}/{digest.hexdigest()[:12]}"
 
 
 def _epoch_of(unique_id: str) -> float | None:
-    """When the channel with this id came to be: `epoch.number`, before it perhaps the system's name."""
+    """When the channel with this id was created. Ids are `epoch.number`, possibly after the system's name."""
     match = _UNIQUE_ID.fullmatch(unique_id)
     return float(match[1]) if match else None
 
 
 def _utc(text: str | None, zone: ZoneInfo, near: float | None) -> float | None:
-    """A local time as epoch seconds. In the hour that comes twice it is the one nearer to `near`."""
+    """A local time as epoch seconds; in the repeated hour, the one nearer to `near`."""
     try:
         local = datetime.fromisoformat(text or "")
     except ValueError:

@@ -1,4 +1,4 @@
-"""The connector: which logs a connection has, and how one run carries on where the last one stopped."""
+"""The connector: finds the logs of a connection, and continues where the last run stopped."""
 
 from __future__ import annotations
 
@@ -26,28 +26,29 @@ from cxflow_asterisk.streams import CDR, QUEUE_CALLS, AsteriskStream
 
 
 class AsteriskConnection(Connection):
-    """One Asterisk server, or several of which each writes files of its own."""
+    """One Asterisk server, or several that each write their own files."""
 
     root: str = "/var/log/asterisk"
-    """The folder of the logs; a relative one is seen from the project's folder."""
+    """The folder of the logs, absolute or relative to the project's folder."""
     usegmtime: bool = False
-    """As in cdr.conf: call detail records are written in UTC, and need no time zone."""
+    """As in cdr.conf: call detail records are in UTC and need no time zone."""
     inbound_contexts: tuple[str, ...] = ("from-trunk", "from-pstn")
-    """Contexts of the dial plan in which customers' calls arrive."""
+    """Dial plan contexts in which customers' calls arrive."""
     outbound_contexts: tuple[str, ...] = ("from-internal",)
-    """Contexts from which customers are called; internal calls from there are told by their short numbers."""
+    """Contexts from which customers are called. Internal calls from there are recognised by their short
+    numbers."""
     queue_extensions: tuple[str, ...] = ()
-    """Dialled extensions that lead to a queue. Needed where the dial plan goes on after Queue(), to voicemail
-    for instance: the row then names another application as the last."""
+    """Dialled extensions that lead to a queue. Needed if the dial plan continues after Queue(), to voicemail
+    for instance: the row then has another last application."""
     outbound_prefix: str = ""
-    """What is dialled before a number to get a line, such as 9."""
+    """The digits dialled before a number to get a line, such as 9."""
 
 
 class _Reader(Protocol):
-    """What both kinds of log are read with."""
+    """Reads one kind of log."""
 
     def resume(self) -> tuple[str, int] | None:
-        """Where the next run must begin."""
+        """Where the next run must start."""
 
     def records(
         self, lines: Iterable[tuple[int, bytes]], head: str, fresh: int, /
@@ -56,7 +57,7 @@ class _Reader(Protocol):
 
 
 class Asterisk(Connector[AsteriskConnection, AsteriskStream]):
-    """Reads the queue log and the call detail records where Asterisk writes them."""
+    """Reads the queue log and the call detail records that Asterisk writes."""
 
     name: ClassVar[str] = "asterisk"
     title: ClassVar[str] = "Asterisk: queue_log and call detail records (Master.csv), followed as they grow"
@@ -64,14 +65,14 @@ class Asterisk(Connector[AsteriskConnection, AsteriskStream]):
     distribution: ClassVar[str] = "cxflow-asterisk"
 
     def __init__(self, settings: Settings, connection: Connection) -> None:
-        """Raises ConfigError where call detail records have no time zone."""
+        """Raises ConfigError if call detail records have no time zone."""
         super().__init__(settings, connection)
         for stream in self.streams.values():
             if stream.log == "cdr":
                 self._zone(stream)
 
     def check(self, stream: AsteriskStream) -> None:
-        """At least one file of each log is there and can be opened."""
+        """Check that at least one file of each log exists and can be opened. Raises SourceError."""
         logs = self._logs(stream)
         empty = [log.name for log in logs if not log.files and not self._is_there(log)]
         if empty or not logs:
@@ -80,7 +81,7 @@ class Asterisk(Connector[AsteriskConnection, AsteriskStream]):
                 connection=self.connection.name,
                 stream=stream.name,
                 value=(empty or stream.paths)[0],
-                fix=f"mend root or path; or leave the stream out: only = [{self._others(stream)}]",
+                fix=f"fix root or path, or leave the stream out: only = [{self._others(stream)}]",
             )
 
     def plan(self, stream: AsteriskStream, window: Window, cursor: Cursor | None) -> list[str]:
@@ -95,10 +96,10 @@ class Asterisk(Connector[AsteriskConnection, AsteriskStream]):
         ]
 
     def read(self, stream: AsteriskStream, window: Window, cursor: Cursor | None) -> Reading:
-        """The calls that became complete since the cursor, or (a backfill) those that did in the window.
+        """The calls completed since the cursor or, in a backfill, within the window.
 
-        A scheduled run takes whatever the logs hold by now, a line more than the window's end or less: lines
-        are known when they are written, and what is read once is not read again.
+        A scheduled run reads all that the logs hold by now, even past the window's end: a line is known when
+        it is written, and is not read again.
         """
         known = (cursor or {}).get("logs", {})
         positions: dict[str, Any] = dict(known)
@@ -115,14 +116,14 @@ class Asterisk(Connector[AsteriskConnection, AsteriskStream]):
         progress: tail.Progress,
         keep: Callable[[float], bool],
     ) -> Generator[Page, None, tail.Progress]:
-        """What is new in one log; returns how far that is."""
+        """Yields what is new in one log; returns the new progress."""
         if not log.files:
             return progress
         newest = log.files[-1]
         if progress.lost(log):
             offset = progress.read.get(progress.newest or "", 0)
             lost = (
-                "the file read last was rotated away from under `rotated`; it may have had lines after byte"
+                "the file read last was lost in a rotation (see `rotated`); it may have had lines after byte"
             )
             yield _page(log.name, newest, Reject(f"{lost} {offset}", ""))
         present = {file.head for file in log.files}
@@ -188,21 +189,21 @@ class Asterisk(Connector[AsteriskConnection, AsteriskStream]):
         return log_files.find(root, stream.paths, stream.rotated, time_of)
 
     def _is_there(self, log: log_files.Log) -> bool:
-        """Whether there is an empty file: a log that has just been rotated, or nobody has called yet."""
+        """Whether there is an empty file: the log was just rotated, or nobody has called yet."""
         return (self.settings.path(self.connection.root) / log.name).is_file()
 
     def _zone(self, stream: AsteriskStream) -> ZoneInfo:
-        """The zone of the server's clock."""
+        """The time zone of the server's clock. Raises ConfigError if none is set."""
         if self.connection.usegmtime:
             return ZoneInfo("UTC")
         zone = stream.timezone or self.connection.timezone
         if zone is None:
             raise ConfigError(
-                "call detail records are in the server's local time, and the connection says no timezone",
+                "call detail records are in the server's local time, and the connection has no timezone",
                 connection=self.connection.name,
                 stream=stream.name,
                 value="timezone",
-                fix='say timezone = "Europe/London" (the server\'s), or usegmtime = true if cdr.conf does, '
+                fix='set timezone = "Europe/London" (the server\'s), or usegmtime = true if cdr.conf has it, '
                 f"or leave the stream out: only = [{self._others(stream)}]",
             )
         return ZoneInfo(zone)
@@ -216,14 +217,14 @@ def _page(origin: str, file: log_files.LogFile, *rejects: Reject) -> Page:
 
 
 def _refused(file: log_files.LogFile, rejects: list[Reject]) -> Iterator[Page]:
-    """A page of the rejects so far, which are then forgotten."""
+    """A page of the rejects so far; clears the list."""
     if rejects:
         yield _page(str(file.path), file, *rejects)
         rejects.clear()
 
 
 def _keep(window: Window, *, everything: bool) -> Callable[[float], bool]:
-    """Whether what became known at an epoch second is wanted."""
+    """Whether to keep what became known at an epoch second."""
     if everything:
         return lambda _: True
     start = window.start.timestamp() if window.start else float("-inf")

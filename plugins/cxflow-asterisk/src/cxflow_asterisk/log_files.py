@@ -1,8 +1,8 @@
-"""Which files a log consists of: the one being written and those it became when it was rotated.
+"""Finds the files of a log: the one being written and the rotated ones.
 
-A file is known by its first line, not by its path: rotation renames it, copytruncate copies it, gzip packs
-it, and its first line stays what it was. Sizes and offsets count the bytes of the unpacked text, so that a
-position in `queue_log` still holds when the file has become `queue_log.2.gz`.
+A file is identified by its first line, not by its path: rotation renames it, copytruncate copies it, gzip
+packs it, and the first line stays the same. Sizes and offsets count bytes of the unpacked text, so that a
+position in `queue_log` is still valid in `queue_log.2.gz`.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ from typing import IO
 from cxflow import SourceError, TransientError
 
 MAX_FIRST_LINE_BYTES = 1 << 20
-"""A file without a line's end in so many bytes is no log."""
+"""A file without a line end in its first bytes, this many, is not a log."""
 
 _FOREIGN_PACKING = (".bz2", ".xz", ".zst", ".lz4", ".zip", ".Z")
 _UNFINISHED = (".tmp", ".part", ".swp", "~")
 _GZIP_SIZE_MODULUS = 1 << 32
 
 TimeOf = Callable[[bytes], float | None]
-"""The time of a log's line in epoch seconds, or None where it has none."""
+"""The time of a log's line in epoch seconds, or None if it has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogFile:
-    """One file of a log, as it was when it was listed."""
+    """One file of a log, as listed."""
 
     path: Path
     head: str
-    """What it is known by: 16 hexadecimal digits of the SHA-256 of its first line."""
+    """Its identity: 16 hexadecimal digits of the SHA-256 of its first line."""
     began_at: float
-    """The time of its first line, else of its last change; epoch seconds."""
+    """The time of its first line, or else of its last change, in epoch seconds."""
     size: int
-    """Bytes; of a packed file the unpacked ones, modulo 4 GiB."""
+    """Bytes; for a gzipped file, unpacked bytes modulo 4 GiB."""
     modified_at: datetime
     is_newest: bool = False
-    """Whether it may still grow: a last line without its end is then left for the next run."""
+    """Whether it may still grow. An incomplete last line is then left for the next run."""
 
     @property
     def is_packed(self) -> bool:
@@ -54,11 +54,8 @@ class LogFile:
         return self.path.suffix == ".gz"
 
     def resumable_at(self, offset: int) -> int:
-        """The offset again, or 0 where the file is no longer the one it was measured in.
-
-        That is so when it has become shorter, or when no line ends before the offset: somebody rewrote it, to
-        take out personal data for instance.
-        """
+        """The offset, or 0 if the file was rewritten since (to remove personal data, for instance): it is
+        shorter than the offset, or no line ends there."""
         if self.is_packed or offset in (0, self.size):
             return offset
         if offset > self.size:
@@ -68,16 +65,17 @@ class LogFile:
             return offset if source.read(1) == b"\n" else 0
 
     def has_more_than(self, offset: int) -> bool:
-        """Whether there are bytes behind the offset. May say so in vain where gzip ran in parts."""
+        """Whether there are bytes after the offset. May be wrongly true for a file of several gzip
+        members."""
         return self.size != (offset % _GZIP_SIZE_MODULUS if self.is_packed else offset)
 
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """A log: the file being written, if it is there, and those rotated away, oldest first."""
+    """A log: its rotated files, oldest first, and the file being written, if it exists."""
 
     name: str
-    """The path of the file being written, as the configuration sees it."""
+    """The path of the file being written, relative to the root."""
     files: tuple[LogFile, ...]
 
 
@@ -104,34 +102,34 @@ def find(root: Path, paths: tuple[str, ...], rotated: tuple[str, ...], time_of: 
 
 
 def opened(path: Path) -> IO[bytes]:
-    """A file's unpacked bytes.
+    """Open a file's unpacked bytes.
 
-    Raises TransientError where it has just been moved, SourceError where there is no right to read it.
+    Raises TransientError if it has just been moved, SourceError without permission to read it.
     """
     try:
         if path.suffix == ".gz":
-            # Buffered, since lines come out of a bare GzipFile many times slower.
+            # Buffered: reading lines from a bare GzipFile is many times slower.
             return io.BufferedReader(gzip.open(path, "rb"), 1 << 18)
         return path.open("rb", buffering=1 << 18)
     except FileNotFoundError as problem:
-        raise TransientError(f"{path} was moved while it was to be read") from problem
+        raise TransientError(f"{path} was moved before it could be read") from problem
     except PermissionError as problem:
         raise SourceError(
-            f"no right to read {path}", value=str(path), fix="join the group that owns Asterisk's logs"
+            f"no permission to read {path}", value=str(path), fix="join the group that owns Asterisk's logs"
         ) from problem
 
 
 def _under(root: Path, pattern: str, path: str = "") -> str:
-    """A pattern as glob wants it; `{path}` is taken literally, and so is the root."""
+    """A pattern for `glob`, with `{path}` and the root taken literally."""
     pattern = pattern.replace("{path}", glob.escape(path))
     return pattern if os.path.isabs(pattern) else os.path.join(glob.escape(str(root)), pattern)
 
 
 def _files(current: Path, old: list[str], time_of: TimeOf) -> tuple[LogFile, ...]:
-    """The files of a log that hold a line, each content once, oldest first, the current one last."""
+    """The non-empty files of a log, each content once, oldest first, the current one last."""
     inspected = [_inspect(Path(path), time_of) for path in old]
-    # Between copy and truncation, or while gzip works, one content stands in two files: the current file is
-    # better than a copy, and a plain copy than a packed one that may not be whole yet.
+    # Between copy and truncation, or while gzip runs, two files have the same content: prefer the current
+    # file to a copy, and a plain copy to a gzipped one that may not be complete yet.
     found: dict[str, LogFile] = {}
     copies = [file for file in inspected if file]
     for file in sorted(copies, key=lambda file: (not file.is_packed, file.size)):
@@ -147,20 +145,20 @@ def _files(current: Path, old: list[str], time_of: TimeOf) -> tuple[LogFile, ...
 
 
 def _inspect(path: Path, time_of: TimeOf) -> LogFile | None:
-    """A file that holds at least one complete line; None for any other."""
+    """A file with at least one complete line; None for any other."""
     if not path.is_file() or path.name.endswith(_UNFINISHED) or path.name.startswith("."):
         return None
     if path.suffix in _FOREIGN_PACKING:
-        raise SourceError(f"{path} is packed with something else than gzip", value=str(path), fix="gzip it")
+        raise SourceError(f"{path} is compressed, but not with gzip", value=str(path), fix="use gzip")
     try:
         status = path.stat()
         with opened(path) as source:
             line = source.readline(MAX_FIRST_LINE_BYTES)
     except FileNotFoundError:
-        return None  # moved at this moment: the next run finds it
+        return None  # just moved: the next run finds it
     except EOFError as problem:
         if path.with_suffix("").exists():
-            return None  # being packed at this moment, and what it is made from is still there
+            return None  # being gzipped, and the original still exists
         raise cut_off(path) from problem
     except (zlib.error, gzip.BadGzipFile) as problem:
         raise SourceError(f"{path} is not a readable gzip file", value=str(path)) from problem
@@ -179,12 +177,12 @@ def _inspect(path: Path, time_of: TimeOf) -> LogFile | None:
 
 
 def cut_off(path: Path) -> TransientError:
-    """The error of a packed file without its end."""
-    return TransientError(f"{path} ends in the middle; is it still being copied?", value=str(path))
+    """The error for a truncated gzip file."""
+    return TransientError(f"{path} is truncated; is it still being copied?", value=str(path))
 
 
 def _unpacked_size(path: Path) -> int:
-    """What gzip notes in its last four bytes."""
+    """The unpacked size that gzip stores in its last four bytes."""
     with path.open("rb") as source:
         source.seek(-4, io.SEEK_END)
         return int.from_bytes(source.read(4), "little")

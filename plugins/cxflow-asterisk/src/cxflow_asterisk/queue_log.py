@@ -1,11 +1,12 @@
-"""Asterisk's queue log: events, one a line, put together to one record per offer of a call to a queue.
+"""Asterisk's queue log: one event per line, combined to one record per offer of a call to a queue.
 
-A line is `epoch|call id|queue|agent|event|data…`: no header, no quoting, as many data fields as the event and
-the Asterisk release have. An *offer* begins with ENTERQUEUE and ends with one of `_ENDS`. What has not ended
-where the log ends is not given out: the next run begins reading early enough to see the whole of it again.
+A line is `epoch|call id|queue|agent|event|data…`: no header, no quoting, and a number of data fields that
+depends on the event and the Asterisk release. An *offer* starts with ENTERQUEUE and ends with one of `_ENDS`.
+An offer still open at the end of the log is not yielded: the next run starts early enough to see all of it
+again.
 
-A Python loop per line is right here. An event log needs a state machine, and a machine of a dozen states in
-one pass beats window functions over the whole log; memory holds the open offers, whatever the log's size.
+A Python loop per line is justified here: an event log needs a state machine, and one pass is faster than
+window functions over the whole log. Memory holds only the open offers, whatever the log's size.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from cxflow_asterisk.tail import Marks
 
 Record = dict[str, Any]
 Complaint = Callable[[str, bytes], None]
-"""Takes the reason and the line of something that is no event."""
+"""Called with the reason and the line of what is not an event."""
 Keep = Callable[[float], bool]
 """Whether what became known at an epoch second belongs to the window."""
 
@@ -28,7 +29,7 @@ COLUMNS = (
     "wait_seconds", "talk_seconds", "ring_no_answers", "ring_no_answer_seconds", "agent", "outcome",
     "ended_by", "transferred_to", "caller", "caller_number", "position",
 )  # fmt: skip
-"""The fields of a record. Times (`…_at`) are epoch seconds as the log has them, durations seconds."""
+"""The fields of a record. Times (`…_at`) are epoch seconds as in the log, durations are seconds."""
 
 _ENDS = {
     "COMPLETEAGENT": "answered",
@@ -44,7 +45,8 @@ _ENDS = {
     "WITHDRAW": "system",  # taken out of the queue by a manager action
 }
 _WAIT_AT = {"ABANDON": 2, "EXITWITHTIMEOUT": 2, "EXITEMPTY": 2, "EXITWITHKEY": 3, "WITHDRAW": 2}
-"""Where the data of those that were never answered hold the seconds waited; older releases leave them out."""
+"""Events of unanswered offers to the position of the seconds waited in their data; older releases omit
+them."""
 _TRANSFERS = frozenset(("BLINDTRANSFER", "ATTENDEDTRANSFER", "TRANSFER"))
 _ENDED_BY = {"COMPLETEAGENT": "agent", "COMPLETECALLER": "caller", "ABANDON": "caller"}
 _EVENTS = frozenset((*_ENDS, "ENTERQUEUE", "CONNECT", "RINGNOANSWER", "AGENTDUMP"))
@@ -52,7 +54,7 @@ _NOBODY = frozenset(("", "NONE", "REALTIME"))
 
 
 class _Offer:
-    """A call in a queue, not over yet. What most offers leave as it is stands in the class, to be quick."""
+    """A call in a queue, still open. Defaults that most offers keep are class attributes, for speed."""
 
     caller = ""
     position = ""
@@ -72,14 +74,14 @@ class _Offer:
 
 
 class QueueLog:
-    """Puts the events of one log together, file after file, oldest first."""
+    """Combines the events of one log, file after file, oldest first."""
 
     def __init__(
         self, *, began_at: float, longest_call_hours: float, encoding: str, keep: Keep, complain: Complaint
     ) -> None:
-        """After `longest_call_hours` of the log's own time an offer whose end never came is given up.
+        """An offer without an end is given up after `longest_call_hours` of the log's own time.
 
-        `began_at` (epoch seconds) is the time of lines without one before any that has.
+        `began_at` (epoch seconds) is the time of lines before the first line with a time.
         """
         self._longest = longest_call_hours * 3600
         self._encoding = encoding
@@ -94,15 +96,15 @@ class QueueLog:
         self._now = int(began_at)
 
     def resume(self) -> tuple[str, int] | None:
-        """Head and byte where the next run must begin: no offer that is still open began before it."""
+        """Head and byte where the next run must start: no open offer started before it."""
         return self._marks.resume(self._now)
 
     def records(self, lines: Iterable[tuple[int, bytes]], head: str, fresh: int) -> Iterator[Record]:
-        """The offers that end in these lines of the file `head`, at its byte `fresh` or later.
+        """The offers that end in these lines of the file `head`, at byte `fresh` or later.
 
-        Earlier lines were read by a run before: they only tell how open offers began.
+        Earlier lines were read by an earlier run: they only tell how open offers started.
         """
-        # Local names: this loop sees every line.
+        # Local names, for speed: this loop handles every line.
         open_offers, marks, keep, encoding = self._open, self._marks, self._keep, self._encoding
         for offset, line in lines:
             fields = line.decode(encoding, "replace").rstrip("\r\n").split("|")
@@ -145,8 +147,8 @@ class QueueLog:
                     offer.ring_milliseconds += int(fields[5])
                 offer.dumped = None
             elif event == "AGENTDUMP":
-                # The agent hung up during the announcement. Asterisk mostly tries the next one, so this is an
-                # end only where nothing comes after it.
+                # The agent hung up during the announcement. Asterisk usually tries the next one, so this is
+                # an end only if nothing follows.
                 offer.dumped = now
 
     def _mark(self, now: int, head: str, offset: int) -> None:
@@ -154,7 +156,8 @@ class QueueLog:
         self._entered.forget(now)
 
     def _enter(self, fields: list[str], now: int) -> _Offer | None:
-        """Begin an offer; returns the one of the same call that had not ended, since no call waits twice."""
+        """Start an offer; returns the open one of the same call, which is over, since a call waits only
+        once."""
         call, queue = fields[1], fields[2]
         if call in _NOBODY or queue in _NOBODY:
             return None
@@ -166,14 +169,14 @@ class QueueLog:
         self._in_second[call, queue] = nth
         continues = self._entered.knows(call, now)
         self._entered.note(call, now)
-        # The second of entry, and not a count from 1: a count depends on where reading began, and would be
-        # another one once the oldest rotated file is gone.
+        # The second of entry, not a count from 1: a count would depend on where reading started, and change
+        # once the oldest rotated file is gone.
         sequence = str(now) if nth == 1 else f"{now}.{nth}"
         offer = _Offer(call, queue, now, sequence, continues)
         data = fields[5:]
         if len(data) > 2 and data[-1].isdigit() and len(data[-1]) <= 4:
             offer.position = data.pop()
-        # A name in a caller id may hold the separator; the URL before it and the position after it do not.
+        # A name in a caller id may contain the separator; the URL before it and the position after it do not.
         offer.caller = "|".join(data[1:])
         if not self._open:
             self._deadline = now + self._longest
@@ -181,7 +184,7 @@ class QueueLog:
         return interrupted
 
     def _given_up(self, now: int) -> Iterator[Record]:
-        """The offers that have been open for too long; sets when to look again."""
+        """The offers that have been open for too long; sets the next deadline."""
         for call, offer in list(self._open.items()):
             if offer.entered + self._longest >= now:
                 self._deadline = offer.entered + self._longest
@@ -191,7 +194,7 @@ class QueueLog:
         self._deadline = float("inf")
 
     def _lost(self, offer: _Offer, now: int) -> Record:
-        """An offer whose end was never logged: Asterisk was stopped, or the call went on under another id."""
+        """An offer whose end was never logged: Asterisk stopped, or the call continued under another id."""
         record = self._record(offer, now, "answered" if offer.connected is not None else "system")
         record["ended_at"] = offer.dumped
         if offer.dumped is not None:
@@ -214,7 +217,7 @@ class QueueLog:
             record["transferred_to"], data = _target(data)
             record["ended_by"] = "agent"
         wait = data[0] if data and data[0] else offer.wait
-        if offer.connected is None:  # its CONNECT is missing, yet somebody was spoken to
+        if offer.connected is None:  # answered, although its CONNECT is missing
             offer.connected = offer.entered + int(wait) if wait.isdigit() else now
             record["connected_at"] = offer.connected
         if fields[3] not in _NOBODY:
@@ -250,13 +253,13 @@ class QueueLog:
 
 
 def time_of(line: bytes) -> float | None:
-    """The epoch at the beginning of a line."""
+    """The epoch at the start of a line."""
     stamp = line.split(b"|", 1)[0]
     return float(stamp) if stamp.isdigit() and len(stamp) <= 11 else None
 
 
 def _agent_joined(fields: list[str]) -> list[str]:
-    """The fields of a line whose agent's name holds the separator."""
+    """The fields of a line whose agent's name contains the separator, joined again."""
     for at in range(5, min(len(fields), 8)):
         if fields[at] in _EVENTS:
             return [*fields[:3], "|".join(fields[3:at]), *fields[at:]]
@@ -264,17 +267,17 @@ def _agent_joined(fields: list[str]) -> list[str]:
 
 
 def _target(data: list[str]) -> tuple[str | None, list[str]]:
-    """A transfer's target, and the data after it: seconds waited, seconds talked and (mostly) the position.
+    """A transfer's target, and the data after it: seconds waited, seconds talked and (usually) the position.
 
-    `extension, context, …` for blind transfers and for all those of Asterisk before 12; since then attended
-    ones are `BRIDGE, bridge, …`, `APP, application, …` or `LINK, channel, channel, …`.
+    The data are `extension, context, …` for blind transfers, and for all transfers before Asterisk 12; since
+    then attended ones are `BRIDGE, bridge, …`, `APP, application, …` or `LINK, channel, channel, …`.
     """
     kind = data[0] if data else ""
     length = 3 if kind == "LINK" else 2
-    target = ("/" if kind in ("BRIDGE", "APP", "LINK") else "@").join(part for part in data[:length] if part)
+    target = ("/" if kind in ("BRIDGE", "APP", "LINK") else "@").join(name for name in data[:length] if name)
     return target or None, data[length:]
 
 
 def _number(data: list[str], at: int, otherwise: float) -> str | float:
-    """A number as it is written, so that one that is none is refused with its text; else the computed one."""
+    """A number as written (an invalid one is refused with its text), or else the computed one."""
     return (data[at].strip() if len(data) > at else "") or max(otherwise, 0)

@@ -6,25 +6,24 @@ from collections import OrderedDict
 
 
 class Recent:
-    """Ids met not long ago, with the time at which each was met last."""
+    """Recently seen ids, each with the time when it was last seen."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        # Not a plain dict: to find the first key of one whose first keys are deleted again and again takes
-        # longer each time.
-        self._met: OrderedDict[object, float] = OrderedDict()
+        # Not a plain dict: finding its first key takes longer each time the first keys are deleted.
+        self._seen: OrderedDict[object, float] = OrderedDict()
 
     def note(self, key: object, time: float) -> None:
-        """The id was met at an epoch second."""
-        self._met[key] = time
-        self._met.move_to_end(key)
+        """Note that an id was seen at `time`, in epoch seconds."""
+        self._seen[key] = time
+        self._seen.move_to_end(key)
 
     def knows(self, key: object, time: float) -> bool:
-        """Whether the id was met in the hours before an epoch second."""
-        met = self._met.get(key)
-        return met is not None and time - met <= self._seconds
+        """Whether an id was seen at most `seconds` before `time`."""
+        last = self._seen.get(key)
+        return last is not None and time - last <= self._seconds
 
     def forget(self, time: float) -> None:
-        """Let go of what is too long ago at an epoch second."""
-        while self._met and self._met[next(iter(self._met))] < time - self._seconds:
-            self._met.popitem(last=False)
+        """Evict ids last seen more than `seconds` before `time`."""
+        while self._seen and self._seen[next(iter(self._seen))] < time - self._seconds:
+            self._seen.popitem(last=False)

@@ -1,4 +1,4 @@
-"""The two streams: their settings, and what their records mean in the warehouse."""
+"""The two streams: their settings and mappings."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ class AsteriskStream(Stream):
     """A stream of one of Asterisk's logs."""
 
     log: Literal["queue_log", "cdr"]
-    """Which kind of log it reads."""
+    """The kind of log it reads."""
     path: str | tuple[str, ...]
-    """The file that Asterisk writes, or several, or globs; seen from the connection's root."""
+    """The file or files that Asterisk writes, or globs, relative to the connection's root."""
     rotated: tuple[str, ...] = ("{path}.*", "{path}-*")
-    """Globs of the files it becomes when it is rotated, plain or gzipped; `{path}` is the file itself."""
+    """Globs of its rotated files, plain or gzipped; `{path}` is the path of the file itself."""
     encoding: str = "utf-8"
-    """Python's name of the encoding of names; what is not of it is replaced, never an error."""
+    """Python's name of the encoding of names; invalid bytes are replaced, never an error."""
     longest_call_hours: float = Field(default=12, gt=0)
-    """How long a call may last, in hours: one whose end has not been logged by then is given up. Scheduled
-    runs read so much of the log again, to know the calls that are under way."""
+    """How long a call may last, in hours: one whose end is not logged by then is given up. Scheduled runs
+    read this much of the log again, for the calls in progress."""
     columns: tuple[str, ...] = ()
-    """The columns of a CSV of one's own (`cdr_custom`), in order; unset: those of Master.csv."""
+    """The columns of a custom CSV (`cdr_custom`), in order; unset: those of Master.csv."""
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The declared paths, however many."""
+        """The declared paths, as a tuple."""
         return (self.path,) if isinstance(self.path, str) else self.path
 
     @field_validator("path", mode="before")
@@ -45,7 +45,7 @@ class AsteriskStream(Stream):
         except LookupError:
             is_extended_ascii = False
         if not is_extended_ascii:
-            raise ValueError(f"{value!r} is no encoding of which ASCII is a part")
+            raise ValueError(f"{value!r} is not an encoding that extends ASCII")
         return value
 
     @model_validator(mode="after")
@@ -58,7 +58,7 @@ class AsteriskStream(Stream):
         if not {"start", "calldate"} & set(self.columns):
             missing.append("start (or calldate)")
         if missing:
-            raise ValueError(f"columns lack {', '.join(missing)}")
+            raise ValueError(f"columns must include {', '.join(missing)}")
         return self
 
 
@@ -72,7 +72,8 @@ QUEUE_CALLS = AsteriskStream(
     version="known_at",
     to={
         "touchpoint": {
-            # A call that goes from queue to queue is one call for help; its further queues are steps of it.
+            # A call that moves from queue to queue is one support contact; its further queues are steps of
+            # it.
             "activity": "CASE WHEN continues = 'true' THEN 'entered_queue' ELSE 'called_support' END",
             "channel": "'phone'",
             "direction": "'inbound'",
@@ -120,13 +121,14 @@ CDR = AsteriskStream(
             "ended_at": "ended_at",
             "received_at": "ended_at",
             "conversation_id": "conversation_id",
-            # `PJSIP/8008-0000002a` is a channel of the endpoint PJSIP/8008, as queue_log calls the agent.
+            # `PJSIP/8008-0000002a` is a channel of the endpoint PJSIP/8008, which is the agent's name in
+            # queue_log.
             "agent_id": "regexp_replace(CASE WHEN contact = 'outbound' THEN channel "
             "WHEN disposition = 'ANSWERED' THEN dstchannel END, '-[^-]*$', '')",
         },
     },
     identifiers={"phone": "customer_number"},
     may_lack=cdr.COLUMNS,
-    # Channels and the last application's arguments hold dialled numbers too.
+    # Channels and the last application's arguments contain dialled numbers, too.
     pii=("src", "dst", "clid", "channel", "dstchannel", "lastdata", "userfield", "customer_number"),
 )

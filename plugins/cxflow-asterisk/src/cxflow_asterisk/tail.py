@@ -1,7 +1,6 @@
-"""From which byte on each file of a log is to be read, and what to remember of that.
+"""Decides from which byte each file of a log is read, and keeps the progress.
 
-Only hashes of first lines and byte offsets are remembered: no text of a log, and so no personal data, gets
-into the cursor.
+The cursor holds only hashes of first lines and byte offsets: no text of a log, and so no personal data.
 """
 
 from __future__ import annotations
@@ -20,36 +19,36 @@ from cxflow_asterisk.log_files import Log, LogFile, cut_off, opened
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What to read of one file."""
+    """The range to read of one file."""
 
     file: LogFile
     start: int
-    """The byte to begin at."""
+    """The byte to start at."""
     fresh: int
-    """The byte from which on nothing was read before; what lies between is read again for context."""
+    """The first byte that was never read before. Bytes between `start` and it are read again for context."""
 
 
 @dataclass(slots=True)
 class Progress:
-    """How far a log has been read. JSON in the cursor."""
+    """How far a log has been read. Stored as JSON in the cursor."""
 
     read: dict[str, int] = field(default_factory=dict)
     """File head to the byte up to which it was read."""
     newest: str | None = None
-    """The head of the file that might still grow."""
+    """The head of the file that may still grow."""
     resume: tuple[str, int] | None = None
-    """Head and byte where the next run begins to read for context; None: at the unread."""
+    """Head and byte where the next run starts to read for context; None: at the first unread byte."""
 
     @classmethod
     def from_json(cls, fields: dict[str, Any] | None) -> Progress:
-        """The inverse of `as_json`; None is a log never read."""
+        """The inverse of `as_json`; None: a log never read."""
         if not fields:
             return cls()
         resume = fields.get("from")
         return cls(dict(fields["read"]), fields.get("newest"), (resume[0], resume[1]) if resume else None)
 
     def as_json(self) -> dict[str, Any]:
-        """Its place in the cursor."""
+        """Its form in the cursor."""
         return {"read": self.read, "newest": self.newest, "from": list(self.resume) if self.resume else None}
 
     def lost(self, log: Log) -> str | None:
@@ -59,15 +58,15 @@ class Progress:
 
 
 class Lines:
-    """The complete lines of one file from a byte on: `(offset, line)`, the line with its end.
+    """The complete lines of a piece: `(offset, line)`, including the line end.
 
-    Lines written after the listing are left for the next run, so that a busy log has an end.
+    Lines written after the listing are left for the next run, so that reading a busy log comes to an end.
     """
 
     def __init__(self, piece: Piece) -> None:
         self._piece = piece
         self.position = piece.start
-        """After the iteration: the byte behind the last line given."""
+        """After the iteration: the byte after the last line."""
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
         file, offset = self._piece.file, self._piece.start
@@ -88,7 +87,8 @@ class Lines:
 
 
 class Marks:
-    """Remembers where in a log the last hours begin, a mark a minute, so that a later run can begin there.
+    """Remembers where the last hours of a log begin, with one mark per minute, so that a later run can start
+    there.
 
     A mark is always the first line of its second.
     """
@@ -99,18 +99,18 @@ class Marks:
         self.seconds = hours * 3600
         self._marks: deque[tuple[float, str, int]] = deque()
         self.due = float("-inf")
-        """The time from which on the next line is to be marked; before `last`, the clock was set back."""
+        """When to mark the next line. A line earlier than `last` is marked, too: the clock was set back."""
         self.last = float("-inf")
 
     def add(self, time: float, head: str, offset: int) -> None:
-        """Mark a line, and forget the marks that are older than is needed."""
+        """Mark a line, and drop marks that are no longer needed."""
         self._marks.append((time, head, offset))
         self.last = time
         self.due = time + self._SPACING_SECONDS
         self._trim(time)
 
     def resume(self, time: float) -> tuple[str, int] | None:
-        """Head and byte of the last mark that is `hours` before a time, or of the first there is."""
+        """Head and byte of the last mark at least `hours` before a time, or else of the first mark."""
         self._trim(time)
         return self._marks[0][1:] if self._marks else None
 
@@ -120,7 +120,7 @@ class Marks:
 
 
 def pieces(log: Log, progress: Progress) -> list[Piece]:
-    """What to read of a log, in order; nothing where nothing is new."""
+    """The pieces of a log to read, in order; none if nothing is new."""
     fresh = {file.head: file.resumable_at(progress.read.get(file.head, 0)) for file in log.files}
     if not any(file.has_more_than(fresh[file.head]) for file in log.files):
         return []

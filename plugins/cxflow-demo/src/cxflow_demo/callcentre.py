@@ -1,4 +1,4 @@
-"""The call centre: one record per inbound call, in local times without a zone. ``simulation`` calls it."""
+"""The call centre: one record per inbound call, in local times without a zone. Called by ``simulation``."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Call:
     call_id: str
     person: Person
     caller: str | None
-    """E.164; None where the number was withheld."""
+    """E.164; None if the number was withheld."""
     queue: str
     agent: str
     reason: str
@@ -45,7 +45,7 @@ class Call:
 
     @property
     def ended_at(self) -> datetime:
-        """When the line was cut; after-call work goes on after it."""
+        """When the call ended; after-call work follows."""
         return later(self.started_at, (self.wait_seconds + self.talk_seconds + self.hold_seconds) / 3600)
 
     @property
@@ -79,14 +79,14 @@ class Call:
 
 
 def calls(rng: Random, needs: Iterable[Need]) -> list[Call]:
-    """The calls made for those needs that took to the phone."""
+    """The calls for the needs that are expressed by phone."""
     phoned = [need for need in needs if need.channel == "phone"]
     return [_call(rng, f"K{500_000 + n}", need) for n, need in enumerate(phoned)]
 
 
 def _call(rng: Random, call_id: str, need: Need) -> Call:
     wall = local(need.at)
-    # Monday mornings are the worst hour to call, here as anywhere.
+    # Mondays and late mornings are the busiest.
     crowded = 0.09 * (wall.weekday() == 0) + 0.07 * (10 <= wall.hour < 13)
     queued = rng.random() < 0.17 + crowded
     wait = 20 + round(rng.expovariate(1 / 75)) if queued else rng.randrange(2, 21)

@@ -1,4 +1,4 @@
-"""Compares a warehouse with the truth that was kept aside. `cxflow demo` and the end-to-end test call it."""
+"""Compares a warehouse with the truth. Called by `cxflow demo` and the end-to-end test."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from cxflow.settings import Settings
 from cxflow.warehouse import tables, transactions
 
 TOLERANCE = 1e-6
-"""Relative difference of a KPI's value that is rounding."""
+"""Relative difference of a KPI's value that counts as rounding."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One number of the truth, and what the warehouse says."""
+    """One number of the truth, with the warehouse's."""
 
     what: str
     """records, customers, quarantine or kpi."""
@@ -32,11 +32,11 @@ class Fact:
     found_n: int | None = None
     """Observations of a KPI."""
     is_suppressed: bool = False
-    """Under the minimum n the warehouse shows no value: its n must be right, and must really be under it."""
+    """True if the warehouse hides the value because n is under the minimum; only n is compared then."""
 
     @property
     def agrees(self) -> bool:
-        """Whether both say the same."""
+        """Whether both agree."""
         if self.expected_n != self.found_n:
             return False
         if self.is_suppressed:
@@ -49,9 +49,10 @@ class Fact:
 def facts(
     settings: Settings, state: Mapping[str, Any], refused: Mapping[str, Mapping[str, int]]
 ) -> list[Fact]:
-    """Every number of a state of the truth, and of the refused records up to it, beside the warehouse's.
+    """Every number of a state of the truth, and of the refused records up to then, with the warehouse's.
 
-    What the warehouse has beyond the truth (a rule that nothing should have broken) is there with 0 expected.
+    What the warehouse has beyond the truth (a rule that nothing should have broken) is included with 0
+    expected.
     """
     return [
         *_records(settings, state["live"]),
@@ -113,7 +114,7 @@ def _kpis(settings: Settings, kpis: list[dict[str, Any]]) -> Iterator[Fact]:
         place = [kpi["kpi"], kpi["period_start"] or kpi["grain"], kpi["dimension_value"]]
         yield Fact(
             what="kpi",
-            place=" ".join(part for part in place if part),
+            place=" ".join(name for name in place if name),
             expected=kpi["value"],
             found=value.value if value else None,
             expected_n=kpi["n"],

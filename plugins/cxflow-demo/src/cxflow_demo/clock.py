@@ -13,13 +13,13 @@ ZONE = ZoneInfo(ZONE_NAME)
 FIRST = date(2026, 1, 1)
 LAST = date(2026, 3, 31)
 WEEK_START = date(2026, 3, 25)
-"""First of the seven days that are delivered one by one; everything before it is history."""
+"""The first of the seven days that are delivered one by one; everything earlier is history."""
 
 DAYS = tuple(FIRST + timedelta(days=n) for n in range((LAST - FIRST).days + 1))
 WEEK = tuple(day for day in DAYS if day >= WEEK_START)
 HOLIDAYS = frozenset({date(2026, 1, 1), date(2026, 1, 6)})
 
-# Opening hours of the call centre by weekday, Monday first: local wall clock, None where it stays closed.
+# Opening hours of the call centre by weekday, Monday first, in local time; None: closed.
 OPENING: tuple[tuple[int, int] | None, ...] = (*(((9, 20),) * 5), (9, 14), None)
 
 # When people shop and write, by local hour from midnight: a late-morning and an evening peak.
@@ -33,12 +33,12 @@ def at(day: date, hours: float) -> datetime:
 
 
 def later(moment: datetime, hours: float) -> datetime:
-    """The moment so many elapsed hours after another, in whole seconds."""
+    """The moment `hours` after another, in whole seconds."""
     return moment + timedelta(seconds=round(hours * 3600))
 
 
 def local(moment: datetime) -> datetime:
-    """The same moment on the company's clock, offset included."""
+    """The same moment in the company's time zone."""
     return moment.astimezone(ZONE)
 
 
@@ -48,25 +48,25 @@ def local_day(moment: datetime) -> date:
 
 
 def in_period(moment: datetime) -> bool:
-    """Whether a moment lies on one of the simulated days."""
+    """Whether a moment is on one of the simulated days."""
     return FIRST <= local_day(moment) <= LAST
 
 
 def any_hour(rng: Random, day: date) -> datetime:
-    """A moment of the day, drawn as people are awake."""
+    """A moment of the day, drawn by when people are awake."""
     (hour,) = rng.choices(range(24), HOURLY)
     return at(day, hour + rng.random())
 
 
 def office_hour(rng: Random, day: date) -> datetime:
-    """A moment of the working day, to the minute: what is typed into a CRM by hand."""
+    """A moment of the working day, to the minute, as typed into a CRM."""
     return at(day, (9 * 60 + rng.randrange(9 * 60)) / 60)
 
 
 def open_moment(rng: Random, wanted: datetime) -> datetime:
-    """The moment itself if the call centre is open then, else one on the next day that it opens.
+    """The moment itself if the call centre is open then, else one on the next day that it is open.
 
-    It never opens at night, so that no call falls into the hour which the change of clocks skips.
+    It is closed at night, so that no call falls into the hour that the change of clocks skips.
     """
     wall = local(wanted)
     day = wall.date()
@@ -77,7 +77,7 @@ def open_moment(rng: Random, wanted: datetime) -> datetime:
         day += timedelta(days=1)
         hours = OPENING[day.weekday()]
         if hours and day not in HOLIDAYS:
-            # Those who found it closed call in the morning: the peak of the day after.
+            # Those who found it closed call in the morning, which makes the peak of the next day.
             return at(day, hours[0] + 4.5 * rng.random() ** 1.5)
 
 

@@ -1,4 +1,5 @@
-"""`cxflow demo`: an invented company's exports through the real DAGs, and the outcome beside the truth."""
+"""`cxflow demo`: runs an invented company's exports through the real DAGs, and compares the result with the
+truth."""
 
 from __future__ import annotations
 
@@ -21,12 +22,12 @@ if TYPE_CHECKING:
     from cxflow_demo.check import Fact
 
 Step = Callable[[str], None]
-"""Says what begins."""
+"""Called with the step that begins."""
 
 _MADE = ("exports", "landing", "warehouse.duckdb", "warehouse.duckdb.wal", ".cxflow", "truth.json")
-"""What a demo leaves in its folder, beside its cxflow.toml."""
+"""What a demo creates in its folder, besides cxflow.toml."""
 _SMALLEST = 0.3
-"""There are as many defects whatever the size: in smaller ones they close the gate."""
+"""The number of defects hardly depends on the size: in a smaller company they would close the gate."""
 
 
 @hookimpl
@@ -37,16 +38,19 @@ def cxflow_commands() -> list[Callable[..., None]]:
 
 def demo(
     call: Call,
-    folder: Annotated[Path, typer.Argument(help="Where; an earlier demo there is made anew.")] = Path("demo"),
+    folder: Annotated[Path, typer.Argument(help="Its folder; an earlier demo there is replaced.")] = Path(
+        "demo"
+    ),
     seed: Annotated[int, typer.Option(help="Another seed makes another company.")] = 7,
     scale: Annotated[
         float, typer.Option(min=_SMALLEST, help="Its size; 1 is about 63,000 source records.")
     ] = 1.0,
     keep: Annotated[
-        bool, typer.Option("--keep", help="Run over an earlier demo as it stands: nothing may change.")
+        bool, typer.Option("--keep", help="Run an earlier demo again, as it is: nothing may change.")
     ] = False,
 ) -> None:
-    """Run three months of an invented company through Airflow's DAGs, and compare the end with the truth."""
+    """Run three months of an invented company through Airflow's DAGs, and compare the result with the
+    truth."""
     from cxflow import settings as configuration
     from cxflow.airflow import home
     from cxflow.warehouse import transactions
@@ -59,7 +63,7 @@ def demo(
             _prepare(folder, seed, scale, keep, step)
         settings = configuration.load(folder)
         truth = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
-        # Airflow writes to stdout now and then; the result has it to itself.
+        # Airflow sometimes writes to stdout, which is reserved for the result.
         with contextlib.redirect_stdout(sys.stderr):
             early, late = _run(call, settings, truth, keep, step)
     agrees = all(fact.agrees for fact in (*early, *late))
@@ -80,7 +84,7 @@ def demo(
 
 
 def _runs() -> int:
-    """How many steps there are: one to generate, one to wake Airflow, and each DAG run."""
+    """The number of steps: one to generate, one to start Airflow, and one per DAG run."""
     from cxflow_demo.clock import WEEK
 
     connections = 6
@@ -88,7 +92,7 @@ def _runs() -> int:
 
 
 def _prepare(folder: Path, seed: int, scale: float, keep: bool, step: Step) -> None:
-    """Write exports, truth and configuration, or find those of an earlier demo."""
+    """Write exports, truth and configuration, or keep those of an earlier demo. Raises ConfigError."""
     from importlib import resources
 
     from cxflow.settings import FILE_NAME
@@ -97,7 +101,7 @@ def _prepare(folder: Path, seed: int, scale: float, keep: bool, step: Step) -> N
 
     is_demo = (folder / "truth.json").is_file()
     if keep and not is_demo:
-        raise ConfigError(f"there is no earlier demo in {folder}", value=str(folder), fix="leave --keep out")
+        raise ConfigError(f"there is no earlier demo in {folder}", value=str(folder), fix="omit --keep")
     if folder.is_dir() and any(folder.iterdir()) and not is_demo:
         raise ConfigError(f"{folder} holds something else", value=str(folder), fix="name another folder")
     step("writing the exports of six systems")
@@ -111,7 +115,7 @@ def _prepare(folder: Path, seed: int, scale: float, keep: bool, step: Step) -> N
             path.unlink(missing_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
     generate(folder, seed, scale)
-    if not (folder / FILE_NAME).exists():  # somebody may have tried something on an earlier one
+    if not (folder / FILE_NAME).exists():  # keep a file that the user may have edited
         shipped = resources.files("cxflow_demo") / FILE_NAME
         (folder / FILE_NAME).write_text(shipped.read_text(encoding="utf-8"), encoding="utf-8")
 
@@ -119,20 +123,21 @@ def _prepare(folder: Path, seed: int, scale: float, keep: bool, step: Step) -> N
 def _run(
     call: Call, settings: Settings, truth: dict[str, Any], keep: bool, step: Step
 ) -> tuple[list[Fact], list[Fact]]:
-    """The history in one backfill, then each day as its scheduled run; compared with the truth after both."""
+    """Run the history as one backfill, then each day as a scheduled run; compare with the truth after
+    both."""
     from cxflow.airflow.local_run import LocalAirflow
     from cxflow.warehouse import revisions
 
     from cxflow_demo.check import facts
 
     revisions.ensure(settings)
-    step("waking Airflow")
+    step("starting Airflow")
     airflow = LocalAirflow(settings.folder)
     zone = ZoneInfo(truth["reporting_timezone"])
     project = settings.project.name
 
-    def run(name: str, says: str, **when: Any) -> None:
-        step(f"{says}: {name}")
+    def run(name: str, period: str, **when: Any) -> None:
+        step(f"{period}: {name}")
         done = airflow.run(f"{project}__{name}", **when)
         if not done.succeeded:
             why = "\n".join(f"{task}: {message}" for task, message in done.failures.items())
@@ -142,8 +147,8 @@ def _run(
     for connection in settings.connections:
         run(connection, "history", conf=history)
     run("kpis", "history")
-    call.out.remark(f"the history up to {truth['history']['end']} is in")
-    # Of a demo that is run again, the days after the history are there already.
+    call.out.remark(f"the history up to {truth['history']['end']} is loaded")
+    # If a demo is run again, the days after the history are already loaded.
     early = (
         [] if keep else facts(settings, truth["after_history"], truth["deliveries"]["history"]["quarantine"])
     )
@@ -152,10 +157,10 @@ def _run(
         for connection in settings.connections:
             run(connection, day, logical_date=end)
         run("kpis", day, logical_date=datetime.now(UTC))
-        call.out.remark(f"{day} is in")
+        call.out.remark(f"{day} is loaded")
     return early, facts(settings, truth, truth["quarantine"])
 
 
 def _midnight(day: str, zone: ZoneInfo, days: int = 0) -> datetime:
-    """The first instant of a local day, or of one some days later."""
+    """The first instant of the local day `days` after a day."""
     return datetime.combine(date.fromisoformat(day) + timedelta(days=days), time.min, zone)

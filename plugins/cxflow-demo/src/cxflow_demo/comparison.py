@@ -1,4 +1,4 @@
-"""What `cxflow demo` shows at its end: books, refusals, records, customers and KPIs, each beside the truth."""
+"""The result of `cxflow demo`: counts, refusals, records, customers and KPIs, each with the truth."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cxflow_demo.check import Fact
 
 
 def parts(settings: Settings, early: Sequence[Fact], late: Sequence[Fact]) -> list[Any]:
-    """The tables and lines, from the facts after the history and those at the end."""
+    """The tables and lines to show, from the facts after the history and at the end."""
     totals = ledger.totals(settings)
     shown: list[Any] = [
         counts_table(
@@ -34,7 +34,7 @@ def parts(settings: Settings, early: Sequence[Fact], late: Sequence[Fact]) -> li
         (place, fact.found, fact.expected, fact.found_n, fact.expected_n, _mark(fact))
         for place, fact in widest(late)
     ]
-    title = "KPIs over the whole time, or by the widest period they have"
+    title = "KPIs over all time, or by their longest period"
     shown.append(table(title, ("KPI", "found", "truth", "n", "n in truth", ""), rows))
     wrong = [
         (when, fact.what, fact.place, fact.found, fact.expected, fact.found_n, fact.expected_n)
@@ -51,7 +51,7 @@ def parts(settings: Settings, early: Sequence[Fact], late: Sequence[Fact]) -> li
 
 
 def widest(found: Sequence[Fact]) -> list[tuple[str, Fact]]:
-    """The KPIs over the whole time; one that has no such value by its periods, unsliced."""
+    """The KPIs over all time or, without such a value, by their periods; unsliced."""
     kpis = [(fact.place.split(), fact) for fact in found if fact.what == "kpi"]
     whole = {name for (name, *rest), _ in kpis if rest == ["all"]}
     return [

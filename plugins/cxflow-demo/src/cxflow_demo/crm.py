@@ -1,4 +1,4 @@
-"""The CRM: contacts and leads, typed in by hand. ``simulation`` calls it.
+"""The CRM: contacts and leads, typed in by hand. Called by ``simulation``.
 
 Moments are local, to the minute and without a zone; every change is within office hours.
 """
@@ -17,7 +17,7 @@ from cxflow_demo.spelling import email_by_hand, phone_by_hand
 LEADS_A_DAY = 17
 WEEKDAYS = (1.3, 1.2, 1.15, 1.1, 1.0, 0.5, 0.4)
 ORIGINS = ("web form", "trade fair", "referral", "ads", "partner")
-# Chance that a lead passes each stage, and that it is won in the end.
+# The chance that a lead passes each stage, and that it is won.
 QUALIFIES, PROPOSED, WON = 0.72, 0.75, 0.55
 
 
@@ -33,7 +33,7 @@ class Contact:
     segment: str
     consent: bool
     created_at: datetime
-    """Often long before the period."""
+    """Often long before the simulated period."""
     updated_at: datetime
 
     @property

@@ -1,7 +1,7 @@
-"""The wrong values that real exports hold, one per bad record, and the rule each of them breaks.
+"""The wrong values that real exports contain, one per bad record, and the rule that each breaks.
 
-``disorder`` picks the records and ``files`` writes the spoilt rows. No defect touches a key, an identifier
-or the time of the last change, so that a bad record is wrong in one way only.
+``disorder`` picks the records and ``files`` writes the bad rows. No defect touches a key, an identifier or
+the time of the last change, so that a bad record has exactly one fault.
 """
 
 from collections.abc import Mapping
@@ -11,12 +11,12 @@ from typing import Any
 from cxflow_demo.record import Row
 
 FILLED = object()
-"""In ``Defect.where``: the field must hold a value."""
+"""In ``Defect.where``: the field must have a value."""
 
 
 @dataclass(frozen=True)
 class Defect:
-    """A wrong value for one field of a row, or a line that is no record at all."""
+    """A wrong value for one field of a row, or a line that is not a record."""
 
     rule: str
     """The rule it breaks: cast, malformed, rating_within_scale, time_not_in_future, time_plausible,
@@ -25,11 +25,11 @@ class Defect:
     """Dotted name of the field; empty for a malformed line."""
     value: object = None
     where: Mapping[str, object] = field(default_factory=dict)
-    """Values the row must hold for the defect to break this rule and no other, by dotted name."""
+    """Dotted name to the value that the row must have for the defect to break this rule and no other."""
 
     @property
     def malformed(self) -> bool:
-        """The line itself is broken: cut off, or with a column too many."""
+        """Whether the line itself is broken: truncated, or with too many columns."""
         return not self.path
 
     def fits(self, row: Row) -> bool:
@@ -57,7 +57,7 @@ def _get(row: Row, path: str) -> Any:
     return value
 
 
-# An end on the eve of the simulated period lies before every start in it.
+# An end before the simulated period is before every start in it.
 EVE = "2025-12-24T09:00:00"
 MALFORMED = Defect("malformed")
 
@@ -130,4 +130,4 @@ DEFECTS: Mapping[str, tuple[Defect, ...]] = {
         MALFORMED,
     ),
 }
-"""What goes wrong in each stream."""
+"""Stream to its defects."""

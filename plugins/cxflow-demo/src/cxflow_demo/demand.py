@@ -1,4 +1,4 @@
-"""Why people seek support, and how often they must ask again. Call centre and desk answer it."""
+"""Why people ask for support, and how often they must ask again. Call centre and desk answer them."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ class Need:
 
 
 def needs(rng: Random, everyone: Crowd, bought: Iterable[Purchase], scale: float) -> list[Need]:
-    """Every attempt of the period, earliest first: about orders, about anything, and again."""
+    """Every attempt of the period, earliest first: about orders, about anything else, and repeated ones."""
     found: list[Need] = []
     for first in (*_about_orders(rng, bought), *_about_anything(rng, everyone, scale)):
         need = first

@@ -1,6 +1,6 @@
-"""The help desk: tickets by e-mail, web form and chat, in UTC. ``simulation`` calls it.
+"""The help desk: tickets by e-mail, web form and chat, in UTC. Called by ``simulation``.
 
-A ticket is delivered again with each change, ``updated_at`` telling the versions apart.
+A ticket is delivered again with each change; ``updated_at`` distinguishes the versions.
 """
 
 from collections.abc import Iterable, Iterator
@@ -40,7 +40,7 @@ class Ticket:
     """new, open, solved or deleted."""
     first_reply_at: datetime | None = None
     solved_at: datetime | None = None
-    """None again while a reopened ticket is open."""
+    """None while the ticket is open, also after a reopening."""
     reopens: int = 0
     comments: tuple[tuple[str, datetime, str], ...] = ()
     """Author (customer or agent), moment, text."""
@@ -91,7 +91,7 @@ class Ticket:
 
 
 def tickets(rng: Random, needs: Iterable[Need]) -> list[tuple[Ticket, ...]]:
-    """The versions of each ticket opened for those needs that took to writing."""
+    """The versions of each ticket, for the needs that are expressed in writing."""
     written = [need for need in needs if need.channel != "phone"]
     return [tuple(_versions(rng, f"T{300_000 + n}", need)) for n, need in enumerate(written)]
 
@@ -112,26 +112,32 @@ def _versions(rng: Random, ticket_id: str, need: Need) -> Iterator[Ticket]:
     )
     yield ticket
     moment = later(need.at, rng.lognormvariate(0, 0.8) * REPLY_MINUTES[need.channel] / 60 + 0.01)
-    ticket = _said(replace(ticket, status="open", first_reply_at=moment), "agent", moment, "We are on it.")
+    ticket = _with_comment(
+        replace(ticket, status="open", first_reply_at=moment), "agent", moment, "We are on it."
+    )
     yield ticket
     if rng.random() < 0.04:
         return
     moment = later(moment, 0.1 + rng.lognormvariate(1.8, 1.0))
-    ticket = _said(replace(ticket, status="solved", solved_at=moment), "agent", moment, "Solved, we hope.")
+    ticket = _with_comment(
+        replace(ticket, status="solved", solved_at=moment), "agent", moment, "Solved, we hope."
+    )
     yield ticket
     if rng.random() < 0.08:
         moment = later(moment, rng.uniform(3, 50))
         ticket = replace(ticket, status="open", solved_at=None, reopens=1)
-        ticket = _said(ticket, "customer", moment, "Still the same.")
+        ticket = _with_comment(ticket, "customer", moment, "Still the same.")
         yield ticket
         moment = later(moment, 0.2 + rng.lognormvariate(1.5, 0.8))
-        ticket = _said(replace(ticket, status="solved", solved_at=moment), "agent", moment, "Now it is.")
+        ticket = _with_comment(
+            replace(ticket, status="solved", solved_at=moment), "agent", moment, "Now it is."
+        )
         yield ticket
-    # Only about orders of those who kept their address: whom a deleted ticket names is then known without it.
+    # Only about orders of persons who kept their address: other records then name them, too.
     if need.order_id and need.person.moved_on is None and rng.random() < 0.04:
         moment = later(moment, rng.uniform(1, 60))
         yield replace(ticket, status="deleted", updated_at=moment)
 
 
-def _said(ticket: Ticket, author: str, moment: datetime, body: str) -> Ticket:
+def _with_comment(ticket: Ticket, author: str, moment: datetime, body: str) -> Ticket:
     return replace(ticket, updated_at=moment, comments=(*ticket.comments, (author, moment, body)))

@@ -1,7 +1,7 @@
-"""In which order, how often and how badly the records arrive. ``simulation`` calls it per stream.
+"""Decides in which order, how often and with which defects the records arrive. Called by ``simulation``.
 
-A record suffers one mishap at most. A bad version is either all that is ever delivered of its record, or a
-good one with the same key follows on a later day.
+A record has at most one mishap. A bad version is either all that is ever delivered of its record, or a good
+one with the same key follows on a later day.
 """
 
 from collections import defaultdict
@@ -27,11 +27,11 @@ class Delivery:
     record: Record
     defect: Defect | None = None
     repeated: bool = False
-    """Neither new nor changed: it stands at the end of the file."""
+    """Whether it is neither new nor changed; it is then at the end of the file."""
 
 
 def deliveries(rng: Random, stream: str, versions: Iterable[Record]) -> list[Delivery]:
-    """Every delivery of a stream within the period, mishaps included, in the order of the files."""
+    """Every delivery of a stream within the period, including mishaps, in the order of the files."""
     arrivals = _Arrivals(rng, versions)
     for number, defect in enumerate(DEFECTS[stream]):
         arrivals.spoil(defect, (FIRST, HISTORY_END), None)
@@ -39,7 +39,7 @@ def deliveries(rng: Random, stream: str, versions: Iterable[Record]) -> list[Del
         arrivals.spoil(defect, (FIRST, HISTORY_END - timedelta(days=12)), rng.randrange(1, 9))
         day = WEEK[number % len(WEEK)]
         arrivals.spoil(defect, (day, day), 1 if number % 2 and day < LAST else None)
-    # Bad in the history and mended in the week: one kind of defect is enough to show it.
+    # Bad in the history and fixed in the last week: one kind of defect is enough to show it.
     arrivals.spoil(DEFECTS[stream][0], (HISTORY_END - timedelta(days=3), HISTORY_END), 5)
     for period in ((FIRST, HISTORY_END), (WEEK_START, LAST)):
         for mishap in (arrivals.repeat, arrivals.repeat_later, arrivals.overtake):
@@ -55,7 +55,7 @@ def deliveries(rng: Random, stream: str, versions: Iterable[Record]) -> list[Del
 
 
 class _Arrivals:
-    """The deliveries of each record, and which records still arrive as they should."""
+    """The deliveries of each record, and which records have had no mishap yet."""
 
     def __init__(self, rng: Random, versions: Iterable[Record]) -> None:
         self._rng = rng
@@ -64,22 +64,22 @@ class _Arrivals:
             day = local_day(version.changed_at)
             if day <= LAST:
                 self._of[version.key].append(Delivery(day, version))
-        # Mishaps fall on keys in this shuffled order; deleted records meet none but being overtaken.
+        # Mishaps hit keys in this shuffled order. Deleted records can only be overtaken.
         self._untouched = list(self._of)
         rng.shuffle(self._untouched)
 
-    def spoil(self, defect: Defect, period: tuple[date, date], mended_after: int | None) -> None:
-        """Deliver one record's last version badly, and well so many days later (never, for None)."""
+    def spoil(self, defect: Defect, period: tuple[date, date], fixed_after: int | None) -> None:
+        """Deliver one record's last version badly, and a good one `fixed_after` days later (None: never)."""
 
         def fits(arrived: list[Delivery]) -> bool:
             return not arrived[-1].record.is_deleted and defect.fits(arrived[-1].record.row())
 
         for key, last in self._pick(period, fits):
             self._of[key] = [replace(last, defect=defect)]
-            if mended_after:
-                day = last.day + timedelta(days=mended_after)
-                mended = last.record.touched(at(day, self._rng.randrange(10, 18)))
-                self._of[key].append(Delivery(day, mended))
+            if fixed_after:
+                day = last.day + timedelta(days=fixed_after)
+                fixed = last.record.touched(at(day, self._rng.randrange(10, 18)))
+                self._of[key].append(Delivery(day, fixed))
 
     def repeat(self, period: tuple[date, date]) -> None:
         """Deliver a record twice in one file."""
@@ -87,7 +87,7 @@ class _Arrivals:
             self._of[key].append(replace(last, repeated=True))
 
     def repeat_later(self, period: tuple[date, date]) -> None:
-        """Deliver a record once more on the following days."""
+        """Deliver a record again one or two days later."""
         for key, last in self._pick((period[0], period[1] - timedelta(days=2)), _is_live):
             self._of[key].append(
                 replace(last, day=last.day + timedelta(days=self._rng.choice((1, 2))), repeated=True)
@@ -123,7 +123,7 @@ class _Arrivals:
             self._of[key].append(Delivery(day, last.record.corrected(at(day, self._rng.randrange(10, 18)))))
 
     def sorted(self) -> list[Delivery]:
-        """All deliveries by day; within a day as they were made, what is repeated at the end."""
+        """All deliveries by day; within a day by time of change, with repeated ones at the end."""
         return sorted(
             (each for arrived in self._of.values() for each in arrived),
             key=lambda each: (each.day, each.repeated, each.record.changed_at, each.record.key),

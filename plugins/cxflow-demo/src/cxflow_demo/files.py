@@ -1,4 +1,4 @@
-"""How each system writes a day's delivery to disk. ``simulation`` calls it."""
+"""Writes a day's delivery of each system to disk. Called by ``simulation``."""
 
 import csv
 import io
@@ -20,10 +20,10 @@ class Dialect(Protocol):
 
     @property
     def suffix(self) -> str:
-        """The end of its files' names, without the dot."""
+        """The file extension, without the dot."""
 
     def encode(self, deliveries: Iterable[Delivery]) -> bytes:
-        """One whole file; a day without records has one too."""
+        """The content of one file; a day without records has a file, too."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Csv:
         writer.writerow(self.columns)
         for delivery in deliveries:
             row = _row(delivery)
-            # As when a delimiter was not quoted: the line has two columns more than the header.
+            # As if a delimiter was not quoted: the line has two columns more than the header.
             surplus = ["surplus", ""] if delivery.defect and delivery.defect.malformed else []
             writer.writerow([*(row[column] for column in self.columns), *surplus])
         return text.getvalue().encode(self.encoding)
@@ -50,7 +50,7 @@ class Csv:
 
 @dataclass(frozen=True)
 class JsonLines:
-    """One JSON object a line."""
+    """One JSON object per line."""
 
     suffix: str = "jsonl"
 
@@ -60,7 +60,7 @@ class JsonLines:
     @staticmethod
     def _line(delivery: Delivery) -> str:
         line = json.dumps(_row(delivery), ensure_ascii=False)
-        # As when the writer was killed: the line stops in the middle of an object.
+        # As if the writer was killed: the line stops in the middle of an object.
         return line[: len(line) * 3 // 5] if delivery.defect and delivery.defect.malformed else line
 
 
@@ -102,7 +102,7 @@ DIALECTS: dict[str, Dialect] = {
 
 
 def write(exports: Path, stream: str, deliveries: Iterable[Delivery]) -> None:
-    """Write a stream's file of each day, dated to the end of that day."""
+    """Write a stream's file of each day, with the end of that day as its modification time."""
     dialect = DIALECTS[stream]
     system, _, name = stream.partition(".")
     folder = exports / system

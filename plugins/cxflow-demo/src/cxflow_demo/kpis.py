@@ -1,7 +1,7 @@
-"""The KPIs of the demo, worked out from the clean final records. ``truth`` calls it.
+"""The KPIs of the demo, computed from the clean final records. Called by ``truth``.
 
-Plain Python and numpy on purpose: it shares no line with the formulas of cxflow that it is to check.
-Months and days are those of the company's clock.
+Plain Python and numpy on purpose: it shares no code with the formulas of cxflow that it checks. Months and
+days are in the company's time zone.
 """
 
 from bisect import bisect_right
@@ -31,7 +31,7 @@ REPEAT_WITHIN = timedelta(days=7)
 
 @dataclass(frozen=True)
 class KpiValue:
-    """One value a correct warehouse must show."""
+    """One value that a correct warehouse must show."""
 
     kpi: str
     grain: str
@@ -46,7 +46,7 @@ class KpiValue:
 
 
 class Sample(NamedTuple):
-    """One observation: the local day it belongs to, its value, and what it can be split by."""
+    """One observation: its local day, its value, and the dimensions it can be split by."""
 
     day: date
     value: float
@@ -85,7 +85,7 @@ def length(values: Values) -> int:
 
 @dataclass(frozen=True)
 class Measure:
-    """A KPI: its observations, how they become one value, and how many of them count as n."""
+    """A KPI: its observations, and the functions for its value and its n."""
 
     kpi: str
     samples: Sequence[Sample]
@@ -129,7 +129,7 @@ class Facts:
         self._segments = {persons.of(r): r.segment for r in everything if isinstance(r, Contact)}
 
     def sample(self, record: Record, moment: datetime, value: float) -> Sample:
-        """An observation of a record. It has a segment where the CRM knows its person."""
+        """An observation of a record. It has a segment if the CRM knows its person."""
         source = record.stream.partition(".")[0]
         channel = {"callcentre": "phone", "surveys": "email"}.get(source, "web")
         dimensions = {"source": source, "channel": record.channel if isinstance(record, Ticket) else channel}
@@ -160,7 +160,7 @@ class Facts:
         return sorted(opened, key=lambda contact: (contact[0], contact[1].key))
 
     def resolved_at_first_contact(self) -> list[Sample]:
-        """1 or 0 for each contact of a known person that has been watched for the whole seven days."""
+        """1 or 0 for each contact of a known person whose seven days are over."""
         contacts = self.contacts()
         times: dict[tuple[Identifier, str], list[datetime]] = defaultdict(list)
         for moment, contact in contacts:
@@ -186,10 +186,10 @@ class Facts:
 
 
 def measures(facts: Facts) -> list[Measure]:
-    """Every KPI of the demo but retention."""
+    """Every KPI of the demo except retention."""
     sample = facts.sample
     first_reply = facts.minutes(lambda ticket: ticket.first_reply_at, lambda ticket: ticket.created_at)
-    # A resolution counts where it happened: by opening, the newest periods would only know the quick ones.
+    # A resolution counts when it happened: counted by opening, the newest periods would have only quick ones.
     resolution = facts.minutes(lambda ticket: ticket.solved_at, lambda ticket: ticket.solved_at)
     demand = [sample(contact, moment, 1) for moment, contact in facts.contacts()]
     demand += [sample(order, order.created_at, 0) for order in facts.orders]
@@ -246,7 +246,7 @@ def measures(facts: Facts) -> list[Measure]:
 
 
 def retention(facts: Facts) -> Iterator[KpiValue]:
-    """Of the persons with an order (not cancelled) in a month, the share that orders in the next too."""
+    """The share of persons with an order (not cancelled) in a month who order again in the next one."""
     active: dict[str, set[float]] = defaultdict(set)
     for buyer in facts.buyers():
         active[f"{buyer.day:%Y-%m}-01"].add(buyer.value)

@@ -1,4 +1,4 @@
-"""The persons of the demo and by what each system knows them. ``simulation`` draws them once."""
+"""The persons of the demo, with their identifiers in each system. Drawn once by ``simulation``."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ LAST_NAMES = (
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One human being, with every identifier the systems may know; few systems know them all."""
+    """One person, with every identifier that any system may know."""
 
     name: str
     segment: str
@@ -36,17 +36,17 @@ class Person:
     moved_on: date | None
     """The local day from which they use their second address."""
     appetite: float
-    """Weight among the shop's customers; 0 for those who never order."""
+    """Weight among the shop's customers; 0 for persons who never order."""
 
     def email(self, day: date) -> str | None:
-        """The address they used on a day."""
+        """The address they use on a day."""
         if not self.addresses:
             return None
         return self.addresses[-1] if self.moved_on is None or day >= self.moved_on else self.addresses[0]
 
 
 class Crowd:
-    """People to draw from by weight, always the same way for one random generator."""
+    """People to draw by weight."""
 
     def __init__(self, people: Sequence[Person], weights: Sequence[float]) -> None:
         self._people = people
@@ -58,7 +58,7 @@ class Crowd:
 
 
 def populate(rng: Random, count: int) -> list[Person]:
-    """So many persons; no two share an identifier."""
+    """`count` persons; no two share an identifier."""
     return [_person(rng, n) for n in range(count)]
 
 
@@ -75,7 +75,7 @@ def _person(rng: Random, number: int) -> Person:
         segment=rng.choices(("consumer", "business", "vip"), (76, 18, 6))[0],
         contact_id=f"C{100_000 + number}" if in_crm else None,
         shop_id=f"{700_000 + number}" if kind == "account" else None,
-        # 7919 is coprime to 10**7, so that every number is given once.
+        # 7919 is coprime to 10**7, so numbers are unique.
         phone=f"+346{rng.choice('01235')}{number * 7919 % 10**7:07d}" if reachable else None,
         addresses=() if kind == "phone" else (address, f"new.{address}") if moves else (address,),
         moved_on=FIRST + timedelta(days=rng.randrange(10, len(DAYS) - 10)) if moves else None,

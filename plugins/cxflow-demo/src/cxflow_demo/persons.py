@@ -1,4 +1,4 @@
-"""Who is who: connected components over the identifiers that good records hold. ``truth`` calls it."""
+"""Groups identifiers into persons: connected components over the good records. Called by ``truth``."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ from cxflow_demo.record import Identifier, Record
 
 
 class Persons:
-    """A union-find forest over identifiers; two in one record are one person's."""
+    """A union-find forest over identifiers: all identifiers in one record belong to one person."""
 
     def __init__(self, records: Iterable[Record]) -> None:
         self._parent: dict[Identifier, Identifier] = {}
@@ -20,7 +20,7 @@ class Persons:
         return sum(self._root(name) == name for name in list(self._parent))
 
     def of(self, record: Record) -> Identifier | None:
-        """The one identifier that stands for the record's person; None for a record that names nobody."""
+        """The identifier that represents the record's person; None for a record without identifiers."""
         name = next(record.identifiers(), None)
         return self._root(name) if name else None
 

@@ -1,6 +1,6 @@
-"""What a source system delivers: a version of a record, and how its values are written.
+"""The protocol of delivered records, and the formats of their values.
 
-The system modules define their records by this role; disorder, files and truth know nothing else of them.
+The system modules implement it; disorder, files and truth use nothing else of their records.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ Identifier = tuple[str, str]
 
 
 class Record(Protocol):
-    """One version of one record. Its identifiers are the same in all its versions."""
+    """One version of a record. Its identifiers are the same in all versions."""
 
     stream: ClassVar[str]
     """``system.object``, as in ``shop.orders``."""
@@ -28,20 +28,21 @@ class Record(Protocol):
 
     @property
     def changed_at(self) -> datetime:
-        """When the source made this version: it is delivered on that local day, and the latest one holds."""
+        """When the source made this version, which is delivered on that local day. The latest version is
+        valid."""
 
     @property
     def is_deleted(self) -> bool:
-        """The source has withdrawn the record: it no longer counts."""
+        """Whether the source has deleted the record: it no longer counts."""
 
     def row(self) -> Row:
         """The version as the source writes it. Two deliveries of one version are byte-identical."""
 
     def identifiers(self) -> Iterator[Identifier]:
-        """Whom the record names."""
+        """The identifiers of the record's person."""
 
     def touched(self, moment: datetime, /) -> Self:
-        """The same facts as a later version; the record itself where the source keeps no update time."""
+        """The same facts as a later version; the record itself if the source has no update time."""
 
 
 def utc_iso(moment: datetime | None) -> str | None:

@@ -1,6 +1,6 @@
-"""Reviews: of delivered orders on the shop's 1–5 stars, of the brand on an external site's 0–10.
+"""Reviews: of delivered orders in the shop (1–5 stars), of the brand on an external site (0–10).
 
-``simulation`` calls it. Moments are written as epoch milliseconds.
+Called by ``simulation``. Moments are written as epoch milliseconds.
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""The web shop: orders with their lines, from purchase to delivery and return. ``simulation`` calls it.
+"""The web shop: orders with their lines, from purchase to delivery and return. Called by ``simulation``.
 
 Moments are written in ISO 8601 with the local offset; an order is delivered again with each change.
 """
@@ -28,7 +28,7 @@ class Return:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One version of an order. Amounts are in euros, tax included in the price."""
+    """One version of an order. Amounts are in euros; the price includes tax."""
 
     stream: ClassVar[str] = "shop.orders"
     is_deleted: ClassVar[bool] = False
@@ -57,7 +57,7 @@ class Order:
 
     @property
     def is_late(self) -> bool:
-        """Delivered after the promised day, by the local calendar."""
+        """Whether it was delivered after the promised day, in local time."""
         return self.delivered_at is not None and local_day(self.delivered_at) > self.promised_on
 
     def row(self) -> Row:
@@ -96,7 +96,7 @@ class Order:
         return replace(self, updated_at=moment)
 
     def corrected(self, moment: datetime) -> Self:
-        """The order after an employee put its record right: a late one came in time, another cost less."""
+        """The order after a correction: a late one was in fact on time, another one cost less."""
         if self.is_late:
             return replace(self, delivered_at=at(self.promised_on, 12.5), updated_at=moment)
         return replace(self, price=round(self.price * 0.8, 2), updated_at=moment)
@@ -150,14 +150,14 @@ class OrderLine:
 
 @dataclass(frozen=True, slots=True)
 class Purchase:
-    """An order's life as it will go on, past the end of the simulated period too."""
+    """All versions of an order, including those after the end of the simulated period."""
 
     versions: tuple[Order, ...]
     lines: tuple[OrderLine, ...]
 
 
 def purchases(rng: Random, buyers: Crowd, scale: float) -> list[Purchase]:
-    """Every purchase of the period, in the order of their ids."""
+    """Every purchase of the period, in order of ids."""
     catalogue = [(f"SKU-{n:03d}", round(rng.lognormvariate(3.3, 0.7), 2)) for n in range(80)]
     made: list[Purchase] = []
     for day in DAYS:
@@ -215,7 +215,7 @@ def _later_versions(rng: Random, placed: Order) -> Iterator[Order]:
     yield order
     for number in range(rng.choices((0, 1, 2), (91, 8, 1))[0]):
         moment = later(order.updated_at, rng.uniform(30, 240))
-        part = round(placed.price * rng.choice((0.25, 0.4, 0.5)), 2)
-        back = Return(f"{order.order_id}-R{number + 1}", moment, part)
+        amount = round(placed.price * rng.choice((0.25, 0.4, 0.5)), 2)
+        back = Return(f"{order.order_id}-R{number + 1}", moment, amount)
         order = replace(order, status="returned", returns=(*order.returns, back), updated_at=moment)
         yield order

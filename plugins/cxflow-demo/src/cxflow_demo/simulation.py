@@ -1,4 +1,4 @@
-"""From a seed to a folder of exports and its truth: the whole simulation, in order."""
+"""Generates the exports and their truth from a seed."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,8 +16,8 @@ PEOPLE = 6000
 def generate(folder: Path, seed: int = 7, scale: float = 1.0) -> Truth:
     """Write ``folder/exports/<system>/<object>-<day>.<csv|jsonl>`` and ``folder/truth.json``.
 
-    The same seed and scale give the same bytes. A scale of 1 is about 63,000 source records in 4 s; the
-    number of defects hardly depends on it. Existing files of the same names are overwritten.
+    The same seed and scale give the same bytes. A scale of 1 is about 63,000 source records and takes 4 s;
+    the number of defects hardly depends on it. Existing files are overwritten.
     """
     delivered = {
         stream: deliveries(Random(f"{seed} disorder of {stream}"), stream, versions)
@@ -31,17 +31,17 @@ def generate(folder: Path, seed: int = 7, scale: float = 1.0) -> Truth:
 
 
 def company(seed: int, scale: float) -> Mapping[str, Iterable[Record]]:
-    """All versions of all records, by stream, as a flawless company would have kept them.
+    """All versions of all records by stream, without defects.
 
-    Every part draws from a generator of its own, so that a change in one leaves the others as they were.
+    Every topic has its own random generator, so that a change of one does not affect the others.
     """
 
-    def draw(part: str) -> Random:
-        return Random(f"{seed} {part}")
+    def draw(topic: str) -> Random:
+        return Random(f"{seed} {topic}")
 
     people = populate(draw("people"), max(20, round(PEOPLE * scale)))
     buyers = Crowd(people, [person.appetite for person in people])
-    # Who asks without an order: mostly those who do not buy yet, since buyers ask about their orders.
+    # Who asks without an order: mostly people who never buy, since buyers ask about their orders.
     askers = Crowd(people, [0.4 if person.appetite else 1.0 for person in people])
     writers = Crowd(people, [float(bool(person.addresses)) for person in people])
 

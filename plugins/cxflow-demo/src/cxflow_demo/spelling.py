@@ -1,6 +1,6 @@
-"""The ways in which people type the same address or number. The system modules write through it.
+"""The spellings of an address or phone number in the different systems. Called by the system modules.
 
-The way is chosen from the record's key, not drawn: each delivery of a version is spelt alike.
+The spelling depends on the record's key, not on chance, so that each delivery of a version is the same.
 """
 
 from zlib import crc32
@@ -11,7 +11,7 @@ def _draw(key: str, sides: int) -> int:
 
 
 def email_by_hand(address: str, key: str) -> str:
-    """An address as it is found in a CRM: any case, blanks at the end."""
+    """An address as in a CRM: any case, trailing blanks."""
     name, _, host = address.partition("@")
     return (
         address,
@@ -24,12 +24,12 @@ def email_by_hand(address: str, key: str) -> str:
 
 
 def email_in_form(address: str, key: str) -> str:
-    """An address as a web form passes it on: trimmed, with a capital now and then."""
+    """An address as from a web form: trimmed, sometimes capitalised."""
     return address.capitalize() if _draw("form" + key, 8) == 0 else address
 
 
 def phone_by_hand(e164: str, key: str) -> str:
-    """A Spanish number as it is found in a CRM: national or international, blanks or dashes."""
+    """A Spanish number as in a CRM: national or international, with blanks or dashes."""
     n = e164.removeprefix("+34")
     return (
         f"+34 {n[:3]} {n[3:6]} {n[6:]}",
@@ -44,6 +44,6 @@ def phone_by_hand(e164: str, key: str) -> str:
 
 
 def phone_on_trunk(e164: str, key: str) -> str:
-    """A Spanish number as telephone lines present it: no blanks, three prefixes."""
+    """A Spanish number as presented by phone lines: no blanks, three prefixes."""
     n = e164.removeprefix("+34")
     return (e164, e164, f"0034{n}", n)[_draw("trunk" + key, 4)]

@@ -1,4 +1,4 @@
-"""Surveys after deliveries, calls and tickets: one record per answered question. ``simulation`` calls it."""
+"""Surveys after deliveries, calls and tickets: one record per answered question. Called by ``simulation``."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from cxflow_demo.shop import Purchase
 from cxflow_demo.spelling import email_in_form
 from cxflow_demo.words import remark
 
-# Weights of the scores, worst first, after a good and after a poor experience.
+# Metric to its worst score and the weights of its scores, worst first, after a good and a poor experience.
 SCORES: dict[str, tuple[int, tuple[int, ...], tuple[int, ...]]] = {
     "nps": (0, (1, 1, 1, 1, 2, 4, 6, 12, 18, 25, 29), (5, 5, 6, 7, 8, 11, 11, 13, 14, 11, 9)),
     "csat": (1, (2, 4, 10, 36, 48), (24, 24, 20, 20, 12)),
@@ -72,7 +72,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
-    """Something lived through that a survey asks about."""
+    """An experience that a survey asks about."""
 
     at: datetime
     person: Person

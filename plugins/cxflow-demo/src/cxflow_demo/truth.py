@@ -1,6 +1,6 @@
-"""What a correct integration of the exports must find. ``simulation`` works it out and keeps it aside.
+"""The truth that a correct integration of the exports must find. Called by ``simulation``.
 
-It is read off the simulator's own records, never off the files.
+It is computed from the simulator's own records, never from the files.
 """
 
 import json
@@ -23,27 +23,27 @@ class State:
 
     until: str
     live: dict[str, int]
-    """Distinct good records by stream, deleted ones left out."""
+    """Distinct good records by stream, without deleted ones."""
     quarantine_open: dict[str, int]
-    """Bad records by stream of which no good version has come."""
+    """Bad records by stream without a good version."""
     customers: int
-    """Distinct persons over e-mail, phone and external ids."""
+    """Distinct persons by e-mail, phone and external ids."""
     kpis: list[KpiValue]
 
 
 @dataclass(frozen=True)
 class Arrived:
-    """What was delivered in a span of days, by stream."""
+    """What was delivered within some days, by stream."""
 
     records: dict[str, int]
-    """Lines, with duplicates and malformed ones."""
+    """Lines, including duplicates and malformed ones."""
     quarantine: dict[str, dict[str, int]]
     """Bad record versions by the rule they break."""
 
 
 @dataclass(frozen=True)
 class Truth:
-    """The answers, and the span they are for."""
+    """The expected numbers, and the period they are for."""
 
     seed: int
     scale: float
@@ -55,20 +55,20 @@ class Truth:
     records: dict[str, int]
     quarantine: dict[str, dict[str, int]]
     deliveries: dict[str, Arrived]
-    """``records`` and ``quarantine`` of the history and of each day after it."""
+    """``records`` and ``quarantine`` of the history and of each later day."""
     live: dict[str, int]
     quarantine_open: dict[str, int]
     customers: int
     kpis: list[KpiValue]
     after_history: State
-    """The same at the end of the history; the four fields above are for the end of the last day."""
+    """The state at the end of the history; the four fields above are for the end of the last day."""
 
     def as_json(self) -> str:
         return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
 
 
 def truth_of(seed: int, scale: float, deliveries: Iterable[Delivery]) -> Truth:
-    """The truth about these deliveries."""
+    """The truth for these deliveries."""
     everything = list(deliveries)
     total, final = _arrived(everything), _state(everything, LAST)
     eve = WEEK_START - timedelta(days=1)
@@ -119,11 +119,11 @@ def _state(deliveries: list[Delivery], until: date) -> State:
     live = [record for record in latest.values() if not record.is_deleted]
     persons = Persons(live)
     counts = Counter(record.stream for record in live)
-    unmended = Counter(stream for stream, key in bad if (stream, key) not in latest)
+    unfixed = Counter(stream for stream, key in bad if (stream, key) not in latest)
     return State(
         until=until.isoformat(),
         live={stream: counts[stream] for stream in DEFECTS},
-        quarantine_open={stream: unmended[stream] for stream in DEFECTS},
+        quarantine_open={stream: unfixed[stream] for stream in DEFECTS},
         customers=len(persons),
         kpis=kpi_values(live, persons),
     )

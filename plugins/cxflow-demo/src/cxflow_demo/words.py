@@ -1,4 +1,4 @@
-"""What the invented customers write, by how they felt. Tickets, reviews and surveys quote it."""
+"""Texts of the invented customers, by mood. Used by tickets, reviews and surveys."""
 
 from random import Random
 
@@ -24,7 +24,7 @@ CROSS = (
     "Pésima atención, no lo recomiendo",
     "Arrived broken, still waiting for an answer",
 )
-# Two lines of one comment: what breaks a reader that takes every line for a record.
+# Comments with line breaks, which break a reader that takes every line for a record.
 LONG = (
     "First order: fine.\r\nSecond order: late, and the box was open.",
     'El producto bien.\r\n\r\nLa entrega, "regular", como siempre.',
@@ -32,7 +32,7 @@ LONG = (
 
 
 def remark(rng: Random, mood: float) -> str:
-    """A remark for a mood between 0 (cross) and 1 (glad), often none at all."""
+    """A remark for a mood between 0 (cross) and 1 (glad), often empty."""
     if rng.random() < 0.45:
         return ""
     if rng.random() < 0.06:
