@@ -57,6 +57,7 @@ class Secret(_Frozen):
     """Where a secret is found: an environment variable or a file. Its value is read late and never shown."""
 
     env: str | None = None
+    """The name of the environment variable that holds it."""
     file: Path | None = None
     """Seen from the project's folder."""
 
@@ -111,6 +112,7 @@ class Project(_Frozen):
     """What the project is about."""
 
     name: str = Field(default="cxflow", pattern=r"^[a-z][a-z0-9_-]*$", max_length=LONGEST_NAME_BYTES)
+    """Its DAGs and its tables of KPIs are named after it."""
     timezone: str = "UTC"
     """IANA name of the zone in which the days, weeks, months, quarters and years of KPIs begin."""
     currency: str = Field(default="EUR", pattern=r"^[A-Z]{3}$")

@@ -29,8 +29,11 @@ class CommandPlugin:
     name: str
     """Of its entry point."""
     distribution: str
+    """The installed package that it comes with."""
     version: str
+    """Of that package."""
     functions: tuple[CommandFunction, ...] = ()
+    """What its hook gave; each becomes a command."""
     problem: ConfigError | None = None
     """Set where it could not be loaded; it then brings nothing."""
 

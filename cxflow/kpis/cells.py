@@ -53,7 +53,9 @@ class Cut:
     nor a database hold the groups of all grains at once."""
 
     grain: Grain
+    """How long the periods are."""
     dimensions: tuple[str, ...]
+    """What the events are sliced by, beside the whole."""
     zone: str
     """IANA name of the zone in which days begin."""
     starts: tuple[date, ...] | None = None

@@ -43,14 +43,17 @@ class Estimate:
     n: Array
     """Observations."""
     numerator: Array
+    """Additive, like the denominator: summed over cells, they give the value of the whole. NaN for quantiles."""
     denominator: Array
-    """Additive components: summed over cells, they give the value of the whole. NaN for quantiles."""
+    """What the value divides by. NaN for quantiles."""
     squared_deviation: Array
     """Squared distances of the observations from their mean, summed. NaN where the interval needs none."""
     value: Array
+    """In the unit of the KPI."""
     low: Array
+    """The lower end of the 95 % interval."""
     high: Array
-    """The ends of the 95 % interval."""
+    """The upper end."""
 
 
 class Estimator(ABC):
@@ -154,6 +157,7 @@ class Mean(_OfFact, Additive):
     """The mean of a measure, in its own unit; events without it do not count."""
 
     measure: ColumnElement[Any]
+    """What is averaged: an expression over the columns of the fact."""
     method = "Student's t"
 
     def cells(self, cut: Cut) -> Rows:
@@ -207,7 +211,9 @@ class Quantile(_OfFact):
     """
 
     measure: ColumnElement[Any]
+    """What is ordered: an expression over the columns of the fact."""
     q: float
+    """0 to 1; 0.5 is the median."""
     beside: tuple[float, ...] = ()
     """The quantiles that other KPIs take of the same fact and measure: the observations are sorted once for all."""
     method = "order statistics, ranks from the binomial"
