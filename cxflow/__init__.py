@@ -156,12 +156,14 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        return importlib.metadata.version("cxflow-framework")
-    if name not in _HOMES:
-        raise AttributeError(f"module 'cxflow' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+if not TYPE_CHECKING:  # which would take every name for one of ours, misspelt ones too
+
+    def __getattr__(name: str) -> Any:
+        if name == "__version__":
+            return importlib.metadata.version("cxflow-framework")
+        if name not in _HOMES:
+            raise AttributeError(f"module 'cxflow' has no attribute {name!r}")
+        return getattr(importlib.import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

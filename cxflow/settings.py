@@ -57,6 +57,7 @@ class Secret(_Frozen):
     """Where a secret is found: an environment variable or a file. Its value is read when needed and never shown."""
 
     env: str | None = None
+    """The name of the environment variable that holds it."""
     file: Path | None = None
     """Relative to the project's folder."""
 
@@ -111,6 +112,7 @@ class Project(_Frozen):
     """Settings of the whole project."""
 
     name: str = Field(default="cxflow", pattern=r"^[a-z][a-z0-9_-]*$", max_length=LONGEST_NAME_BYTES)
+    """Its DAGs and its tables of KPIs are named after it."""
     timezone: str = "UTC"
     """IANA time zone of the days, weeks, months, quarters and years of KPIs."""
     currency: str = Field(default="EUR", pattern=r"^[A-Z]{3}$")

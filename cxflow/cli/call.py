@@ -75,6 +75,7 @@ class Call:
     """The folder that `--project` names."""
     out: Output
     verbose: bool = False
+    """Whether steps are logged and tracebacks shown."""
     failed: list[Exception] = field(default_factory=list)
     """What went wrong so far."""
     program: Any = None

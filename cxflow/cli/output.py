@@ -29,7 +29,9 @@ class Output:
     """Where a command's words go."""
 
     json: bool = False
+    """Whether results are JSON instead of tables."""
     quiet: bool = False
+    """Whether only errors, and what was asked for, are said."""
 
     @cached_property
     def _stdout(self) -> Console:

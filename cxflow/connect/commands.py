@@ -29,8 +29,11 @@ class CommandPlugin:
     name: str
     """The name of its entry point."""
     distribution: str
+    """The installed package that it comes with."""
     version: str
+    """Of that package."""
     functions: tuple[CommandFunction, ...] = ()
+    """What its hook gave; each becomes a command."""
     problem: ConfigError | None = None
     """Set if it could not be loaded; it then has no functions."""
 

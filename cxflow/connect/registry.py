@@ -25,9 +25,13 @@ class PluginInfo:
     """One loaded plugin, for `cxflow plugins`."""
 
     name: str
+    """Of its entry point, or of the project's module."""
     distribution: str
+    """The installed package that it comes with, or `(this project)`."""
     version: str
+    """Of that package; empty for a module of the project."""
     hooks: tuple[str, ...]
+    """The names of those that it implements."""
 
 
 @functools.cache

@@ -54,7 +54,9 @@ class Cut:
     day, and the database must not hold the groups of all grains at once."""
 
     grain: Grain
+    """How long the periods are."""
     dimensions: tuple[str, ...]
+    """What the events are sliced by, beside the whole."""
     zone: str
     """IANA time zone of the days."""
     starts: tuple[date, ...] | None = None

@@ -43,14 +43,17 @@ class Estimate:
     n: Array
     """Observations."""
     numerator: Array
+    """Additive, like the denominator: summed over cells, they give the value of the whole. NaN for quantiles."""
     denominator: Array
-    """Additive components: their sums over cells give the value of the whole. NaN for quantiles."""
+    """What the value divides by. NaN for quantiles."""
     squared_deviation: Array
     """Sum of squared deviations of the observations from their mean. NaN if the interval does not need it."""
     value: Array
+    """In the unit of the KPI."""
     low: Array
+    """The lower end of the 95 % interval."""
     high: Array
-    """The ends of the 95 % interval."""
+    """The upper end."""
 
 
 class Estimator(ABC):
@@ -154,6 +157,7 @@ class Mean(_OfFact, Additive):
     """The mean of a measure, in the measure's unit; events without it do not count."""
 
     measure: ColumnElement[Any]
+    """What is averaged: an expression over the columns of the fact."""
     method = "Student's t"
 
     def cells(self, cut: Cut) -> Rows:
@@ -207,7 +211,9 @@ class Quantile(_OfFact):
     """
 
     measure: ColumnElement[Any]
+    """What is ordered: an expression over the columns of the fact."""
     q: float
+    """0 to 1; 0.5 is the median."""
     beside: tuple[float, ...] = ()
     """Quantiles that other KPIs take of the same fact and measure, so that the observations are sorted once for all."""
     method = "order statistics, ranks from the binomial"

@@ -142,8 +142,21 @@ def fact(
 
     The events may be sliced by text and boolean columns of the table, its touchpoint and its customer, by the signals
     of the touchpoint, and by the given `dimensions`: name to an expression over the columns of these tables. Raises
-    ConfigError for an invalid name, and for a dimension that derives from personal data.
+    ConfigError for an invalid name, for a dimension that derives from personal data, and for a table without touchpoint
+    or, unless `at` is given, without a time.
     """
+    if "touchpoint_id" not in table.c:
+        raise ConfigError(
+            f"the rows of {table.name} are not events: they have no touchpoint",
+            value=table.name,
+            fix="count the rows they belong to, and ask about them in a measure or a dimension",
+        )
+    if at is None and table.info["event_time"] is None:
+        raise ConfigError(
+            f"the rows of {table.name} have no time",
+            value=table.name,
+            fix="give one: at=touchpoint.c.occurred_at",
+        )
     at = table.c[table.info["event_time"]] if at is None else at
     who = table.c.get("customer_id", touchpoint.c.customer_id)
     joined: FromClause = table

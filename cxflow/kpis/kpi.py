@@ -37,6 +37,7 @@ class Kpi:
     unit: str
     """points, share (0 to 1), seconds, minutes, per 100 orders, or the project's currency."""
     better: Literal["higher", "lower"]
+    """Which way is good, for whoever colours a change."""
     formula: str
     """The formula in words."""
     of: Estimator | Callable[[Settings], Estimator]

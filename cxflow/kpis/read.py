@@ -19,8 +19,11 @@ class KpiValue:
     """One published value; the fields are the columns of `kpi_value`."""
 
     kpi: str
+    """The name of the KPI."""
     version: int
+    """Of its formula: values of different versions are never compared."""
     grain: Grain
+    """How long the period is."""
     period_start: date
     """First day in the reporting time zone; 0001-01-01 for all."""
     dimension: str
@@ -30,16 +33,19 @@ class KpiValue:
     as_of: datetime
     """When it was published."""
     numerator: float | None
+    """Additive, like the denominator; None for quantiles."""
     denominator: float | None
-    """Additive components; None for quantiles."""
+    """What the value divides by; None for quantiles."""
     n: int
     """Observations; 0: the cell no longer has events."""
     value: float | None
     """None if n is under the minimum, or the denominator is 0."""
     ci_low: float | None
+    """The lower end of the 95 % interval; None where there is no value, or too few observations to bound it."""
     ci_high: float | None
-    """The 95 % interval."""
+    """The upper end."""
     is_suppressed: bool
+    """Whether n is under the minimum, so that there is no value."""
     squared_deviation: float | None
     """Sum of squared deviations of the observations from their mean; None if the interval does not need it."""
 
@@ -51,8 +57,9 @@ class Change:
     difference: float
     """Later − earlier."""
     low: float
+    """The lower end of its 95 % interval."""
     high: float
-    """Its 95 % interval."""
+    """The upper end."""
 
     @property
     def is_change(self) -> bool:

@@ -13,8 +13,11 @@ class BatchRef:
     """One landed batch: the raw records of one stream and window."""
 
     connection: str
+    """The name of the connection that it came through."""
     stream: str
+    """The name of the stream of that connection."""
     batch_id: str
+    """Unique in its stream, and the name of its folder."""
     mode: Mode = "scheduled"
     """scheduled moves the stream's cursor; backfill and replay leave it alone."""
 
@@ -40,13 +43,17 @@ class Counts:
     extracted: int = 0
     """Read from the source."""
     inserted: int = 0
+    """New to the warehouse."""
     updated: int = 0
+    """In the warehouse with other content, which they replaced."""
     unchanged: int = 0
+    """In the warehouse as they are."""
     deleted: int = 0
     """Deleted at the source."""
     deduplicated: int = 0
     """A newer or equal version was in the batch or in the warehouse."""
     quarantined: int = 0
+    """Refused, whole, with the reason."""
 
     def __add__(self, other: Counts) -> Counts:
         mine, theirs = asdict(self), asdict(other)

@@ -31,8 +31,8 @@ class Expectation(BaseModel):
     """A condition over the table's columns. A row for which it is false is refused; null passes."""
     type: str | None = None
     """A Great Expectations expectation, in snake_case."""
-    with_: dict[str, Any] = Field(default_factory=dict, alias="with")
-    """Its arguments."""
+    with_: dict[str, Any] = Field(default_factory=dict, validation_alias="with")
+    """Its arguments; `with` in TOML, a word that Python keeps for itself."""
     level: Literal["row", "table"] = "row"
     """row: records that break it are quarantined; table: the batch is stopped."""
     says: str = ""

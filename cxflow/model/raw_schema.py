@@ -18,8 +18,11 @@ class Drift:
     """How a schema differs from the known one: dotted column names."""
 
     new: tuple[str, ...] = ()
+    """Columns that were not known."""
     missing: tuple[str, ...] = ()
+    """Known columns that are gone."""
     retyped: tuple[str, ...] = ()
+    """Columns that were plain values and are now objects or lists, or the reverse."""
 
     def as_json(self) -> dict[str, list[str]]:
         """For the ledger and `--json`, without empty entries."""

@@ -52,6 +52,7 @@ class Query:
     """
 
     database: duckdb.DuckDBPyConnection
+    """The connection on which `sql` runs."""
     sql: str
     """It yields `_origin`, `_received_at` and the raw columns, or one text column `_payload` with JSON."""
     record_bytes: int = 0
@@ -71,7 +72,9 @@ class Count:
     """
 
     records: int
+    """How many there are, rejects included."""
     origin: str
+    """The `origin` of the pages or rows that were counted."""
     place: str = ""
     """Which piece of the origin was counted (a byte range), for the error."""
     remark_none: bool = False

@@ -10,7 +10,9 @@ class Scale:
     """The ends of a rating scale, in its own points."""
 
     worst: float
+    """The end of those who like it least."""
     best: float
+    """The end of those who like it most."""
 
 
 SCALES: dict[str, Scale] = {

@@ -5,11 +5,13 @@ The same frozen model is written in Python by connector plugins and in `cxflow.t
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from cxflow.model.coerced import Coerced
 from cxflow.model.expectation import Expectation
 from cxflow.model.names import known_zone
 
@@ -53,6 +55,8 @@ def _as_tuple(value: Any) -> Any:
 
 
 Projections = Annotated[tuple[Projection, ...], BeforeValidator(_as_tuple)]
+ShortForm = Mapping[str, str]
+"""A projection as it is usually written."""
 
 
 class Policies(BaseModel):
@@ -103,7 +107,9 @@ class Stream(BaseModel):
     """How much of the newest data to leave for later, because the source withholds it or may still change it."""
     timezone: str | None = None
     """IANA time zone for times written without one; unset: the connection's."""
-    to: dict[str, Projections] = Field(min_length=1)
+    to: Coerced[
+        Mapping[str, Projection | ShortForm | Sequence[Projection | ShortForm]], dict[str, Projections]
+    ] = Field(min_length=1)
     """Canonical table to one projection, or to a list of them."""
     identifiers: dict[str, str] = Field(default_factory=dict)
     """Namespace to expression: the identifiers of the customer in a record. `email` and `phone` mean the same in every

@@ -16,6 +16,7 @@ MONEY = Numeric(18, 4)
 def column(
     name: str, kind: TypeEngine[Any] | type[TypeEngine[Any]], says: str, **options: Any
 ) -> Column[Any]:
+    """A column that says what it holds, as the data dictionary shows it."""
     return Column(name, kind, comment=says, **options)
 
 
@@ -25,6 +26,7 @@ def source_id(name: str, says: str, *, pii: bool = False, **options: Any) -> Col
 
 
 def key_id(name: str, says: str) -> Column[Any]:
+    """A `source_id` that is never null: of a table's key."""
     return source_id(name, says, nullable=False)
 
 
@@ -33,6 +35,7 @@ PROVENANCE = ("source_system", "source_object", "source_record_id", "is_deleted"
 
 
 def provenance() -> list[Column[Any]]:
+    """Which record, of which source, a canonical row comes from, and by which load: new columns for each table."""
     return [
         column("source_system", String, "the connection it came through", nullable=False),
         column("source_object", String, "the stream of that connection", nullable=False),
@@ -71,4 +74,5 @@ def canonical(
 
 
 def book(name: str, says: str, key: tuple[str, ...], *items: Any, kind: str = "book") -> Table:
+    """A table of cxflow's own: its ledger, its registry, its KPIs."""
     return Table(name, metadata, *items, comment=says, info={"kind": kind, "key": key})

@@ -26,8 +26,8 @@ MIGRATE = """
 import json, sys
 from pathlib import Path
 from cxflow import settings as configuration
-from cxflow.store import schema
-print(json.dumps(schema.migrate(configuration.load(Path(sys.argv[1])))))
+from cxflow.warehouse import revisions
+print(json.dumps(revisions.migrate(configuration.load(Path(sys.argv[1])))))
 """
 
 UNDISTURBED = """

@@ -13,17 +13,17 @@ from pathlib import Path
 
 from cxflow import settings as configuration
 from cxflow.airflow.local_run import LocalAirflow
-from cxflow.store import engine, ledger, schema
+from cxflow.warehouse import ledger, revisions, transactions
 import sqlalchemy as sa
 
 project = Path(sys.argv[1])
 settings = configuration.load(project)
-schema.migrate(settings)
+revisions.migrate(settings)
 airflow = LocalAirflow(project)
 history = {"start": "2026-01-01T00:00:00Z", "end": "2026-12-01T00:00:00Z"}
 
 def count(table):
-    with engine.transaction(settings) as connection:
+    with transactions.transaction(settings) as connection:
         return connection.scalar(sa.text(f"SELECT count(*) FROM {table}"))
 
 def moved():

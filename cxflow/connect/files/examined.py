@@ -87,6 +87,8 @@ def examine(stream: FileStream, file: LocalFile) -> Examined:
 def file_slices(
     stream: FileStream, file: LocalFile, source: IO[bytes], notation: Notation
 ) -> Iterator[Slice]:
+    """A file in pieces of whole records, as `slices` gives them. Raises SourceError for a record that is too long, with
+    its line and byte."""
     try:
         yield from slices(source, notation, stream.max_record_bytes)
     except RecordTooLongError as problem:

@@ -33,6 +33,7 @@ class Folders(LocalFileSystem):  # type: ignore[misc]  # fsspec has no types
     """The local file system. fsspec's own skips folders that it cannot list: their files would count as gone."""
 
     def ls(self, path: Any, detail: bool = False, **options: Any) -> Any:
+        """What a folder holds. Raises SourceError where it cannot be listed, TransientError where it may later."""
         try:
             return super().ls(path, detail=detail, **options)
         except (FileNotFoundError, NotADirectoryError):

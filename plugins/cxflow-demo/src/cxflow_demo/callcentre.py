@@ -41,6 +41,7 @@ class Call:
 
     @property
     def answered_at(self) -> datetime | None:
+        """When an agent took it; None where nobody did."""
         return later(self.started_at, self.wait_seconds / 3600) if self.answered else None
 
     @property

@@ -54,22 +54,27 @@ class Sample(NamedTuple):
 
 
 def mean(values: Values) -> float:
+    """The arithmetic mean, of shares the share."""
     return float(values.mean())
 
 
 def net_promoters(scores: Values) -> float:
+    """100 × (share of 9 and 10 − share of 0 to 6): −100 to 100."""
     return float(100 * ((scores >= 9).mean() - (scores <= 6).mean()))
 
 
 def top_two_of_five(scores: Values) -> float:
+    """The share of 4 and 5: 0 to 1."""
     return float((scores >= 4).mean())
 
 
 def contacts_per_100_orders(is_contact: Values) -> float:
+    """Of observations that are 1 for a contact and 0 for an order."""
     return float(100 * is_contact.sum() / (1 - is_contact).sum())
 
 
 def share_with_two_or_more(persons: Values) -> float:
+    """Persons who are there at least twice ÷ persons, of one observation an order: 0 to 1."""
     _, orders = np.unique(persons, return_counts=True)
     return float((orders >= 2).mean())
 
@@ -80,6 +85,7 @@ def quantile(q: float) -> Callable[[Values], float]:
 
 
 def length(values: Values) -> int:
+    """How many observations there are: the usual n."""
     return len(values)
 
 

@@ -41,6 +41,7 @@ class Answer:
 
     @property
     def question_id(self) -> str:
+        """Each survey asks one question, of its metric."""
         return f"q_{self.metric}"
 
     @property

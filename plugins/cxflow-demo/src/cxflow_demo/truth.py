@@ -64,6 +64,7 @@ class Truth:
     """The state at the end of the history; the four fields above are for the end of the last day."""
 
     def as_json(self) -> str:
+        """The text of `truth.json`."""
         return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
 
 
