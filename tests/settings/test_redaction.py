@@ -10,7 +10,7 @@ from cxflow import redaction
 @pytest.fixture(autouse=True)
 def nothing_read_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redaction, "_spellings", set())
-    monkeypatch.setattr(redaction, "_told", set())
+    monkeypatch.setattr(redaction, "_subscribers", set())
     monkeypatch.setattr(redaction, "_watch_logs", lambda: None)
 
 

@@ -158,9 +158,9 @@ def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
         ("[connections.'']", "connections: '' is not a valid name"),
         (
             f"[connections.{'x' * 101}]",
-            "connections: 'xxxxxxxxxxxxxxxxxxxx'… has 101 bytes: a name has at most 100",
+            "connections: 'xxxxxxxxxxxxxxxxxxxx'… has 101 bytes: a name may have at most 100",
         ),
-        (f"[connections.'{'é' * 51}']", "has 102 bytes: a name has at most 100"),
+        (f"[connections.'{'é' * 51}']", "has 102 bytes: a name may have at most 100"),
         (
             "[connections.'\u212b']",
             "connections: '\u212b' is not a valid name: some file systems would change it",

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from cxflow import Conector  # type: ignore[attr-defined]  # isort: skip
-from cxflow_desk.connector import Desk, DeskConnection, DeskStream
 from sqlalchemy import Double, column
+from typed_desk.connector import Desk, DeskConnection, DeskStream
 
 from cxflow import (
     Call,

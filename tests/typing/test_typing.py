@@ -20,7 +20,7 @@ import cxflow
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-PLUGIN = sorted(HERE.glob("cxflow_desk/*.py"))
+PLUGIN = sorted(HERE.glob("typed_desk/*.py"))
 PAGES = [
     *sorted(ROOT.glob("docs/*.md")),
     *sorted(ROOT.glob("*.md")),

@@ -26,7 +26,7 @@ _SUFFIXES: dict[str, FileFormat] = {
 
 
 class FilesConnection(Connection):
-    """A connection to files."""
+    """Where the files are: a folder, or a URL with the options that open it."""
 
     root: str = ""
     """Prepended to every stream's path: a folder, or an fsspec URL such as `s3://bucket/exports`."""

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from cxflow import Connector, Kpi, hookimpl
-from cxflow_desk.connector import Desk
-from cxflow_desk.kpis import KPIS
+from typed_desk.connector import Desk
+from typed_desk.kpis import KPIS
 
 
 @hookimpl
