@@ -35,25 +35,13 @@ from cxflow.conform.projection import (
 )
 from cxflow.conform.unseen import with_unseen
 from cxflow.duck import count, identifier, literal, literals
-from cxflow.landing import files, zone
+from cxflow.landing import files, prepared, zone
 from cxflow.landing.prepared import Conformed
 from cxflow.model import raw_schema
 from cxflow.model.batch import BatchRef
 from cxflow.model.stream import Stream
 from cxflow.settings import Connection, Settings
 from cxflow.warehouse import tables
-
-_SCRATCH_TABLES = """
-CREATE TABLE refused (_row BIGINT, stage VARCHAR, rule VARCHAR, column_name VARCHAR, raw_value VARCHAR);
-CREATE TABLE identifier_seen (_row BIGINT, namespace VARCHAR, identity_hash VARCHAR, identity_value VARCHAR);
-"""
-
-_RECORD = """
-CREATE TABLE record (
-    _row BIGINT, record_id VARCHAR, version_at TIMESTAMPTZ, received_at TIMESTAMPTZ, is_deleted BOOLEAN,
-    content_hash VARCHAR, event_at TIMESTAMPTZ
-);
-"""
 
 _IDENTIFIER = """
 CREATE VIEW identifier AS SELECT i.*, r.record_id, coalesce(r.event_at, r.version_at, r.received_at) AS seen_at
@@ -117,7 +105,8 @@ def conform(
             read = with_unseen({**absent, **read}, stream)
         raw = raw_schema.with_absent(read, stream.may_lack)
         work = _Work(settings, connection, stream, database, raw)
-        database.execute(_SCRATCH_TABLES)
+        database.execute(prepared.create("refused", prepared.REFUSED))
+        database.execute(prepared.create("identifier_seen", prepared.IDENTIFIER_SEEN))
         _refuse_unreadable(work, folder, manifest)
         unusable: dict[str, int] = {}
         if readable:
@@ -285,13 +274,8 @@ def _identifiers(work: _Work) -> dict[str, int]:
 
 def _leave_empty(work: _Work) -> None:
     """Create empty scratch tables for a batch without a single readable record."""
-    work.database.execute(_RECORD)
+    work.database.execute(prepared.create("record", prepared.RECORD))
     for name in work.stream.to:
-        columns = "".join(
-            f", {identifier(column.name)} {duckdb_type(column.type)}"
-            for column in tables.mappable(tables.CANONICAL[name]).values()
-        )
-        work.database.execute(
-            f"CREATE TABLE {name} (row_id BIGINT, _row BIGINT, _received_at TIMESTAMPTZ, record_id VARCHAR, "
-            f"is_deleted BOOLEAN{columns})"
-        )
+        columns = tables.mappable(tables.CANONICAL[name]).values()
+        own = {column.name: duckdb_type(column.type) for column in columns}
+        work.database.execute(prepared.create(name, {**prepared.ROW, **own}))

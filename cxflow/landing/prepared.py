@@ -1,19 +1,18 @@
-"""A prepared batch: what conforming and validating made of a landed one, ready to load.
+"""A prepared batch: a landed batch after conform and validate, ready to load.
 
-The stages share a scratch DuckDB file while they work (`scratch`); `commit` moves it beside the raw batch as it is.
-`load` reads it, on whatever machine it runs.
+The stages share a scratch DuckDB file while they work; `commit` moves it next to the raw batch as it is. `load` reads
+it, on any machine.
 
-In the file: one view per canonical table (`_row` is the record's row in the batch, `row_id` the row's own number,
-`_received_at` when the record was delivered, `record_id` and `is_deleted` the record's) over the sheets of `conform`;
-`record` (`_row, record_id, version_at, received_at, is_deleted, content_hash, event_at`); `identifier` (`_row,
-namespace, identity_hash, identity_value, record_id, seen_at`); `refused` (`_row, stage, rule, column_name,
-raw_value`) and `refusal`, the same with the record's key, version and raw text; `left_out`, the `_row` of each record
-that is not to load; and the schema `OUTPUT`.
+In the file, with the columns declared below: one view per canonical table over the wide tables of `conform` (ROW, and
+the table's own columns); `record` (RECORD); `identifier` (IDENTIFIER); `refused` (REFUSED), and `refusal` (REFUSAL),
+the same with the record's key, version and raw text; `left_out`, the `_row` of each record that must not load; and the
+schema OUTPUT.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,8 +28,61 @@ DATABASE = "batch.duckdb"
 VERDICT = "verdict.json"
 
 OUTPUT = "to_load"
-"""The schema of the file with what `load` reads: of each canonical table, `record` and `identifier` what is to load;
-`refused`."""
+"""The schema of the file that `load` reads: the rows to load of each canonical table, `record` and `identifier`; and
+`refused`, which is `refusal`."""
+
+Columns = Mapping[str, str]
+"""Column to its DuckDB type."""
+
+ROW: Columns = {
+    "row_id": "BIGINT",
+    "_row": "BIGINT",
+    "_received_at": "TIMESTAMPTZ",
+    "record_id": "VARCHAR",
+    "is_deleted": "BOOLEAN",
+}
+"""Of each canonical row, before its own columns: its number, its record's number in the batch, and the time of
+delivery, key and deletion of its record."""
+RECORD: Columns = {
+    "_row": "BIGINT",
+    "record_id": "VARCHAR",
+    "version_at": "TIMESTAMPTZ",
+    "received_at": "TIMESTAMPTZ",
+    "is_deleted": "BOOLEAN",
+    "content_hash": "VARCHAR",
+    "event_at": "TIMESTAMPTZ",
+}
+"""Of each record; `event_at` is the time of its first event."""
+IDENTIFIER_SEEN: Columns = {
+    "_row": "BIGINT",
+    "namespace": "VARCHAR",
+    "identity_hash": "VARCHAR",
+    "identity_value": "VARCHAR",
+}
+"""Of each identifier in a record, as `conform` writes it."""
+IDENTIFIER: Columns = {**IDENTIFIER_SEEN, "record_id": "VARCHAR", "seen_at": "TIMESTAMPTZ"}
+REFUSED: Columns = {
+    "_row": "BIGINT",
+    "stage": "VARCHAR",
+    "rule": "VARCHAR",
+    "column_name": "VARCHAR",
+    "raw_value": "VARCHAR",
+}
+"""Of each refusal: the record, the stage and rule that refused it, and the column and value at fault, if any."""
+REFUSAL: Columns = {
+    **REFUSED,
+    "record_id": "VARCHAR",
+    "version_at": "TIMESTAMPTZ",
+    "received_at": "TIMESTAMPTZ",
+    "payload": "VARCHAR",
+}
+
+
+def create(table: str, columns: Columns) -> str:
+    """The statement that creates a scratch table."""
+    return (
+        f"CREATE TABLE {table} ({', '.join(f'{identifier(name)} {kind}' for name, kind in columns.items())})"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,39 +93,39 @@ class Conformed:
     tables: tuple[str, ...]
     """The canonical tables that the stream fills."""
     extracted: int
-    """Source records landed, the malformed among them."""
+    """Source records landed, including malformed ones."""
     rows: int
     """Canonical rows made of them."""
     report: dict[str, Any] = field(default_factory=dict)
     """Drift, unusable identifiers: counts and column names, never values."""
     raw_columns: dict[str, Any] = field(default_factory=dict)
-    """The raw shape seen so far, this batch included."""
+    """The raw schema seen so far, including this batch."""
     is_replay: bool = False
-    """Records out of the quarantine, not what a source delivered."""
+    """Whether its records come from the quarantine and not from a source."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the gate decided of a batch."""
+    """The gate's decision about a batch."""
 
     passed: bool
     why: str
-    """Empty where it passed."""
+    """Empty if it passed."""
     tables: tuple[str, ...]
     extracted: int
     """Source records landed."""
     refused: int
     """Records to quarantine."""
     deduplicated: int
-    """Records of which a newer or equal version stands in the same batch."""
+    """Records with a newer or equal version in the same batch."""
     rules: dict[str, int] = field(default_factory=dict)
-    """Rule to number of records refused by it."""
+    """Rule to the number of records it refused."""
     report: dict[str, Any] = field(default_factory=dict)
     raw_columns: dict[str, Any] = field(default_factory=dict)
 
 
 def commit(settings: Settings, batch: BatchRef, conformed: Conformed, verdict: Verdict) -> None:
-    """Put the scratch file beside the raw batch; the verdict, last, makes it exist."""
+    """Move the scratch file next to the raw batch. The verdict is written last and makes it exist."""
     folder = conformed.database.parent / FOLDER
     folder.mkdir()
     manifest = zone.read_manifest(settings, batch)
@@ -81,7 +133,7 @@ def commit(settings: Settings, batch: BatchRef, conformed: Conformed, verdict: V
         workbench(conformed.database) as database,
         zone.local_copy(settings, batch.path) as landed,
     ):
-        # What is only shown may be shown without NUL, which PostgreSQL does not keep: the record itself is landed.
+        # For display only, so NUL, which PostgreSQL cannot store, may be replaced: the record itself is landed.
         raw_value, payload = (f"replace({text}, chr(0), '\\0')" for text in ("f.raw_value", "l.payload"))
         database.execute(
             f"CREATE TABLE refusal AS SELECT DISTINCT f.* REPLACE ({raw_value} AS raw_value), "
@@ -103,7 +155,7 @@ def commit(settings: Settings, batch: BatchRef, conformed: Conformed, verdict: V
 
 
 def discard(settings: Settings, batch: BatchRef) -> None:
-    """Remove a prepared batch that is loaded; the raw one stays, and can be prepared again."""
+    """Remove a prepared batch after its load. The raw batch stays, and can be prepared again."""
     zone.remove_folder(settings, f"{batch.path}/{FOLDER}")
 
 
@@ -127,17 +179,17 @@ def payloads(folder: Path, manifest: zone.Manifest) -> str:
 
 
 def payloads_of(folder: Path, manifest: zone.Manifest, rows: list[int], target: Path) -> Path:
-    """Write `_row` and `payload` of some records of a landed batch to the table `taken` of a new DuckDB file."""
+    """Write `_row` and `payload` of some records of a landed batch to the table `payload` of a new DuckDB file."""
     with workbench(target) as database:
         database.execute(
-            f"CREATE TABLE taken AS SELECT _row, payload FROM ({payloads(folder, manifest)}) "
+            f"CREATE TABLE payload AS SELECT _row, payload FROM ({payloads(folder, manifest)}) "
             f"WHERE _row IN (SELECT unnest({rows}))"
         )
     return target
 
 
 def read_verdict(folder: Path, batch: BatchRef) -> Verdict:
-    """The verdict in a prepared batch's folder. Raises SourceError where the batch was not prepared."""
+    """The verdict in a prepared batch's folder. Raises SourceError if the batch was not prepared."""
     path = folder / VERDICT
     if not path.is_file():
         raise SourceError(

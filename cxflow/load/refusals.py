@@ -52,7 +52,7 @@ def _stage_claimed(loading: Loading, landed: Path, rows: list[int]) -> None:
     claimed = sa.table("stage_claimed", sa.column("_row"), sa.column("payload"))
     with scratch.folder("load") as folder:
         target = prepared.payloads_of(landed, loading.manifest, rows, folder / "claimed.duckdb")
-        engines.of(loading.warehouse).stage(loading.warehouse, claimed.name, target, "taken")
+        engines.of(loading.warehouse).stage(loading.warehouse, claimed.name, target, "payload")
     loading.execute(
         sa.insert(REFUSED).from_select(
             [column.name for column in REFUSED.columns],

@@ -17,32 +17,17 @@ def _stage(name: str, *columns: str) -> sa.TableClause:
     return sa.table(f"stage_{name}", *(sa.column(column) for column in columns))
 
 
-RECORD = _stage("record", "_row", "record_id", "version_at", "received_at", "content_hash", "is_deleted")
+RECORD = _stage("record", *prepared.RECORD)
 """The records that passed."""
 
 OUTCOME = _stage("outcome", "_row", "record_id", "outcome", "is_newer")
 """The outcome of each, decided by `merge.decide`, and whether it is at least as new as the loaded version."""
 
-IDENTIFIER = _stage(
-    "identifier", "_row", "record_id", "namespace", "identity_hash", "identity_value", "seen_at"
-)
-
-REFUSED = _stage(
-    "refused",
-    "_row",
-    "stage",
-    "rule",
-    "column_name",
-    "raw_value",
-    "record_id",
-    "version_at",
-    "received_at",
-    "payload",
-)
+IDENTIFIER = _stage("identifier", *prepared.IDENTIFIER)
+REFUSED = _stage("refused", *prepared.REFUSAL)
 
 ROWS: dict[str, sa.TableClause] = {
-    name: _stage(name, "_row", "record_id", "is_deleted", *mappable(table))
-    for name, table in CANONICAL.items()
+    name: _stage(name, *prepared.ROW, *mappable(table)) for name, table in CANONICAL.items()
 }
 """Canonical rows by table."""
 

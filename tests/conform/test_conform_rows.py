@@ -9,8 +9,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from cxflow.conform.expressions import duckdb_type
 from cxflow.conform.projection import check_references
 from cxflow.errors import ConfigError
+from cxflow.landing import prepared
 from cxflow.model.stream import Stream
 from cxflow.warehouse import tables
 
@@ -237,6 +239,39 @@ def test_a_batch_with_nothing_readable_conforms_to_nothing(conform: Any, landed:
         assert scratch.conformed.extracted == len(landed.get("malformed", []))
         assert scratch.conformed.report == {}, "nothing was seen, so nothing is gone"
         assert [rule for _, rule, _, _ in scratch.refused] == ["malformed"] * len(landed.get("malformed", []))
+
+
+@pytest.mark.parametrize(
+    "records", [[], [{"id": 1, "why": "r", "l": ["a"], "mail": "p@example.org"}]], ids=["nothing", "a record"]
+)
+def test_the_scratch_tables_have_the_columns_that_the_stages_agree_on(
+    conform: Any, records: list[dict[str, Any]]
+) -> None:
+    with conform(HASHED, records, known={"id": "VARCHAR"}) as scratch:
+        found = {
+            name: {column: kind for column, kind, *_ in scratch.rows(f"DESCRIBE {name}")}
+            for name in ("record", "identifier", "refused", *HASHED["to"])
+        }
+    own = {
+        name: {column.name: duckdb_type(column.type) for column in tables.mappable(table).values()}
+        for name, table in tables.CANONICAL.items()
+    }
+    expected = {
+        "record": prepared.RECORD,
+        "identifier": prepared.IDENTIFIER,
+        "refused": prepared.REFUSED,
+        **{name: {**prepared.ROW, **own[name]} for name in HASHED["to"]},
+    }
+    assert found == _as_duckdb_says(expected)
+
+
+def _as_duckdb_says(expected: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    """DuckDB writes TIMESTAMPTZ in full, and decimals without the blank."""
+    full = {"TIMESTAMPTZ": "TIMESTAMP WITH TIME ZONE", "DECIMAL(18, 4)": "DECIMAL(18,4)"}
+    return {
+        table: {name: full.get(kind, kind) for name, kind in columns.items()}
+        for table, columns in expected.items()
+    }
 
 
 def test_two_hundred_thousand_records_are_conformed_without_a_loop(conform: Any) -> None:
