@@ -29,7 +29,7 @@ SOURCE = {"source_system": "shop", "source_object": "things", "is_deleted": Fals
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The plugin, found by its entry points as an installed one is."""
     folder = tmp_path_factory.mktemp("site")
-    info = folder / "typed_desk-1.0.dist-info"
+    info = folder / "cxflow_desk-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: cxflow-desk\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
