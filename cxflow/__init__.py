@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from cxflow.kpis.kpi import Kpi
     from cxflow.model.expectation import Expectation
     from cxflow.model.reading import Count, Cursor, Item, Page, Query, Reading, Reject, pages
+    from cxflow.model.secret import Secret
     from cxflow.model.stream import Policies, Projection, Stream
     from cxflow.model.window import Window
-    from cxflow.settings import Connection, Secret, Settings
+    from cxflow.settings import Connection, Settings
     from cxflow.warehouse.canonical import (
         case_status_history,
         customer_profile,
@@ -70,7 +71,7 @@ _HOMES = {
     "Reject": "cxflow.model.reading",
     "RepeatShare": "cxflow.kpis.estimators",
     "Retained": "cxflow.kpis.estimators",
-    "Secret": "cxflow.settings",
+    "Secret": "cxflow.model.secret",
     "Settings": "cxflow.settings",
     "Share": "cxflow.kpis.estimators",
     "SourceError": "cxflow.errors",

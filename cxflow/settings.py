@@ -19,19 +19,17 @@ from pydantic import (
     ConfigDict,
     Field,
     PrivateAttr,
-    SecretStr,
     ValidationError,
-    ValidationInfo,
     field_validator,
-    model_validator,
 )
 
-from cxflow import redaction
 from cxflow.errors import ConfigError
 from cxflow.model.currencies import known_currency
-from cxflow.model.names import LONGEST_NAME_BYTES, known_zone, plain_name
+from cxflow.model.frozen import Frozen
+from cxflow.model.names import LONGEST_NAME_BYTES, is_text, known_zone, plain_name
 from cxflow.model.names import nearest as nearest  # re-exported for callers of this module
 from cxflow.model.schedule import known_schedule
+from cxflow.model.secret import Secret as Secret  # re-exported for callers of this module
 from cxflow.model.stream import LONGEST
 
 FILE_NAME = "cxflow.toml"
@@ -41,74 +39,7 @@ DEEPEST_TABLE = 50
 """How deep tables and lists may be nested: several times what any setting needs."""
 
 
-class _Frozen(BaseModel):
-    # A value may be a secret in the wrong place: messages must not repeat it.
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        validate_default=True,
-        use_attribute_docstrings=True,
-        hide_input_in_errors=True,
-        allow_inf_nan=False,
-    )
-
-
-class Secret(_Frozen):
-    """Where a secret is found: an environment variable or a file. Its value is read when needed and never shown."""
-
-    env: str | None = None
-    """The name of the environment variable that holds it."""
-    file: Path | None = None
-    """Relative to the project's folder."""
-
-    @field_validator("file")
-    @classmethod
-    def _in_project(cls, file: Path | None, info: ValidationInfo) -> Path | None:
-        folder = (info.context or {}).get("folder")
-        return folder / file if file is not None and folder is not None else file
-
-    @model_validator(mode="after")
-    def _one_place(self) -> Secret:
-        if bool(self.env) == bool(self.file):
-            raise ValueError('a secret is found in one place: { env = "NAME" } or { file = "path" }')
-        return self
-
-    def reveal(self, setting: str = "") -> SecretStr:
-        """The secret itself. Raises ConfigError, with the name of the `setting`, if it cannot be read."""
-        where = f"{setting}: " if setting else ""
-        if self.env:
-            if self.env not in os.environ:
-                raise ConfigError(
-                    f"{where}the environment variable {self.env} is not set",
-                    value=self.env,
-                    fix="set it for the process that runs cxflow",
-                )
-            if not _is_text(os.environ[self.env]):
-                raise ConfigError(f"{where}the environment variable {self.env} is not UTF-8", value=self.env)
-            return _kept(os.environ[self.env])
-        assert self.file is not None
-        if not self.file.is_file():
-            raise ConfigError(
-                f"{where}there is no secret file {self.file}",
-                value=str(self.file),
-                fix="create it with the secret as its only content",
-            )
-        try:
-            return _kept(self.file.read_text(encoding="utf-8").strip())
-        except (OSError, UnicodeError) as problem:
-            # Python's message for bytes that are not UTF-8 quotes some of them.
-            reason = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8"
-            raise ConfigError(
-                f"{where}the secret file {self.file} cannot be read: {reason}", value=str(self.file)
-            ) from None
-
-
-def _kept(secret: str) -> SecretStr:
-    redaction.remember(secret)
-    return SecretStr(secret)
-
-
-class Project(_Frozen):
+class Project(Frozen):
     """Settings of the whole project."""
 
     name: str = Field(default="cxflow", pattern=r"^[a-z][a-z0-9_-]*$", max_length=LONGEST_NAME_BYTES)
@@ -124,7 +55,7 @@ class Project(_Frozen):
     _currency = field_validator("currency")(known_currency)
 
 
-class Warehouse(_Frozen):
+class Warehouse(Frozen):
     """The database of the touchpoints."""
 
     url: str = Field(default="duckdb:///warehouse.duckdb", repr=False)
@@ -140,7 +71,7 @@ class Warehouse(_Frozen):
     """PostgreSQL: a role that may only read the views, created if it does not exist; unset: none."""
 
 
-class Landing(_Frozen):
+class Landing(Frozen):
     """The landing zone, where raw batches are stored."""
 
     url: str = Field(default="landing", min_length=1)
@@ -149,7 +80,7 @@ class Landing(_Frozen):
     """Options that fsspec needs to open it."""
 
 
-class Quality(_Frozen):
+class Quality(Frozen):
     """When a batch is stopped."""
 
     max_rejected_share: float = Field(default=0.05, ge=0, le=1)
@@ -162,7 +93,7 @@ class Quality(_Frozen):
     """How far after the time of delivery an event may be dated."""
 
 
-class Identity(_Frozen):
+class Identity(Frozen):
     """How identifiers become customers."""
 
     salt: Secret | None = None
@@ -175,7 +106,7 @@ class Identity(_Frozen):
     """An identifier seen with more than this many others of one namespace is shared: it links nobody."""
 
 
-class Kpis(_Frozen):
+class Kpis(Frozen):
     """Thresholds and limits of the KPIs."""
 
     min_n: int = Field(default=10, ge=1)
@@ -199,7 +130,7 @@ class Kpis(_Frozen):
         return rates
 
 
-class Airflow(_Frozen):
+class Airflow(Frozen):
     """How the DAGs run."""
 
     schedule: str = "0 3 * * *"
@@ -258,7 +189,7 @@ class Connection(BaseModel):
     _names = field_validator("streams")(_plain_names)
 
 
-class Settings(_Frozen):
+class Settings(Frozen):
     """The complete `cxflow.toml`."""
 
     project: Project = Project()
@@ -300,11 +231,11 @@ def _expand(value: Any, where: str, depth: int = 0) -> Any:
             if name not in os.environ:
                 raise ConfigError(f"{where}: the environment variable {name} is not set", value=name)
             found = os.environ[name]
-            if not _is_text(found):
+            if not is_text(found):
                 raise ConfigError(f"{where}: the environment variable {name} is not UTF-8", value=name)
             return found
 
-        if not _is_text(value):
+        if not is_text(value):
             raise ConfigError(f"{where}: a text contains the character NUL", value=where)
         return re.sub(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", of_environment, value)
     if isinstance(value, dict):
@@ -314,11 +245,6 @@ def _expand(value: Any, where: str, depth: int = 0) -> Any:
     if isinstance(value, list):
         return [_expand(item, where, depth + 1) for item in value]
     return value
-
-
-def _is_text(value: str) -> bool:
-    """Whether databases and file systems accept a text: it has neither NUL nor surrogates."""
-    return "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def explain(problem: ValidationError, model: type[BaseModel], prefix: str = "") -> str:
@@ -371,7 +297,7 @@ def load(folder: Path) -> Settings:
         home = folder.resolve()
     except OSError as problem:
         raise ConfigError(f"{FILE_NAME} in {folder} cannot be read: {problem.strerror}") from problem
-    if not _is_text(str(home)):
+    if not is_text(str(home)):
         raise ConfigError(f"the path of the project's folder is not UTF-8: {str(home)!r}", fix="rename it")
     try:
         settings = Settings.model_validate(_expand(tree, ""), context={"folder": home})

@@ -43,3 +43,8 @@ def known_zone(name: str | None) -> str | None:
 
             raise ValueError(f"unknown time zone {name!r}{nearest(name, available_timezones())}") from None
     return name
+
+
+def is_text(value: str) -> bool:
+    """Whether databases and file systems accept a text: it has neither NUL nor surrogates."""
+    return "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
