@@ -109,7 +109,7 @@ def _kpis(brought: list[SimpleNamespace]) -> Callable[[], list[SimpleNamespace]]
 
 @pytest.mark.parametrize("brought", ["helpdesk", object(), dict])
 def test_what_is_no_connector_class_is_refused(brought: object) -> None:
-    with pytest.raises(ConfigError, match="is no Connector class"):
+    with pytest.raises(ConfigError, match="is not a Connector class"):
         registry.connectors(_manager(brought))
 
 
@@ -294,7 +294,10 @@ def test_only_the_named_streams_are_read_in_that_order(
             r"tickets\.lag: Input should be greater than or equal",
         ),
         ('connector = "helpdesk"\nstreams.tiket.lag = 5', r"no stream 'tiket'; did you mean 'tickets'"),
-        ('connector = "helpdesk"\nstreams."a/b".lag = 5', r"connections\.desk\.streams: 'a/b' is not a valid name"),
+        (
+            'connector = "helpdesk"\nstreams."a/b".lag = 5',
+            r"connections\.desk\.streams: 'a/b' is not a valid name",
+        ),
     ],
 )
 def test_a_wrong_connection_is_named_setting_by_setting(
