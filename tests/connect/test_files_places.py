@@ -275,7 +275,7 @@ def test_the_day_of_a_file_whose_name_is_not_utf_8_is_found(drop: Drop) -> None:
     drop.write(_odd(b"caf\xe9-2026-03-01.csv"), CSV)
     assert drop.land("*-{date}.csv").received == [datetime(2026, 3, 1, tzinfo=UTC)]
     drop.write(_odd(b"caf\xe9-soon.csv"), CSV)
-    with pytest.raises(SourceError, match=r"caf\\xe9-soon\.csv matches, but holds no date"):
+    with pytest.raises(SourceError, match=r"caf\\xe9-soon\.csv matches, but has no date"):
         drop.land("*-{date}.csv")
 
 

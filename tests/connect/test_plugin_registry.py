@@ -109,7 +109,7 @@ def _kpis(brought: list[SimpleNamespace]) -> Callable[[], list[SimpleNamespace]]
 
 @pytest.mark.parametrize("brought", ["helpdesk", object(), dict])
 def test_what_is_no_connector_class_is_refused(brought: object) -> None:
-    with pytest.raises(ConfigError, match="is no Connector class"):
+    with pytest.raises(ConfigError, match="is not a Connector class"):
         registry.connectors(_manager(brought))
 
 

@@ -300,7 +300,7 @@ def test_a_kpi_may_offer_less_than_its_fact_and_not_more() -> None:
 
 @pytest.mark.parametrize("name", ["Queue", "two words", "", "signal.mine"])
 def test_a_dimension_has_a_plain_name(name: str) -> None:
-    with pytest.raises(ConfigError, match="no name of a dimension"):
+    with pytest.raises(ConfigError, match="not a valid name for a dimension"):
         fact(interaction, dimensions={name: interaction.c.queue_id})
 
 

@@ -115,7 +115,7 @@ def _ends_in_cr(found: Slice) -> set[bool]:
     text = np.frombuffer(found.data, np.uint8)
     ended = found.ends[text[found.ends - 1] == 10]
     with_cr = (ended > 1) & (text[np.maximum(ended - 2, 0)] == 13)
-    last = found.data[-1:] == b"\r"  # cut off behind it
+    last = found.data[-1:] == b"\r"  # the slice ends within a CR LF, or in a bare CR
     return set(with_cr.tolist()) | ({True, False} if last else set())
 
 

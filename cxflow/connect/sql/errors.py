@@ -52,7 +52,7 @@ def unreachable(problem: BaseException) -> CxflowError:
 
 
 def explained(problem: BaseException, expired: bool, timeout_seconds: float) -> CxflowError:
-    """The error for a failed statement. `expired` tells that cxflow itself cancelled it."""
+    """The error for a failed statement. `expired`: cxflow itself cancelled it."""
     original: Any = getattr(problem, "orig", None) or problem
     state = str(getattr(original, "sqlstate", None) or getattr(original, "pgcode", None) or "")
     message = (str(original).splitlines() or [""])[0]
