@@ -7,7 +7,7 @@ in the Airflow of the environment, and first its metadata database if there is n
 from __future__ import annotations
 
 from cxflow.settings import Settings
-from cxflow.warehouse import transactions
+from cxflow.warehouse import engines
 
 NAME = "cxflow_duckdb"
 DESCRIPTION = "One task at a time opens the DuckDB warehouse"
@@ -15,7 +15,7 @@ DESCRIPTION = "One task at a time opens the DuckDB warehouse"
 
 def needed(settings: Settings) -> str | None:
     """The pool of tasks that keep the warehouse open, or None if the database accepts many at a time."""
-    return NAME if transactions.engine_of(settings).single_writer else None
+    return NAME if engines.of_url(settings.warehouse.url).single_writer else None
 
 
 def ensure_pool() -> None:

@@ -52,7 +52,9 @@ def test_parsing_fifty_connections_loads_no_data_library(script: Script, tmp_pat
     heavy = {"duckdb", "sqlalchemy", "great_expectations", "pandas", "numpy", "pyarrow", "scipy"}
     assert not packages & heavy
     rooms = {".".join(name.split(".")[:2]) for name in parsed["new"] if name.startswith("cxflow.")}
-    assert rooms == {"cxflow.airflow", "cxflow.errors", "cxflow.model", "cxflow.redaction", "cxflow.settings"}
+    assert rooms == {
+        f"cxflow.{room}" for room in ("airflow", "errors", "model", "redaction", "settings", "warehouse")
+    }
 
 
 def test_a_worker_makes_only_the_dag_of_its_task(script: Script, project: Path) -> None:

@@ -2,6 +2,8 @@
 
 Everything that differs by database is answered by an `Engine` (`base`). An engine's module holds it as `ENGINE` and is
 imported when a URL or a connection first asks for it. No code outside this package asks which database it works on.
+
+Airflow asks for capabilities while it parses DAG files, so no module here imports a database library at its top level.
 """
 
 from __future__ import annotations
@@ -11,11 +13,11 @@ import importlib
 import pkgutil
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
 from cxflow.errors import ConfigError
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
+
     from cxflow.warehouse.engines.base import Engine
 
 
@@ -34,6 +36,11 @@ def named(backend: str) -> Engine:
         )
     engine: Engine = importlib.import_module(f"{__name__}.{backend}").ENGINE
     return engine
+
+
+def of_url(url: str) -> Engine:
+    """The engine of a SQLAlchemy URL, by the scheme alone. Raises ConfigError, without quoting the URL."""
+    return named(url.partition(":")[0].partition("+")[0])
 
 
 def of(connection: sa.Connection) -> Engine:

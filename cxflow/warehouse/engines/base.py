@@ -10,11 +10,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-import sqlalchemy as sa
-
-from cxflow.duck import identifier
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 _SPELLINGS = {
     "CHARACTER VARYING": "VARCHAR",
@@ -109,15 +108,15 @@ class Engine(ABC):
     """Whether one process that writes shuts all others out, so that tasks must queue."""
     has_indexes: ClassVar[bool] = True
     """Whether its tables have indexes."""
-    roles: ClassVar[Roles | None] = None
-    """None where the database has no roles."""
+    has_roles: ClassVar[bool] = False
+    """Whether BI can be given a role of its own: then there are `roles`."""
     extra: ClassVar[str | None] = None
     """The extra of cxflow-framework that brings its driver; None where cxflow always does."""
 
     @property
-    def has_roles(self) -> bool:
-        """Whether BI can be given a role of its own."""
-        return self.roles is not None
+    def roles(self) -> Roles | None:
+        """The database's roles; None where it has none."""
+        return None
 
     # Opening
 
@@ -233,6 +232,8 @@ class Engine(ABC):
 
 def create_view(name: str, query: str, kind: str = "OR REPLACE") -> str:
     """The statement that creates a view."""
+    from cxflow.duck import identifier
+
     return f"CREATE {kind} VIEW {identifier(name)} AS\n{query}"
 
 

@@ -7,16 +7,13 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path, PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import duckdb
-import sqlalchemy as sa
-
-from cxflow import duck
-from cxflow.duck import identifier, literal, settings_sql
 from cxflow.errors import ConfigError, CxflowError, WarehouseBusyError
-from cxflow.warehouse import database_errors
 from cxflow.warehouse.engines.base import Engine, LiveColumn, spelt
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 _LONGEST_PAUSE_SECONDS = 0.2
 """Between two tries to open the file. Whoever has it opens it again at once for their next step: a longer pause would
@@ -66,13 +63,15 @@ class DuckDB(Engine):
     def connect(
         self, database: Callable[[bool], sa.Engine], *, read_only: bool, patience_seconds: float
     ) -> sa.Connection:
+        from sqlalchemy.exc import DBAPIError
+
         warehouse = database(read_only)
         begun = time.monotonic()
         pause = 0.05
         while True:
             try:
                 return warehouse.connect()
-            except sa.exc.DBAPIError as problem:
+            except DBAPIError as problem:
                 if _OPEN_HERE in str(problem.orig):
                     # Another thread of this process writes to the file: it can be read in that mode only.
                     warehouse = database(False)
@@ -84,9 +83,13 @@ class DuckDB(Engine):
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
     def begin(self, connection: sa.Connection, *, read_only: bool, lock_timeout_seconds: float) -> None:  # noqa: ARG002
+        from cxflow.duck import settings_sql
+
         connection.exec_driver_sql(settings_sql())
 
     def sqlstate(self, problem: Exception) -> str:
+        from cxflow import duck
+
         return duck.sqlstate(problem)
 
     def teach_alembic(self) -> None:
@@ -98,6 +101,8 @@ class DuckDB(Engine):
     def stage(
         self, connection: sa.Connection, name: str, source: Path, relation: str, *, is_read_only: bool = False
     ) -> None:
+        from cxflow.duck import identifier, literal
+
         attached = identifier(f"of {source}")
         connection.exec_driver_sql(f"ATTACH IF NOT EXISTS {literal(str(source))} AS {attached} (READ_ONLY)")
         kind = "VIEW" if is_read_only else "TABLE"
@@ -153,6 +158,11 @@ def _held(problem: sa.exc.DBAPIError, seconds: float) -> WarehouseBusyError:
 
 def _unopened(problem: sa.exc.DBAPIError) -> CxflowError:
     """Why the file could not be opened. What DuckDB says then is about the file, never about its content."""
+    import duckdb
+
+    from cxflow import duck
+    from cxflow.warehouse import database_errors
+
     if isinstance(problem.orig, duckdb.Error) and duck.sqlstate(problem.orig) in ("53100", "25006", "XX001"):
         return database_errors.as_error(problem)
     said = str(problem.orig).strip().split("\n")[0]

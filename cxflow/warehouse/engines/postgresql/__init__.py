@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
-
-from cxflow.duck import identifier, workbench
 from cxflow.errors import ConfigError, TransientError
-from cxflow.warehouse.engines.base import Engine, LiveColumn, create_view, spelt
+from cxflow.warehouse.engines.base import Engine, LiveColumn, Roles, create_view, spelt
 from cxflow.warehouse.engines.postgresql import locks
-from cxflow.warehouse.engines.postgresql.roles import PostgreSQLRoles
-from cxflow.warehouse.tables import VERSION_TABLE, stream_lock
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 _BATCH_ROWS = 65_536
 """Rows that are on their way to the server at a time."""
@@ -33,7 +31,7 @@ _COLUMNS = (
     "JOIN pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname = current_schema() "
     "WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"
 )
-_UNCHANGED_VIEWS = sa.text(
+_UNCHANGED_VIEWS = (
     "SELECT c.relname FROM pg_class AS c "
     "JOIN pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname = current_schema() "
     "WHERE c.relname = ANY(:names) AND c.relkind = 'v' AND c.reloptions IS NULL "
@@ -56,8 +54,15 @@ class PostgreSQL(Engine):
 
     name = "postgresql"
     title = "PostgreSQL"
-    roles = PostgreSQLRoles()
+    has_roles = True
     extra = "postgres"
+
+    @cached_property
+    def roles(self) -> Roles:
+        """By the server's catalogue."""
+        from cxflow.warehouse.engines.postgresql.roles import PostgreSQLRoles
+
+        return PostgreSQLRoles()
 
     def options(self, *, read_only: bool) -> dict[str, Any]:
         """A load must see what others committed before it got its lock, whatever the server's default; a reader gets
@@ -74,9 +79,11 @@ class PostgreSQL(Engine):
         read_only: bool,
         patience_seconds: float,  # noqa: ARG002 - a server is there or not
     ) -> sa.Connection:
+        from sqlalchemy.exc import DBAPIError
+
         try:
             connection = database(read_only).connect()
-        except sa.exc.DBAPIError as problem:
+        except DBAPIError as problem:
             raise _unreachable(problem) from None
         return connection.execution_options(postgresql_readonly=True) if read_only else connection
 
@@ -95,15 +102,24 @@ class PostgreSQL(Engine):
         return getattr(problem.orig, "sqlstate", None) in locks.CONFLICTS
 
     def lock_stream(self, connection: sa.Connection, system: str, stream: str) -> None:
+        from sqlalchemy import select
+        from sqlalchemy.dialects.postgresql import insert
+
+        from cxflow.warehouse.tables import stream_lock
+
         row = {"source_system": system, "source_object": stream}
         connection.execute(insert(stream_lock).values(row).on_conflict_do_nothing())
-        connection.execute(sa.select(stream_lock).filter_by(**row).with_for_update())
+        connection.execute(select(stream_lock).filter_by(**row).with_for_update())
 
     def lock_streams(self, connection: sa.Connection) -> None:
         """Waits for running loads; others queue behind it."""
+        from cxflow.warehouse.tables import stream_lock
+
         locks.lock_table(connection, stream_lock.name)
 
     def lock_definitions(self, connection: sa.Connection) -> None:
+        from cxflow.warehouse.tables import VERSION_TABLE
+
         locks.lock_table(connection, VERSION_TABLE)
 
     def run_exclusive(self, connection: sa.Connection, work: Callable[[], None]) -> None:
@@ -125,6 +141,8 @@ class PostgreSQL(Engine):
         """
         import pgpq
 
+        from cxflow.duck import identifier, workbench
+
         with workbench(source, read_only=True) as database:
             columns = database.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
             declared = ", ".join(f"{identifier(row[0])} {_TYPES.get(row[1], row[1])}" for row in columns)
@@ -142,6 +160,8 @@ class PostgreSQL(Engine):
     def analyze(self, connection: sa.Connection, *names: str) -> None:
         """The planner takes a table it does not know for small, and would go through it row by row. A table that
         another load is analyzing is skipped: two loads that analyze several tables could deadlock."""
+        from cxflow.duck import identifier
+
         for name in names:
             connection.exec_driver_sql(f"ANALYZE (SKIP_LOCKED) {identifier(name)}")
 
@@ -169,20 +189,24 @@ ENGINE = PostgreSQL()
 def _changed(connection: sa.Connection, views: Mapping[str, str]) -> dict[str, str]:
     """The views that differ from their query. The server parses each query into a temporary view, and its own form of
     that is compared with its form of the view."""
+    from sqlalchemy import text
+
     with connection.begin_nested() as probing:
         for name, query in views.items():
             connection.exec_driver_sql(create_view(f"probe_{name}", query, "TEMP"))
-        unchanged = set(connection.execute(_UNCHANGED_VIEWS, {"names": list(views)}).scalars())
+        unchanged = set(connection.execute(text(_UNCHANGED_VIEWS), {"names": list(views)}).scalars())
         probing.rollback()
     return {name: query for name, query in views.items() if name not in unchanged}
 
 
 def _replace_view(connection: sa.Connection, name: str, query: str) -> None:
+    from sqlalchemy.exc import DBAPIError
+
     create = create_view(name, query)
     try:
         with connection.begin_nested():
             connection.exec_driver_sql(create)
-    except sa.exc.DBAPIError as problem:
+    except DBAPIError as problem:
         # PostgreSQL replaces a view only by one that begins with the same columns. With the view go its rights.
         if getattr(problem.orig, "sqlstate", None) != _OTHER_COLUMNS:
             raise

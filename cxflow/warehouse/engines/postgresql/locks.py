@@ -10,11 +10,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from typing import Any, NamedTuple
-
-import sqlalchemy as sa
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cxflow.errors import WarehouseBusyError
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 LOCK_NOT_AVAILABLE = "55P03"
 CONFLICTS = ("40001", "40P01", "23505", "42P07")
@@ -44,6 +45,8 @@ def give_way(connection: sa.Connection, work: Callable[[], None]) -> None:
     It waits for its locks a few seconds at a time, rolls back to a savepoint, lets readers pass and tries again, for
     `lock_timeout` in all. `work` may run several times; what it did is kept only once.
     """
+    from sqlalchemy.exc import DBAPIError
+
     patience = int(connection.exec_driver_sql(_PATIENCE).scalar() or 0) / 1000
     deadline = time.monotonic() + patience
     while True:
@@ -54,7 +57,7 @@ def give_way(connection: sa.Connection, work: Callable[[], None]) -> None:
                 work()
                 limit_waits(connection, patience)
                 return
-        except sa.exc.DBAPIError as problem:
+        except DBAPIError as problem:
             if not _is_timeout(problem) or time.monotonic() + _PAUSE_SECONDS > deadline:
                 raise
         time.sleep(_PAUSE_SECONDS)
@@ -93,6 +96,8 @@ def watched(warehouse: sa.Engine, connection: sa.Connection, seconds: float) -> 
     The server knows who blocks whom only while the wait lasts, so a thread asks it now and then over a connection of
     its own.
     """
+    from sqlalchemy.exc import DBAPIError
+
     over = threading.Event()
     pid = connection.connection.driver_connection.info.backend_pid  # type: ignore[union-attr]
     holders: list[Holder] = []
@@ -102,7 +107,7 @@ def watched(warehouse: sa.Engine, connection: sa.Connection, seconds: float) -> 
     watch.start()
     try:
         yield
-    except sa.exc.DBAPIError as problem:
+    except DBAPIError as problem:
         if not _is_timeout(problem):
             raise
         raise _busy(holders, seconds) from None
