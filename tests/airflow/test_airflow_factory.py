@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
-from airflow_process import Script
+from airflow_process import TOML, Script, make_project, run_script
 
 PARSE = """
 import json, sys, time
@@ -22,10 +24,13 @@ print(json.dumps({"dags": list(made), "new": sorted(set(sys.modules) - before), 
 """
 
 DESCRIBE = """
-import json, sys
+import json, os, pathlib, runpy, sys
 from pathlib import Path
+import airflow, jsonschema
 from airflow.serialization.serialized_objects import DagSerialization
+from cxflow.airflow import provider_info
 from cxflow.airflow.factory import dags
+from cxflow.errors import ConfigError
 CRON = ("expression", "timezone")
 def describe(dag):
     scheduled = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
@@ -38,8 +43,53 @@ def describe(dag):
         "named": {task.task_id: task.map_index_template for task in dag.tasks if task.map_index_template},
         "doc": dag.doc_md,
     }
-print(json.dumps({name: describe(dag) for name, dag in dags(Path(sys.argv[1])).items()}))
+projects, shipped = json.loads(sys.argv[1]), sys.argv[2]
+found = {}
+for name, folder in projects.items():
+    try:
+        found[name] = {dag_id: describe(dag) for dag_id, dag in dags(Path(folder)).items()}
+    except ConfigError as problem:
+        found[name] = str(problem)
+os.environ["CXFLOW_PROJECT"] = projects["plain"]
+found["shipped file"] = [name for name in runpy.run_path(shipped) if name.startswith("acme__")]
+os.environ["_AIRFLOW_PARSING_CONTEXT_DAG_ID"] = "acme__kpis"
+found["worker"] = list(dags(Path(projects["plain"])))
+schema = json.loads((Path(airflow.__file__).parent / "provider_info.schema.json").read_text())
+jsonschema.validate(provider_info(), schema)
+found["provider"] = provider_info()
+print(json.dumps(found))
 """
+
+DAG_FILE = Path(__file__).parents[2] / "dags" / "cxflow_dags.py"
+
+PROJECTS = {
+    "plain": TOML,
+    "two connections": TOML + '[connections.desk]\nconnector = "files"\nschedule = "30 1 * * 1-5"\n',
+    "on a server": TOML + '[warehouse]\nurl = "postgresql+psycopg://cx@localhost/cx"\n',
+    "with a start": TOML.replace("retries = 2", "retries = 2\nstart = 2026-03-25T00:00:00"),
+}
+"""Name to the `cxflow.toml` that makes DAGs."""
+REFUSED = {
+    '[connections.kpis]\nconnector = "files"\n': "cannot be called kpis",
+    '[connections.desk]\nconnector = "files"\nschedule = "0 3 * *"\n': (
+        "desk: schedule: '0 3 * *' is not a cron expression"
+    ),
+    '[connections.desk]\nconnector = "files"\nschedule = 3\n': "desk: schedule: it is not a text",
+}
+"""A connection that makes no DAG to what is said of it."""
+
+
+@pytest.fixture(scope="module")
+def described(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What one process makes of every project: Airflow takes seconds to import."""
+    home = tmp_path_factory.mktemp("factory")
+    folders = {}
+    for name, toml in {**PROJECTS, **{faulty: TOML + faulty for faulty in REFUSED}}.items():
+        folder = make_project(home / f"project {len(folders)}")
+        (folder / "cxflow.toml").write_text(toml)
+        folders[name] = str(folder)
+    found: dict[str, Any] = run_script(home, DESCRIBE, json.dumps(folders), DAG_FILE)
+    return found
 
 
 def test_parsing_fifty_connections_loads_no_data_library(script: Script, tmp_path: Path) -> None:
@@ -52,22 +102,18 @@ def test_parsing_fifty_connections_loads_no_data_library(script: Script, tmp_pat
     heavy = {"duckdb", "sqlalchemy", "great_expectations", "pandas", "numpy", "pyarrow", "scipy"}
     assert not packages & heavy
     rooms = {".".join(name.split(".")[:2]) for name in parsed["new"] if name.startswith("cxflow.")}
-    assert rooms == {
-        f"cxflow.{room}" for room in ("airflow", "errors", "model", "redaction", "settings", "warehouse")
-    }
+    light = ("airflow", "errors", "model", "redaction", "settings", "warehouse")
+    assert rooms == {f"cxflow.{room}" for room in light}
 
 
-def test_a_worker_makes_only_the_dag_of_its_task(script: Script, project: Path) -> None:
-    parsed = script(PARSE, project, _AIRFLOW_PARSING_CONTEXT_DAG_ID="acme__kpis")
-    assert parsed["dags"] == ["acme__kpis"]
+def test_a_worker_makes_only_the_dag_of_its_task(described: dict[str, Any]) -> None:
+    assert described["worker"] == ["acme__kpis"]
 
 
 def test_a_connection_runs_by_cron_in_the_project_s_zone_and_the_kpis_after_any_load(
-    script: Script, project: Path
+    described: dict[str, Any],
 ) -> None:
-    with (project / "cxflow.toml").open("a") as file:
-        file.write('[connections.desk]\nconnector = "files"\nschedule = "30 1 * * 1-5"\n')
-    made = script(DESCRIBE, project)
+    made = described["two connections"]
     assert list(made) == ["acme__shop", "acme__desk", "acme__kpis"]
     assert made["acme__shop"]["schedule"] == ["0 3 * * *", "Europe/Madrid"]
     assert made["acme__desk"]["schedule"] == ["30 1 * * 1-5", "Europe/Madrid"]
@@ -79,10 +125,8 @@ def test_a_connection_runs_by_cron_in_the_project_s_zone_and_the_kpis_after_any_
         assert dag["doc"]
 
 
-def test_only_tasks_that_stay_in_the_warehouse_wait_for_the_duckdb_pool(
-    script: Script, project: Path
-) -> None:
-    made = script(DESCRIBE, project)
+def test_only_tasks_that_stay_in_the_warehouse_wait_for_the_duckdb_pool(described: dict[str, Any]) -> None:
+    made = described["plain"]
     assert made["acme__shop"]["pools"] == {
         "plan": "cxflow_duckdb",
         "streams.extract": "default_pool",
@@ -93,62 +137,24 @@ def test_only_tasks_that_stay_in_the_warehouse_wait_for_the_duckdb_pool(
     assert set(made["acme__kpis"]["pools"].values()) == {"cxflow_duckdb"}
     assert set(made["acme__shop"]["named"]) == {"streams.extract", "streams.prepare", "streams.load"}
 
-    with (project / "cxflow.toml").open("a") as file:
-        file.write('[warehouse]\nurl = "postgresql+psycopg://cx@localhost/cx"\n')
-    made = script(DESCRIBE, project)
-    assert {pool for dag in made.values() for pool in dag["pools"].values()} == {"default_pool"}
+    on_a_server = described["on a server"].values()
+    assert {pool for dag in on_a_server for pool in dag["pools"].values()} == {"default_pool"}
 
 
-def test_a_start_without_zone_is_in_the_project_s(script: Script, project: Path) -> None:
-    toml = project / "cxflow.toml"
-    toml.write_text(toml.read_text().replace("retries = 2", "retries = 2\nstart = 2026-03-25T00:00:00"))
-    assert script(DESCRIBE, project)["acme__shop"]["start"] == "2026-03-24T23:00:00+00:00"
+def test_a_start_without_zone_is_in_the_project_s(described: dict[str, Any]) -> None:
+    assert described["with a start"]["acme__shop"]["start"] == "2026-03-24T23:00:00+00:00"
 
 
-@pytest.mark.parametrize(
-    ("connection", "says"),
-    [
-        ("[connections.kpis]", "cannot be called kpis"),
-        ('[connections.desk]\nschedule = "0 3 * *"', "desk: schedule: '0 3 * *' is not a cron expression"),
-        ("[connections.desk]\nschedule = 3", "desk: schedule: it is no text"),
-    ],
-)
-def test_a_connection_that_makes_no_dag_is_refused(
-    script: Script, project: Path, connection: str, says: str
-) -> None:
-    with (project / "cxflow.toml").open("a") as file:
-        file.write(f'{connection}\nconnector = "files"\n')
-    code = """
-import json, sys
-from pathlib import Path
-from cxflow.airflow.factory import dags
-from cxflow.errors import ConfigError
-try:
-    dags(Path(sys.argv[1]))
-except ConfigError as problem:
-    print(json.dumps(str(problem)))
-"""
-    assert says in script(code, project)
+@pytest.mark.parametrize("connection", REFUSED)
+def test_a_connection_that_makes_no_dag_is_refused(described: dict[str, Any], connection: str) -> None:
+    assert REFUSED[connection] in described[connection]
 
 
-def test_the_shipped_dag_file_finds_the_project_in_the_environment(script: Script, project: Path) -> None:
-    file = Path(__file__).parents[2] / "dags" / "cxflow_dags.py"
+def test_the_shipped_dag_file_finds_the_project_in_the_environment(described: dict[str, Any]) -> None:
     # Airflow skips a file whose text lacks these words.
-    assert {"airflow", "dag"} <= set(file.read_text().lower().replace("_", " ").replace(".", " ").split())
-    code = """
-import json, runpy, sys
-print(json.dumps([name for name in runpy.run_path(sys.argv[1]) if name.startswith("acme__")]))
-"""
-    assert script(code, file, CXFLOW_PROJECT=str(project)) == ["acme__shop", "acme__kpis"]
+    assert {"airflow", "dag"} <= set(DAG_FILE.read_text().lower().replace("_", " ").replace(".", " ").split())
+    assert described["shipped file"] == ["acme__shop", "acme__kpis"]
 
 
-def test_the_provider_s_card_is_what_airflow_expects(script: Script) -> None:
-    code = """
-import json
-import jsonschema, pathlib, airflow
-from cxflow.airflow import provider_info
-schema = json.loads((pathlib.Path(airflow.__file__).parent / "provider_info.schema.json").read_text())
-jsonschema.validate(provider_info(), schema)
-print(json.dumps(provider_info()))
-"""
-    assert script(code)["package-name"] == "cxflow-framework"
+def test_the_provider_s_card_is_what_airflow_expects(described: dict[str, Any]) -> None:
+    assert described["provider"]["package-name"] == "cxflow-framework"

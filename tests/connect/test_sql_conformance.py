@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from postgresql_server import Postgresql as Postgres
 from sql_source import KINDS, PLUGINS, Shop
 from trip_bench import NewWarehouse
 
@@ -71,11 +72,11 @@ TestDuckdb = conformance(CONNECTION, sample("duckdb"), project={"plugins": PLUGI
 
 
 class TestPostgresql(Postgresql):
-    """Into each warehouse: with PostgreSQL, from one database of a server into another."""
+    """From one database of a server into another; the other kinds load into DuckDB."""
 
     @pytest.fixture
-    def new_warehouse(self, new_warehouse: NewWarehouse) -> NewWarehouse:
-        return new_warehouse
+    def new_warehouse(self, postgresql: Postgres) -> NewWarehouse:
+        return lambda: {"url": postgresql.copy(postgresql.migrated)}
 
 
 @pytest.mark.parametrize("kind", KINDS)

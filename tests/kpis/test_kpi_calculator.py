@@ -232,7 +232,7 @@ def test_a_changed_definition_is_rewritten(desk: Desk) -> None:
     assert list(desk.connection.scalars(select(kpi_definition.c.title))) == ["Net Promoter Score"]
 
 
-@pytest.mark.parametrize("step", [1, 7])
+@pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.long), 7])
 def test_computing_load_by_load_comes_to_the_same_as_computing_everything(desk: Desk, step: int) -> None:
     """Loads arrive in an awkward order; whatever was published last must equal a computation from nothing."""
     desk.configure(project={"timezone": "America/Sao_Paulo"})
