@@ -62,6 +62,10 @@ class TransientError(CxflowError):
     exit_code = 75
 
 
+class StaleCheckpointError(TransientError):
+    """The service no longer knows a checkpoint: the pull begins anew. For a connector's `resume`."""
+
+
 class WarehouseBusyError(TransientError):
     """Another process holds the warehouse file, or another session of the server a lock."""
 

@@ -150,13 +150,13 @@ def rehearse(
 
 
 def extract(settings: Settings, connection: str, stream: str, window: Window, mode: Mode) -> BatchRef:
-    """Land one raw batch."""
+    """Land one raw batch, and go on where an earlier try for it has died."""
     with _at(connection, stream):
         connector = open_connection(settings, connection)
         cursor = ledger.cursor(settings, connection, stream) if mode == "scheduled" else None
         identifiers.salt(settings)  # one that is missing is told before anything is read
         batch = extraction.extract(settings, connector, connector.stream(stream), window, cursor, mode)
-        log.info("extracted", connection=connection, stream=stream, batch=batch.batch_id, window=str(window))
+        log.info("extracted", connection=connection, stream=stream, batch=batch.batch_id, asked=str(window))
         return batch
 
 

@@ -155,6 +155,9 @@ class Landing(_Frozen):
     """A folder, or any fsspec URL."""
     storage_options: dict[str, Secret | str | int | bool] = Field(default_factory=dict, repr=False)
     """What fsspec needs to open it."""
+    checkpoint_seconds: float = Field(default=30, ge=0, le=LONGEST.total_seconds())
+    """How often a long pull makes its pages durable, where its connector yields checkpoints: a run that dies goes on
+    there. 0: at each checkpoint."""
 
 
 class Quality(_Frozen):

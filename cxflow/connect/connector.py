@@ -13,8 +13,8 @@ from typing import Any, ClassVar, Generic, cast, get_args, get_origin
 from pydantic import ValidationError
 from typing_extensions import TypeVar, get_original_bases
 
-from cxflow.errors import ConfigError
-from cxflow.model.reading import Cursor, Reading
+from cxflow.errors import ConfigError, FatalError
+from cxflow.model.reading import Checkpoint, Cursor, Reading
 from cxflow.model.stream import Stream
 from cxflow.model.window import Window
 from cxflow.settings import Connection, Settings, explain, nearest
@@ -97,6 +97,30 @@ class Connector(ABC, Generic[ConnectionT, StreamT]):
         end. Raises TransientError where trying again may help, SourceError where it will not; what is no record is a
         `Reject` of its page.
         """
+
+    def resume(
+        self,
+        stream: StreamT,
+        window: Window,  # noqa: ARG002
+        cursor: Cursor | None,  # noqa: ARG002
+        checkpoint: Checkpoint,  # noqa: ARG002
+    ) -> Reading:
+        """Go on behind the page that `read` (or `resume`) yielded with this checkpoint, as if nothing had come between.
+
+        Window and cursor are those that `read` was called with; the next cursor is returned as there. Whoever yields
+        checkpoints writes this. Raises StaleCheckpointError where the service no longer knows the checkpoint: what was
+        kept is dropped then, and `read` is called.
+        """
+        raise FatalError(
+            f"the connector {self.name} yields checkpoints and does not go on from one",
+            stream=stream.name,
+            fix="it needs a method resume(stream, window, cursor, checkpoint); please tell its author",
+        )
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether it goes on from a checkpoint."""
+        return type(self).resume is not Connector.resume
 
     def _streams(self) -> dict[str, Stream]:
         known = {stream.name: stream for stream in self.declared}
