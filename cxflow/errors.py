@@ -63,7 +63,7 @@ class TransientError(CxflowError):
 
 
 class StaleCheckpointError(TransientError):
-    """The service no longer knows a checkpoint: the pull begins anew. For a connector's `resume`."""
+    """The service no longer knows a checkpoint. Raised by a connector's `resume`; the pull then starts over."""
 
 
 class WarehouseBusyError(TransientError):

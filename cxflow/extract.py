@@ -1,7 +1,7 @@
 """One stream, one window -> one landed raw batch. Called by `flow`.
 
-While a connector yields checkpoints, what it has given so far is kept in the landing zone (`partial`). A pull that dies
-is gone on with by the next one that asks for the same: the batch is the one that an undisturbed pull makes.
+A connector may yield checkpoints: the pages so far are then kept in the landing zone (`partial`). The next pull with
+the same request resumes one that died, and lands the batch that an undisturbed pull would have landed.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def extract(
 ) -> BatchRef:
     """Ask the connector for the stream's window and land what it gives, whole or not at all.
 
-    Goes on where a pull for the same has died; the batch is then of that one's window, which may end earlier.
+    Resumes an interrupted pull of the same request, within that pull's window, which may end earlier.
     `cursor` is None for a backfill. With a `limit` the first so many records are read; such a batch is not for loading.
     Raises what the connector raises (TransientError, SourceError or ConfigError), and CountError where more or
     fewer records were read than the source holds.
@@ -69,7 +69,7 @@ def extract(
             batch = _land(settings, connector, stream, kept.request, kept=kept)
         except (StaleCheckpointError, _DamagedError) as problem:
             why = "stale" if isinstance(problem, StaleCheckpointError) else "damaged"
-            log.warning("a pull that died is not gone on with", stream=request.folder, checkpoint=why)
+            log.warning("an interrupted pull cannot be resumed", stream=request.folder, checkpoint=why)
             partial.remove(settings, request, kept.batch_id)
         else:
             break
@@ -91,7 +91,7 @@ def _land(
     limit: int | None = None,
     kept: partial.Partial | None = None,
 ) -> BatchRef:
-    """One pull, from the start or behind what another one has `kept`."""
+    """One pull: from the start, or after the pages that an interrupted one has `kept`."""
     extracted_at = datetime.now(UTC)
     batch_id = zone.new_batch_id(request.window, extracted_at)
     keeps = limit is None and connector.can_resume
@@ -135,8 +135,8 @@ def _land(
 
 @contextmanager
 def _dropping(settings: Settings, request: partial.Request, batch_ids: tuple[str, ...]) -> Iterator[None]:
-    """Where the block fails for a reason that a pull behind the same pages would meet again, drop these pages: the next
-    one reads from the start."""
+    """Remove these partial batches where the block fails in a way that another try would repeat: the next pull starts
+    over."""
     try:
         yield
     except (TransientError, ConfigError, OSError):
@@ -172,11 +172,11 @@ def _pull(connector: Connector, reading: Reading, writer: files.BatchWriter, kee
 
 
 def _check(connector: Connector, checkpoint: Checkpoint) -> None:
-    """Raises FatalError for a checkpoint that nobody could go on from."""
+    """Raises FatalError for a checkpoint from which nobody could resume."""
     if not connector.can_resume:
         raise FatalError(
             f"the connector {connector.name} yields checkpoints and has no method `resume`",
-            fix="a page with a checkpoint is for a connector that goes on from one; please tell its author",
+            fix="only a connector that can resume may yield checkpoints; please tell its author",
         )
     try:
         same = json.loads(json.dumps(checkpoint, allow_nan=False)) == checkpoint

@@ -150,7 +150,7 @@ def rehearse(
 
 
 def extract(settings: Settings, connection: str, stream: str, window: Window, mode: Mode) -> BatchRef:
-    """Land one raw batch, and go on where an earlier try for it has died."""
+    """Land one raw batch; an interrupted try for it is resumed."""
     with _at(connection, stream):
         connector = open_connection(settings, connection)
         cursor = ledger.cursor(settings, connection, stream) if mode == "scheduled" else None

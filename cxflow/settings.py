@@ -156,7 +156,7 @@ class Landing(_Frozen):
     storage_options: dict[str, Secret | str | int | bool] = Field(default_factory=dict, repr=False)
     """What fsspec needs to open it."""
     checkpoint_seconds: float = Field(default=30, ge=0, le=LONGEST.total_seconds())
-    """How often a long pull makes its pages durable, where its connector yields checkpoints: a run that dies goes on
+    """How often a long pull makes its pages durable, where its connector yields checkpoints: the next run resumes
     there. 0: at each checkpoint."""
 
 

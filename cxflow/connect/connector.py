@@ -93,9 +93,9 @@ class Connector(ABC, Generic[ConnectionT, StreamT]):
         """Yield what the stream's window holds, and return the next cursor.
 
         A scheduled run passes the last cursor ({} at the first run); a backfill passes None, reads the window
-        whole whatever was read before, and what it returns is not kept. Nothing is kept unless the reading comes to its
-        end. Raises TransientError where trying again may help, SourceError where it will not; what is no record is a
-        `Reject` of its page.
+        whole whatever was read before, and what it returns is not kept. There is no batch unless the reading comes to
+        its end; what was read up to a page's checkpoint is kept for `resume`. Raises TransientError where trying again
+        may help, SourceError where it will not; what is no record is a `Reject` of its page.
         """
 
     def resume(
@@ -105,21 +105,21 @@ class Connector(ABC, Generic[ConnectionT, StreamT]):
         cursor: Cursor | None,  # noqa: ARG002
         checkpoint: Checkpoint,  # noqa: ARG002
     ) -> Reading:
-        """Go on behind the page that `read` (or `resume`) yielded with this checkpoint, as if nothing had come between.
+        """Yield what follows the page that was yielded with this checkpoint, and return the next cursor.
 
-        Window and cursor are those that `read` was called with; the next cursor is returned as there. Whoever yields
-        checkpoints writes this. Raises StaleCheckpointError where the service no longer knows the checkpoint: what was
-        kept is dropped then, and `read` is called.
+        Window and cursor are those that `read` was called with. Required of connectors that yield checkpoints. Raise
+        StaleCheckpointError where the service no longer knows the checkpoint: cxflow then drops the pages it kept and
+        calls `read`.
         """
         raise FatalError(
-            f"the connector {self.name} yields checkpoints and does not go on from one",
+            f"the connector {self.name} yields checkpoints and cannot resume from one",
             stream=stream.name,
             fix="it needs a method resume(stream, window, cursor, checkpoint); please tell its author",
         )
 
     @property
     def can_resume(self) -> bool:
-        """Whether it goes on from a checkpoint."""
+        """Whether its class overrides `resume`."""
         return type(self).resume is not Connector.resume
 
     def _streams(self) -> dict[str, Stream]:

@@ -1,5 +1,5 @@
-"""A hash of the declarations that decide what a connector reads. Called by `extract`: pages that were read under other
-declarations are not gone on with."""
+"""A hash of the declarations that decide what a connector reads. Called by `extract`: a pull is not
+resumed under other declarations."""
 
 from __future__ import annotations
 

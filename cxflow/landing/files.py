@@ -130,7 +130,7 @@ class BatchWriter:
             self._witness.verify(self.folder)
 
     def as_json(self) -> dict[str, Any]:
-        """All that a writer must know to go on with the files that lie in the folder after `flush`."""
+        """The writer's state after `flush`, beside the files themselves."""
         return {
             "layout": self.layout,
             "rows": self._rows,
@@ -138,8 +138,8 @@ class BatchWriter:
             "witness": self._witness.as_json(),
         }
 
-    def go_on(self, state: dict[str, Any]) -> None:
-        """Go on as the writer of which `as_json` gave this, and whose files lie in the folder."""
+    def restore(self, state: dict[str, Any]) -> None:
+        """The inverse of `as_json`, for a new writer whose folder holds the same files."""
         self.layout = state["layout"]
         self._rows, self._malformed = int(state["rows"]), int(state["malformed"])
         self._witness = Witness.from_json(state["witness"])

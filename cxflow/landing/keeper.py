@@ -1,4 +1,4 @@
-"""Makes durable what a pull has landed so far, so that another one can go on with it. Called by `extract`."""
+"""Makes durable what a pull has landed so far, so that a later one can resume it. Called by `extract`."""
 
 from __future__ import annotations
 

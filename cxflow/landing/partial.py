@@ -1,10 +1,10 @@
-"""Partial batches: what a long pull has kept in the landing zone while it goes on. Called by `extract`;
+"""Partial batches: what a long pull keeps in the landing zone until its batch is committed. Called by `extract`;
 `keeper` writes them.
 
-A folder `<connection>/<stream>/<batch_id>.partial` holds the finished files of a batch that is not committed yet, and
-`checkpoint.json`, written last, what must be known to go on behind them. No reader of batches looks there. Each pull
-writes into a folder of its own, the one that goes on for another included: it copies what that one kept. So nothing is
-shared that changes, and whoever removes a folder under a pull that lives costs it no more than putting it again.
+A folder `<connection>/<stream>/<batch_id>.partial` holds the finished files of such a batch. Its `checkpoint.json`,
+written last, says what they are and how to resume. No reader of batches looks there. Each pull writes to a folder of
+its own: one that resumes another copies the files first. So two workers share nothing that changes, and a folder may be
+removed while its pull is alive: the pull writes it again.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from cxflow.settings import Settings
 
 CHECKPOINT = "checkpoint.json"
 OLDEST = timedelta(days=7)
-"""What was kept longer ago is not gone on from: its source has moved on meanwhile."""
+"""What was kept longer ago is not resumed: the source has changed too much meanwhile."""
 FORM = 1
 """Of `checkpoint.json`. What has another form is not read."""
 
@@ -39,7 +39,7 @@ log = structlog.get_logger("cxflow")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a pull asks for. It may go on behind the pages of another one that asked for the same."""
+    """What a pull asks for. An equal request may resume it."""
 
     connection: str
     stream: str
@@ -60,7 +60,7 @@ class Request:
     def _reader(self) -> tuple[str, ...]:
         return self.connector, self.plugin_version, self.declared
 
-    def goes_on_behind(self, other: Request) -> bool:
+    def continues(self, other: Request) -> bool:
         """Whether the pages of `other` are the first ones of what this asks for. The end of a scheduled window may have
         moved meanwhile: the rest is the next run's."""
         return (
@@ -75,7 +75,7 @@ class Request:
             )
         )
 
-    def replaces(self, other: Request) -> bool:
+    def supersedes(self, other: Request) -> bool:
         """Whether nobody needs the pages of `other` any more once this is committed: of a scheduled run because the
         stream has moved on, of a backfill where it was of this window, or is not read like that any more."""
         return self.mode == other.mode and (
@@ -121,18 +121,18 @@ class Partial:
 
 
 def find(settings: Settings, request: Request) -> list[Partial]:
-    """What a pull may go on from: first what holds most records, then what is newest."""
+    """What a pull may resume: most records first, then the newest."""
     youngest = datetime.now(UTC) - OLDEST
     found = [
         each
         for _, each in _named(settings, request)
-        if each is not None and each.kept_at >= youngest and request.goes_on_behind(each.request)
+        if each is not None and each.kept_at >= youngest and request.continues(each.request)
     ]
     return sorted(found, key=lambda each: (each.records, each.kept_at), reverse=True)
 
 
 def fetch(settings: Settings, partial: Partial, writer: BatchWriter) -> bool:
-    """Have an empty writer go on where a pull stopped. False where its files are not as they were kept."""
+    """Copy the files to an empty writer and restore its state. False where a file is missing or damaged."""
     file_system, folder = place(settings, partial.request, partial.batch_id)
     with zone.reached(settings):
         for name, expected in partial.files.items():
@@ -143,7 +143,7 @@ def fetch(settings: Settings, partial: Partial, writer: BatchWriter) -> bool:
                 return False
             if checksum(target) != expected:
                 return False
-    writer.go_on(partial.writer)
+    writer.restore(partial.writer)
     return True
 
 
@@ -172,7 +172,7 @@ def clear(settings: Settings, request: Request) -> None:
         log.warning("what was kept of a pull could not be removed", stream=request.folder)
         return
     for name, each in found:
-        if each is None or each.kept_at < youngest or request.replaces(each.request):
+        if each is None or each.kept_at < youngest or request.supersedes(each.request):
             remove(settings, request, name)
 
 

@@ -37,7 +37,7 @@ MANIFEST = "manifest.json"
 UNFINISHED = ".tmp"
 """Ends the names of folders that are being written."""
 PARTIAL = ".partial"
-"""Ends the names of folders with what a pull that goes on has kept (`partial`)."""
+"""Ends the names of folders with the pages of a batch that is not committed (`partial`)."""
 
 _LASTING = (
     errno.EACCES,
@@ -80,7 +80,7 @@ class Manifest:
     without_records: list[str] = field(default_factory=list)
     """Files that are not empty and yet have no record: the first few."""
     resumed_at: int = 0
-    """Records that a pull which died had kept, and this one went on behind; 0 where it began anew."""
+    """Records taken over from an interrupted pull that this one resumed; 0 where it started from the beginning."""
 
 
 @contextmanager

@@ -43,7 +43,7 @@ class LoadReport:
     was_loaded: bool = False
     """The batch had been loaded before; nothing was done."""
     window: Window | None = None
-    """What was read. Where a pull that had died was gone on with it may end before what was asked for."""
+    """What was read. For a resumed pull it may end earlier than asked for."""
 
 
 def load(settings: Settings, batch: BatchRef) -> LoadReport:

@@ -18,7 +18,7 @@ Cursor = dict[str, Any]
 """What a stream remembers between scheduled runs: JSON, in the connector's own words, without personal data."""
 
 Checkpoint = Mapping[str, Any]
-"""Where the source's own paging goes on after a page: JSON, in the connector's own words, without personal data and
+"""Where the source's own paging continues after a page: JSON, in the connector's own words, without personal data and
 without a secret. Never logged."""
 
 PAGE_RECORDS = 20_000
@@ -47,8 +47,8 @@ class Page:
     """JSON-like."""
     rejects: Sequence[Reject] = ()
     checkpoint: Checkpoint | None = field(default=None, repr=False)
-    """Where `resume` goes on behind this page; None where it cannot. What was yielded so far is complete then: a
-    `Count` of these records comes before the page."""
+    """Where `resume` continues after this page; None where it cannot. Yield the `Count` of a page's records before the
+    page: a resumed pull does not see what came before the checkpoint again."""
 
 
 @dataclass(slots=True)

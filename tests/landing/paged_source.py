@@ -1,5 +1,4 @@
-"""A service that gives a list page by page, and a connector that goes on where it stopped. For the tests of pulls that
-die on the way."""
+"""A service that gives a list page by page, and a connector that can resume. For the tests of interrupted pulls."""
 
 from __future__ import annotations
 
@@ -69,7 +68,7 @@ class PagedStream(Stream):
 
 
 class Paged(Connector[PagedConnection, PagedStream]):
-    """Goes on behind any page."""
+    """Can resume after any page."""
 
     name: ClassVar[str] = "invented_pages"
     title: ClassVar[str] = "Invented pages"
@@ -112,7 +111,7 @@ class Paged(Connector[PagedConnection, PagedStream]):
 
 
 class Forgetful(Paged):
-    """The same without a way to go on."""
+    """The same without `resume`."""
 
     resume = Connector.resume
 

@@ -1,4 +1,4 @@
-"""A pull that dies is gone on with at its last durable page, and its batch is that of an undisturbed one."""
+"""A pull that dies is resumed at its last durable page, and its batch is that of an undisturbed one."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def undisturbed(tmp_path: Path) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize("problem", [TransientError("down"), RuntimeError("a defect"), KeyboardInterrupt()])
-def test_a_pull_that_died_is_gone_on_with_at_its_last_page(
+def test_a_pull_that_died_is_resumed_at_its_last_page(
     settings: Settings, undisturbed: tuple[Any, ...], problem: BaseException
 ) -> None:
     assert dies(settings, 3, problem).asked == [0, 1, 2]
@@ -167,7 +167,7 @@ def test_it_may_die_at_any_page_and_again_at_each(
     assert partials(settings) == set()
 
 
-def test_a_worker_that_has_lost_its_disk_goes_on(
+def test_a_worker_that_has_lost_its_disk_resumes(
     tmp_path: Path, url: str, undisturbed: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("one", "other"):
@@ -183,9 +183,7 @@ def test_a_worker_that_has_lost_its_disk_goes_on(
     assert content(settings, batch) == undisturbed
 
 
-def test_two_workers_may_go_on_with_one_pull_at_once(
-    settings: Settings, undisturbed: tuple[Any, ...]
-) -> None:
+def test_two_workers_may_resume_one_pull_at_once(settings: Settings, undisturbed: tuple[Any, ...]) -> None:
     dies(settings, 1)
     first, second = Service(), Service()
     batches: list[BatchRef] = []
@@ -193,13 +191,13 @@ def test_two_workers_may_go_on_with_one_pull_at_once(
     second.at[3] = lambda: batches.append(pull(settings, first))
     batches.append(pull(settings, second))
     assert second.asked == ALL[1:]
-    assert first.asked == [3, 4], "it goes on with what is furthest"
+    assert first.asked == [3, 4], "it resumes the one with most records"
     assert [content(settings, batch) for batch in batches] == [undisturbed, undisturbed]
     assert partials(settings) == set()
 
 
 def test_what_is_removed_under_a_pull_is_put_again(settings: Settings) -> None:
-    """The next one that goes on finds all of it."""
+    """Whoever resumes it finds all of it."""
     dies(settings, 1)
     other = Service(at={4: fails(TransientError("down"))})
     other.at[2] = lambda: pull(settings, Service())
@@ -233,7 +231,7 @@ def test_what_is_removed_while_it_is_being_put_is_put_again(
     assert service.asked == [2, 3, 4]
 
 
-def test_a_stale_checkpoint_is_dropped_and_the_pull_begins_anew_in_the_same_call(
+def test_a_stale_checkpoint_is_dropped_and_the_pull_starts_over_in_the_same_call(
     settings: Settings, undisturbed: tuple[Any, ...]
 ) -> None:
     dies(settings, 3)
@@ -323,7 +321,7 @@ def test_the_mapping_may_change_between_a_pull_and_the_next(settings: Settings) 
         {"streams": {"items": {"primary_key": ["mail"]}}},
     ],
 )
-def test_what_was_read_under_another_declaration_is_not_gone_on_with(
+def test_a_pull_is_not_resumed_under_another_declaration(
     settings: Settings, declared: dict[str, Any]
 ) -> None:
     dies(settings, 3)
@@ -333,7 +331,7 @@ def test_what_was_read_under_another_declaration_is_not_gone_on_with(
     assert partials(settings) == set(), "nor kept any longer"
 
 
-def test_what_another_version_has_read_is_not_gone_on_with(
+def test_a_pull_is_not_resumed_by_another_version_of_the_connector(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dies(settings, 3)
@@ -362,7 +360,7 @@ def test_a_later_end_of_the_window_is_left_to_the_next_run(settings: Settings) -
         {"cursor": {"after": "another"}},
     ],
 )
-def test_another_window_and_another_cursor_begin_anew(settings: Settings, asked: dict[str, Any]) -> None:
+def test_another_window_and_another_cursor_start_over(settings: Settings, asked: dict[str, Any]) -> None:
     dies(settings, 3)
     service = Service()
     pull(settings, service, **asked)
@@ -370,7 +368,7 @@ def test_another_window_and_another_cursor_begin_anew(settings: Settings, asked:
     assert partials(settings) == set(), "the stream has moved on"
 
 
-def test_a_backfill_goes_on_with_a_backfill_of_its_own_window_only(
+def test_a_backfill_resumes_a_backfill_of_its_own_window_only(
     settings: Settings, undisturbed: tuple[Any, ...]
 ) -> None:
     other = Window(NOW - timedelta(days=9), NOW)
@@ -403,7 +401,7 @@ def test_a_backfill_goes_on_with_a_backfill_of_its_own_window_only(
     assert partials(settings) == set()
 
 
-def test_a_dry_run_neither_goes_on_nor_keeps(settings: Settings) -> None:
+def test_a_dry_run_neither_resumes_nor_keeps(settings: Settings) -> None:
     service = Service()
     pull(settings, service, limit=8)
     assert partials(settings) == set()
@@ -527,7 +525,7 @@ def _without_checkpoints(self: Paged, first: int) -> Any:
 
 
 @pytest.mark.parametrize("limit", [None, 1])
-def test_a_checkpoint_of_a_connector_that_cannot_go_on_is_an_error_at_once(
+def test_a_checkpoint_of_a_connector_that_cannot_resume_is_an_error_at_once(
     settings: Settings, limit: int | None
 ) -> None:
     service = Service(counted=False)
@@ -548,18 +546,18 @@ def test_a_checkpoint_that_is_not_json_is_an_error_at_once(
         pull(settings, Service())
 
 
-def test_the_base_class_says_who_cannot_go_on(settings: Settings) -> None:
+def test_the_base_class_says_who_cannot_resume(settings: Settings) -> None:
     made = connector(settings, Service(), Forgetful)
     assert not made.can_resume
     assert connector(settings, Service()).can_resume
     with pytest.raises(
-        FatalError, match=r"items: the connector invented_pages yields checkpoints and does not go on"
+        FatalError, match=r"items: the connector invented_pages yields checkpoints and cannot resume"
     ):
         made.resume(PagedStream.model_validate(made.stream("items").model_dump()), WINDOW, {}, {})
 
 
 def test_counts_that_differ_drop_what_was_kept(settings: Settings) -> None:
-    """Or each run would go on to the same end."""
+    """Or each run would resume to the same end."""
     dies(settings, 3)
     with pytest.raises(CountError, match="holds 19 records by an independent count, and 17 were read"):
         pull(settings, Service(too_many=1))
@@ -579,7 +577,7 @@ def test_counts_that_differ_drop_what_was_kept(settings: Settings) -> None:
         (ConnectionResetError(104, "Connection reset by peer"), [3, 4]),
     ],
 )
-def test_what_cannot_be_gone_on_with_is_not_tried_for_ever(
+def test_a_pull_that_cannot_be_resumed_is_not_tried_for_ever(
     settings: Settings, problem: Exception, then: list[int]
 ) -> None:
     dies(settings, 3)
@@ -589,7 +587,7 @@ def test_what_cannot_be_gone_on_with_is_not_tried_for_ever(
     assert service.asked == then
 
 
-def test_a_landing_zone_that_fails_at_a_checkpoint_ends_the_pull_and_the_next_goes_on(
+def test_a_landing_zone_that_fails_at_a_checkpoint_ends_the_pull_and_the_next_resumes(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = Keeper._keep
