@@ -40,10 +40,9 @@ class Keeper:
 
     def _keep(self, writer: BatchWriter, checkpoint: Checkpoint) -> None:
         writer.flush()
-        kept = self._files
-        written = sorted(writer.folder.glob("*.parquet"))
-        new = {path.name: checksum(path) for path in written if path.name not in kept}
-        self._files = {**kept, **new}
+        for path in sorted(writer.folder.glob("*.parquet")):
+            if path.name not in self._files:
+                self._files[path.name] = checksum(path)
         content = json.dumps(
             {
                 "form": partial.FORM,
@@ -56,18 +55,27 @@ class Keeper:
         )
         file_system, folder = partial.place(self._settings, self._request, self._batch_id)
         with zone.reached(self._settings):
-            if kept and not file_system.exists(f"{folder}/{partial.CHECKPOINT}"):
-                new = self._files  # somebody has removed the folder: it is put again
+            there = _names(file_system, folder)  # another worker may have removed the folder
             try:
-                _put(file_system, writer.folder, folder, new, content)
-            except FileNotFoundError:  # likewise, at this very moment
+                _put(file_system, writer.folder, folder, self._files.keys() - there, content)
+            except FileNotFoundError:  # or does so at this moment
                 _put(file_system, writer.folder, folder, self._files, content)
+
+
+def _names(file_system: fsspec.AbstractFileSystem, folder: str) -> set[str]:
+    """The names of the files in a folder, none where it does not exist."""
+    file_system.invalidate_cache()
+    try:
+        return {path.rsplit("/", 1)[-1] for path in file_system.ls(folder, detail=False)}
+    except FileNotFoundError:
+        return set()
 
 
 def _put(
     file_system: fsspec.AbstractFileSystem, source: Path, folder: str, names: Collection[str], content: str
 ) -> None:
-    """Add files to a partial batch, and then let `checkpoint.json` speak of them."""
+    """Add files to a partial batch, and then `checkpoint.json`, which names them all."""
+    names = sorted(names)
     if not isinstance(file_system, LocalFileSystem):
         for name in names:
             file_system.put_file(str(source / name), f"{folder}/{name}")

@@ -209,6 +209,35 @@ def test_what_is_removed_under_a_pull_is_put_again(settings: Settings) -> None:
     assert service.asked == [4]
 
 
+def test_a_file_that_is_removed_under_a_pull_is_put_again(settings: Settings) -> None:
+    file_system, root = zone.storage(settings)
+
+    def removes() -> None:
+        [path] = [path for path in in_zone(settings) if path.endswith("part-0000.parquet")]
+        file_system.rm_file(root + path)
+
+    service = Service(at={2: removes, 4: fails(TransientError("down"))})
+    with pytest.raises(TransientError):
+        pull(settings, service)
+    service = Service()
+    assert resumed_at(settings, pull(settings, service)) == 14
+
+
+def test_a_checkpoint_before_any_record_counts(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def empty(self: Paged, first: int) -> Any:
+        for number in range(first, 3):
+            self.service.page(number)
+            yield Page("/items", NOW, checkpoint={"next": number + 1})
+        return {}
+
+    monkeypatch.setattr(Paged, "_pages", empty)
+    dies(settings, 2)
+    service = Service()
+    batch = pull(settings, service)
+    assert service.asked == [2]
+    assert zone.read_manifest(settings, batch).records == 0
+
+
 def test_what_is_removed_while_it_is_being_put_is_put_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
