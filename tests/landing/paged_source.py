@@ -29,6 +29,7 @@ class Service:
     asked: list[int] = field(default_factory=list)
     began: list[str] = field(default_factory=list)
     """`read` or `resume`, with the window."""
+    cursors: list[Cursor | None] = field(default_factory=list)
     at: dict[int, Callable[[], Any]] = field(default_factory=dict)
     """What happens once before a page is given."""
     forgets: bool = False
@@ -91,12 +92,14 @@ class Paged(Connector[PagedConnection, PagedStream]):
 
     def read(self, stream: PagedStream, window: Window, cursor: Cursor | None) -> Reading:
         self.service.began.append(f"read {window}")
+        self.service.cursors.append(cursor)
         return (yield from self._pages(0))
 
     def resume(
         self, stream: PagedStream, window: Window, cursor: Cursor | None, checkpoint: Checkpoint
     ) -> Reading:
         self.service.began.append(f"resume {window}")
+        self.service.cursors.append(cursor)
         if self.service.forgets:
             raise StaleCheckpointError("the service has forgotten the token")
         return (yield from self._pages(checkpoint["next"]))

@@ -371,6 +371,16 @@ def test_a_pull_is_not_resumed_by_another_version_of_the_connector(
     assert partials(settings) == set()
 
 
+def test_a_pull_is_resumed_with_the_cursor_with_which_it_began(settings: Settings) -> None:
+    cursor = {"after": "an earlier token"}
+    dies(settings, 3, cursor=cursor)
+    cursor = dict(cursor)
+    service = Service(at={3: cursor.clear})  # whatever a connector does with its own
+    pull(settings, service, cursor=cursor)
+    assert service.began == [f"resume {WINDOW}"]
+    assert service.cursors == [{"after": "an earlier token"}]
+
+
 def test_a_later_end_of_the_window_is_left_to_the_next_run(settings: Settings) -> None:
     dies(settings, 3)
     later = Window(WINDOW.start, WINDOW.end + timedelta(days=1))
@@ -427,6 +437,12 @@ def test_a_backfill_resumes_a_backfill_of_its_own_window_only(
     service = Service()
     pull(settings, service, mode="backfill", window=other)
     assert service.asked == [2, 3, 4]
+    assert partials(settings) == set()
+
+
+def test_a_backfill_that_nobody_can_resume_any_more_goes_with_the_next_one(settings: Settings) -> None:
+    dies(settings, 3, mode="backfill", window=Window(NOW - timedelta(days=9), NOW))
+    pull(settings, Service(), mode="backfill", url="https://other.invalid")
     assert partials(settings) == set()
 
 
