@@ -14,13 +14,20 @@ if TYPE_CHECKING:
     from cxflow.cli.call import Call
     from cxflow.cli.output import table
     from cxflow.connect.connector import Connector
-    from cxflow.errors import ConfigError, CxflowError, FatalError, SourceError, TransientError
+    from cxflow.errors import (
+        ConfigError,
+        CxflowError,
+        FatalError,
+        SourceError,
+        StaleCheckpointError,
+        TransientError,
+    )
     from cxflow.hookspecs import hookimpl
     from cxflow.kpis.estimators import Mean, Net, Quantile, Rate, RepeatShare, Retained, Share
     from cxflow.kpis.facts import fact
     from cxflow.kpis.kpi import Kpi
     from cxflow.model.expectation import Expectation
-    from cxflow.model.reading import Count, Cursor, Item, Page, Query, Reading, Reject, pages
+    from cxflow.model.reading import Checkpoint, Count, Cursor, Item, Page, Query, Reading, Reject, pages
     from cxflow.model.secret import Secret
     from cxflow.model.stream import Policies, Projection, Stream
     from cxflow.model.window import Window
@@ -49,6 +56,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Call": "cxflow.cli.call",
+    "Checkpoint": "cxflow.model.reading",
     "ConfigError": "cxflow.errors",
     "Connection": "cxflow.settings",
     "Connector": "cxflow.connect.connector",
@@ -75,6 +83,7 @@ _HOMES = {
     "Settings": "cxflow.settings",
     "Share": "cxflow.kpis.estimators",
     "SourceError": "cxflow.errors",
+    "StaleCheckpointError": "cxflow.errors",
     "Stream": "cxflow.model.stream",
     "TransientError": "cxflow.errors",
     "Window": "cxflow.model.window",
@@ -103,6 +112,7 @@ _HOMES = {
 
 __all__ = [
     "Call",
+    "Checkpoint",
     "ConfigError",
     "Connection",
     "Connector",
@@ -129,6 +139,7 @@ __all__ = [
     "Settings",
     "Share",
     "SourceError",
+    "StaleCheckpointError",
     "Stream",
     "TransientError",
     "Window",

@@ -62,6 +62,10 @@ class TransientError(CxflowError):
     exit_code = 75
 
 
+class StaleCheckpointError(TransientError):
+    """The service no longer knows a checkpoint. Raised by a connector's `resume`; the pull then starts over."""
+
+
 class WarehouseBusyError(TransientError):
     """Another process holds the warehouse file, or another session holds a lock."""
 

@@ -1,23 +1,37 @@
-"""One stream, one window -> one landed raw batch. Called by `flow`."""
+"""One stream, one window -> one landed raw batch. Called by `flow`.
+
+A connector may yield checkpoints: the pages so far are then kept in the landing zone (`partial`). The next pull with
+the same request resumes one that died, and lands the batch that an undisturbed pull would have landed.
+"""
 
 from __future__ import annotations
 
-from contextlib import closing
+import json
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from copy import deepcopy
 from datetime import UTC, datetime
 from pathlib import PurePath
 
 import duckdb
+import structlog
 
+from cxflow import scratch
 from cxflow.connect.connector import Connector
-from cxflow.landing import files, inference, zone
+from cxflow.connect.fingerprint import fingerprint
+from cxflow.errors import ConfigError, FatalError, StaleCheckpointError, TransientError
+from cxflow.landing import files, inference, partial, zone
+from cxflow.landing.keeper import Keeper
 from cxflow.model.batch import BatchRef, Mode
-from cxflow.model.reading import Cursor, Reading
+from cxflow.model.reading import Checkpoint, Cursor, Page, Reading
 from cxflow.model.stream import Stream
 from cxflow.model.window import Window
 from cxflow.settings import Settings
 
 _REMARKS = 20
 """Files without a record that are named."""
+
+log = structlog.get_logger("cxflow")
 
 
 def extract(
@@ -31,50 +45,145 @@ def extract(
 ) -> BatchRef:
     """Ask the connector for the stream's window and land what it gives, whole or not at all.
 
+    Resumes an interrupted pull of the same request, within that pull's window, which may end earlier.
     `cursor` is None for a backfill. With a `limit` the first so many records are read; such a batch is not for loading.
     Raises what the connector raises (TransientError, SourceError or ConfigError), and CountError where more or
     fewer records were read than the source holds.
     """
-    extracted_at = datetime.now(UTC)
     connector.check(stream)
     zone.require(settings)
+    request = partial.Request(
+        connection=connector.connection.name,
+        stream=stream.name,
+        mode=mode,
+        window=window,
+        cursor=deepcopy(cursor),
+        connector=connector.name,
+        plugin_version=connector.version(),
+        declared=fingerprint(connector, stream),
+    )
+    if limit is not None or not connector.can_resume:
+        return _land(settings, connector, stream, request, limit)
+    for kept in partial.find(settings, request):
+        try:
+            batch = _land(settings, connector, stream, kept.request, kept=kept)
+        except (StaleCheckpointError, _DamagedError) as problem:
+            why = "stale" if isinstance(problem, StaleCheckpointError) else "damaged"
+            log.warning("an interrupted pull cannot be resumed", stream=request.folder, checkpoint=why)
+            partial.remove(settings, request, kept.batch_id)
+        else:
+            break
+    else:
+        batch = _land(settings, connector, stream, request)
+    partial.clear(settings, request)
+    return batch
+
+
+class _DamagedError(Exception):
+    """The files of a partial batch are not as they were kept."""
+
+
+def _land(
+    settings: Settings,
+    connector: Connector,
+    stream: Stream,
+    request: partial.Request,
+    limit: int | None = None,
+    kept: partial.Partial | None = None,
+) -> BatchRef:
+    """One pull: from the start, or after the pages that an interrupted one has `kept`."""
+    extracted_at = datetime.now(UTC)
+    batch_id = zone.new_batch_id(request.window, extracted_at)
+    keeps = limit is None and connector.can_resume
+    mine = (batch_id,) if keeps else ()
+    others = (kept.batch_id,) if kept else ()
+    asked = (stream, request.window, deepcopy(request.cursor))
     with zone.writing(limit) as writer:
-        next_cursor = _pull(connector.read(stream, window, cursor), writer)
-        writer.verify()
-        manifest = zone.Manifest(
-            connection=connector.connection.name,
-            stream=stream.name,
-            batch_id=zone.new_batch_id(window, extracted_at),
-            mode=mode,
-            connector=connector.name,
-            plugin_version=connector.version(),
-            window=window.as_json(),
-            extracted_at=extracted_at.isoformat(),
-            layout=writer.layout or "columns",
-            records=writer.rows,
-            malformed=writer.malformed_rows,
-            parts=files.checksums(writer.folder),
-            cursor=next_cursor if mode == "scheduled" else {},
-            raw_columns=inference.infer(writer.folder, writer.layout),
-            counted=writer.witnessed if limit is None else None,
-            without_records=[PurePath(origin).name for origin in writer.without_records[:_REMARKS]],
-        )
-        return zone.commit(settings, writer, manifest)
+        if kept is None:
+            reading = connector.read(*asked)
+        else:
+            if not partial.fetch(settings, kept, writer):
+                raise _DamagedError
+            log.info("resumed", stream=request.folder, records=kept.records, window=str(request.window))
+            reading = connector.resume(*asked, kept.checkpoint)
+        with _dropping(settings, request, mine + others if kept else ()):
+            keeper = Keeper(settings, request, batch_id) if keeps else None
+            next_cursor = _pull(connector, reading, writer, keeper)
+        with _dropping(settings, request, mine + others):
+            writer.verify()
+            manifest = zone.Manifest(
+                connection=request.connection,
+                stream=request.stream,
+                batch_id=batch_id,
+                mode=request.mode,
+                connector=request.connector,
+                plugin_version=request.plugin_version,
+                window=request.window.as_json(),
+                extracted_at=extracted_at.isoformat(),
+                layout=writer.layout or "columns",
+                records=writer.rows,
+                malformed=writer.malformed_rows,
+                parts=files.checksums(writer.folder),
+                cursor=next_cursor if request.mode == "scheduled" else {},
+                raw_columns=inference.infer(writer.folder, writer.layout),
+                counted=writer.witnessed if limit is None else None,
+                without_records=[PurePath(origin).name for origin in writer.without_records[:_REMARKS]],
+                resumed_at=kept.records if kept else 0,
+            )
+            return zone.commit(settings, writer, manifest)
 
 
-def _pull(reading: Reading, writer: files.BatchWriter) -> Cursor:
+@contextmanager
+def _dropping(settings: Settings, request: partial.Request, batch_ids: tuple[str, ...]) -> Iterator[None]:
+    """Remove these partial batches where the block fails in a way that another try would repeat: the next pull starts
+    over."""
+    try:
+        yield
+    except (TransientError, ConfigError, OSError):
+        raise
+    except Exception as problem:
+        if not scratch.is_full(problem):
+            for batch_id in batch_ids:
+                partial.remove(settings, request, batch_id)
+        raise
+
+
+def _pull(connector: Connector, reading: Reading, writer: files.BatchWriter, keeper: Keeper | None) -> Cursor:
     """Land item after item until there is none, or enough; returns the next cursor."""
     with closing(reading), closing(writer):
         try:
             item = next(reading)
             while True:
+                checkpoint = item.checkpoint if isinstance(item, Page) else None
+                if checkpoint is not None:
+                    _check(connector, checkpoint)
                 try:
                     writer.land(item)
                 except duckdb.Error as problem:
                     item = reading.throw(problem)
-                else:
-                    if writer.is_full:
-                        return {}
-                    item = next(reading)
+                    continue
+                if writer.is_full:
+                    return {}
+                if keeper and checkpoint is not None:
+                    keeper.offer(writer, checkpoint)
+                item = next(reading)
         except StopIteration as end:
             return end.value or {}
+
+
+def _check(connector: Connector, checkpoint: Checkpoint) -> None:
+    """Raises FatalError for a checkpoint from which nobody could resume."""
+    if not connector.can_resume:
+        raise FatalError(
+            f"the connector {connector.name} yields checkpoints and has no method `resume`",
+            fix="only a connector that can resume may yield checkpoints; please tell its author",
+        )
+    try:
+        same = json.loads(json.dumps(checkpoint, allow_nan=False)) == checkpoint
+    except (TypeError, ValueError):
+        same = False
+    if not same:
+        raise FatalError(
+            f"the connector {connector.name} yields a checkpoint that is not JSON",
+            fix="texts, numbers, lists and objects with texts as keys; please tell its author",
+        )

@@ -153,13 +153,13 @@ rehearse = try_first  # the command line's name for it
 
 
 def extract(settings: Settings, connection: str, stream: str, window: Window, mode: Mode) -> BatchRef:
-    """Land one raw batch."""
+    """Land one raw batch; an interrupted try for it is resumed."""
     with _at(connection, stream):
         connector = open_connection(settings, connection)
         cursor = ledger.cursor(settings, connection, stream) if mode == "scheduled" else None
         identifiers.salt(settings)  # raises before anything is read if it is missing
         batch = extraction.extract(settings, connector, connector.stream(stream), window, cursor, mode)
-        log.info("extracted", connection=connection, stream=stream, batch=batch.batch_id, window=str(window))
+        log.info("extracted", connection=connection, stream=stream, batch=batch.batch_id, asked=str(window))
         return batch
 
 

@@ -78,6 +78,9 @@ class Landing(Frozen):
     """A folder, or any fsspec URL."""
     storage_options: dict[str, Secret | str | int | bool] = Field(default_factory=dict, repr=False)
     """Options that fsspec needs to open it."""
+    checkpoint_seconds: float = Field(default=30, ge=0, le=LONGEST.total_seconds())
+    """How often a long pull makes its pages durable, if its connector yields checkpoints: the next run resumes there.
+    0: at each checkpoint."""
 
 
 class Quality(Frozen):

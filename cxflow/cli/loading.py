@@ -34,7 +34,7 @@ def load_streams(
                     problem.at(connection, stream)
                 call.fail(problem)
             else:
-                made.loads.append(outcome.Load(report, window))
+                made.loads.append(outcome.Load(report, report.window))
         if made.loads and with_kpis:
             outcome.finish(call, made, step)
     outcome.show(call, made)

@@ -128,12 +128,15 @@ def _numbers(counts: Counts) -> tuple[int, ...]:
 
 
 def notes(found: dict[str, Any]) -> list[str]:
-    """The remarks of a load, a line each: what changed in the raw shape, identifiers that nobody can use."""
+    """The remarks of a load, a line each: what changed in the raw shape, identifiers that nobody can use,
+    a pull that was resumed."""
     lines = [f"{kind} columns: {', '.join(names)}" for kind, names in found.get("drift", {}).items() if names]
     lines += [
         f"{count:,} identifiers {namespace!r} cannot be used"
         for namespace, count in found.get("unusable_identifiers", {}).items()
     ]
+    if resumed_at := found.get("resumed_at"):
+        lines.append(f"resumed an interrupted pull ({resumed_at:,} records kept)")
     lines += [f"{origin} has no record, and is not empty" for origin in found.get("without_records", ())]
     return lines
 

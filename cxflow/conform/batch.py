@@ -126,6 +126,7 @@ def conform(
         "drift": changed.as_json(),
         "unusable_identifiers": unusable,
         "without_records": manifest.without_records,
+        "resumed_at": manifest.resumed_at,
     }
     return Conformed(
         path,

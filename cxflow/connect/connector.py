@@ -13,8 +13,8 @@ from typing import Any, ClassVar, Generic, cast, get_args, get_origin
 from pydantic import ValidationError
 from typing_extensions import TypeVar, get_original_bases
 
-from cxflow.errors import ConfigError
-from cxflow.model.reading import Cursor, Reading
+from cxflow.errors import ConfigError, FatalError
+from cxflow.model.reading import Checkpoint, Cursor, Reading
 from cxflow.model.stream import Stream
 from cxflow.model.window import Window
 from cxflow.settings import Connection, Settings, explain, nearest
@@ -93,10 +93,34 @@ class Connector(ABC, Generic[ConnectionT, StreamT]):
         """Yield what the stream's window holds, and return the next cursor.
 
         A scheduled run passes the last cursor ({} at the first run); a backfill passes None, reads the window
-        whole whatever was read before, and what it returns is not kept. Nothing is kept unless the reading comes to its
-        end. Raises TransientError where trying again may help, SourceError where it will not; what is no record is a
-        `Reject` of its page.
+        whole whatever was read before, and what it returns is not kept. There is no batch unless the reading comes to
+        its end; what was read up to a page's checkpoint is kept for `resume`. Raises TransientError where trying again
+        may help, SourceError where it will not; what is no record is a `Reject` of its page.
         """
+
+    def resume(
+        self,
+        stream: StreamT,
+        window: Window,  # noqa: ARG002
+        cursor: Cursor | None,  # noqa: ARG002
+        checkpoint: Checkpoint,  # noqa: ARG002
+    ) -> Reading:
+        """Yield what follows the page that was yielded with this checkpoint, and return the next cursor.
+
+        Window and cursor are those that `read` was called with. Required of connectors that yield checkpoints. Raise
+        StaleCheckpointError where the service no longer knows the checkpoint: cxflow then drops the pages it kept and
+        calls `read`.
+        """
+        raise FatalError(
+            f"the connector {self.name} yields checkpoints and cannot resume from one",
+            stream=stream.name,
+            fix="it needs a method resume(stream, window, cursor, checkpoint); please tell its author",
+        )
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether its class overrides `resume`."""
+        return type(self).resume is not Connector.resume
 
     def _streams(self) -> dict[str, Stream]:
         known = {stream.name: stream for stream in self.declared}

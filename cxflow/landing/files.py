@@ -23,7 +23,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cxflow.duck import literal, literals, workbench
-from cxflow.errors import CountError, FatalError
+from cxflow.errors import FatalError
+from cxflow.landing.witness import Witness
 from cxflow.model.reading import Count, Item, Page, Query, Reject
 
 _GROUP_RECORDS = 40_960
@@ -73,10 +74,7 @@ class BatchWriter:
         self._page_part: pq.ParquetWriter | None = None
         self._rejects: list[tuple[str, datetime, Reject]] = []
         self._reject_bytes = 0
-        self.without_records: list[str] = []
-        """Origins that were read and have no record, where that is worth a remark."""
-        self._counts: dict[str, int] = {}
-        self._places: dict[str, str] = {}
+        self._witness = Witness()
         self.layout: Layout | None = None
 
     @property
@@ -92,10 +90,14 @@ class BatchWriter:
             case Query():
                 item.landed = self._land_query(item)
             case Count():
-                self._keep_count(item)
+                self._witness.keep(item)
 
     def close(self) -> None:
-        """Finish the files: nothing more comes."""
+        """Nothing more comes."""
+        self.flush()
+
+    def flush(self) -> None:
+        """Finish the files of what has come so far; what follows goes into new ones."""
         self._close_page_part()
         self._flush_rejects()
 
@@ -112,40 +114,35 @@ class BatchWriter:
     @property
     def witnessed(self) -> int | None:
         """Records by the independent counts, where each origin has one; None where none was given."""
-        return sum(self._counts.values()) if self._counts else None
+        return self._witness.total
 
-    def _keep_count(self, count: Count) -> None:
-        if count.remark_none and not count.records:
-            self.without_records.append(count.origin)
-        self._counts[count.origin] = self._counts.get(count.origin, 0) + count.records
-        self._places[count.origin] = count.place
+    @property
+    def without_records(self) -> list[str]:
+        """Origins that were read and have no record, where that is worth a remark."""
+        return self._witness.without_records
 
     def verify(self) -> None:
         """Compare what lies in the Parquet files with the independent counts.
 
-        Raises CountError, with both numbers and the place, where they differ. A batch that was ended by its limit
-        is not compared.
+        Raises CountError where they differ. A batch that was ended by its limit is not compared.
         """
-        if not self._counts or self.limit is not None:
-            return
-        files = sorted(self.folder.glob("*.parquet"))
-        landed: dict[str, int] = {}
-        if files:
-            with workbench() as database:
-                rows = database.execute(
-                    f"SELECT _origin, count(*) FROM read_parquet({literals([str(file) for file in files])}, "
-                    "union_by_name = true, hive_partitioning = false) GROUP BY _origin"
-                ).fetchall()
-            landed = {origin: int(count) for origin, count in rows}
-        for origin, count in self._counts.items():
-            if landed.get(origin, 0) != count:
-                place = f" ({self._places[origin]})" if self._places[origin] else ""
-                raise CountError(
-                    f"{origin}{place} holds {count:,} records by an independent count, and "
-                    f"{landed.get(origin, 0):,} were read: nothing of it was landed",
-                    value=origin,
-                    fix="run again if it was being written meanwhile; otherwise please report it",
-                )
+        if self.limit is None:
+            self._witness.verify(self.folder)
+
+    def as_json(self) -> dict[str, Any]:
+        """The writer's state after `flush`, beside the files themselves."""
+        return {
+            "layout": self.layout,
+            "rows": self._rows,
+            "malformed": self._malformed,
+            "witness": self._witness.as_json(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """The inverse of `as_json`, for a new writer whose folder holds the same files."""
+        self.layout = state["layout"]
+        self._rows, self._malformed = int(state["rows"]), int(state["malformed"])
+        self._witness = Witness.from_json(state["witness"])
 
     def _land_page(self, page: Page) -> None:
         if records := page.records[: self._wanted]:
@@ -312,11 +309,13 @@ def _finite(value: Any) -> Any:
 
 def checksums(folder: Path) -> dict[str, str]:
     """File name to SHA-256, of a scratch folder's Parquet files."""
-    sums = {}
-    for item in sorted(folder.glob("*.parquet")):
-        with item.open("rb") as file:
-            sums[item.name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return sums
+    return {item.name: checksum(item) for item in sorted(folder.glob("*.parquet"))}
+
+
+def checksum(path: Path) -> str:
+    """The SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def records_in(folder: Path) -> str:
@@ -326,12 +325,17 @@ def records_in(folder: Path) -> str:
 
 def malformed_in(folder: Path) -> str:
     """Likewise of what could not be read as a record."""
-    return numbered(sorted(folder.glob("malformed-*.parquet")), sum(map(count_in, parts_in(folder))))
+    return numbered(_in_order(folder, "malformed"), sum(map(count_in, parts_in(folder))))
 
 
 def parts_in(folder: Path) -> list[Path]:
     """The files with records, in their order."""
-    return sorted(folder.glob("part-*.parquet"))
+    return _in_order(folder, "part")
+
+
+def _in_order(folder: Path, kind: str) -> list[Path]:
+    """Files by their number, which has more than four digits from the ten thousandth on."""
+    return sorted(folder.glob(f"{kind}-*.parquet"), key=lambda path: (len(path.name), path.name))
 
 
 def count_in(part: Path) -> int:

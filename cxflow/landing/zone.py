@@ -36,6 +36,8 @@ from cxflow.settings import Secret, Settings
 MANIFEST = "manifest.json"
 UNFINISHED = ".tmp"
 """Ends the names of folders that are being written."""
+PARTIAL = ".partial"
+"""Ends the names of folders with the pages of a batch that is not committed (`partial`)."""
 
 _LASTING = (
     errno.EACCES,
@@ -77,10 +79,12 @@ class Manifest:
     """Records that the source holds by an independent count; None where its connector gives none."""
     without_records: list[str] = field(default_factory=list)
     """Files that are not empty and yet have no record: the first few."""
+    resumed_at: int = 0
+    """Records taken over from an interrupted pull that this one resumed; 0 where it started from the beginning."""
 
 
 @contextmanager
-def _reached(settings: Settings) -> Iterator[None]:
+def reached(settings: Settings) -> Iterator[None]:
     """What the file system of the landing zone raises in the block, as errors that name the setting.
 
     A full disk passes: `database_errors` says it in one way, whatever filled it.
@@ -137,7 +141,7 @@ def require(settings: Settings) -> None:
     if not isinstance(file_system, LocalFileSystem):
         return
     made = [folder for folder in (Path(root), *Path(root).parents) if not os.path.lexists(folder)]
-    with _reached(settings):
+    with reached(settings):
         Path(root).mkdir(parents=True, exist_ok=True)
         if not os.access(root, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, "no right to write", root)
@@ -181,7 +185,7 @@ def put_folder(settings: Settings, folder: Path, path: str, *, last: str) -> Non
     """Move a scratch folder's files into the landing zone; its file `last` is what makes it exist."""
     file_system, root = storage(settings)
     target = f"{root}/{path}"
-    with _reached(settings):
+    with reached(settings):
         if isinstance(file_system, LocalFileSystem):
             connection, stream, *inside = path.split("/")
             _put_local(folder, Path(root, connection, stream), Path(*inside))
@@ -205,13 +209,14 @@ def _put_local(folder: Path, stream: Path, inside: Path) -> None:
             shutil.move(item, aside / item.name)
         # A name must not reach the disk before the content does.
         for path in (*aside.iterdir(), aside):
-            _sync(path)
+            sync(path)
         shutil.rmtree(stream / inside, ignore_errors=True)
         aside.rename(stream / inside)
-        _sync((stream / inside).parent)
+        sync((stream / inside).parent)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """See to it that a file's or a folder's content outlasts a power failure."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -224,7 +229,7 @@ def read_manifest(settings: Settings, batch: BatchRef) -> Manifest:
     file_system, root = storage(settings)
     path = f"{root}/{batch.path}/{MANIFEST}"
     try:
-        with _reached(settings), suppress(FileNotFoundError), file_system.open(path, "rb") as file:
+        with reached(settings), suppress(FileNotFoundError), file_system.open(path, "rb") as file:
             return Manifest(**json.load(file))
     except (ValueError, TypeError) as problem:  # no JSON, or other fields
         raise SourceError(
@@ -266,14 +271,14 @@ def batches(settings: Settings, connection: str, stream: str) -> list[str]:
     file_system, root = storage(settings)
     folder = f"{root}/{connection}/{stream}"
     file_system.invalidate_cache()  # other workers land batches too
-    with _reached(settings):
+    with reached(settings):
         if not file_system.exists(folder):
             return []
         names = [item.rstrip("/").rsplit("/", 1)[-1] for item in file_system.ls(folder, detail=False)]
         return sorted(
             name
             for name in names
-            if not name.endswith(UNFINISHED) and file_system.exists(f"{folder}/{name}/{MANIFEST}")
+            if not name.endswith((UNFINISHED, PARTIAL)) and file_system.exists(f"{folder}/{name}/{MANIFEST}")
         )
 
 
@@ -299,6 +304,7 @@ def subset(settings: Settings, batch: BatchRef, rows: list[int]) -> BatchRef:
             malformed=0,
             counted=None,
             without_records=[],
+            resumed_at=0,
             parts=checksums(writer.folder),
             cursor={},
         )

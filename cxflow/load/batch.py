@@ -42,6 +42,8 @@ class LoadReport:
     """Drift and unusable identifiers: names and counts."""
     was_loaded: bool = False
     """The batch had been loaded before, and nothing was done."""
+    window: Window | None = None
+    """The window that was read. For a resumed pull it may end earlier than requested."""
 
 
 def load(settings: Settings, batch: BatchRef) -> LoadReport:
@@ -73,11 +75,12 @@ def _load(
 
     If another stream inserts the same key at the same time, the transaction is retried and finds the key claimed.
     """
+    window = Window.from_json(manifest.window)
     revisions.require_revision(warehouse)
     engines.of(warehouse).lock_stream(warehouse, batch.connection, batch.stream)
     revisions.require(warehouse)
     if row := ledger.loaded(warehouse, batch):
-        return LoadReport(batch, ledger.counts_of(row), was_loaded=True), None
+        return LoadReport(batch, ledger.counts_of(row), was_loaded=True, window=window), None
     with zone.local_copy(settings, batch.path) as landed:
         verdict = prepared.read_verdict(landed / prepared.FOLDER, batch)
         loading = Loading(warehouse, batch, manifest, verdict, datetime.now(UTC))
@@ -87,7 +90,7 @@ def _load(
             if claimed := counts.quarantined - verdict.refused:
                 rules["duplicate_key"] = rules.get("duplicate_key", 0) + claimed
         _write_ledger(loading, counts, rules)
-    return LoadReport(batch, counts, rules, verdict.report), verdict
+    return LoadReport(batch, counts, rules, verdict.report, window=window), verdict
 
 
 def _merge(loading: Loading, landed: Path) -> Counts:

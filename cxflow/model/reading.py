@@ -17,6 +17,10 @@ import duckdb
 Cursor = dict[str, Any]
 """What a stream remembers between scheduled runs: JSON, in the connector's own words, without personal data."""
 
+Checkpoint = Mapping[str, Any]
+"""Where the source's own paging continues after a page: JSON, in the connector's own words, without personal data and
+without a secret. Never logged."""
+
 PAGE_RECORDS = 20_000
 """In a page that `pages` makes."""
 
@@ -42,6 +46,9 @@ class Page:
     records: Sequence[Mapping[str, Any]] = ()
     """JSON-like."""
     rejects: Sequence[Reject] = ()
+    checkpoint: Checkpoint | None = field(default=None, repr=False)
+    """Where `resume` continues after this page; None where it cannot. Yield the `Count` of a page's records before the
+    page: a resumed pull does not see what came before the checkpoint again."""
 
 
 @dataclass(slots=True)
@@ -83,7 +90,7 @@ class Count:
 
 Item = Page | Query | Count
 Reading = Generator[Item, None, Cursor | None]
-"""What `Connector.read` returns: items, and at its end the next cursor (None for none)."""
+"""What `Connector.read` and `resume` return: items, and at its end the next cursor (None for none)."""
 
 
 def pages(

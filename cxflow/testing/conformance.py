@@ -17,6 +17,7 @@ from cxflow import flow
 from cxflow.connect import registry
 from cxflow.errors import CxflowError
 from cxflow.model.window import Window
+from cxflow.testing import broken_reading
 from cxflow.testing.project import TestProject
 from cxflow.warehouse import ledger
 
@@ -113,6 +114,25 @@ def conformance(
             for stream in flow.streams(other.settings, "sample"):
                 assert ledger.cursor(other.settings, "sample", stream) == {}
                 assert ledger.position(other.settings, "sample", stream) is None
+
+        def test_an_interrupted_reading_resumes_after_its_last_checkpoint(self, sample: TestProject) -> None:
+            connector = flow.open_connection(sample.settings, "sample")
+            window = Window(None, datetime.now(UTC))
+            found = 0
+            for stream in connector.streams.values():
+                if not connector.can_resume:
+                    continue
+                whole, checkpoints = broken_reading.whole(sample.settings, connector, stream, window)
+                found += len(checkpoints)
+                for place in sorted({1, len(checkpoints) // 2 + 1, len(checkpoints)} if checkpoints else ()):
+                    rest = broken_reading.in_two(sample.settings, connector, stream, window, place)
+                    assert rest == whole, f"{stream.name}, resumed after checkpoint {place}, differs"
+                told = json.dumps(checkpoints)
+                spoken = any(value in told for value in self._personal_values(sample))
+                assert not spoken, f"a checkpoint of {stream.name} holds personal data"
+            assert found or not connector.can_resume, (
+                "the sample is too small: no page of it has a checkpoint"
+            )
 
         def test_a_window_before_everything_is_empty(self, sample: TestProject) -> None:
             long_ago = datetime(1990, 1, 1, tzinfo=UTC)

@@ -34,6 +34,9 @@ timezone = "Europe/Madrid"
 retries = 1
 retry_delay_seconds = 1
 
+[landing]
+checkpoint_seconds = 0
+
 [identity]
 salt = { env = "CX_SALT" }
 
@@ -119,19 +122,30 @@ class Desk(Connector):
     )
 
     def read(self, stream, window, cursor):
-        self.people_known = json.loads((self.settings.folder / "people.json").read_text())
-        token = self.connection.token.reveal("token").get_secret_value()
-        self.url = "https://desk.invalid/people?token=" + quote(token, safe="")
+        self.open()
         yield from getattr(self, stream.name)()
         return {}
 
-    def page(self, records):
-        return Page("/people", datetime(2026, 3, 1, tzinfo=UTC), records)
+    def resume(self, stream, window, cursor, checkpoint):
+        self.open()
+        yield from self.rest_of_people(checkpoint["next"])
+        return {}
+
+    def open(self):
+        self.people_known = json.loads((self.settings.folder / "people.json").read_text())
+        token = self.connection.token.reveal("token").get_secret_value()
+        self.url = "https://desk.invalid/people?token=" + quote(token, safe="")
+
+    def page(self, records, checkpoint=None):
+        return Page("/people", datetime(2026, 3, 1, tzinfo=UTC), records, checkpoint=checkpoint)
 
     def people(self):
         """Half of them at once, the rest when the service lets go."""
         half = len(self.people_known) // 2
-        yield self.page(self.people_known[:half])
+        yield self.page(self.people_known[:half], {"next": half})
+        yield from self.rest_of_people(half)
+
+    def rest_of_people(self, half):
         (self.settings.folder / "reading").write_text(str(os.getpid()))
         while not (self.settings.folder / "go").exists():
             time.sleep(0.05)

@@ -235,6 +235,8 @@ def test_a_task_killed_in_its_midst_is_tried_again_and_the_result_is_the_same(
     assert tries == {"plan": 1, "extract people": 2, "prepare people": 1, "load people": 2, "announce": 1}
     for step in ("extract people", "load people"):
         assert "SIGKILL" in days.server.log(days.killed[step], 1)
+    assert "resumed" in days.server.log(days.killed["extract people"], 2), "at the page before the kill"
+    assert "resumed" not in days.server.log(days.killed["extract people"], 1)
 
     other = canary_project.make(tmp_path / "other")
     for mark in ("go", "asked-before"):

@@ -24,6 +24,7 @@ from cxflow.settings import Secret
 CODES = [
     (errors.TransientError, 75),
     (errors.WarehouseBusyError, 75),
+    (errors.StaleCheckpointError, 75),
     (errors.FatalError, 70),
     (errors.ConfigError, 78),
     (errors.SourceError, 66),

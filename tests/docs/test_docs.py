@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import duckdb
 import pytest
@@ -22,10 +23,11 @@ from typer.testing import CliRunner
 from cxflow import flow, hookspecs
 from cxflow import settings as configuration
 from cxflow.cli.app import app
+from cxflow.cli.outcome import notes
 from cxflow.cli.reference import documents
 from cxflow.connect import commands, registry
 from cxflow.connect.files.connector import Files
-from cxflow.errors import ConfigError
+from cxflow.errors import ConfigError, TransientError
 from cxflow.kpis.calculator import compute
 from cxflow.kpis.read import values
 from cxflow.kpis.slicing import check
@@ -122,7 +124,17 @@ def test_the_expectations_of_their_page_are_valid() -> None:
 class Desk(BaseHTTPRequestHandler):
     """The invented help desk of the connectors page, in two pages."""
 
+    asked: ClassVar[list[str]] = []
+    broken: ClassVar[set[str]] = set()
+    """Paths that it answers with an error, once."""
+
     def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        if path in self.broken:
+            self.broken.remove(path)
+            self.send_error(503)
+            return
+        self.asked.append(path)
         ticket = {
             "id": 1,
             "status": "open",
@@ -174,6 +186,27 @@ def test_the_plugin_of_the_connectors_page_runs(
 
     assert (report.counts.extracted, report.counts.inserted) == (2, 2)
     assert project.rows("support_case", "case_id") == [("help:1",), ("help:2",)]
+
+
+def test_the_plugin_of_the_connectors_page_resumes(
+    desk: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "docs_desk_resumed.py").write_text(snippets("connectors.md", "python")[0])
+    monkeypatch.setenv("DESK_TOKEN", "an-invented-token")
+    connection = {"connector": "desk", "url": desk, "token": {"env": "DESK_TOKEN"}}
+    tree = {"plugins": ["docs_desk_resumed"], "landing": {"checkpoint_seconds": 0}}
+    project = TestProject(tmp_path, {**tree, "connections": {"help": connection}})
+    monkeypatch.setattr(Desk, "broken", {"/tickets/second"})
+    with pytest.raises(TransientError, match="the desk asks to wait"):
+        project.run()
+    monkeypatch.setattr(Desk, "asked", [])
+
+    report = project.run()["help.tickets"]
+
+    assert Desk.asked == ["/tickets", "/tickets/second"], "the first is only `check`"
+    assert (report.counts.extracted, report.counts.inserted) == (2, 2)
+    assert report.notes == {"resumed_at": 1}
+    assert notes(report.notes) == ["resumed an interrupted pull (1 records kept)"]
 
 
 def test_the_plugin_of_the_connectors_page_tells_a_wrong_token(

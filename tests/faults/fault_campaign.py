@@ -20,12 +20,27 @@ from typing import Any
 
 import fault_shop
 import fault_trip
-from fault_kills import Kill, Outcome, Zone, kills
+from fault_kills import Beginning, Kill, Outcome, Source, Zone, kills
 from fault_server import Request
 from fault_warehouses import Warehouses
 
-BEGINNINGS: tuple[tuple[int, Zone], ...] = ((0, "folder"), (1, "folder"), (1, "bucket"))
+BEGINNINGS: tuple[Beginning, ...] = (
+    (0, "folder", "files"),
+    (1, "folder", "files"),
+    (1, "bucket", "files"),
+    (0, "bucket", "pages"),
+    (0, "folder", "interrupted pages"),
+)
 """What runs there are: the first day's on an empty warehouse, the second day's."""
+
+STAGES: dict[Source, tuple[tuple[str, str], ...]] = {
+    "files": tuple((task, task) for task in fault_trip.TASKS),
+    "pages": (("migrate", "window"), ("landing", "landing"), ("prepared", "publish")),
+}
+"""First and last task of each piece of a run that is recorded. A source of pages is for kills while they land."""
+STAGES["interrupted pages"] = STAGES["pages"]
+INTERRUPTED = "landing.checkpoint.2.after"
+"""Where the pull has died that is then resumed."""
 
 MEMORY = Path("/dev/shm")
 """A process that is killed loses nothing that it has written, whether or not that has reached a disk."""
@@ -71,7 +86,7 @@ class Lane:
         return self.ask(asdict(Request(str(self.folder), str(self.source), day, **options)))
 
     @contextmanager
-    def project(self, zone: Zone, snapshot: Path | None) -> Iterator[str | None]:
+    def project(self, zone: Zone, source: Source, snapshot: Path | None) -> Iterator[str | None]:
         """A project as it was in a snapshot, or one without tables, in the lane's folder; gives the URL of its
         warehouse where that is on a server."""
         if snapshot:
@@ -81,7 +96,7 @@ class Lane:
             (self.folder / "tmp").mkdir()
         url = self.warehouses.begin(snapshot)
         bucket = self.folder / "bucket" if zone == "bucket" else None
-        text = fault_shop.configuration(self.source, url, bucket)
+        text = fault_shop.configuration(self.source, url, bucket, paged=source != "files")
         (self.folder / "project" / "cxflow.toml").write_text(text)
         try:
             yield url
@@ -109,7 +124,7 @@ class Campaign:
     lanes: int = 2
     minutes: float | None = None
     """Begin no kill after that long."""
-    recordings: dict[tuple[int, Zone], Recording] = field(default_factory=dict)
+    recordings: dict[Beginning, Recording] = field(default_factory=dict)
 
     def run(self, number: int, told: Callable[[Outcome], None] = lambda _: None) -> list[Outcome]:
         """So many kills, each told of. A run that had finished before its random moment came is none."""
@@ -121,27 +136,30 @@ class Campaign:
             lanes = [Lane(folder / f"lane{n}", source, warehouses) for n in range(self.lanes)]
             for lane in lanes:
                 stack.callback(lane.close)
-            for day, zone in BEGINNINGS:
-                self.recordings[day, zone] = self._record(lanes, folder, day, zone)
+            for beginning in BEGINNINGS:
+                self.recordings[beginning] = self._record(lanes, folder, *beginning)
             return self._kill(lanes, folder, number, told)
 
-    def _record(self, lanes: list[Lane], folder: Path, day: int, zone: Zone) -> Recording:
-        """Run undisturbed, with a snapshot before each task; the first day's last is where the second begins."""
+    def _record(self, lanes: list[Lane], folder: Path, day: int, zone: Zone, source: Source) -> Recording:
+        """Run undisturbed, with a snapshot before each stage; the first day's last is where the second begins."""
         lane, points, seconds = lanes[0], [], 0.0
-        begin = folder / f"{day - 1}-folder-settled" if day else None
-        with lane.project(zone, begin) as url:
+        begin = folder / f"{day - 1}-folder-{source}-settled" if day else None
+        with lane.project(zone, source, begin) as url:
             (lane.folder / "tasks.jsonl").unlink(missing_ok=True)
-            for task in fault_trip.TASKS:
-                lane.take(folder / f"{day}-{zone}-{task}", url)
-                found = lane.run(day, then="record", until=task)
+            for task, last in STAGES[source]:
+                if (source, task) == ("interrupted pages", "landing"):
+                    assert lane.run(day, fatal=INTERRUPTED)["killed"]
+                lane.take(folder / f"{day}-{zone}-{source}-{task}", url)
+                found = lane.run(day, then="record", until=last)
                 if error := found.get("error"):
                     raise RuntimeError(f"an undisturbed run failed:\n{error}")
-                points += found["points"]
+                if source == "files" or task == "landing":
+                    points += found["points"]
                 seconds += found["seconds"]
                 if not self.recordings:
                     for each in lanes:
                         each.ask({"modules": found["modules"]})
-            lane.take(folder / f"{day}-{zone}-settled", url)
+            lane.take(folder / f"{day}-{zone}-{source}-settled", url)
         return Recording(tuple(points), seconds, found["state"])
 
     def _kill(
@@ -184,8 +202,9 @@ class Campaign:
 
     def _one(self, lane: Lane, folder: Path, kill: Kill) -> Outcome:
         """A run that dies, then one that finishes, then the checker."""
-        recording = self.recordings[kill.day, kill.zone]
-        with lane.project(kill.zone, folder / f"{kill.day}-{kill.zone}-{kill.task}"):
+        recording = self.recordings[kill.day, kill.zone, kill.source]
+        snapshot = folder / f"{kill.day}-{kill.zone}-{kill.source}-{kill.task}"
+        with lane.project(kill.zone, kill.source, snapshot):
             seconds = None if kill.point else kill.moment * recording.seconds
             died = lane.run(kill.day, fatal=kill.point, seconds=seconds)
             if died["killed"] is None:

@@ -14,6 +14,9 @@ Disk = Literal["kept", "wiped"]
 """What the next run finds of the worker's disk."""
 Zone = Literal["folder", "bucket"]
 """The landing zone: a folder of the worker's disk, or an object store elsewhere."""
+Source = Literal["files", "pages", "interrupted pages"]
+"""Files; a service with checkpoints; the same where a pull has died already, and each run begins with resuming it."""
+Beginning = tuple[int, Zone, Source]
 
 RANDOM_SHARE = 0.2
 """Of kills that come at a random moment."""
@@ -25,6 +28,7 @@ class Kill:
 
     day: int
     zone: Zone
+    source: Source
     point: str | None
     """None: at a random moment, from outside."""
     moment: float
@@ -40,8 +44,8 @@ class Kill:
 
     @property
     def kind(self) -> str:
-        """The kind of point."""
-        return kind(self.point) if self.point else "random moment"
+        """The kind of point, in a pull of pages apart from others."""
+        return _kind(self.source, self.point) if self.point else "random moment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,27 +69,27 @@ class Outcome:
         return not (self.lost or self.duplicated or self.unbalanced or self.left_over or self.unfinished)
 
 
-def kind(point: str) -> str:
+def _kind(source: Source, point: str) -> str:
     """`task.step` of a point, without number and moment."""
-    return ".".join(point.split(".")[:2])
+    return ".".join(point.split(".")[:2]) + ("" if source == "files" else " of pages")
 
 
-def kills(points: Mapping[tuple[int, Zone], Sequence[str]], chance: random.Random) -> Iterator[Kill]:
+def kills(points: Mapping[Beginning, Sequence[str]], chance: random.Random) -> Iterator[Kill]:
     """Where to kill, without end: first a point of every kind, then all points in shuffled order, over and over;
     and now and then a random moment."""
     every = [(*where, point) for where, passed in points.items() for point in passed]
     chance.shuffle(every)
-    one_of_each = {kind(point): (day, zone, point) for day, zone, point in every}
+    one_of_each = {_kind(source, point): (day, zone, source, point) for day, zone, source, point in every}
     rest = [item for item in every if item not in one_of_each.values()]
-    for day, zone, point in cycle([*one_of_each.values(), *rest]):
+    for day, zone, source, point in cycle([*one_of_each.values(), *rest]):
         if chance.random() < RANDOM_SHARE:
             yield _kill(chance, *chance.choice(list(points)), None)
-        yield _kill(chance, day, zone, point)
+        yield _kill(chance, day, zone, source, point)
 
 
-def _kill(chance: random.Random, day: int, zone: Zone, point: str | None) -> Kill:
+def _kill(chance: random.Random, day: int, zone: Zone, source: Source, point: str | None) -> Kill:
     disk: Disk = chance.choice(("kept", "wiped"))
     # What tasks returned speaks of batches in a landing zone: where that is gone, a run begins anew.
     may_retry = disk == "kept" or zone == "bucket"
     next_run: Literal["anew", "retry"] = chance.choice(("anew", "retry")) if may_retry else "anew"
-    return Kill(day, zone, point, chance.random(), disk, next_run)
+    return Kill(day, zone, source, point, chance.random(), disk, next_run)

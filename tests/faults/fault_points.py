@@ -25,8 +25,8 @@ from cxflow.landing import files
 from cxflow.settings import Settings
 from cxflow.warehouse import transactions
 
-FILES = {"manifest.json": "manifest", "verdict.json": "verdict"}
-"""Files that make a batch, or a prepared one, exist."""
+FILES = {"manifest.json": "manifest", "verdict.json": "verdict", "checkpoint.json.tmp": "checkpoint"}
+"""Files that make a batch, a prepared or a partial one, exist."""
 
 
 def die() -> NoReturn:
@@ -111,6 +111,7 @@ class Points:
         os.fsync = self._on_file(os.fsync, "sync")
         Path.write_text = self._on_file(Path.write_text, None)  # type: ignore[method-assign]
         fault_shop.Bucket.put_file = self.around(fault_shop.Bucket.put_file, "put")
+        fault_shop.Bucket.pipe_file = self.around(fault_shop.Bucket.pipe_file, "checkpoint")
         psycopg.Copy.write = self.around(psycopg.Copy.write, "copy_in")  # type: ignore[method-assign]
         for owner, name in (
             (files.BatchWriter, "land"),

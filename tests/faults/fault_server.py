@@ -77,7 +77,8 @@ def left_over(folder: Path) -> list[str]:
     """What unfinished work has left on the worker's disk and in the landing zone."""
     scratch = list((folder / "tmp").glob("cxflow-*"))
     zones = (folder / "project" / "landing", folder / "bucket")
-    aside = [path for zone in zones if zone.is_dir() for path in zone.rglob("*.tmp")]
+    ends = ("*.tmp", "*.partial")
+    aside = [path for zone in zones if zone.is_dir() for end in ends for path in zone.rglob(end)]
     return [str(path.relative_to(folder)) for path in (*scratch, *aside)]
 
 

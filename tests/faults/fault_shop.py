@@ -124,9 +124,17 @@ def write(folder: Path) -> Path:
 
 
 def configuration(
-    source: Path, warehouse: str | None = None, bucket: Path | None = None, landing: Path | None = None
+    source: Path,
+    warehouse: str | None = None,
+    bucket: Path | None = None,
+    landing: Path | None = None,
+    *,
+    paged: bool = False,
 ) -> str:
-    """A project over the source; a warehouse elsewhere by its URL, a landing zone in a bucket or a folder."""
+    """A project over the source; a warehouse elsewhere by its URL, a landing zone in a bucket or a folder.
+
+    With `paged` the source is the service of `fault_pages`, and each of its pages is made durable.
+    """
     tree: dict[str, Any] = {
         "kpis": {"min_n": 1},
         "connections": {
@@ -164,4 +172,9 @@ def configuration(
         tree["landing"] = {"url": "bucket://zone", "storage_options": {"folder": str(bucket)}}
     if landing:
         tree["landing"] = {"url": str(landing)}
+    if paged:
+        tree["plugins"] = ["fault_pages"]
+        tree["connections"][CONNECTION]["connector"] = "fault_pages"
+        del tree["connections"][CONNECTION]["streams"][STREAM]["path"]
+        tree.setdefault("landing", {})["checkpoint_seconds"] = 0
     return as_toml(tree)

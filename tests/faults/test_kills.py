@@ -10,14 +10,16 @@ import fault_shop
 import pytest
 from fault_campaign import Campaign
 from fault_checker import check
-from fault_kills import Outcome
+from fault_kills import Beginning, Outcome
 from fault_trip import TASKS, run
 
 from cxflow.settings import Settings, load
 from cxflow.warehouse import transactions
 
-KILLS = 50
+KILLS = 60
 """On each engine."""
+BEGUN: dict[Beginning, int] = {(0, "bucket", "pages"): 4, (0, "folder", "interrupted pages"): 3}
+"""Pulls with checkpoints to how many there are left: of four pages, or of three."""
 SEED = 20260301
 
 
@@ -39,6 +41,8 @@ def test_after_a_kill_the_next_run_finishes_and_nothing_is_lost_doubled_or_left(
     assert {outcome.kill.disk for outcome in outcomes} == {"kept", "wiped"}
     assert {outcome.kill.next_run for outcome in outcomes} == {"anew", "retry"}
     assert any(outcome.kill.point is None for outcome in outcomes), "some came at a random moment"
+    assert {"files", "pages", "interrupted pages"} == {outcome.kill.source for outcome in outcomes}
+    assert any(outcome.kill.kind == "landing.checkpoint of pages" for outcome in outcomes)
 
 
 def test_the_points_are_found_before_and_after_every_durable_step(
@@ -61,6 +65,13 @@ def test_the_points_are_found_before_and_after_every_durable_step(
     for step in steps:
         assert {f"{step}.1.before", f"{step}.1.after"} <= points
     assert {"landing.put.2.before", "landing.torn_file.1.half"} <= points, "an object store, and half a file"
+    for beginning, checkpoints in BEGUN.items():
+        passed = set(found.recordings[beginning].points)
+        expected = {
+            f"landing.checkpoint.{n + 1}.{end}" for n in range(checkpoints) for end in ("before", "after")
+        }
+        assert {point for point in passed if point.startswith("landing.checkpoint.")} == expected
+        assert "landing.cleanup.1.after" in passed
     assert sum(point.startswith("load.statement.") for point in points) > 50
     assert {point.split(".")[0] for point in points} == set(TASKS)
     assert {outcome.kill.task for outcome in outcomes} == set(TASKS), "each task was killed"
