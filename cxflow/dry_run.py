@@ -11,15 +11,11 @@ from dataclasses import dataclass
 
 from cxflow import extract, scratch
 from cxflow.conform import batch as conforming
-from cxflow.connect.connector import Connector
+from cxflow.connect.extraction import Extraction
 from cxflow.duck import count, workbench
 from cxflow.errors import ConfigError
 from cxflow.landing import zone
 from cxflow.model import raw_schema
-from cxflow.model.batch import Mode
-from cxflow.model.reading import Cursor
-from cxflow.model.stream import Stream
-from cxflow.model.window import Window
 from cxflow.settings import Settings
 from cxflow.validate import gate
 
@@ -40,24 +36,16 @@ class DryRun:
     """Why the gate would stop such a batch; empty if it would not."""
 
 
-def try_first(
-    settings: Settings,
-    connector: Connector,
-    stream: Stream,
-    window: Window,
-    cursor: Cursor | None,
-    mode: Mode,
-    known: raw_schema.RawSchema,
-    limit: int,
-) -> DryRun:
-    """Try at most `limit` records of a window. `known` is the stream's raw schema so far.
+def try_first(settings: Settings, extraction: Extraction, known: raw_schema.RawSchema, limit: int) -> DryRun:
+    """Try at most `limit` records of an extraction. `known` is the stream's raw schema so far.
 
     Raises the errors of extract and conform. Nothing outlives the call.
     """
+    connector, stream = extraction.connector, extraction.stream
     with scratch.folder("dry-run") as folder:
         landing = settings.landing.model_copy(update={"url": str(folder / "landing")})
         aside = settings.model_copy(update={"landing": landing})
-        batch = extract.extract(aside, connector, stream, window, cursor, mode, limit)
+        batch = extract.extract(aside, extraction, limit)
         try:
             conformed = conforming.conform(aside, connector.connection, stream, batch, known, folder)
         except ConfigError as problem:

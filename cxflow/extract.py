@@ -18,14 +18,14 @@ import structlog
 
 from cxflow import scratch
 from cxflow.connect.connector import Connector
+from cxflow.connect.extraction import Extraction
 from cxflow.connect.fingerprint import fingerprint
 from cxflow.errors import ConfigError, FatalError, StaleCheckpointError, TransientError
 from cxflow.landing import files, inference, partial, zone
 from cxflow.landing.keeper import Keeper
-from cxflow.model.batch import BatchRef, Mode
+from cxflow.model.batch import BatchRef
 from cxflow.model.reading import Checkpoint, Cursor, Page, Reading
 from cxflow.model.stream import Stream
-from cxflow.model.window import Window
 from cxflow.settings import Settings
 
 _REMARKS = 20
@@ -34,30 +34,22 @@ _REMARKS = 20
 log = structlog.get_logger("cxflow")
 
 
-def extract(
-    settings: Settings,
-    connector: Connector,
-    stream: Stream,
-    window: Window,
-    cursor: Cursor | None,
-    mode: Mode,
-    limit: int | None = None,
-) -> BatchRef:
-    """Ask the connector for the stream's window and land what it gives, whole or not at all.
+def extract(settings: Settings, extraction: Extraction, limit: int | None = None) -> BatchRef:
+    """Ask the connector for the stream's window and land what it yields, whole or not at all.
 
-    Resumes an interrupted pull of the same request, within that pull's window, which may end earlier.
-    `cursor` is None for a backfill. With a `limit` the first so many records are read; such a batch is not for loading.
-    Raises what the connector raises (TransientError, SourceError or ConfigError), and CountError where more or
-    fewer records were read than the source holds.
+    Resumes an interrupted pull of the same request, within that pull's window, which may end earlier. With a `limit`,
+    only that many records are read; such a batch is not for loading. Raises what the connector raises (TransientError,
+    SourceError or ConfigError), and CountError if more or fewer records were read than the source holds.
     """
+    connector, stream = extraction.connector, extraction.stream
     connector.check(stream)
     zone.require(settings)
     request = partial.Request(
         connection=connector.connection.name,
         stream=stream.name,
-        mode=mode,
-        window=window,
-        cursor=deepcopy(cursor),
+        mode=extraction.mode,
+        window=extraction.window,
+        cursor=deepcopy(extraction.cursor),
         connector=connector.name,
         plugin_version=connector.version(),
         declared=fingerprint(connector, stream),
@@ -80,7 +72,7 @@ def extract(
 
 
 class _DamagedError(Exception):
-    """The files of a partial batch are not as they were kept."""
+    """The files of a partial batch are missing or not those that were kept."""
 
 
 def _land(

@@ -25,6 +25,7 @@ from cxflow.conform.projection import check as check_mapping
 from cxflow.conform.projection import check_references
 from cxflow.connect import registry
 from cxflow.connect.connector import Connector
+from cxflow.connect.extraction import Extraction
 from cxflow.duck import workbench
 from cxflow.errors import CxflowError, UnexpectedError
 from cxflow.identity import resolve
@@ -127,9 +128,8 @@ def doctor(settings: Settings, connection: str, stream: str) -> None:
 def plan(settings: Settings, connection: str, stream: str, window: Window, mode: Mode) -> list[str]:
     """What an extraction would read, one line per item. Nothing is read or written."""
     with _at(connection, stream):
-        connector = open_connection(settings, connection)
-        cursor = ledger.cursor(settings, connection, stream) if mode == "scheduled" else None
-        return connector.plan(connector.stream(stream), window, cursor)
+        asked = _extraction(settings, connection, stream, window, mode)
+        return asked.connector.plan(asked.stream, window, asked.cursor)
 
 
 def try_first(
@@ -142,23 +142,24 @@ def try_first(
 ) -> dry_run.DryRun:
     """Dry run: try the window's first records. Nothing that it writes is kept."""
     with _at(connection, stream):
-        connector = open_connection(settings, connection)
-        declared = connector.stream(stream)
-        cursor = ledger.cursor(settings, connection, stream) if mode == "scheduled" else None
+        asked = _extraction(settings, connection, stream, window, mode)
         known = ledger.raw_columns(settings, connection, stream)
-        return dry_run.try_first(settings, connector, declared, window, cursor, mode, known, records)
+        return dry_run.try_first(settings, asked, known, records)
 
 
-rehearse = try_first  # the command line's name for it
+def _extraction(settings: Settings, connection: str, stream: str, window: Window, mode: Mode) -> Extraction:
+    """A window of a stream, with the cursor that a run of this mode begins from."""
+    connector = open_connection(settings, connection)
+    cursor = ledger.cursor(settings, connection, stream) if mode == "scheduled" else None
+    return Extraction(connector, connector.stream(stream), window, cursor, mode)
 
 
 def extract(settings: Settings, connection: str, stream: str, window: Window, mode: Mode) -> BatchRef:
     """Land one raw batch; an interrupted try for it is resumed."""
     with _at(connection, stream):
-        connector = open_connection(settings, connection)
-        cursor = ledger.cursor(settings, connection, stream) if mode == "scheduled" else None
+        asked = _extraction(settings, connection, stream, window, mode)
         identifiers.salt(settings)  # raises before anything is read if it is missing
-        batch = extraction.extract(settings, connector, connector.stream(stream), window, cursor, mode)
+        batch = extraction.extract(settings, asked)
         log.info("extracted", connection=connection, stream=stream, batch=batch.batch_id, asked=str(window))
         return batch
 

@@ -58,7 +58,7 @@ def _plan(settings: Any, connection: str, stream: str, end: datetime) -> dict[st
     from cxflow import flow
 
     window = flow.scheduled_window(settings, connection, stream, end)
-    tried = flow.rehearse(settings, connection, stream, window, "scheduled")
+    tried = flow.try_first(settings, connection, stream, window, "scheduled")
     return {
         "connection": connection,
         "stream": stream,

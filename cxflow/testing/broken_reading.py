@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 
 from cxflow.connect.connector import Connector
+from cxflow.connect.extraction import Extraction
 from cxflow.errors import TransientError
 from cxflow.extract import extract
 from cxflow.landing import files, zone
@@ -91,7 +92,7 @@ def _landed(
     read = connector.read
     connector.read = lambda *asked: through(read(*asked))  # type: ignore[method-assign]
     try:
-        batch = extract(settings, connector, stream, window, {}, "scheduled")
+        batch = extract(settings, Extraction(connector, stream, window, {}, "scheduled"))
     finally:
         del connector.read
     with zone.local_copy(settings, batch.path) as folder, duckdb.connect() as database:

@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cxflow.connect import registry
+from cxflow.connect.extraction import Extraction
 from cxflow.connect.files import delimited, documents, lines, parquet
 from cxflow.extract import extract
 from cxflow.model.window import Window
@@ -100,7 +101,7 @@ def measure(kind: str, count: int) -> dict[str, float]:
         window = Window(None, datetime.now(UTC))
         for _ in range(3):
             spent, began = np.zeros(2), now()
-            extract(settings, connector, connector.stream("tickets"), window, {}, "scheduled")
+            extract(settings, Extraction(connector, connector.stream("tickets"), window, {}, "scheduled"))
             runs.append([*(now() - began), *spent])
     setattr(module, name, counting)
     whole, whole_processor, count_, count_processor = min(runs)

@@ -12,6 +12,7 @@ import duckdb
 
 from cxflow.connect import registry
 from cxflow.connect.connector import Connector
+from cxflow.connect.extraction import Extraction
 from cxflow.extract import extract
 from cxflow.landing import files, zone
 from cxflow.model.reading import Cursor
@@ -96,7 +97,9 @@ class Drop:
         connector = self.connector(path, **stream)
         window = Window(start, end or datetime.now(UTC))
         mode = "backfill" if cursor is None else "scheduled"
-        batch = extract(connector.settings, connector, connector.stream("reviews"), window, cursor, mode)
+        batch = extract(
+            connector.settings, Extraction(connector, connector.stream("reviews"), window, cursor, mode)
+        )
         return landed(connector.settings, batch)
 
 

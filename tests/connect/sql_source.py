@@ -13,6 +13,7 @@ from sqlalchemy.pool import NullPool
 
 from cxflow.connect import registry
 from cxflow.connect.connector import Connector
+from cxflow.connect.extraction import Extraction
 from cxflow.extract import extract
 from cxflow.model.reading import Cursor
 from cxflow.model.window import Window
@@ -106,5 +107,6 @@ class Shop:
         connector = self.connector(connection, **stream)
         window = Window(start, end or datetime.now(UTC))
         mode = "backfill" if last is None else "scheduled"
-        batch = extract(connector.settings, connector, connector.stream("orders"), window, last, mode, limit)
+        asked = Extraction(connector, connector.stream("orders"), window, last, mode)
+        batch = extract(connector.settings, asked, limit)
         return landed(connector.settings, batch)

@@ -10,6 +10,7 @@ import duckdb
 import pytest
 from file_source import DAY, Drop
 
+from cxflow.connect.extraction import Extraction
 from cxflow.extract import extract
 from cxflow.landing import zone
 from cxflow.model.window import Window
@@ -100,7 +101,9 @@ def landed(drop: Drop) -> tuple[int, int, int | None]:
 def manifest_of(drop: Drop, **stream: str) -> zone.Manifest:
     connector = drop.connector(**stream)
     window = Window(None, DAY.replace(year=2100))
-    batch = extract(connector.settings, connector, connector.stream("reviews"), window, {}, "scheduled")
+    batch = extract(
+        connector.settings, Extraction(connector, connector.stream("reviews"), window, {}, "scheduled")
+    )
     return zone.read_manifest(connector.settings, batch)
 
 
@@ -134,14 +137,9 @@ def test_json_lines_of_a_gigabyte_lose_no_record(drop: Drop, is_damaged: bool) -
         if is_damaged:
             file.write(b"[1]\n")
     connector = drop.connector()
-    batch = extract(
-        connector.settings,
-        connector,
-        connector.stream("reviews"),
-        Window(None, DAY.replace(year=2100)),
-        {},
-        "scheduled",
-    )
+    window = Window(None, DAY.replace(year=2100))
+    asked = Extraction(connector, connector.stream("reviews"), window, {}, "scheduled")
+    batch = extract(connector.settings, asked)
     manifest = zone.read_manifest(connector.settings, batch)
     assert (manifest.records, manifest.malformed, manifest.counted) == (
         number + is_damaged,
@@ -162,13 +160,8 @@ def test_a_document_of_two_gigabytes_is_read_in_bounded_memory(drop: Drop) -> No
             number += 10_000
         file.write(b']}, "next": null}')
     connector = drop.connector(records="data.items")
-    batch = extract(
-        connector.settings,
-        connector,
-        connector.stream("reviews"),
-        Window(None, DAY.replace(year=2100)),
-        {},
-        "scheduled",
-    )
+    window = Window(None, DAY.replace(year=2100))
+    asked = Extraction(connector, connector.stream("reviews"), window, {}, "scheduled")
+    batch = extract(connector.settings, asked)
     manifest = zone.read_manifest(connector.settings, batch)
     assert (manifest.records, manifest.malformed, manifest.counted) == (number, 0, number)

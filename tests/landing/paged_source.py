@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from cxflow.connect.connector import Connector
+from cxflow.connect.extraction import Extraction
 from cxflow.errors import StaleCheckpointError
 from cxflow.extract import extract
 from cxflow.model.batch import BatchRef, Mode
@@ -141,7 +142,7 @@ def pull(
     made = connector(settings, service, kind, **declared)
     if mode == "scheduled" and cursor is None:
         cursor = {}
-    return extract(settings, made, made.stream("items"), window, cursor, mode, limit)
+    return extract(settings, Extraction(made, made.stream("items"), window, cursor, mode), limit)
 
 
 def numbers(records: Iterator[Any]) -> list[int]:

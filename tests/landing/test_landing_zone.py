@@ -19,6 +19,7 @@ import fsspec
 import pytest
 
 from cxflow.connect.connector import Connector
+from cxflow.connect.extraction import Extraction
 from cxflow.errors import ConfigError, FatalError, SourceError, TransientError
 from cxflow.extract import extract
 from cxflow.landing import files, zone
@@ -80,7 +81,7 @@ def _land(settings: Settings, *brings: Mapping[str, Any] | Exception, mode: str 
     connector = Tickets(settings, Connection(name="desk", connector="invented_tickets"))
     connector.brings = brings
     cursor: Cursor | None = {} if mode == "scheduled" else None
-    return extract(settings, connector, connector.stream("tickets"), WINDOW, cursor, mode)  # type: ignore[arg-type]
+    return extract(settings, Extraction(connector, connector.stream("tickets"), WINDOW, cursor, mode))  # type: ignore[arg-type]
 
 
 def _files(settings: Settings) -> list[str]:
