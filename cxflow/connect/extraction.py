@@ -16,9 +16,12 @@ class Extraction:
     """A request to a connector."""
 
     connector: Connector
+    """The source, configured."""
     stream: Stream
+    """One of its streams."""
     window: Window
     """Half-open, fixed before the first request."""
     cursor: Cursor | None
     """The stream's last cursor ({} in its first run); None for a backfill."""
     mode: Mode
+    """Whether it is a scheduled run, which moves the cursor, or a backfill."""

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import duckdb
 
 from cxflow import (
+    Checkpoint,
     ConfigError,
     Connection,
     Connector,
@@ -28,6 +29,7 @@ from cxflow import (
     Secret,
     Settings,
     SourceError,
+    StaleCheckpointError,
     Stream,
     TransientError,
     Window,
@@ -153,8 +155,22 @@ class Desk(Connector[DeskConnection, DeskStream]):
 
     def read(self, stream: DeskStream, window: Window, cursor: Cursor | None) -> Reading:
         """The exports that were written in the window."""
-        newest = "" if cursor is None else str(cursor.get("newest", ""))
+        return (yield from self._items(stream, window, cursor))
+
+    def resume(
+        self, stream: DeskStream, window: Window, cursor: Cursor | None, checkpoint: Checkpoint
+    ) -> Reading:
+        """The exports behind the one that was read last."""
+        last = str(checkpoint["last"])
+        if not (self._folder / last).is_file():
+            raise StaleCheckpointError("the export read last is gone", value=last)
+        return (yield from self._items(stream, window, cursor, last))
+
+    def _items(self, stream: DeskStream, window: Window, cursor: Cursor | None, last: str = "") -> Reading:
+        newest = max("" if cursor is None else str(cursor.get("newest", "")), last)
         for path, written in self._exports(stream, window):
+            if path.name <= last:
+                continue
             if stream.kind == "csv":
                 yield self._query(path, written)
             else:
@@ -176,9 +192,9 @@ class Desk(Connector[DeskConnection, DeskStream]):
         found: list[Any] = export["tickets"]
         odd = [Reject("not an object", json.dumps(each)) for each in found if not isinstance(each, dict)]
         tickets = (each for each in found if isinstance(each, dict))
-        yield from pages(tickets, origin=path.name, received_at=written, size=stream.page_records)
-        yield Page(path.name, written, rejects=odd)
         yield Count(records=int(export["total"]), origin=path.name)
+        yield from pages(tickets, origin=path.name, received_at=written, size=stream.page_records)
+        yield Page(path.name, written, rejects=odd, checkpoint={"last": path.name})
 
     def _query(self, path: Path, written: datetime) -> Query:
         database = duckdb.connect()
