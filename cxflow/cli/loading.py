@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 def load_streams(
     call: Call, streams: list[tuple[str, str]], mode: Mode, window_of: WindowOf, with_kpis: bool
 ) -> None:
-    """Load each stream on its own: one that fails stops no other. Then customers, KPIs and views."""
+    """Load each stream; a failure does not stop the others. Then update customers, KPIs and views."""
     from cxflow import flow
 
-    made = outcome.Outcome(mode)
+    result = outcome.Outcome(mode)
     with call.out.progress(len(streams) + (3 if with_kpis else 0)) as step:
         for connection, stream in streams:
             step(f"{connection}.{stream}")
@@ -34,7 +34,7 @@ def load_streams(
                     problem.at(connection, stream)
                 call.fail(problem)
             else:
-                made.loads.append(outcome.Load(report, window))
-        if made.loads and with_kpis:
-            outcome.finish(call, made, step)
-    outcome.show(call, made)
+                result.loads.append(outcome.Load(report, window))
+        if result.loads and with_kpis:
+            outcome.finish(call, result, step)
+    outcome.show(call, result)

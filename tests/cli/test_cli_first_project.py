@@ -55,7 +55,7 @@ def test_init_never_overwrites(fresh: Path) -> None:
     before = (fresh / "cxflow.toml").read_text()
     answer = cxflow("init", fresh)
     assert answer.code == 78
-    assert "is there already" in answer.err
+    assert "already exists" in answer.err
     assert (fresh / "cxflow.toml").read_text() == before
 
 

@@ -292,7 +292,7 @@ def test_a_file_that_can_only_be_read_is_a_matter_of_configuration(tmp_path: Pat
         mount_again("rw")
         assert state(bench) == before
     assert looks["status"].exit_code == 0
-    assert re.search(r"✗ warehouse: duckdb:\S+ can only be read here", looks["doctor"].output)
+    assert re.search(r"✗ warehouse: duckdb:\S+ is read-only for this user", looks["doctor"].output)
 
 
 def test_a_damaged_file_is_told_for_what_it_is(tmp_path: Path) -> None:
