@@ -1,6 +1,9 @@
-"""The plugin contract, whole. A plugin is a module (or object) with some of these hooks, found by its entry
-point in the group `cxflow`, or named in `plugins` of `cxflow.toml`; a module with commands, by its entry point in the
-group `cxflow.commands`. Called by `registry` and `commands` alone."""
+"""The complete plugin contract.
+
+A plugin is a module (or object) with some of these hooks. It is found by its entry point in the group `cxflow`, or is
+named in `plugins` of `cxflow.toml`; a module with commands has its entry point in the group `cxflow.commands`. The
+hooks are called by `registry` and `commands`.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,9 @@ if TYPE_CHECKING:
     from cxflow.model.kpi import KpiDeclaration
 
 PROJECT = "cxflow"
-"""The group of entry points, and the name that pluggy knows the hooks by."""
+"""The group of entry points, and pluggy's name for the hooks."""
 COMMANDS = "cxflow.commands"
-"""The group of modules with commands: apart, so that `cxflow --help` loads no connector."""
+"""The group of modules with commands: separate, so that `cxflow --help` loads no connectors."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
@@ -24,14 +27,14 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def cxflow_connectors() -> Iterable[type[ConnectorDeclaration]]:  # type: ignore[empty-body]
-    """The connector classes that this plugin brings."""
+    """The connector classes of this plugin."""
 
 
 @hookspec
 def cxflow_kpis() -> Iterable[KpiDeclaration]:  # type: ignore[empty-body]
-    """The KPIs that this plugin brings."""
+    """The KPIs of this plugin."""
 
 
 @hookspec
 def cxflow_commands() -> Iterable[Callable[..., None]]:  # type: ignore[empty-body]
-    """The commands that this plugin adds to `cxflow`: functions of a `cxflow.Call` and of typer's options."""
+    """The commands that this plugin adds to `cxflow`: functions of a `cxflow.Call` and typer options."""
