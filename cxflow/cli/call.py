@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 
-_PANEL = "Options of every command"
+_PANEL = "For every command"
 _PROJECT = typer.Option(
     "--project", metavar="PATH", help="The project folder.", rich_help_panel=_PANEL, show_default=False
 )
