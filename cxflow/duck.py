@@ -64,7 +64,7 @@ def literal(text: str) -> str:
 
 
 def identifier(name: str) -> str:
-    """A name as a SQL identifier, whatever characters it holds."""
+    """A name of any characters as a SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 

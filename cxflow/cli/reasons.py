@@ -19,7 +19,7 @@ _MEANINGS = {
     "expression": "the mapping's expression fails on this record",
     "duplicate_key": "several different records have the same key, and none is newer",
     "new_column": "the record has a raw column not seen before, and the policy refuses it",
-    "missing_column": "the record lacks a raw column seen before, and the policy refuses it",
+    "missing_column": "a raw column seen before is missing from the record, and the policy refuses it",
     "retyped_column": "a raw column changed its type, and the policy refuses it",
 }
 """The meanings of the rules that are not expectations."""

@@ -28,7 +28,7 @@ Status = Literal["open", "replayed", "superseded", "discarded", "all"]
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(help="What was refused, and why.", no_args_is_help=True)
+    group = typer.Typer(help="Show, replay or discard refused records.", no_args_is_help=True)
     command(group, "list")(list_reasons)
     command(group)(show)
     command(group)(replay)

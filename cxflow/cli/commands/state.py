@@ -13,7 +13,7 @@ from cxflow.errors import ConfigError
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    state = typer.Typer(help="How far each stream has been read.", no_args_is_help=True)
+    state = typer.Typer(help="Show or reset how far each stream has been read.", no_args_is_help=True)
     command(state, "list")(list_states)
     command(state)(forget)
     app.add_typer(state, name="state", rich_help_panel="Inspect")
