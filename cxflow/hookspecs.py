@@ -1,9 +1,6 @@
-"""The complete plugin contract.
-
-A plugin is a module (or object) with some of these hooks. It is found by its entry point in the group `cxflow`, or is
-named in `plugins` of `cxflow.toml`; a module with commands has its entry point in the group `cxflow.commands`. The
-hooks are called by `registry` and `commands`.
-"""
+"""The complete plugin contract. A plugin is a module (or object) with some of these hooks, found by its entry point in
+the group `cxflow`, or listed in `plugins` of `cxflow.toml`; a module with commands, by its entry point in the group
+`cxflow.commands`. Called only by `registry` and `commands`."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ if TYPE_CHECKING:
 PROJECT = "cxflow"
 """The group of entry points, and pluggy's name for the hooks."""
 COMMANDS = "cxflow.commands"
-"""The group of modules with commands: separate, so that `cxflow --help` loads no connectors."""
+"""The group of modules with commands: separate, so that `cxflow --help` loads no connector."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
@@ -37,4 +34,4 @@ def cxflow_kpis() -> Iterable[KpiDeclaration]:  # type: ignore[empty-body]
 
 @hookspec
 def cxflow_commands() -> Iterable[Callable[..., None]]:  # type: ignore[empty-body]
-    """The commands that this plugin adds to `cxflow`: functions of a `cxflow.Call` and typer options."""
+    """The commands of this plugin: functions of a `cxflow.Call` and of typer's arguments and options."""

@@ -22,7 +22,7 @@ def load_streams(
     """Load each stream; a failure does not stop the others. Then update customers, KPIs and views."""
     from cxflow import flow
 
-    result = outcome.Outcome(mode)
+    made = outcome.Outcome(mode)
     with call.out.progress(len(streams) + (3 if with_kpis else 0)) as step:
         for connection, stream in streams:
             step(f"{connection}.{stream}")
@@ -34,7 +34,7 @@ def load_streams(
                     problem.at(connection, stream)
                 call.fail(problem)
             else:
-                result.loads.append(outcome.Load(report, window))
-        if result.loads and with_kpis:
-            outcome.finish(call, result, step)
-    outcome.show(call, result)
+                made.loads.append(outcome.Load(report, window))
+        if made.loads and with_kpis:
+            outcome.finish(call, made, step)
+    outcome.show(call, made)
