@@ -7,17 +7,17 @@ PLUGINS := $(wildcard plugins/*/pyproject.toml)
 PLUGIN_FOLDERS := $(patsubst %/pyproject.toml,%,$(PLUGINS))
 EDITABLES := $(foreach folder,$(PLUGIN_FOLDERS),--editable $(folder))
 DEMO := plugins/cxflow-demo
-# Compiled at installation: Airflow and Great Expectations import in half the time.
+# Compiled at installation, Airflow and Great Expectations import in half the time.
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --compile-bytecode
 
 .PHONY: help demo test test-long lint types contracts units faults bench docs clean
 
 help:
-	@echo "make demo   the whole trip on a small invented company, under Airflow, checked against the truth"
-	@echo "make test   everything that CI runs"
-	@echo "make test-long  what takes longer: the demo, every real set on the server in every order"
-	@echo "make bench  measures cxflow against its peers; its tables go into docs/benchmarks.md"
-	@echo "make faults races two workers, runs processes side by side, kills a thousand runs per engine; its table goes into docs/reliability.md"
+	@echo "make demo   runs a small simulated company through everything, under Airflow, and checks it against the truth"
+	@echo "make test   runs everything that CI runs"
+	@echo "make test-long  runs the slow tests: the demo, every real data set on the server in every order"
+	@echo "make bench  measures cxflow against its peers, and updates docs/benchmarks.md"
+	@echo "make faults races two workers, runs processes in parallel, kills a thousand runs per engine, and updates docs/reliability.md"
 
 $(BIN)/uv:
 	@echo "making $(VENV)"
@@ -30,7 +30,7 @@ $(VENV)/.runtime: $(BIN)/uv pyproject.toml $(DEMO)/pyproject.toml constraints.tx
 	@touch $@
 
 $(VENV)/.development: $(VENV)/.runtime $(PLUGINS)
-	@echo "installing the plugins and the tools of development"
+	@echo "installing the plugins and the development tools"
 	@$(INSTALL) --editable ".[airflow,excel]" --group dev $(EDITABLES)
 	@touch $@
 

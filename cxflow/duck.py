@@ -1,7 +1,7 @@
-"""How cxflow opens DuckDB for its own work, and quotes names and values for the SQL it writes.
+"""Opens DuckDB for cxflow's own work, and quotes names and values for the SQL that it writes.
 
-Times are in UTC, memory is bounded, and DuckDB spills the rest to disk. The memory limit belongs to the machine, not
-to the project: it comes from the environment variable `CXFLOW_MEMORY_LIMIT`, in DuckDB's notation.
+Times are in UTC, memory is bounded, and DuckDB spills the rest to disk. The memory limit is a property of the machine,
+not of the project: it comes from the environment variable `CXFLOW_MEMORY_LIMIT`, in DuckDB's notation.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cxflow.errors import ConfigError
 
 MEMORY_VARIABLE = "CXFLOW_MEMORY_LIMIT"
 DEFAULT_MEMORY = "400MB"
-"""For DuckDB alone. Python, Great Expectations and the drivers use about as much: all together stay under 1 GB."""
+"""DuckDB's share only. Python, Great Expectations and the drivers use about as much: all together stay under 1 GB."""
 
 
 @contextmanager
@@ -64,7 +64,7 @@ def literal(text: str) -> str:
 
 
 def identifier(name: str) -> str:
-    """A name as a SQL identifier, whatever characters it holds."""
+    """A name of any characters as a SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -74,7 +74,7 @@ def literals(texts: list[str] | tuple[str, ...]) -> str:
 
 
 OUT_OF_MEMORY = "memory"
-"""What `sqlstate` says of DuckDB's own memory limit, where trying again does not help. No SQLSTATE means that."""
+"""What `sqlstate` returns for DuckDB's own memory limit, where a retry does not help. There is no SQLSTATE for it."""
 
 _CODES_BY_WORDS: tuple[tuple[str, str], ...] = (
     ("failed to offload data block", "53100"),  # to the temporary directory, up to its size limit
@@ -96,10 +96,10 @@ _CODES_BY_CLASS: tuple[tuple[type[duckdb.Error], str], ...] = (
 
 
 def sqlstate(problem: Exception) -> str:
-    """The SQLSTATE that PostgreSQL would give an error of DuckDB's, which has no such codes; empty if none fits."""
+    """PostgreSQL's SQLSTATE for an error of DuckDB, which has no such codes; empty if none fits."""
     if scratch.is_full(problem):
         return "53100"
-    said = str(problem)
-    by_words = (code for words, code in _CODES_BY_WORDS if words in said)
+    message = str(problem)
+    by_words = (code for words, code in _CODES_BY_WORDS if words in message)
     by_class = (code for kind, code in _CODES_BY_CLASS if isinstance(problem, kind))
     return next(by_words, None) or next(by_class, "")

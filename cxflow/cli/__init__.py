@@ -1,10 +1,10 @@
-"""The command line: the functions of `cxflow.flow` at a prompt. `docs/cli.md` describes every command."""
+"""The command line, which runs the functions of `cxflow.flow`. `docs/cli.md` describes every command."""
 
 from __future__ import annotations
 
 
 def main() -> None:
-    """The entry point of `cxflow`."""
+    """Run the command line: the entry point of `cxflow`."""
     import signal
     import sys
 

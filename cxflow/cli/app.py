@@ -1,4 +1,4 @@
-"""The app: all commands of cxflow itself, in the order in which somebody meets them; then those of plugins."""
+"""The app: the built-in commands in the order of `cxflow --help`, then those of plugins."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ app = typer.Typer(
 )
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(requested: bool) -> None:
+    if requested:
         from importlib.metadata import version
 
         typer.echo(f"cxflow {version('cxflow-framework')}")
@@ -52,9 +52,9 @@ Version = Annotated[
 
 @app.callback()
 @shared
-def everywhere(context: typer.Context, version: Version = False, **before: Unpack[Shared]) -> None:  # noqa: ARG001  its callback acts
+def root(context: typer.Context, version: Version = False, **options: Unpack[Shared]) -> None:  # noqa: ARG001  its callback acts
     """Customer-experience data from every system into one touchpoint warehouse, and KPIs to trust."""
-    context.obj = before
+    context.obj = options
 
 
 for each in (

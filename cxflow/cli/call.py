@@ -1,7 +1,7 @@
-"""One invocation of a command: its project, how it is to be answered, and what went wrong.
+"""One invocation of a command: its project, its output and its errors.
 
-`command` turns a function that takes a `Call` into a typer command with the options that all of them share.
-They may stand before the command or after it. Errors end here: no command prints one itself.
+`command` turns a function that takes a `Call` into a typer command with the options that all commands share; they may
+stand before the command or after it. Errors are reported here: no command prints one itself.
 """
 
 from __future__ import annotations
@@ -29,12 +29,14 @@ P = ParamSpec("P")
 
 _PANEL = "For every command"
 _PROJECT = typer.Option(
-    "--project", metavar="PATH", help="The project's folder.", rich_help_panel=_PANEL, show_default=False
+    "--project", metavar="PATH", help="The project folder.", rich_help_panel=_PANEL, show_default=False
 )
 _JSON = typer.Option(
-    "--json", help="Answer in JSON on stdout, errors in JSON on stderr.", rich_help_panel=_PANEL
+    "--json", help="Print results as JSON on stdout, errors as JSON on stderr.", rich_help_panel=_PANEL
 )
-_QUIET = typer.Option("--quiet", "-q", help="Only errors, and what was asked for.", rich_help_panel=_PANEL)
+_QUIET = typer.Option(
+    "--quiet", "-q", help="Print only errors and requested results.", rich_help_panel=_PANEL
+)
 _VERBOSE = typer.Option("--verbose", "-v", help="Log each step; show tracebacks.", rich_help_panel=_PANEL)
 
 SHARED = {
@@ -46,20 +48,20 @@ SHARED = {
 """The options that all commands share, with their defaults."""
 
 
-_STOPPED = "{}: nothing is half done; run it again to finish"
+_STOPPED = "{}: nothing is left half done; run it again to finish"
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM: a machine that shuts down, a container that is stopped."""
+    """SIGTERM arrived: the machine shuts down, or the container is stopped."""
 
 
 def on_terminate(*_: object) -> None:
-    """Raises Terminated: a handler of signals."""
+    """Signal handler: raise Terminated."""
     raise Terminated
 
 
 class Shared(TypedDict):
-    """Their values."""
+    """The values of the shared options."""
 
     project: Path | None
     json: bool
@@ -69,7 +71,7 @@ class Shared(TypedDict):
 
 @dataclass
 class Call:
-    """What a command knows of its invocation."""
+    """One invocation of a command: its project, its output and its errors."""
 
     project: Path | None
     """The folder that `--project` names."""
@@ -77,20 +79,20 @@ class Call:
     verbose: bool = False
     """Whether steps are logged and tracebacks shown."""
     failed: list[Exception] = field(default_factory=list)
-    """What went wrong so far."""
+    """The errors reported so far."""
     program: Any = None
-    """The group of all commands, as typer has it."""
+    """Typer's group of all commands."""
 
     @property
     def has_project(self) -> bool:
-        """Whether a project was named, or is here or above."""
+        """Whether `--project` names a project, or the current folder or one above it is one."""
         from cxflow.cli import project
 
-        return self.project is not None or project.is_one(project.find(None))
+        return self.project is not None or project.is_project(project.find(None))
 
     @cached_property
     def settings(self) -> Settings:
-        """The project's settings. Raises ConfigError where there is no project or its settings are faulty."""
+        """The project's settings. Raises ConfigError if there is no project or its settings are faulty."""
         from cxflow import settings as configuration
         from cxflow.cli import project
 
@@ -98,25 +100,25 @@ class Call:
 
     @property
     def plugins(self) -> Any:
-        """The plugins of the project or, where there is none, the installed ones."""
+        """The plugins of the project or, without a project, the installed ones."""
         from cxflow.connect import registry
 
         return registry.of_project(self.settings) if self.has_project else registry.plugins()
 
     def fail(self, problem: Exception) -> None:
-        """Report a failure and go on; the command then ends with the exit code of the worst one."""
+        """Report an error and go on; the command then ends with the exit code of the worst one."""
         self.failed.append(problem)
         failures.report(self.out, problem, self.verbose)
 
     @contextmanager
     def writing(self, folder: Path) -> Iterator[None]:
-        """Errors of writing into a folder in the block, as errors that name it."""
+        """Turn an OSError in the block into a TransientError (disk full) or ConfigError that names the folder."""
         try:
             yield
         except OSError as problem:
             if is_full(problem):
                 raise TransientError(
-                    f"the disk of {folder} is full", value=str(folder), fix="make room"
+                    f"the disk of {folder} is full", value=str(folder), fix="free some disk space"
                 ) from problem
             raise ConfigError(
                 f"{folder} cannot be written: {problem.strerror}",
@@ -126,7 +128,7 @@ class Call:
 
 
 def shared(function: Callable[..., None]) -> Callable[..., None]:
-    """Make a function of a context, options of its own and the shared ones' values readable for typer."""
+    """Add the shared options to the signature of a callback, where typer reads them."""
     own = [
         parameter
         for name, parameter in inspect.signature(function, eval_str=True).parameters.items()
@@ -138,10 +140,10 @@ def shared(function: Callable[..., None]) -> Callable[..., None]:
 def command(
     app: typer.Typer, name: str | None = None, **settings: Any
 ) -> Callable[[Callable[Concatenate[Call, P], None]], Callable[..., None]]:
-    """Make a function of a `Call` and of options a command of the app."""
+    """Add a function of a `Call` and options to the app, as a command that also has the shared options."""
 
     def decorate(function: Callable[Concatenate[Call, P], None]) -> Callable[..., None]:
-        asked: Callable[..., None] = function
+        body: Callable[..., None] = function
 
         def run(context: typer.Context, **values: Any) -> None:
             root = context.find_root()
@@ -149,7 +151,7 @@ def command(
             call.program = root.command
             try:
                 _check_text(values)
-                asked(call, **values)
+                body(call, **values)
             except (typer.Exit, typer.Abort, typer.TyperException, BrokenPipeError):
                 raise
             except Terminated:
@@ -170,7 +172,7 @@ def command(
 
 
 def _check_text(values: Mapping[str, Any]) -> None:
-    """Raises ConfigError for an argument that is not UTF-8: neither a database nor a terminal takes it."""
+    """Raise ConfigError for an argument that is not UTF-8: neither a database nor a terminal accepts it."""
     for value in values.values():
         for each in value if isinstance(value, list | tuple) else (value,):
             if isinstance(each, str | Path):
@@ -181,7 +183,7 @@ def _check_text(values: Mapping[str, Any]) -> None:
 
 
 def _call(before: dict[str, Any], after: dict[str, Any]) -> Call:
-    """A call from the options before the command and those after it; the latter win."""
+    """Build the call from the options before the command and those after it; the latter win."""
     merged = {key: after[key] or before.get(key) for key in SHARED}
     out = Output(json=bool(merged["json"]), quiet=bool(merged["quiet"]))
     logs.configure(verbose=bool(merged["verbose"]), as_json=out.json)
@@ -191,7 +193,7 @@ def _call(before: dict[str, Any], after: dict[str, Any]) -> Call:
 def _declare(
     run: Callable[..., None], own: list[inspect.Parameter], described: Callable[..., Any]
 ) -> Callable[..., None]:
-    """Typer reads a command's options from its signature."""
+    """Give `run` the signature from which typer reads the options: a context, `own` and the shared ones."""
 
     @functools.wraps(described)
     def declared(*arguments: Any, **values: Any) -> None:
@@ -208,6 +210,6 @@ def _declare(
     ]
     declared.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     declared.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    # Typer would follow it to the function described, whose annotations are others.
+    # Typer would follow it to the original function, whose annotations differ.
     del declared.__wrapped__
     return declared

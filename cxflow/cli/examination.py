@@ -1,4 +1,4 @@
-"""What `cxflow doctor` looks at, in order; each look is one finding."""
+"""The checks of `cxflow doctor`, in order; each yields one finding."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EXTRAS = {
     "excel": ("openpyxl",),
     "postgres": ("psycopg",),
 }
-"""Extra to the modules it brings."""
+"""Extra → the modules that it installs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +32,15 @@ class Finding:
     """One line of the checklist."""
 
     subject: str
-    says: str
+    message: str
     fix: str | None = None
     problem: CxflowError | None = None
-    """Set where something must be fixed."""
+    """Set if something must be fixed."""
     state: Literal["ok", "note"] = "ok"
 
     @property
     def mark(self) -> tuple[str, str]:
-        """The sign before it, and its style."""
+        """The symbol in front of the line, and its style."""
         if self.problem is not None:
             return "✗", "bold red"
         return ("✓", "green") if self.state == "ok" else ("–", "dim")
@@ -48,11 +48,11 @@ class Finding:
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
         state = "failed" if self.problem is not None else self.state
-        return {"subject": self.subject, "state": state, "says": self.says, "fix": self.fix}
+        return {"subject": self.subject, "state": state, "says": self.message, "fix": self.fix}
 
 
 def findings(call: Call) -> Iterator[Finding]:
-    """Everything, the machine first, then the project if there is one."""
+    """Yield all findings: first on the machine, then on the project, if there is one."""
     yield Finding("Python", platform.python_version())
     yield Finding("cxflow", metadata.version("cxflow-framework"))
     from cxflow.connect import registry
@@ -60,9 +60,9 @@ def findings(call: Call) -> Iterator[Finding]:
     for problem in call.program.load_plugins():
         yield _failed("plugins", problem)
     if not call.has_project:
-        yield from _look("plugins", lambda: _plugins(registry.plugins()))
+        yield from _check("plugins", lambda: _plugins(registry.plugins()))
         yield from _extras(needed=set())
-        yield Finding("project", f"none in {Path.cwd()} or above", "`cxflow init` begins one", state="note")
+        yield Finding("project", f"none in {Path.cwd()} or above", "`cxflow init` creates one", state="note")
         return
     try:
         settings = call.settings
@@ -70,17 +70,17 @@ def findings(call: Call) -> Iterator[Finding]:
         yield _failed("project", problem)
         return
     yield Finding("project", f"{settings.project.name} in {settings.folder}")
-    yield from _look("plugins", lambda: _plugins(registry.of_project(settings)))
+    yield from _check("plugins", lambda: _plugins(registry.of_project(settings)))
     yield from _extras(_needed(settings))
-    yield from _look("warehouse", lambda: _warehouse(settings))
-    yield from _look("landing zone", lambda: _landing(settings))
+    yield from _check("warehouse", lambda: _warehouse(settings))
+    yield from _check("landing zone", lambda: _landing(settings))
     yield from _salt(settings)
     yield from _streams(settings)
 
 
-def _look(subject: str, at: Callable[[], str]) -> Iterator[Finding]:
+def _check(subject: str, check: Callable[[], str]) -> Iterator[Finding]:
     try:
-        yield Finding(subject, at())
+        yield Finding(subject, check())
     except CxflowError as problem:
         yield _failed(subject, problem)
 
@@ -105,14 +105,14 @@ def _extras(needed: set[str | None]) -> Iterator[Finding]:
         if not missing:
             yield Finding(f"extra {name}", "installed")
         elif name in needed:
-            says = f"not installed, and the project needs it ({', '.join(missing)})"
-            yield Finding(f"extra {name}", says, fix, ConfigError(says, value=name, fix=fix))
+            message = f"not installed, and the project needs it ({', '.join(missing)})"
+            yield Finding(f"extra {name}", message, fix, ConfigError(message, value=name, fix=fix))
         else:
             yield Finding(f"extra {name}", "not installed; the project does not need it", state="note")
 
 
 def _needed(settings: Settings) -> set[str | None]:
-    """The extras without which the project cannot run."""
+    """The extras that the project needs."""
     from cxflow.warehouse import transactions
 
     streams = [
@@ -125,7 +125,7 @@ def _needed(settings: Settings) -> set[str | None]:
         stream.get("format") == "xlsx" or ".xlsx" in str(stream.get("path", "")) for stream in streams
     )
     needed: set[str | None] = {"excel"} if excel else set()
-    with suppress(ConfigError):  # told by the look at the warehouse
+    with suppress(ConfigError):  # reported by the check of the warehouse
         needed |= {transactions.engine_of(settings).extra} - {None}
     return needed
 
@@ -134,13 +134,15 @@ def _warehouse(settings: Settings) -> str:
     from cxflow.warehouse import revisions, transactions
 
     url = transactions.warehouse_url(settings).render_as_string(hide_password=True)
-    if not warehouse.is_there(settings):
-        return f"{url} is not made yet; the first `cxflow run` makes it"
+    if not warehouse.exists(settings):
+        return f"{url} does not exist yet; the first `cxflow run` creates it"
     with transactions.reading(settings) as connection:
         revisions.require(connection)
     if not transactions.is_writable(settings):
         raise ConfigError(
-            f"{url} can only be read here", value="warehouse.url", fix="name a file that this user may write"
+            f"{url} is read-only for this user",
+            value="warehouse.url",
+            fix="name a file that this user may write",
         )
     return f"{url} at revision {revisions.head()}"
 
@@ -154,19 +156,19 @@ def _landing(settings: Settings) -> str:
         file_system, root = zone.storage(settings)
         if isinstance(file_system, LocalFileSystem):
             path = Path(root)
-            there = next(folder for folder in (path, *path.parents) if folder.exists())
-            if not (there.is_dir() and os.access(there, os.W_OK)):
-                raise PermissionError(f"{there} cannot be written")
+            nearest = next(folder for folder in (path, *path.parents) if folder.exists())
+            if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
+                raise PermissionError(f"{nearest} cannot be written")
         else:
-            mark = f"{root.rstrip('/')}/.cxflow-doctor"
-            file_system.pipe_file(mark, b"")
-            file_system.rm_file(mark)
+            probe = f"{root.rstrip('/')}/.cxflow-doctor"
+            file_system.pipe_file(probe, b"")
+            file_system.rm_file(probe)
     return f"{settings.landing.url} can be written"
 
 
 @contextmanager
 def _explained(url: str) -> Iterator[None]:
-    """Whatever a file system raises is a fault of the landing zone's configuration."""
+    """Turn any error of a file system in the block into a ConfigError about the landing zone."""
     try:
         yield
     except CxflowError:
@@ -182,10 +184,10 @@ def _explained(url: str) -> Iterator[None]:
 def _salt(settings: Settings) -> Iterator[Finding]:
     salt = settings.identity.salt
     if salt is None:
-        says = "none: who knows an address can find its hash"
-        yield Finding("identity salt", says, 'set identity.salt = { env = "NAME" }', state="note")
+        message = "none: anyone who knows an address can compute its hash"
+        yield Finding("identity salt", message, 'set identity.salt = { env = "NAME" }', state="note")
     else:
-        yield from _look("identity salt", lambda: "set" if salt.reveal("identity.salt") else "empty")
+        yield from _check("identity salt", lambda: "set" if salt.reveal("identity.salt") else "empty")
 
 
 def _streams(settings: Settings) -> Iterator[Finding]:
@@ -199,10 +201,10 @@ def _streams(settings: Settings) -> Iterator[Finding]:
             continue
         try:
             streams = flow.streams(settings, connection)
-        except CxflowError:  # told already
+        except CxflowError:  # already reported
             continue
-        told = {problem.stream for problem in found}
-        for stream in (stream for stream in streams if stream not in told):
+        faulty = {problem.stream for problem in found}
+        for stream in (stream for stream in streams if stream not in faulty):
             try:
                 flow.doctor(settings, connection, stream)
             except CxflowError as problem:

@@ -1,4 +1,4 @@
-"""How a command says what went wrong, and with which code it then ends."""
+"""Reports errors, and chooses the exit code of a command."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from cxflow.errors import CxflowError, UnexpectedError
 from cxflow.redaction import masked
 
 INTERRUPTED = 130
-"""128 and SIGINT, as shells have it."""
+"""128 + SIGINT, as in shells."""
 TERMINATED = 143
-"""128 and SIGTERM."""
+"""128 + SIGTERM."""
 UNKNOWN = UnexpectedError.exit_code
 """An exception that cxflow did not raise on purpose: a defect."""
 
 _WORST_FIRST = (UNKNOWN, 78, 66, 65, 75)
-"""Of several failures the one that needs most attention speaks: defects before faults of configuration, of
-sources and of data. 75, try again, is said only where that mends everything."""
+"""Exit codes by urgency: defects before faults of configuration, of sources and of data. 75 (try again) is last:
+it is used only if a retry fixes everything."""
 
 
 def exit_code(failed: Sequence[BaseException]) -> int:
@@ -29,7 +29,7 @@ def exit_code(failed: Sequence[BaseException]) -> int:
 
 
 def as_json(problem: Exception) -> dict[str, Any]:
-    """An error as scripts read it."""
+    """An error for `--json`."""
     known = _known(problem)
     return {
         "error": type(known).__name__,
@@ -43,7 +43,7 @@ def as_json(problem: Exception) -> dict[str, Any]:
 
 
 def report(out: Output, problem: Exception, verbose: bool) -> None:
-    """Write an error on stderr: one block, or one line of JSON."""
+    """Write an error to stderr: one block, or one line of JSON."""
     known = _known(problem)
     trace = _trace(problem, verbose) if verbose or isinstance(known, UnexpectedError) else ""
     if out.json:
@@ -60,7 +60,7 @@ def _known(problem: Exception) -> CxflowError:
 
 
 def _trace(problem: Exception, verbose: bool) -> str:
-    """Where it happened; what exceptions say, which may be data, only in a verbose one. Never a secret."""
+    """The traceback; with the messages of exceptions, which may quote data, only if verbose. Secrets are masked."""
     if verbose:
         return masked("".join(traceback.format_exception(problem)))
     return "Traceback (most recent call last):\n" + "".join(traceback.format_tb(problem.__traceback__))

@@ -1,4 +1,4 @@
-"""Every fault of a project's connections, found without reading a record."""
+"""Finds every fault of a project's connections without reading a record."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
 
 
 def faults(settings: Settings, connection: str) -> Iterator[CxflowError]:
-    """What is wrong with a connection: the first fault of each of its streams, or of the connection."""
+    """Yield the faults of a connection: the first one of each of its streams, or of the connection itself."""
     try:
         flow.lint(settings, connection)
     except CxflowError as first:
-        told = set()
+        seen = set()
         for stream in _declared(settings, connection):
             try:
-                flow.lint(_alone(settings, connection, stream), connection)
+                flow.lint(_single_stream(settings, connection, stream), connection)
             except CxflowError as problem:
-                if str(problem) not in told:
-                    told.add(str(problem))
+                if str(problem) not in seen:
+                    seen.add(str(problem))
                     yield problem
-        if not told:
+        if not seen:
             yield first
 
 
 def _declared(settings: Settings, connection: str) -> list[str]:
-    """The names of a connection's streams, as far as they can be told of a faulty one."""
+    """The names of a connection's streams, as far as a faulty connection has them."""
     table = settings.connections[connection]
     kind = registry.connectors(registry.of_project(settings)).get(table.get("connector", ""))
     changes = table.get("streams")
@@ -41,22 +41,22 @@ def _declared(settings: Settings, connection: str) -> list[str]:
     return [name for name in names if name in table.get("only", names)]
 
 
-def _alone(settings: Settings, connection: str, stream: str) -> Settings:
-    """The settings as if a connection had only one stream."""
+def _single_stream(settings: Settings, connection: str, stream: str) -> Settings:
+    """The settings with a connection reduced to one stream."""
     table = settings.connections[connection]
     changes = table.get("streams", {})
-    alone = {**table, "streams": {stream: changes[stream]} if stream in changes else {}, "only": [stream]}
-    return settings.model_copy(update={"connections": {**settings.connections, connection: alone}})
+    reduced = {**table, "streams": {stream: changes[stream]} if stream in changes else {}, "only": [stream]}
+    return settings.model_copy(update={"connections": {**settings.connections, connection: reduced}})
 
 
 def ready(call: Call, chosen: dict[str, tuple[str, ...]]) -> list[tuple[str, str]]:
-    """The streams to load: those without a fault. A fault is told before anything is read."""
+    """The (connection, stream) pairs to load: those without a fault. Faults are reported before anything is read."""
     ready = []
     for connection, wanted in chosen.items():
         found = list(faults(call.settings, connection))
         faulty = {problem.stream for problem in found}
-        told = [problem for problem in found if not wanted or problem.stream in (None, *wanted)]
-        for problem in told:
+        relevant = [problem for problem in found if not wanted or problem.stream in (None, *wanted)]
+        for problem in relevant:
             call.fail(problem)
         if None in faulty:
             continue
@@ -64,7 +64,7 @@ def ready(call: Call, chosen: dict[str, tuple[str, ...]]) -> list[tuple[str, str
             connector = flow.open_connection(call.settings, connection)
             names = [connector.stream(name).name for name in wanted or connector.streams]
         except CxflowError as problem:
-            if not told:
+            if not relevant:
                 call.fail(problem)
             continue
         ready += [(connection, name) for name in names if name not in faulty]

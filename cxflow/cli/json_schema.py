@@ -1,7 +1,7 @@
-"""The JSON Schema of `cxflow.toml`, made from the settings' models and those of the connectors.
+"""The JSON Schema of `cxflow.toml`, generated from the models of the settings and of the connectors.
 
-The published one, `docs/cxflow.schema.json`, has the connectors of cxflow itself (`reference` makes it);
-`cxflow schema` prints one with every connector that is installed.
+The published one, `docs/cxflow.schema.json`, has the built-in connectors (`reference` writes it);
+`cxflow schema` prints one with all installed connectors.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from cxflow.connect import registry
 from cxflow.connect.connector import Connector
 from cxflow.settings import Settings
 
-_ITSELF = "cxflow-framework"
+_DISTRIBUTION = "cxflow-framework"
 _DURATION = {"type": "string", "format": "duration"}
 _NULL = {"type": "null"}
 _MODE: JsonSchemaMode = "validation"
 
 
 def built_in() -> dict[str, type[Connector]]:
-    """The connectors that come with cxflow itself."""
+    """The built-in connectors, by name."""
     found = registry.connectors(registry.plugins())
-    return {name: connector for name, connector in found.items() if connector.distribution == _ITSELF}
+    return {name: connector for name, connector in found.items() if connector.distribution == _DISTRIBUTION}
 
 
 def document(connectors: Mapping[str, type[Connector]]) -> dict[str, Any]:
@@ -36,8 +36,8 @@ def document(connectors: Mapping[str, type[Connector]]) -> dict[str, Any]:
         *(connector.connection_model for connector in connectors.values()),
         *(connector.stream_model for connector in connectors.values()),
     ]
-    references, made = models_json_schema([(model, _MODE) for model in dict.fromkeys(models)])
-    definitions: dict[str, Any] = _as_toml(made["$defs"])
+    references, generated = models_json_schema([(model, _MODE) for model in dict.fromkeys(models)])
+    definitions: dict[str, Any] = _as_toml(generated["$defs"])
     _short_form(definitions)
 
     def resolved(model: type[Any]) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def document(connectors: Mapping[str, type[Connector]]) -> dict[str, Any]:
 
 
 def text(schema: Mapping[str, Any]) -> str:
-    """As the published file has it."""
+    """A schema as the text of the published file."""
     return json.dumps(schema, indent=2, ensure_ascii=False)
 
 
@@ -75,7 +75,7 @@ def _connection(connector: type[Connector], resolved: Any) -> dict[str, Any]:
     properties["streams"] = {
         "type": "object",
         "description": properties["streams"].get("description", ""),
-        # Of a stream that the connector declares, the file says only what it changes.
+        # For a stream that the connector declares, the file contains only changes.
         "properties": {
             each.name: changes | {"title": each.title or each.name} for each in connector.declared
         },
@@ -85,20 +85,20 @@ def _connection(connector: type[Connector], resolved: Any) -> dict[str, Any]:
 
 
 def _unnamed(schema: dict[str, Any]) -> dict[str, Any]:
-    """Without `name`, which is the TOML table's own."""
+    """The schema without `name`, which is the key of the TOML table."""
     properties = {key: part for key, part in schema["properties"].items() if key != "name"}
     return {**schema, "properties": properties}
 
 
 def _as_toml(part: Any) -> Any:
-    """TOML has no null: what is unset is left out. Durations may be seconds. Docstrings' lines are joined."""
+    """Adapt a schema to TOML: no nulls (unset keys are omitted), durations also in seconds, one-line descriptions."""
     if isinstance(part, list):
         return [_as_toml(item) for item in part if item != _NULL]
     if not isinstance(part, dict):
         return part
     kept = {key: _as_toml(item) for key, item in part.items() if not (key == "default" and item is None)}
-    if isinstance(says := kept.get("description"), str):
-        kept["description"] = " ".join(says.split())
+    if isinstance(description := kept.get("description"), str):
+        kept["description"] = " ".join(description.split())
     if kept.items() >= _DURATION.items():
         rest = {key: item for key, item in kept.items() if key not in _DURATION}
         return {**rest, "anyOf": [{"type": "number"}, _DURATION]}
@@ -109,7 +109,7 @@ def _as_toml(part: Any) -> Any:
 
 
 def _short_form(definitions: dict[str, Any]) -> None:
-    """A projection in TOML has its columns beside `where` and `for_each`; one may stand where several may."""
+    """In TOML, a projection has its columns beside `where` and `for_each`, and a single one needs no array."""
     projection = definitions["Projection"]
     parts = {key: part for key, part in projection["properties"].items() if key != "columns"}
     definitions["Projection"] = {

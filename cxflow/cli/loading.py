@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def load_streams(
     call: Call, streams: list[tuple[str, str]], mode: Mode, window_of: WindowOf, with_kpis: bool
 ) -> None:
-    """Load each stream on its own: one that fails stops no other. Then customers, KPIs and views."""
+    """Load each stream; a failure does not stop the others. Then update customers, KPIs and views."""
     from cxflow import flow
 
     made = outcome.Outcome(mode)

@@ -1,4 +1,4 @@
-"""Logs go to stderr, warnings and worse unless somebody wants more."""
+"""Configures logging to stderr: warnings and errors, or each step with `--verbose`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cxflow.redaction import masked
 
 
 def configure(*, verbose: bool, as_json: bool) -> None:
-    """Point structlog at stderr, as lines for people or for machines."""
+    """Send structlog's output to stderr, as lines for people or as JSON."""
     import structlog
 
     structlog.configure(
@@ -32,7 +32,7 @@ def _without_secrets(_logger: Any, _method: str, line: Any) -> Any:
 
 
 def _to_stderr(*_: Any) -> Any:
-    """A logger on what is stderr at the moment of logging."""
+    """A logger on the current `sys.stderr`."""
     import structlog
 
     return structlog.PrintLogger(sys.stderr)

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 Names = Annotated[
-    list[str] | None, typer.Argument(metavar="CONNECTION[.STREAM]", help="Which ones; all unless given.")
+    list[str] | None,
+    typer.Argument(metavar="CONNECTION[.STREAM]", help="Connections or streams; default: all."),
 ]
 """Connections or streams; none means all."""
 
-NoKpis = Annotated[bool, typer.Option("--no-kpis", help="Leave out customers, KPIs and views.")]
+NoKpis = Annotated[bool, typer.Option("--no-kpis", help="Skip customers, KPIs and views.")]

@@ -1,4 +1,4 @@
-"""What a run, a backfill or a replay did: books, reasons, drift, KPIs."""
+"""The outcome of a run, a backfill or a replay: counts, reasons, drift, KPIs."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from cxflow.load.batch import LoadReport
     from cxflow.model.window import Window
 
-BOOKS = ("extracted", "inserted", "updated", "unchanged", "deleted", "deduplicated", "quarantined")
-"""The columns of the books; the first is the sum of the others."""
+COUNTS = ("extracted", "inserted", "updated", "unchanged", "deleted", "deduplicated", "quarantined")
+"""The counts of a load; the first is the sum of the others."""
 HEADINGS = ("extracted", "inserted", "updated", "unchanged", "deleted", "dedup.", "quarant.")
-"""The same, for terminals of 80 columns."""
+"""Their headings, short enough for a terminal of 80 columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Load:
 
 @dataclass(slots=True)
 class Outcome:
-    """Everything one command loaded, and what followed from it."""
+    """Everything that a command loaded, and the customers, KPIs and views that it updated."""
 
     mode: str
     loads: list[Load] = field(default_factory=list)
@@ -63,7 +63,7 @@ class Outcome:
 
     @property
     def total(self) -> Counts:
-        """The books of all streams together."""
+        """The counts of all streams together."""
         return sum((load.report.counts for load in self.loads), Counts())
 
     def as_json(self) -> dict[str, Any]:
@@ -78,58 +78,58 @@ class Outcome:
         }
 
 
-def finish(call: Call, made: Outcome, step: Step) -> None:
-    """Customers, KPIs and views, after loads. What fails here takes nothing back of what was loaded."""
+def finish(call: Call, result: Outcome, step: Step) -> None:
+    """Update customers, KPIs and views after loads. A failure here does not undo the loads."""
     from cxflow import flow
 
     try:
         step("customers")
-        made.identity = flow.resolve_identity(call.settings)
+        result.identity = flow.resolve_identity(call.settings)
         step("KPIs")
-        made.kpis = flow.compute_kpis(call.settings)
+        result.kpis = flow.compute_kpis(call.settings)
         step("views")
-        made.views = flow.publish(call.settings)
+        result.views = flow.publish(call.settings)
     except Exception as problem:
         call.fail(problem)
 
 
-def show(call: Call, made: Outcome) -> None:
-    """Report it."""
-    data = made.as_json() | {"errors": [failures.as_json(problem) for problem in call.failed]}
-    if not made.loads:
+def show(call: Call, result: Outcome) -> None:
+    """Report the outcome."""
+    data = result.as_json() | {"errors": [failures.as_json(problem) for problem in call.failed]}
+    if not result.loads:
         call.out.report(data, "nothing was loaded")
         return
-    parts: list[Any] = [books(made)]
-    if reasons := [(load.name, rule, n) for load in made.loads for rule, n in load.report.rules.items()]:
+    parts: list[Any] = [stream_counts(result)]
+    if reasons := [(load.name, rule, n) for load in result.loads for rule, n in load.report.rules.items()]:
         parts.append(table("Quarantined", ("stream", "rule", "records"), reasons))
-        parts.append("`cxflow quarantine list` says more of them")
-    parts += [f"{load.name}: {note}" for load in made.loads for note in notes(load.report.notes)]
-    if made.identity and made.identity.identifiers:
-        parts.append(_identity(made.identity))
-    if made.kpis:
-        parts.append(_kpis(made.kpis))
+        parts.append("`cxflow quarantine list` explains them")
+    parts += [f"{load.name}: {note}" for load in result.loads for note in notes(load.report.notes)]
+    if result.identity and result.identity.identifiers:
+        parts.append(_identity(result.identity))
+    if result.kpis:
+        parts.append(_kpis(result.kpis))
     call.out.report(data, *parts)
 
 
-def books(made: Outcome) -> Table:
-    """The books of each stream, and their sum."""
-    return counts_table("Source records", [(load.name, load.report.counts) for load in made.loads])
+def stream_counts(result: Outcome) -> Table:
+    """A table of the counts of each stream, and their sum."""
+    return counts_table("Source records", [(load.name, load.report.counts) for load in result.loads])
 
 
 def counts_table(title: str, rows: Sequence[tuple[str, Counts]]) -> Table:
-    """The books of streams by name and, where they are several, their sum."""
+    """A table of counts by stream and, if there are several, their sum."""
     whole = ("sum", *_numbers(sum((counts for _, counts in rows), Counts())))
     shown = [(name, *_numbers(counts)) for name, counts in rows]
     return table(title, ("stream", *HEADINGS), shown, total=whole if len(rows) > 1 else None)
 
 
 def _numbers(counts: Counts) -> tuple[int, ...]:
-    return tuple(getattr(counts, name) for name in BOOKS)
+    return tuple(getattr(counts, name) for name in COUNTS)
 
 
 def notes(found: dict[str, Any]) -> list[str]:
-    """The remarks of a load, a line each: what changed in the raw shape, identifiers that nobody can use,
-    a pull that was resumed."""
+    """The notes of a load, one per line: changes of the raw schema, unusable identifiers, a resumed pull, inputs without
+    records."""
     lines = [f"{kind} columns: {', '.join(names)}" for kind, names in found.get("drift", {}).items() if names]
     lines += [
         f"{count:,} identifiers {namespace!r} cannot be used"
@@ -137,19 +137,19 @@ def notes(found: dict[str, Any]) -> list[str]:
     ]
     if resumed_at := found.get("resumed_at"):
         lines.append(f"resumed an interrupted pull ({resumed_at:,} records kept)")
-    lines += [f"{origin} has no record, and is not empty" for origin in found.get("without_records", ())]
+    lines += [f"{origin} is not empty, but has no records" for origin in found.get("without_records", ())]
     return lines
 
 
 def _identity(report: IdentityReport) -> str:
-    merged = f", {report.merged:,} of them were two or more before" if report.merged else ""
-    return f"Customers: {report.customers:,} touched{merged}"
+    merged = f", {report.merged:,} merged into another one" if report.merged else ""
+    return f"Customers: {report.customers:,} updated{merged}"
 
 
 def _kpis(report: KpiReport) -> str:
     if not report.kpis:
         return "KPIs: nothing to compute"
     return (
-        f"KPIs: {report.published:,} values new or different, {report.unchanged:,} as before "
+        f"KPIs: {report.published:,} values new or changed, {report.unchanged:,} unchanged "
         f"({len(report.kpis)} recomputed, {report.suppressed:,} values under the minimum n)"
     )

@@ -1,4 +1,4 @@
-"""What commands say: results on stdout, as tables for people or as JSON; everything else on stderr."""
+"""Prints results to stdout, as tables or as JSON, and everything else to stderr."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _UNBOUNDED = 1000
-"""Columns of a stdout that is no terminal: nothing is cut off or broken for a reader who is a program."""
+"""Width of a stdout that is not a terminal: nothing is cut off or wrapped for a program."""
 
 Step = Callable[[str], None]
-"""Says what begins."""
+"""Called with the name of each step as it begins."""
 
 
 @dataclass
 class Output:
-    """Where a command's words go."""
+    """Where a command prints."""
 
     json: bool = False
     """Whether results are JSON instead of tables."""
     quiet: bool = False
-    """Whether only errors, and what was asked for, are said."""
+    """Whether to print only errors and requested results."""
 
     @cached_property
     def _stdout(self) -> Console:
@@ -42,7 +42,7 @@ class Output:
         return _console(sys.stderr)
 
     def answer(self, data: Any, *parts: RenderableType) -> None:
-        """The result that was asked for: `data` as JSON, or the parts for people."""
+        """Print a requested result: `data` as JSON, or the parts for people."""
         if self.json:
             sys.stdout.write(encoding.dumps(data, default=plain, ensure_ascii=False, indent=2) + "\n")
             return
@@ -50,22 +50,22 @@ class Output:
             self._stdout.print(part, soft_wrap=isinstance(part, str))
 
     def report(self, data: Any, *parts: RenderableType) -> None:
-        """What an action did; people who want quiet are spared it."""
+        """Print what an action did: always as JSON, for people unless quiet."""
         if self.json or not self.quiet:
             self.answer(data, *parts)
 
     def note(self, text: str) -> None:
-        """A remark beside the result, on stderr."""
+        """Print a remark to stderr, unless results are JSON."""
         if not self.json:
             self._stderr.print(text, soft_wrap=True)
 
     def remark(self, text: str) -> None:
-        """A note that people who want quiet are spared."""
+        """Print a note unless quiet."""
         if not self.quiet:
             self.note(text)
 
     def error(self, message: str, fix: str | None) -> None:
-        """An error as one block, its further lines indented."""
+        """Print an error as one block, its further lines indented."""
         from rich.text import Text
 
         head, *rest = message.splitlines() or [""]
@@ -75,14 +75,14 @@ class Output:
         self._stderr.print(block, soft_wrap=True)
 
     def error_line(self, data: Mapping[str, Any]) -> None:
-        """An error as one line of JSON."""
+        """Print an error as one line of JSON."""
         sys.stderr.write(encoding.dumps(data, default=plain, ensure_ascii=False) + "\n")
 
     @contextmanager
     def progress(self, total: int | None = None) -> Iterator[Step]:
-        """A bar on stderr while long work goes on, where somebody watches. Yields what names each step.
+        """Show a progress bar on stderr, if it is a terminal. Yields the function to call as each step begins.
 
-        Each step counts one, the first when the second begins.
+        A step counts as done when the next one begins.
         """
         if self.quiet or not self._stderr.is_terminal:
             yield lambda _: None
@@ -107,7 +107,7 @@ class Output:
 def _console(stream: Any) -> Console:
     from rich.console import Console
 
-    # What is printed are names and numbers of other people's data: none of it is markup.
+    # Names and values of the data are never markup.
     console = Console(file=stream, markup=False, emoji=False, highlight=False)
     if not console.is_terminal:
         console.width = _UNBOUNDED
@@ -121,12 +121,12 @@ def table(
     *,
     total: Sequence[Any] | None = None,
 ) -> Table:
-    """A table for people; columns of numbers are set right. Nothing is shown as a dash."""
+    """A table; columns of numbers are right-aligned, missing values are shown as a dash."""
     from rich import box
     from rich.table import Table
 
     body = [list(row) for row in rows]
-    made = Table(
+    shown = Table(
         title=title or None,
         title_justify="left",
         title_style="bold",
@@ -137,17 +137,17 @@ def table(
     for number, name in enumerate(columns):
         kinds = {type(row[number]) for row in body if row[number] is not None}
         numeric = bool(kinds) and kinds <= {int, float}
-        # Where the terminal is narrow, words are folded and numbers are not.
-        made.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
+        # On a narrow terminal, text wraps and numbers do not.
+        shown.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
     for row in body:
-        made.add_row(*(text(value) for value in row), end_section=total is not None and row is body[-1])
+        shown.add_row(*(text(value) for value in row), end_section=total is not None and row is body[-1])
     if total is not None:
-        made.add_row(*(text(value) for value in total), style="bold")
-    return made
+        shown.add_row(*(text(value) for value in total), style="bold")
+    return shown
 
 
 def text(value: Any) -> str:
-    """A value in a table's cell."""
+    """A value as the text of a table cell."""
     if value is None or value == "":
         return "–"
     if isinstance(value, bool):
@@ -162,12 +162,12 @@ def text(value: Any) -> str:
 
 
 def moment(instant: datetime | None, zone: str) -> str | None:
-    """An instant on the project's clock, to the minute."""
+    """An instant in a time zone, to the minute."""
     return f"{instant.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}" if instant else None
 
 
 def plain(value: Any) -> Any:
-    """What JSON does not know, in words it does."""
+    """Convert a value that `json` does not know. Raises TypeError for an unknown type."""
     if isinstance(value, datetime | date):
         return value.isoformat()
     if is_dataclass(value) and not isinstance(value, type):
@@ -178,4 +178,4 @@ def plain(value: Any) -> Any:
         return list(value)
     if isinstance(value, Path):
         return str(value)
-    raise TypeError(f"{type(value).__name__} has no place in JSON")
+    raise TypeError(f"{type(value).__name__} cannot be converted to JSON")

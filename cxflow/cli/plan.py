@@ -1,4 +1,4 @@
-"""`cxflow run --dry-run`: what would be read, and what would become of its first records. Nothing is made, not even a
+"""`cxflow run --dry-run`: shows what would be read, and the result for its first records. Creates nothing, not even a
 file."""
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def show(call: Call, streams: list[tuple[str, str]], end: datetime) -> None:
-    """Plan streams as a run up to `end` would find them; one that cannot be planned stops no other."""
+    """Plan a run of streams up to `end`; a stream that cannot be planned does not stop the others."""
     plans: list[dict[str, Any]] = []
     with warehouse.or_empty(call.settings) as settings:
         for connection, stream in streams:
@@ -45,7 +45,7 @@ def show(call: Call, streams: list[tuple[str, str]], end: datetime) -> None:
 
 
 def _tried(tried: dict[str, Any]) -> tuple[int, str, str]:
-    """Records, rows by table and refusals by reason."""
+    """The cells of a stream: records tried, rows by table, refused records by reason."""
     rows, reasons = tried["rows"].items(), tried["reasons"].items()
     return (
         tried["records"],

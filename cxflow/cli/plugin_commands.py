@@ -1,7 +1,7 @@
-"""The group of all commands, with those that plugins bring.
+"""The group of all commands, including those of plugins.
 
-Plugins are loaded when help is asked for, or a command that cxflow itself does not have: no other command is slower for
-them, or fails with them.
+Plugins are loaded only for help and for a command that is not built in, so they neither slow down nor break the other
+commands.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ _PANEL = "Added by plugins"
 
 
 class Commands(TyperGroup):
-    """The commands of cxflow itself; then, once somebody asks for them, those of plugins."""
+    """The built-in commands and, once they are needed, those of plugins."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self._problems: list[ConfigError] | None = None
 
     def load_plugins(self) -> list[ConfigError]:
-        """Add the commands of plugins, the first time. Returns what is wrong with some of them."""
+        """Add the commands of plugins, once. Returns the errors of those that cannot be used."""
         if self._problems is None:
-            found, self._problems = brought(self.commands)
+            found, self._problems = discover(self.commands)
             self.commands.update(found)
         return self._problems
 
@@ -51,23 +51,23 @@ class Commands(TyperGroup):
         return super().get_command(ctx, cmd_name)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command that was typed. Where there is none, plugins may be to blame."""
+        """The command that was typed. If there is none, a faulty plugin may be the cause."""
         if self.get_command(ctx, args[0]) is None and not ctx.resilient_parsing:
             problems = self.load_plugins()
-            to_blame = [problem for problem in problems if problem.value == args[0]]
-            _tell(ctx, to_blame or problems)
-            if to_blame:
-                raise typer.Exit(failures.exit_code(to_blame))
+            causes = [problem for problem in problems if problem.value == args[0]]
+            _report(ctx, causes or problems)
+            if causes:
+                raise typer.Exit(failures.exit_code(causes))
         return super().resolve_command(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Help, with the commands of plugins; then what is wrong with some of them, on stderr."""
+        """Help, including the commands of plugins; then the errors of plugins, on stderr."""
         super().format_help(ctx, formatter)
-        _tell(ctx, self.load_plugins())
+        _report(ctx, self.load_plugins())
 
 
-def brought(taken: Collection[str]) -> tuple[dict[str, Any], list[ConfigError]]:
-    """The commands of plugins by name, and what is wrong with the others. Those `taken` are cxflow's own."""
+def discover(reserved: Collection[str]) -> tuple[dict[str, Any], list[ConfigError]]:
+    """The commands of plugins by name, and the errors of those that cannot be used. `reserved`: built-in names."""
     from cxflow.connect import commands
 
     problems: list[ConfigError] = []
@@ -77,32 +77,32 @@ def brought(taken: Collection[str]) -> tuple[dict[str, Any], list[ConfigError]]:
             problems.append(plugin.problem)
         for function in plugin.functions:
             try:
-                made = _made(function)
+                built = _command(function)
             except Exception as problem:
                 problems.append(_unusable(plugin, function, problem))
             else:
-                by_name[made.name].append((plugin, made))
+                by_name[built.name].append((plugin, built))
     found = {}
     for name, claims in by_name.items():
         owners = [plugin.distribution for plugin, _ in claims]
-        if name in taken:
-            says = f"{' and '.join(owners)} brings a command {name!r}, which cxflow itself has"
+        if name in reserved:
+            message = f"{' and '.join(owners)} adds a command {name!r}, which is built in"
         elif len(claims) > 1:
-            says = f"the command {name!r} is brought twice, by {' and '.join(owners)}"
+            message = f"the command {name!r} is added twice, by {' and '.join(owners)}"
         else:
             found[name] = claims[0][1]
             continue
-        problems.append(ConfigError(says, value=name, fix=f"uninstall {owners[-1]}"))
+        problems.append(ConfigError(message, value=name, fix=f"uninstall {owners[-1]}"))
     return found, problems
 
 
-def _made(function: CommandFunction) -> Any:
-    """The command of a plugin's function. Raises what typer and `inspect` raise where it cannot be one."""
+def _command(function: CommandFunction) -> Any:
+    """Build a command from a plugin's function. Raises what typer and `inspect` raise if that is impossible."""
     if not inspect.signature(function).parameters:
         raise TypeError("its first parameter must be a cxflow.Call")
-    alone = typer.Typer(add_completion=False)
-    command(alone, rich_help_panel=_PANEL)(function)
-    return typer.main.get_command(alone)
+    app = typer.Typer(add_completion=False)
+    command(app, rich_help_panel=_PANEL)(function)
+    return typer.main.get_command(app)
 
 
 def _unusable(plugin: CommandPlugin, function: CommandFunction, problem: Exception) -> ConfigError:
@@ -114,8 +114,8 @@ def _unusable(plugin: CommandPlugin, function: CommandFunction, problem: Excepti
     )
 
 
-def _tell(ctx: Any, problems: Sequence[ConfigError]) -> None:
-    """Report problems as a command would."""
+def _report(ctx: Any, problems: Sequence[ConfigError]) -> None:
+    """Report errors as a command does."""
     out = Output(json=bool(ctx.params.get("json")))
     for problem in problems:
         failures.report(out, problem, verbose=bool(ctx.params.get("verbose")))

@@ -1,4 +1,4 @@
-"""Which project a command is about, which of its streams, and which instants."""
+"""Determines the project of a command, the chosen streams, and the instants of its options."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from cxflow.settings import FILE_NAME, Settings, nearest
 
 
 def find(named: Path | None) -> Path:
-    """The project's folder: the one that was named, else this one or the nearest above with a cxflow.toml."""
+    """The project folder: `named` or, without it, the current folder or the nearest above that has a cxflow.toml."""
     if named is not None:
         return named.parent if named.name == FILE_NAME else named
     here = Path.cwd()
-    return next((folder for folder in (here, *here.parents) if is_one(folder)), here)
+    return next((folder for folder in (here, *here.parents) if is_project(folder)), here)
 
 
-def is_one(folder: Path) -> bool:
-    """Whether a folder is a project's."""
+def is_project(folder: Path) -> bool:
+    """Whether a folder is a project."""
     return (folder / FILE_NAME).is_file()
 
 
 def chosen(settings: Settings, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Connection to the streams meant by `CONNECTION` or `CONNECTION.STREAM`; none means all of them.
+    """Connection → the streams chosen by `CONNECTION` or `CONNECTION.STREAM`; an empty tuple means all of them.
 
-    Without names, every connection in the order of the file. Raises ConfigError for a connection that is not
-    there; streams are known only to their connectors.
+    Without names, all connections in the order of the file. Raises ConfigError for an unknown connection; streams are
+    not checked, because only their connectors know them.
     """
     if not settings.connections:
-        raise ConfigError(f"{FILE_NAME} has no connections", fix="describe one under [connections.NAME]")
+        raise ConfigError(f"{FILE_NAME} has no connections", fix="add one as [connections.NAME]")
     wanted: dict[str, tuple[str, ...]] = {}
     for name in names:
         connection, _, stream = name.partition(".")
@@ -50,15 +50,16 @@ def chosen(settings: Settings, names: Sequence[str]) -> dict[str, tuple[str, ...
 
 
 def instant(settings: Settings, text: str, option: str) -> datetime:
-    """An ISO 8601 date (its midnight) or time; without an offset it is on the project's clock."""
+    """Parse an ISO 8601 date (its midnight) or time; without an offset, in the project's time zone.
+
+    Raises ConfigError if it is neither, or outside the supported years.
+    """
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
         raise ConfigError(
-            f"{option} is not a date or time of ISO 8601: {text!r}", value=text, fix="such as 2026-03-25"
+            f"{option} is not an ISO 8601 date or time: {text!r}", value=text, fix="such as 2026-03-25"
         ) from None
     if not FIRST_YEAR <= found.year <= LAST_YEAR:
-        raise ConfigError(
-            f"{option} lies outside the years {FIRST_YEAR} to {LAST_YEAR}: {text!r}", value=text
-        )
+        raise ConfigError(f"{option} is outside the years {FIRST_YEAR} to {LAST_YEAR}: {text!r}", value=text)
     return found if found.tzinfo else found.replace(tzinfo=ZoneInfo(settings.project.timezone))

@@ -1,4 +1,4 @@
-"""Why a record was refused, in words: what a rule means, and the expression that it failed on."""
+"""Explains why a record was refused: the meaning of the rule, and the expression that failed."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from cxflow.settings import Settings
 from cxflow.validate import suites
 
 _MEANINGS = {
-    "malformed": "the line or document could not be read as a record; only a new delivery mends it",
+    "malformed": "the line or document could not be read as a record; only a new delivery fixes it",
     "cast": "the value does not fit the column's type",
     "zone_missing": "a time without a zone, and neither stream nor connection has a timezone",
-    "required": "a value that must be there is not",
+    "required": "a required value is missing",
     "expression": "the mapping's expression fails on this record",
-    "duplicate_key": "several different records claim one key, and none is the newer",
+    "duplicate_key": "several different records have the same key, and none is newer",
     "new_column": "the record has a raw column not seen before, and the policy refuses it",
-    "missing_column": "the record lacks a raw column seen before, and the policy refuses it",
-    "retyped_column": "a raw column changed its form, and the policy refuses it",
+    "missing_column": "a raw column seen before is missing from the record, and the policy refuses it",
+    "retyped_column": "a raw column changed its type, and the policy refuses it",
 }
-"""The rules that are not expectations."""
+"""The meanings of the rules that are not expectations."""
 
 
 def meaning(settings: Settings, entry: Mapping[str, Any]) -> str | None:
-    """What the rule of a quarantine entry means; None where nobody has said it."""
+    """The meaning of a quarantine entry's rule; None if it has no description."""
     rule = str(entry["rule"])
     if rule in _MEANINGS:
         return _MEANINGS[rule]
@@ -38,7 +38,7 @@ def meaning(settings: Settings, entry: Mapping[str, Any]) -> str | None:
 
 
 def expression(settings: Settings, entry: Mapping[str, Any]) -> str | None:
-    """The mapping's expression for the canonical column at fault, as it stands now."""
+    """The current expression of the mapping for the canonical column at fault."""
     stream = _stream(settings, entry)
     table, _, column = (entry["column_name"] or "").partition(".")
     if stream is None:
@@ -48,7 +48,7 @@ def expression(settings: Settings, entry: Mapping[str, Any]) -> str | None:
 
 
 def _stream(settings: Settings, entry: Mapping[str, Any]) -> Stream | None:
-    """The entry's stream; None where it is not configured any more."""
+    """The entry's stream; None if it is no longer configured."""
     try:
         found: Stream = flow.open_connection(settings, entry["source_system"]).stream(entry["source_object"])
     except CxflowError:

@@ -1,4 +1,4 @@
-"""Makes the parts of `docs/` that follow from the code. `make docs` writes them; a test checks them."""
+"""Generates the parts of `docs/` that follow from the code. `make docs` writes them; a test checks them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cxflow.settings import Settings
 
 
 def documents(folder: Path) -> dict[Path, str]:
-    """File to its text as it should be."""
+    """File → its up-to-date text."""
     return {
         folder / "cxflow.schema.json": json_schema.text(json_schema.document(json_schema.built_in())) + "\n",
         folder / "data-dictionary.md": data_dictionary(),
@@ -26,13 +26,13 @@ def documents(folder: Path) -> dict[Path, str]:
 
 
 def _declared() -> dict[str, Kpi]:
-    """The KPIs of cxflow itself."""
+    """The built-in KPIs, by name."""
     declared = checked(registry.kpis(registry.plugins()))
     return {name: kpi for name, kpi in sorted(declared.items()) if type(kpi).__module__.startswith("cxflow.")}
 
 
 def _dimensions() -> list[str]:
-    """KPIs that offer the same dimensions, by those."""
+    """The table of dimensions; KPIs that offer the same ones share a row."""
     offering: dict[tuple[str, ...], list[str]] = {}
     for name, kpi in _declared().items():
         offering.setdefault(tuple(worded(kpi.offers(Settings()))), []).append(f"`{name}`")
@@ -50,14 +50,14 @@ def _kpis() -> list[str]:
 
 def _macros() -> list[str]:
     lines = ["| macro | gives |", "|---|---|"]
-    for name, (definition, says) in MACROS.items():
+    for name, (definition, description) in MACROS.items():
         arguments = definition.split(" AS ", 1)[0]
-        lines.append(f"| `{name}{arguments}` | {says} |")
+        lines.append(f"| `{name}{arguments}` | {description} |")
     return lines
 
 
 def _between(path: Path, **made: list[str]) -> str:
-    """The file's text with what stands between its marks replaced by lines: mark to those."""
+    """The file's text with the lines between each pair of marks replaced; `made`: mark → lines."""
     text = path.read_text(encoding="utf-8")
     for mark, lines in made.items():
         head, opening, rest = re.split(f"(<!-- {mark}:[^\n]*-->\n)", text, maxsplit=1)

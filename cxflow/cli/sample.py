@@ -1,4 +1,4 @@
-"""What `cxflow init` writes: a first project, with invented answers or for a CSV of one's own."""
+"""What `cxflow init` writes: a first project, with invented answers or for an existing CSV file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cxflow.connect.files import text
 from cxflow.errors import ConfigError
 
 IGNORED = "warehouse.duckdb*\nlanding/\n.cxflow/\n"
-"""For version control: what can be made again, and what holds personal data."""
+"""The .gitignore: generated files, and files with personal data."""
 
 _HEAD = """\
 # A cxflow project. `cxflow lint` checks this file, `cxflow connectors files` explains its settings.
@@ -19,7 +19,7 @@ _HEAD = """\
 [project]
 name = "{name}"
 timezone = "UTC"       # in which days, weeks, … of KPIs begin: "Europe/Madrid", "America/Sao_Paulo"
-currency = "EUR"       # of amounts that name none
+currency = "EUR"       # of amounts without a currency
 country = "US"         # of telephone numbers without a country code
 
 """
@@ -29,13 +29,13 @@ SAMPLE_TOML = (
     + """\
 [connections.surveys]
 connector = "files"
-timezone = "UTC"       # of times that do not say theirs
+timezone = "UTC"       # of times without a zone
 
 [connections.surveys.streams.answers]
 title = "Answers to one question: would you recommend us?"
 path = "exports/*.csv"
 primary_key = ["response_id"]
-identifiers = {{ email = "email" }}   # what names the customer: the same address elsewhere is the same person
+identifiers = {{ email = "email" }}   # identifies the customer: the same address elsewhere is the same person
 pii = ["email", "comment"]          # personal: map them to columns that the views mask, or not at all
 
 # What a record means. Left: the warehouse's column. Right: DuckDB SQL over the file's columns.
@@ -77,10 +77,10 @@ A018,quinn@example.com,email,10,,2026-02-05T21:45:00Z
 A019,rosa@example.com,phone,4,Too expensive to send back,2026-02-06T11:30:00Z
 A020,sami@example.com,email,9,Simple,2026-02-09T08:40:00Z
 """
-"""Invented answers. One score lies outside its scale, on purpose: it shows what becomes of such a record."""
+"""Invented answers. One score is outside its scale on purpose, to show the quarantine."""
 
 _SPREADSHEETS = "cp1252"
-"""What spreadsheets of Western Europe and the Americas write that do not write UTF-8."""
+"""The encoding of CSV files from Western and American spreadsheets that do not write UTF-8."""
 
 _SUGGESTIONS = (
     (r"(^|_)(response|answer|review|ticket|call|order|record)?_?id$|^key$", "primary_key"),
@@ -91,21 +91,21 @@ _SUGGESTIONS = (
     (r"score|rating|stars|(^|_)(nps|csat|ces)", "rating_value"),
     (r"channel|medium|(^|_)via", "channel"),
 )
-"""Pattern of a column's name, and what it may be for."""
+"""Pattern of a column's name → what the column may be for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The first line of a CSV, and how it is written."""
+    """The columns of a CSV file, and its format."""
 
     delimiter: str
     columns: tuple[str, ...]
     encoding: str | None = None
-    """Where it has to be said: it is not UTF-8, and no byte order mark tells."""
+    """None if the file is UTF-8 or has a byte order mark."""
 
 
 def header(path: Path) -> Header:
-    """Read the beginning of a CSV, plain or compressed. Raises ConfigError where it names no columns."""
+    """Read the header of a CSV file, plain or compressed. Raises ConfigError if it is unreadable or has no columns."""
     try:
         marked = text.marked_encoding(path)
         try:
@@ -130,12 +130,12 @@ def _first_line(path: Path, encoding: str) -> str:
 
 
 def skeleton(name: str, stream: str, path: str, found: Header) -> str:
-    """A `cxflow.toml` for a CSV. What the file says is written; what it means is suggested, in comments."""
+    """A `cxflow.toml` for a CSV file. Its format is configured; its meaning is only suggested, in comments."""
     delimiter = "\\t" if found.delimiter == "\t" else found.delimiter
     expressions = {column: _expression(column) for column in found.columns}
     width = max(map(len, expressions.values()))
     encoding = (
-        f'encoding = "{found.encoding}"   # no UTF-8: look whether accents come out right\n'
+        f'encoding = "{found.encoding}"   # not UTF-8: check that accents are right\n'
         if found.encoding
         else ""
     )
@@ -152,31 +152,31 @@ def skeleton(name: str, stream: str, path: str, found: Header) -> str:
         + f"""\
 [connections.{name}]
 connector = "files"
-# timezone = "Europe/Madrid"   # of times that do not say theirs
+# timezone = "Europe/Madrid"   # of times without a zone
 
 [connections.{name}.streams.{stream}]
 path = {_quoted(path)}
 delimiter = "{delimiter}"
 {encoding}
 # The columns of the file, as SQL names them, and what their names suggest. Nothing below is active until you
-# take its `#` away: only you know what a record means.
+# remove its `#`: only you know what a record means.
 #
 {columns}
 
-# What tells one record from all others:
+# What identifies a record:
 # primary_key = [{_quoted(like("primary_key", "COLUMN"))}]
 
-# What names the customer, and what is personal (raw column names):
+# What identifies the customer, and what is personal (raw column names):
 # identifiers = {{ email = {_quoted(like("identifiers.email", "COLUMN"))} }}
 # pii = [{personal}]
 
-# Every record is a touchpoint, that is: something happened between a customer and you, at some time.
+# Every record is a touchpoint: something happened between a customer and you, at some time.
 # [connections.{name}.streams.{stream}.to.touchpoint]
-# activity = "'answered_survey'"     # a text in SQL; or 'wrote_review', 'placed_order', …
+# activity = "'answered_survey'"     # a SQL text; or 'wrote_review', 'placed_order', …
 # channel = {_quoted(like("channel", "'web'"))}
 # occurred_at = {_quoted(like("occurred_at", "COLUMN"))}
 
-# An answer to a survey has a row of its own:
+# An answer to a survey also gets a row in survey_response:
 # [connections.{name}.streams.{stream}.to.survey_response]
 # response_id = {_quoted(like("primary_key", "COLUMN"))}
 # question_id = "'recommend'"
@@ -188,14 +188,14 @@ delimiter = "{delimiter}"
 
 
 def project_name(folder: Path) -> str:
-    """A name for the project, from its folder's."""
+    """A project name derived from the name of its folder."""
     return re.sub(r"^[^a-z]+", "", re.sub(r"[^a-z0-9_-]+", "-", folder.name.lower())).strip("-") or "project"
 
 
 def _parts(column: str) -> list[str]:
-    """What a column may be for, by its name alone."""
-    spoken = re.sub(r"[^a-z0-9]+", "_", column.lower())
-    return [part for pattern, part in _SUGGESTIONS if re.search(pattern, spoken)]
+    """What a column may be for, judging by its name."""
+    words = re.sub(r"[^a-z0-9]+", "_", column.lower())
+    return [part for pattern, part in _SUGGESTIONS if re.search(pattern, words)]
 
 
 def _remark(column: str) -> str:
@@ -204,7 +204,7 @@ def _remark(column: str) -> str:
 
 
 def _expression(column: str) -> str:
-    """A raw column in SQL: bare where that is enough."""
+    """A raw column as a SQL identifier, quoted only if necessary."""
     from cxflow.conform.projection import is_word_of_sql
     from cxflow.duck import identifier
 
@@ -213,7 +213,7 @@ def _expression(column: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A text in TOML."""
+    """A TOML string."""
     if "'" not in text and ('"' in text or "\\" in text):
         return f"'{text}'"
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,4 +1,4 @@
-"""Whether there is a warehouse to look into. Looking into one that is not there yet must not make it."""
+"""Checks whether there is a warehouse to read, without creating it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from cxflow.settings import Settings
 from cxflow.warehouse import revisions, transactions
 
 
-def is_there(settings: Settings) -> bool:
-    """Whether the warehouse has tables, of whatever version."""
+def exists(settings: Settings) -> bool:
+    """Whether the warehouse has tables, of any version."""
     if not transactions.exists(settings):
         return False
     with transactions.reading(settings) as connection:
@@ -20,17 +20,15 @@ def is_there(settings: Settings) -> bool:
 
 
 def require(settings: Settings) -> None:
-    """Raises SchemaError where nothing has been loaded yet."""
-    if not is_there(settings):
-        raise SchemaError(
-            "the warehouse has no tables yet", fix="`cxflow run` makes them, and loads something"
-        )
+    """Raise SchemaError if nothing has been loaded yet."""
+    if not exists(settings):
+        raise SchemaError("the warehouse has no tables yet", fix="`cxflow run` creates them and loads data")
 
 
 @contextmanager
 def or_empty(settings: Settings) -> Iterator[Settings]:
-    """The settings; where there is no warehouse yet, with an empty one that lasts for the block."""
-    if is_there(settings):
+    """Yield the settings or, if there is no warehouse yet, settings with an empty one that lasts for the block."""
+    if exists(settings):
         yield settings
         return
     with scratch.folder("empty") as folder:

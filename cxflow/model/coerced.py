@@ -1,25 +1,25 @@
-"""The type of a model's field that takes more than it gives. Written for type checkers: pydantic does the work."""
+"""The type of a model field that accepts another type than it stores. For type checkers only: pydantic converts."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-TakenT = TypeVar("TakenT")
-HeldT = TypeVar("HeldT")
+InputT = TypeVar("InputT")
+ValueT = TypeVar("ValueT")
 
 if TYPE_CHECKING:
 
-    class Coerced(Generic[TakenT, HeldT]):
-        """A field that is declared with a `TakenT`, and holds the `HeldT` that a validator makes of it."""
+    class Coerced(Generic[InputT, ValueT]):
+        """A field that accepts an `InputT` and stores the `ValueT` that a validator makes of it."""
 
-        def __get__(self, model: object, owner: type | None = None) -> HeldT: ...
+        def __get__(self, model: object, owner: type | None = None) -> ValueT: ...
 
-        def __set__(self, model: object, taken: TakenT) -> None: ...
+        def __set__(self, model: object, value: InputT) -> None: ...
 
 else:
 
     class Coerced:
-        """To pydantic, `Coerced[taken, held]` is `held`."""
+        """At run time, `Coerced[InputT, ValueT]` is `ValueT`."""
 
-        def __class_getitem__(cls, forms: tuple[Any, Any]) -> Any:
-            return forms[1]
+        def __class_getitem__(cls, types: tuple[Any, Any]) -> Any:
+            return types[1]

@@ -11,7 +11,7 @@ from cxflow.warehouse import tables
 _KINDS = (
     ("canonical", "Canonical tables", "Mappings fill these. Each also has the provenance columns below."),
     ("derived", "Derived tables", "cxflow computes these."),
-    ("book", "System tables", "The ledger, the cursors, the quarantine, the registry of records."),
+    ("system", "System tables", "The ledger, the cursors, the quarantine, the registry of records."),
 )
 
 _TYPES: tuple[tuple[type[Any], str], ...] = (

@@ -81,7 +81,7 @@ def _check(connection: sa.Connection, roles: Roles, readers: Readers) -> None:
 def _roles(connection: sa.Connection) -> Roles:
     engine = engines.of(connection)
     if engine.roles is None:
-        raise ConfigError(f"{engine.title} has no roles", value=_SETTING, fix="take it out, or use a server")
+        raise ConfigError(f"{engine.title} has no roles", value=_SETTING, fix="remove it, or use a server")
     return engine.roles
 
 

@@ -1,1 +1,1 @@
-"""Data at rest once it is loaded: tables, revisions, transactions, the ledger, and the engines that hold them."""
+"""Loaded data: tables, revisions, transactions, the ledger, and the database engines."""

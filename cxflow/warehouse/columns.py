@@ -1,4 +1,4 @@
-"""How tables and columns are declared: with a sentence each, and the facts that other modules ask for."""
+"""Declares tables and columns, each with a description and the facts that other modules need."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ MONEY = Numeric(18, 4)
 
 
 def column(
-    name: str, kind: TypeEngine[Any] | type[TypeEngine[Any]], says: str, **options: Any
+    name: str, kind: TypeEngine[Any] | type[TypeEngine[Any]], description: str, **options: Any
 ) -> Column[Any]:
-    """A column that says what it holds, as the data dictionary shows it."""
-    return Column(name, kind, comment=says, **options)
+    """A column with its description for the data dictionary."""
+    return Column(name, kind, comment=description, **options)
 
 
-def source_id(name: str, says: str, *, pii: bool = False, **options: Any) -> Column[Any]:
-    """An id issued by a source: conform qualifies it with the system's name. `pii`: it may name a person."""
-    return column(name, String, says, info={"qualified": True, "pii": pii}, **options)
+def source_id(name: str, description: str, *, pii: bool = False, **options: Any) -> Column[Any]:
+    """An id issued by a source, which conform qualifies with the system's name. `pii`: it may identify a person."""
+    return column(name, String, description, info={"qualified": True, "pii": pii}, **options)
 
 
-def key_id(name: str, says: str) -> Column[Any]:
-    """A `source_id` that is never null: of a table's key."""
-    return source_id(name, says, nullable=False)
+def key_id(name: str, description: str) -> Column[Any]:
+    """A `source_id` in a table's key: never null."""
+    return source_id(name, description, nullable=False)
 
 
 PROVENANCE = ("source_system", "source_object", "source_record_id", "is_deleted", "run_id", "loaded_at")
@@ -35,34 +35,37 @@ PROVENANCE = ("source_system", "source_object", "source_record_id", "is_deleted"
 
 
 def provenance() -> list[Column[Any]]:
-    """Which record, of which source, a canonical row comes from, and by which load: new columns for each table."""
+    """New columns for the provenance of a row: its source, its record and its load."""
     return [
         column("source_system", String, "the connection it came through", nullable=False),
         column("source_object", String, "the stream of that connection", nullable=False),
         column("source_record_id", String, "the record's key in its stream", nullable=False),
         column("is_deleted", Boolean, "whether the source has deleted the record", nullable=False),
         column("run_id", String, "the load that wrote this row", nullable=False),
-        column("loaded_at", TIME, "when that was", nullable=False),
+        column("loaded_at", TIME, "when the load wrote it", nullable=False),
     ]
 
 
 def canonical(
     name: str,
-    says: str,
+    description: str,
     key: tuple[str, ...],
     event_time: str | None,
     *columns: Column[Any],
     in_order: tuple[tuple[str, str], ...] = (),
     parent: tuple[str, str] | None = None,
 ) -> Table:
-    """`in_order` are pairs of times of which the second is not before the first; `parent` is the table, and
-    the shared id, in whose period a KPI counts the row (a refund counts in the order's)."""
+    """A canonical table, with its provenance columns.
+
+    `in_order`: pairs of times, the second never before the first. `parent`: the table in whose period a KPI counts the
+    row, and the id that they share (a refund counts in the period of its order).
+    """
     return Table(
         name,
         metadata,
         *columns,
         *provenance(),
-        comment=says,
+        comment=description,
         info={
             "kind": "canonical",
             "key": key,
@@ -73,6 +76,11 @@ def canonical(
     )
 
 
-def book(name: str, says: str, key: tuple[str, ...], *items: Any, kind: str = "book") -> Table:
-    """A table of cxflow's own: its ledger, its registry, its KPIs."""
-    return Table(name, metadata, *items, comment=says, info={"kind": kind, "key": key})
+def derived_table(name: str, description: str, key: tuple[str, ...], *items: Any) -> Table:
+    """A table that cxflow computes: customers, KPI values."""
+    return Table(name, metadata, *items, comment=description, info={"kind": "derived", "key": key})
+
+
+def system_table(name: str, description: str, key: tuple[str, ...], *items: Any) -> Table:
+    """A table for cxflow itself: ledger, cursors, quarantine, registry."""
+    return Table(name, metadata, *items, comment=description, info={"kind": "system", "key": key})

@@ -1,8 +1,8 @@
-"""What databases say, as cxflow's errors: sorted by what to do next, each with its fix. Called by `transactions`, and
-by `flow` for the scratch databases of the stages.
+"""Turns database errors into cxflow's, sorted by what to do next, each with its fix. Called by `transactions`, and by
+`flow` for the scratch databases of the stages.
 
-Errors are sorted by SQLSTATE; each engine gives the code of its driver's errors. No message holds a value: databases
-quote the values they stumble over, which may be personal. Only names of tables and columns are passed on.
+Errors are sorted by SQLSTATE, which each engine determines for its driver. Databases quote the offending values, which
+may be personal, so messages contain only the names of tables and columns.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from cxflow.scratch import is_full
 
 
 class _Meaning(NamedTuple):
-    """What a code means; `{said}` is the database's sentence, where it can only hold names."""
+    """The meaning of a code; `{original}` is the database's message, used only if it cannot contain values."""
 
     code: str
-    """A SQLSTATE, or what several begin with."""
+    """A SQLSTATE, or a prefix of several."""
     kind: type[CxflowError]
     message: str
     fix: str
@@ -44,26 +44,26 @@ _ANYWHERE = (
         "53100",
         TransientError,
         "the disk is full; nothing of this step was kept",
-        "make room for the warehouse, its tablespace or TMPDIR, and run it again",
+        "free space for the warehouse, its tablespace or TMPDIR, and run it again",
     ),
     _Meaning(
         "53200",
         TransientError,
-        "the database has not enough memory; nothing of this step was kept",
+        "the database ran out of memory; nothing of this step was kept",
         "give it more, or run fewer tasks at once",
     ),
     _Meaning(
         OUT_OF_MEMORY,
         ConfigError,
         "this needs more memory than DuckDB may take ({memory}); nothing of this step was kept",
-        f"raise {MEMORY_VARIABLE}; where one huge record is the cause, max_record_bytes of its stream refuses it",
+        f"raise {MEMORY_VARIABLE}; if one huge record is the cause, max_record_bytes of its stream refuses it",
     ),
     _Meaning("40", TransientError, "another load changed the same rows", "run it again"),
     _Meaning(
         "XX001",
         FatalError,
         "the database is damaged: what it reads is not what it wrote",
-        "put a backup back, or make the warehouse anew and load it from the landing zone",
+        "restore a backup, or recreate the warehouse and load it from the landing zone",
     ),
 )
 _IN_WAREHOUSE = (
@@ -79,32 +79,32 @@ _IN_WAREHOUSE = (
     _Meaning(
         "57014",
         TransientError,
-        "the server broke off a statement",
-        "was it cancelled? or raise the statement_timeout of the warehouse's user",
+        "the server cancelled a statement",
+        "if nobody cancelled it, raise the statement_timeout of the warehouse's user",
     ),
-    _Meaning(
-        "25P", TransientError, "the server broke off the transaction for its length", "raise its time-out"
-    ),
-    _Meaning("57", TransientError, "the server broke off the connection", "is it restarting? run it again"),
+    _Meaning("25P", TransientError, "the server ended the transaction at a time-out", "raise that time-out"),
+    _Meaning("57", TransientError, "the server closed the connection", "is it restarting? run it again"),
     _Meaning("08", TransientError, "the connection to the server broke", "is it up? run it again"),
-    _Meaning("55", TransientError, "somebody else holds what is needed", "run it again"),
-    _Meaning("58", FatalError, "the server cannot read or write its files", "its own log says which"),
+    _Meaning("55", TransientError, "another session holds a needed lock", "run it again"),
+    _Meaning("58", FatalError, "the server cannot read or write its files", "see its log"),
     _Meaning("XX002", FatalError, "an index of the server is damaged", "REINDEX it"),
     _Meaning(
         "25006",
         ConfigError,
-        "the warehouse can only be read here",
+        "the warehouse is read-only here",
         "name the primary server, or a file that this user may write, in warehouse.url",
     ),
-    _Meaning("42501", ConfigError, "the warehouse's user lacks a right: {said}", _RIGHTS),
+    _Meaning("42501", ConfigError, "the warehouse's user lacks a right: {original}", _RIGHTS),
     _Meaning(
         "2BP01",
         SchemaError,
-        "{said}",
-        "something made by hand hangs on it: drop that, and make it anew after",
+        "{original}",
+        "an object that cxflow did not create depends on it: drop that object, and recreate it afterwards",
     ),
-    _Meaning("42", SchemaError, "the warehouse's tables are not those that cxflow made: {said}", _ALTERED),
-    _Meaning("3F", SchemaError, "the warehouse's schema is not there", "fix the search_path of its user"),
+    _Meaning(
+        "42", SchemaError, "the warehouse's tables are not those that cxflow made: {original}", _ALTERED
+    ),
+    _Meaning("3F", SchemaError, "the warehouse's schema does not exist", "fix the search_path of its user"),
     _Meaning("23", FatalError, "the warehouse refuses a row{where}", _ALTERED),
     _Meaning("22", FatalError, "a value does not fit its column in the warehouse", _ALTERED),
 )
@@ -116,17 +116,17 @@ def explained(
     sqlstate: Callable[[Exception], str] = duck.sqlstate,
     scratch: bool = False,
 ) -> Iterator[None]:
-    """Errors that a database raises in the block, as cxflow's. `drivers` are further classes to watch for, `sqlstate`
-    gives the code of one.
+    """Turn database errors in the block into cxflow's. `drivers`: further exception classes; `sqlstate`: gives the code
+    of an error.
 
-    In a `scratch` database only the machine can be at fault, or cxflow. A disk that fills up beside a database, under
-    the files that it is made of, is said in the same words.
+    In a `scratch` database only the machine or cxflow can be at fault. A full disk is reported in the same words if an
+    ordinary file hits it.
     """
     watched: tuple[type[Exception], ...] = (duckdb.Error, sa.exc.DBAPIError, *drivers)
     try:
         yield
     except RuntimeError as problem:
-        # What a signal raises while DuckDB works comes out as an error of DuckDB's.
+        # An exception raised by a signal handler while DuckDB works arrives as the cause of this one.
         if problem.__cause__ is None or isinstance(problem.__cause__, Exception):
             raise
         raise problem.__cause__ from None
@@ -142,7 +142,7 @@ def explained(
         raise as_error(problem, scratch=True) from None
     except watched as problem:
         found = as_error(problem, sqlstate, scratch=scratch)
-        # Airflow logs the traceback of what it retries, with every cause.
+        # Airflow logs the tracebacks of retried tasks with all causes, which may quote data.
         if isinstance(found, TransientError):
             raise found from None
         raise found from problem
@@ -157,32 +157,32 @@ def as_error(
     for meaning in _ANYWHERE if scratch else _ANYWHERE + _IN_WAREHOUSE:
         if code.startswith(meaning.code):
             message = meaning.message.format(
-                said=first_line(cause), where=_where(cause), memory=memory_limit()
+                original=first_line(cause), where=_where(cause), memory=memory_limit()
             )
             return meaning.kind(message, fix=meaning.fix)
     return FatalError(
-        f"the database could not do it ({', '.join(filter(None, (type(cause).__name__, code)))})",
-        fix="this is a defect of cxflow; --verbose shows what the database says, data included",
+        f"the database failed unexpectedly ({', '.join(filter(None, (type(cause).__name__, code)))})",
+        fix="this is a defect of cxflow; --verbose shows the database's message, data included",
     )
 
 
 def _code(problem: Exception, cause: Any, sqlstate: Callable[[Exception], str]) -> str:
-    """The SQLSTATE of an error, or the one that stands for it; empty where there is none."""
-    if isinstance(cause, duckdb.Error | OSError):  # DuckDB stages and copies, whatever the engine
+    """The SQLSTATE of an error, or an equivalent one; empty if there is none."""
+    if isinstance(cause, duckdb.Error | OSError):  # DuckDB stages and copies on every engine
         return duck.sqlstate(cause)
-    # A server that went away has no time for a code.
+    # If the connection breaks, there is no code.
     gone = getattr(problem, "connection_invalidated", False) or type(cause).__name__ == "OperationalError"
     return sqlstate(cause) or ("08006" if gone else "")
 
 
 def first_line(cause: Any) -> str:
-    """The database's own sentence."""
-    said = getattr(getattr(cause, "diag", None), "message_primary", None) or str(cause)
-    return str(said).strip().split("\n")[0]
+    """The first line of the database's message."""
+    message = getattr(getattr(cause, "diag", None), "message_primary", None) or str(cause)
+    return str(message).strip().split("\n")[0]
 
 
 def _where(cause: Any) -> str:
-    """Table, column and constraint, where the server names them."""
+    """Table, column and constraint, if the server names them."""
     diag = getattr(cause, "diag", None)
     place = ".".join(filter(None, (getattr(diag, "table_name", None), getattr(diag, "column_name", None))))
     constraint = getattr(diag, "constraint_name", None)

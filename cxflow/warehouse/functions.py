@@ -1,4 +1,4 @@
-"""SQL functions that each engine writes in its own way, for use in SQLAlchemy expressions."""
+"""SQL functions for SQLAlchemy expressions that differ by engine."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from sqlalchemy.sql.functions import FunctionElement
 from cxflow.warehouse import engines
 
 
-class utc(FunctionElement[datetime]):  # noqa: N801 - it is written like a function
-    """UTC's wall clock at an instant."""
+class utc(FunctionElement[datetime]):  # noqa: N801 - used like a function
+    """An instant as a timestamp without time zone, in UTC."""
 
     name = "utc"
     type = sa.DateTime()
     inherit_cache = True
 
 
-class sorted_array(FunctionElement[Any]):  # noqa: N801 - it is written like a function
-    """The values of a group as an array, in order."""
+class sorted_array(FunctionElement[Any]):  # noqa: N801 - used like a function
+    """The values of a group as a sorted array."""
 
     name = "sorted_array"
     type = sa.ARRAY(sa.Double)

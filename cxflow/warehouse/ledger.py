@@ -1,4 +1,4 @@
-"""Reads and writes the books: cursors, the ledger of loads, what was stopped."""
+"""Reads and writes the cursors and the ledger of loads, including those that the gate stopped."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cxflow.warehouse.tables import load_run, stream_state
 
 
 def cursor(settings: Settings, connection: str, stream: str) -> dict[str, Any]:
-    """What the stream's connector remembered of its last scheduled run; {} before the first."""
+    """The stream's cursor after its last scheduled run; {} before the first."""
     row = _state(settings, connection, stream)
     return dict(json.loads(row.cursor)) if row else {}
 
@@ -27,8 +27,8 @@ def cursor(settings: Settings, connection: str, stream: str) -> dict[str, Any]:
 def position(settings: Settings, connection: str, stream: str) -> datetime | None:
     """The instant before which everything known is loaded; None before the first scheduled run.
 
-    One that lies in the future was set by a clock that ran ahead. What has changed since then would lie before
-    it and never be read: then it is the start of the first window that reached into the future.
+    A stored position in the future was set by a clock that ran ahead, and later changes would never be read. Then the
+    position is the start of the first window that reached into the future.
     """
     row, now = _state(settings, connection, stream), datetime.now(UTC)
     if row is None or row.position is None or row.position <= now:
@@ -51,7 +51,7 @@ def position(settings: Settings, connection: str, stream: str) -> datetime | Non
 
 
 def raw_columns(settings: Settings, connection: str, stream: str) -> raw_schema.RawSchema:
-    """The raw shape that the stream has shown so far."""
+    """The raw schema of the stream, as seen so far."""
     row = _state(settings, connection, stream)
     return dict(json.loads(row.raw_columns)) if row else {}
 
@@ -77,7 +77,7 @@ def states(settings: Settings, connection: str | None = None) -> Sequence[sa.Row
 
 
 def forget(settings: Settings, connection: str, stream: str | None = None) -> int:
-    """Drop cursors, so that the next scheduled run begins anew; returns how many. Loaded data stays."""
+    """Delete cursors, so that the next scheduled run reads from the beginning; returns how many. Loaded data stays."""
     chosen = stream_state.c.source_system == connection
     if stream:
         chosen &= stream_state.c.source_object == stream
@@ -86,7 +86,7 @@ def forget(settings: Settings, connection: str, stream: str | None = None) -> in
         revisions.require(warehouse)
         names = sa.select(stream_state.c.source_object).where(chosen).order_by(stream_state.c.source_object)
         found = list(warehouse.scalars(names))
-        # A running load writes its cursor when it ends; wait for that, so that it is dropped as well.
+        # A running load writes its cursor when it ends. Wait for it, so that this one is deleted as well.
         for name in found:
             engines.of(warehouse).lock_stream(warehouse, connection, name)
         warehouse.execute(sa.delete(stream_state).where(chosen))
@@ -103,10 +103,9 @@ def keep_state(
     raw: raw_schema.RawSchema,
     now: datetime,
 ) -> None:
-    """Write the stream's state in the load's own transaction.
+    """Write the stream's state in the load's transaction.
 
-    A scheduled batch moves the cursor, unless a later one has moved it further; any batch adds to the raw shape
-    that is known.
+    A scheduled batch moves the cursor, unless a later one has moved it further. Any batch adds to the known raw schema.
     """
     here = (stream_state.c.source_system == batch.connection) & (stream_state.c.source_object == batch.stream)
     known = warehouse.execute(sa.select(stream_state).where(here)).first()
@@ -139,14 +138,14 @@ def keep_state(
 
 
 def loaded(warehouse: sa.Connection, batch: BatchRef) -> sa.Row[Any] | None:
-    """The ledger's row of a batch that was loaded already."""
+    """The ledger's row of a batch, if it was already loaded."""
     return warehouse.execute(
         sa.select(load_run).where(load_run.c.batch_id == batch.batch_id, load_run.c.status == "loaded")
     ).first()
 
 
 def counts_of(row: Any) -> Counts:
-    """The books of a ledger row."""
+    """The counts of a ledger row."""
     return Counts(**{name: int(getattr(row, name)) for name in asdict(Counts())})
 
 
@@ -161,7 +160,7 @@ def runs(settings: Settings, connection: str | None = None, limit: int = 50) -> 
 
 
 def totals(settings: Settings) -> dict[tuple[str, str], Counts]:
-    """The books of everything loaded, by connection and stream."""
+    """The total counts of everything loaded, by connection and stream."""
     columns = [sa.func.sum(load_run.c[name]).label(name) for name in asdict(Counts())]
     query = (
         sa.select(load_run.c.source_system, load_run.c.source_object, *columns)

@@ -1,4 +1,4 @@
-"""The warehouse's schema: brings it up to date with Alembic, and says plainly where it is not."""
+"""The revision of the warehouse's schema: upgrades it with Alembic, and raises SchemaError if it is not up to date."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from cxflow.settings import Settings
 from cxflow.warehouse import engines, schema_drift, transactions
 from cxflow.warehouse.tables import VERSION_TABLE, stream_lock
 
-_TOLD = 5
-"""Alterations by hand that are named at most."""
+_MAX_NAMED = 5
+"""Maximum number of manual alterations in a message."""
 
 
 def resources() -> Path:
-    """The folder of migrations, marts and seeds: in the wheel, or beside the package in a checkout."""
+    """The folder of migrations, marts and seeds: in the wheel, or next to the package in a checkout."""
     package = Path(__file__).parents[1]
     shipped = package / "_warehouse"
     return shipped if shipped.is_dir() else package.parent / "warehouse"
@@ -27,15 +27,15 @@ def resources() -> Path:
 
 @cache
 def head() -> str:
-    """The revision that this version of cxflow works with. Asked for once: every transaction wants to know, and
-    Alembic compiles all migrations to tell."""
+    """The revision that this version of cxflow needs. Cached: every transaction asks for it, and Alembic compiles all
+    migrations to find it."""
     from alembic.script import ScriptDirectory
 
     return str(ScriptDirectory(str(resources() / "migrations")).get_current_head())
 
 
 def current(connection: sa.Connection) -> str | None:
-    """The revision of a warehouse; None where there is none."""
+    """The revision of a warehouse; None if it has none."""
     if not _has(connection, VERSION_TABLE):
         return None
     found = connection.scalar(sa.text(f"SELECT version_num FROM {VERSION_TABLE}"))
@@ -47,13 +47,13 @@ def _has(connection: sa.Connection, table: str) -> bool:
 
 
 def require(connection: sa.Connection) -> None:
-    """Raises SchemaError, saying what to do, where the warehouse is not of this version or was altered by hand."""
+    """Raise SchemaError, with the fix, if the warehouse is not of this version or was altered by hand."""
     require_revision(connection)
     _require_unaltered(connection)
 
 
 def require_revision(connection: sa.Connection) -> None:
-    """The half of `require` that takes no time: for who only looks something up on the way to a load."""
+    """The fast half of `require`, for reads on the way to a load."""
     found = current(connection)
     if found is None:
         raise SchemaError("the warehouse has no tables yet", fix="run `cxflow migrate`")
@@ -61,28 +61,27 @@ def require_revision(connection: sa.Connection) -> None:
         raise SchemaError(
             f"the warehouse is at revision {found}, this version of cxflow needs {head()}",
             value=found,
-            fix="run `cxflow migrate`; where the warehouse is newer, update cxflow",
+            fix="run `cxflow migrate`; if the warehouse is newer, update cxflow",
         )
 
 
 def _require_unaltered(connection: sa.Connection) -> None:
     found = schema_drift.find(connection)
     if found:
-        told = [alteration.says for alteration in found[:_TOLD]]
-        more = f", and {len(found) - _TOLD} more" if len(found) > _TOLD else ""
+        names = [alteration.description for alteration in found[:_MAX_NAMED]]
+        more = f", and {len(found) - _MAX_NAMED} more" if len(found) > _MAX_NAMED else ""
         raise SchemaError(
-            f"the warehouse was altered by hand: {', '.join(told)}{more}",
-            value=told[0].split(" ")[0],
-            fix="; ".join(alteration.undo for alteration in found[:_TOLD]),
+            f"the warehouse was altered by hand: {', '.join(names)}{more}",
+            value=names[0].split(" ")[0],
+            fix="; ".join(alteration.undo for alteration in found[:_MAX_NAMED]),
         )
 
 
 def migrate(settings: Settings) -> tuple[str | None, str]:
     """Bring the warehouse to this version, in one transaction; returns the revisions before and after.
 
-    Waits for running loads. Of two processes that migrate at once, also an empty warehouse, the second finds it done.
-    Raises SchemaError for a warehouse of a revision that this version does not know, and for tables that are not what
-    the migrations make: nothing is changed then.
+    Waits for running loads. If two processes migrate at once, even an empty warehouse, the second one finds it done.
+    Raises SchemaError, and changes nothing, for an unknown revision and for tables that differ from the migrations.
     """
     return transactions.committed(settings, _migrate), head()
 
@@ -125,7 +124,7 @@ def _upgrade(connection: sa.Connection, before: str | None) -> None:
 
 @contextmanager
 def _operations(context: object) -> Iterator[None]:
-    """Migrations speak to `alembic.op`; this points it at the context."""
+    """Point `alembic.op`, which migrations use, at the context."""
     from alembic.operations import Operations
 
     with Operations.context(context):  # type: ignore[arg-type]
@@ -133,8 +132,10 @@ def _operations(context: object) -> Iterator[None]:
 
 
 def ensure(settings: Settings) -> bool:
-    """Create the tables of an empty warehouse; True where it did. An old one is not touched: `require` says so.
-    Raises SchemaError for tables that somebody altered by hand."""
+    """Create the tables of an empty warehouse; returns whether it did. An old warehouse is left to `require`.
+
+    Raises SchemaError for tables that were altered by hand.
+    """
     if transactions.exists(settings):
         with transactions.reading(settings) as connection:
             found = current(connection)

@@ -1,7 +1,7 @@
-"""Finds what somebody altered by hand: the live tables against the metadata. Called by `schema`.
+"""Finds manual alterations by comparing the live tables with the metadata. Called by `revisions`.
 
-A missing column stops a load by itself; one of another type takes values and spoils them, and one that cxflow
-does not know is emptied when its row is written anew. So all of them are told, before anything is read or written.
+A missing column stops a load anyway, but a column of another type corrupts values, and an unknown column loses its
+values when a row is rewritten. So every difference is reported before anything is read or written.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from cxflow.warehouse.tables import metadata
 
 
 class Alteration(NamedTuple):
-    """One difference, and the statement that would undo it; what a dropped column held, none brings back."""
+    """One difference, and how to undo it: a statement, or a backup if data was lost."""
 
-    says: str
+    description: str
     undo: str
 
 
@@ -34,7 +34,7 @@ def find(connection: sa.Connection) -> list[Alteration]:
 
 def _of_table(connection: sa.Connection, table: sa.Table, live: dict[str, LiveColumn]) -> list[Alteration]:
     if not live:
-        return [Alteration(f"{table.name} is gone", f"put {table.name} back from a backup")]
+        return [Alteration(f"{table.name} is missing", f"restore {table.name} from a backup")]
     engine = engines.of(connection)
     quote = connection.dialect.identifier_preparer.quote
     alter = f"ALTER TABLE {table.name}"
@@ -45,25 +45,25 @@ def _of_table(connection: sa.Connection, table: sa.Table, live: dict[str, LiveCo
     missing = [name for name in declared if name not in live]
     unknown = [name for name in live if name not in declared]
     if len(missing) == len(unknown) == 1 and declared[missing[0]] == live[unknown[0]]:
-        says = f"{table.name}.{missing[0]} is called {unknown[0]}"
-        return [Alteration(says, f"{alter} RENAME COLUMN {quote(unknown[0])} TO {missing[0]}")]
+        description = f"{table.name}.{missing[0]} was renamed to {unknown[0]}"
+        return [Alteration(description, f"{alter} RENAME COLUMN {quote(unknown[0])} TO {missing[0]}")]
     found = [
-        Alteration(f"{table.name}.{name} is gone", f"put {table.name}.{name} back from a backup")
+        Alteration(f"{table.name}.{name} is missing", f"restore {table.name}.{name} from a backup")
         for name in missing
     ]
     found += [
-        Alteration(f"{table.name}.{name} is none of cxflow's", f"{alter} DROP COLUMN {quote(name)}")
+        Alteration(f"{table.name}.{name} is not a column of cxflow's", f"{alter} DROP COLUMN {quote(name)}")
         for name in unknown
     ]
     for name in (name for name in declared if name in live):
-        is_so, should_be = live[name], declared[name]
-        if is_so.kind != should_be.kind:
-            says = f"{table.name}.{name} is {is_so.kind} instead of {should_be.kind}"
+        actual, expected = live[name], declared[name]
+        if actual.kind != expected.kind:
+            description = f"{table.name}.{name} is {actual.kind} instead of {expected.kind}"
             kind = table.c[name].type.compile(connection.dialect)
             undo = f"{alter} ALTER COLUMN {name} TYPE {kind} USING CAST({name} AS {kind})"
-            found.append(Alteration(says, undo))
-        elif is_so.is_nullable != should_be.is_nullable:
-            says = f"{table.name}.{name} {'may' if is_so.is_nullable else 'may not'} be null"
-            verb = "DROP" if should_be.is_nullable else "SET"
-            found.append(Alteration(says, f"{alter} ALTER COLUMN {name} {verb} NOT NULL"))
+            found.append(Alteration(description, undo))
+        elif actual.is_nullable != expected.is_nullable:
+            description = f"{table.name}.{name} {'may' if actual.is_nullable else 'may not'} be null"
+            verb = "DROP" if expected.is_nullable else "SET"
+            found.append(Alteration(description, f"{alter} ALTER COLUMN {name} {verb} NOT NULL"))
     return found

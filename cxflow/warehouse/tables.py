@@ -1,11 +1,10 @@
-"""The warehouse's tables, once, as SQLAlchemy metadata: migrations, mapping, load and KPIs all read them here.
+"""The warehouse's tables as SQLAlchemy metadata, which migrations, mapping, load and KPIs all read.
 
-Three kinds: *canonical* tables, which mappings fill (`CANONICAL`); *derived* ones, which cxflow computes
-(customers, KPI values); and the *books* (ledger, cursors, quarantine, the registry of source records). Every
-column says what it holds, with its unit: the data dictionary in `docs/` is generated from here.
+Three kinds: *canonical* tables, which mappings fill (`CANONICAL`); *derived* tables, which cxflow computes (customers,
+KPI values); and *system* tables (ledger, cursors, quarantine, the registry of source records). Every column has a
+description with its unit: the data dictionary in `docs/` is generated from here.
 
-Ids that come from a source are stored as `system:id`, so that two shops may both have an order 1 and yet a
-review can point at one of them. Times are UTC.
+Ids that come from a source are stored as `system:id`, because two shops may both have an order 1. Times are UTC.
 """
 
 from __future__ import annotations
@@ -101,11 +100,11 @@ CANONICAL: dict[str, Table] = {
 KEYS: dict[str, tuple[str, ...]] = {
     table.name: table.info["key"] for table in metadata.sorted_tables if table.info["key"]
 }
-"""What is unique in each table that has a key. The load keeps it so; DuckDB gets no index for it (see `dialect`)."""
+"""The unique key of each table that has one. The load keeps keys unique; on DuckDB there is no index for them."""
 
 
 def times(table: Table) -> tuple[str, ...]:
-    """The columns of a canonical table that say when something happened: any of them may date a KPI."""
+    """The times of events in a canonical table: a KPI may be dated by any of them."""
     return tuple(
         name
         for name, column in mappable(table).items()

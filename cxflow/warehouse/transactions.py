@@ -1,6 +1,6 @@
-"""Opens the warehouse: to change it (`transaction`, `committed`) or to look into it (`reading`).
+"""Opens the warehouse: to change it (`transaction`, `committed`) or to read it (`reading`).
 
-How a database is opened, and how long one waits for it, is its engine's business (`engines`).
+The engine (`engines`) decides how a database is opened and how long to wait for it.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from cxflow.warehouse import database_errors, engines
 from cxflow.warehouse.engines.base import Engine
 
 STATEMENTS = 2_000
-"""More than one trip through many streams has."""
+"""Size of the cache of compiled statements: more than a run over many streams uses."""
 _TRIES = 5
-"""Of a transaction that collides with another session's."""
+"""Attempts at a transaction that collides with another session's."""
 
 T = TypeVar("T")
 
 
 def engine_of(settings: Settings) -> Engine:
-    """The engine of the project's warehouse. Raises ConfigError, without quoting a URL that may hold a password."""
+    """The engine of the project's warehouse. Raises ConfigError, without quoting the URL: it may contain a password."""
     return engines.named(_parsed(settings).get_backend_name())
 
 
 def warehouse_url(settings: Settings) -> sa.URL:
-    """The warehouse's URL; a file is seen from the project's folder. Raises ConfigError as `engine_of`."""
+    """The warehouse's URL; a file path is relative to the project folder. Raises ConfigError as `engine_of` does."""
     return engine_of(settings).located(_parsed(settings), settings.path)
 
 
@@ -52,17 +52,17 @@ def _parsed(settings: Settings) -> sa.URL:
 def database(settings: Settings, *, read_only: bool = False) -> sa.Engine:
     """SQLAlchemy's engine of the warehouse.
 
-    Raises ConfigError for a database that cannot hold a warehouse, a file that cannot be there, and a BI role where
-    there are none.
+    Raises ConfigError for a database that cannot hold a warehouse, an impossible file, a missing driver, and a BI role
+    on a database without roles.
     """
     engine, url = engine_of(settings), warehouse_url(settings)
     engine.check_url(url)
     if role := settings.warehouse.bi_role:
         if engine.roles is None:
             raise ConfigError(
-                f"{engine.title} has no roles, so there is no warehouse.bi_role",
+                f"{engine.title} has no roles, so warehouse.bi_role cannot be set",
                 value="warehouse.bi_role",
-                fix="take it out, or use a server",
+                fix="remove it, or use a server",
             )
         engine.roles.check_name(role)
     if settings.warehouse.password:
@@ -70,9 +70,9 @@ def database(settings: Settings, *, read_only: bool = False) -> sa.Engine:
     try:
         return _database(url, read_only)
     except ModuleNotFoundError as problem:
-        brings = f"cxflow-framework[{engine.extra}] brings it" if engine.extra else None
+        fix = f"pip install 'cxflow-framework[{engine.extra}]'" if engine.extra else None
         raise ConfigError(
-            f"the driver of {url.drivername} is not installed", value="warehouse.url", fix=brings
+            f"the driver of {url.drivername} is not installed", value="warehouse.url", fix=fix
         ) from problem
     except sa.exc.NoSuchModuleError as problem:
         raise ConfigError(
@@ -84,8 +84,8 @@ def database(settings: Settings, *, read_only: bool = False) -> sa.Engine:
 
 @functools.lru_cache(maxsize=8)
 def _database(url: sa.URL, read_only: bool) -> sa.Engine:
-    """One for the process, which remembers how statements are written; without a pool, so that a file is free again as
-    soon as its connection closes."""
+    """One engine per process, which caches compiled statements; without a pool, so that a file is free as soon as its
+    connection closes."""
     options = engines.named(url.get_backend_name()).options(read_only=read_only)
     # Parameters are data: no traceback may show them.
     return sa.create_engine(
@@ -98,8 +98,8 @@ def transaction(settings: Settings) -> Iterator[sa.Connection]:
     """One transaction on the warehouse: committed as a whole at the end of the block, or not at all.
 
     Waits up to `warehouse.busy_timeout_seconds` for a file that another process holds, and at each statement up to
-    `warehouse.lock_timeout_seconds` for a lock of a server, then raises WarehouseBusyError. Whatever else the database
-    refuses is raised as `database_errors` sorts it.
+    `warehouse.lock_timeout_seconds` for a lock of a server, then raises WarehouseBusyError. Other errors of the
+    database are raised as `database_errors` sorts them.
     """
     with _explained(settings), _begun(settings) as connection:
         yield connection
@@ -107,7 +107,7 @@ def transaction(settings: Settings) -> Iterator[sa.Connection]:
 
 def committed(settings: Settings, work: Callable[[sa.Connection], T]) -> T:
     """Run `work` in a transaction and return its result. If it collides with another session (a deadlock, a key that
-    both insert), the transaction starts again, and then sees what the other one committed."""
+    both insert), the transaction starts again, and sees what the other one committed."""
     engine = engine_of(settings)
     with _explained(settings):
         for _ in range(_TRIES - 1):
@@ -122,7 +122,7 @@ def committed(settings: Settings, work: Callable[[sa.Connection], T]) -> T:
 
 
 def exists(settings: Settings) -> bool:
-    """Whether the warehouse's database exists. True for a server, which can only tell when it is asked."""
+    """Whether the warehouse's database exists. True for a server, which is not asked."""
     return engine_of(settings).exists(warehouse_url(settings))
 
 
@@ -133,7 +133,7 @@ def is_writable(settings: Settings) -> bool:
 
 @contextmanager
 def reading(settings: Settings) -> Iterator[sa.Connection]:
-    """A read-only transaction with one snapshot for all its queries; a file is open to other readers meanwhile.
+    """A read-only transaction with one snapshot for all its queries; other readers may open a file meanwhile.
 
     Raises SchemaError for a file that does not exist, without creating it; otherwise what `transaction` raises.
     """

@@ -55,7 +55,7 @@ def test_init_never_overwrites(fresh: Path) -> None:
     before = (fresh / "cxflow.toml").read_text()
     answer = cxflow("init", fresh)
     assert answer.code == 78
-    assert "is there already" in answer.err
+    assert "already exists" in answer.err
     assert (fresh / "cxflow.toml").read_text() == before
 
 
@@ -106,7 +106,7 @@ def test_its_suggestions_make_a_project_that_runs(described: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "encoding", "said"),
     [
-        ("answers.csv", "cp1252", 'encoding = "cp1252"   # no UTF-8: look whether accents come out right'),
+        ("answers.csv", "cp1252", 'encoding = "cp1252"   # not UTF-8: check that accents are right'),
         ("answers.csv", "utf-16", None),
         ("answers.csv.gz", "utf-8", None),
     ],

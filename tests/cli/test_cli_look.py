@@ -99,7 +99,7 @@ def test_kpis_by_quarter_and_year(loaded: Path, grain: str, start: str, shown: s
 
 def test_kpis_as_of_a_moment_before_the_first_run_are_none(loaded: Path) -> None:
     assert cxflow("kpis", "--as-of", "2026-01-01", "--json", project=loaded).json == []
-    assert cxflow("kpis", "--as-of", "2026-01-01", project=loaded).out == "no values of that\n"
+    assert cxflow("kpis", "--as-of", "2026-01-01", project=loaded).out == "no such values\n"
 
 
 def test_recomputing_changes_nothing_by_itself(own: Path) -> None:

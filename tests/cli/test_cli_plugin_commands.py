@@ -169,7 +169,7 @@ def test_the_doctor_and_the_list_of_plugins_name_a_broken_one(install: Install, 
 
 def test_a_command_of_cxflow_stays_its_own(install: Install, fresh: Path) -> None:
     install(RUN)
-    says = "cxflow-invented brings a command 'run', which cxflow itself has"
+    says = "cxflow-invented adds a command 'run', which is built in"
     assert says in cxflow("--help").err
     assert says in cxflow("doctor", project=fresh).out
     assert cxflow("plugins").code == 78
@@ -179,7 +179,7 @@ def test_a_command_of_cxflow_stays_its_own(install: Install, fresh: Path) -> Non
 def test_a_command_that_two_plugins_bring_is_neither_ones(install: Install) -> None:
     install(GREET, "one")
     install(GREET, "two")
-    says = "the command 'greet-all' is brought twice, by cxflow-one and cxflow-two"
+    says = "the command 'greet-all' is added twice, by cxflow-one and cxflow-two"
     shown = cxflow("--help")
     assert shown.code == 0
     assert says in shown.err

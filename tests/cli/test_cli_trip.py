@@ -106,8 +106,8 @@ def test_a_backfill_reads_again_and_leaves_the_cursor_alone(own: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run", "--until", "2100-01-01"], "lies in the future"),
-        (["run", "--until", "tomorrow"], "not a date or time of ISO 8601: 'tomorrow'"),
+        (["run", "--until", "2100-01-01"], "is in the future"),
+        (["run", "--until", "tomorrow"], "not an ISO 8601 date or time: 'tomorrow'"),
         (["backfill", "--from", "2026-02-01", "--to", "2026-01-01"], "is empty"),
     ],
 )

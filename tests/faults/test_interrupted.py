@@ -71,7 +71,7 @@ def test_an_interrupted_run_says_so_and_the_next_one_finishes(
     for sent, code, word in ((signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")):
         ended, said = interrupt(settings.folder, place, sent)
         assert ended == code, said
-        assert f"{word}: nothing is half done" in said
+        assert f"{word}: nothing is left half done" in said
         assert "Traceback" not in said
         assert list((settings.folder / "tmp").iterdir()) == []
         assert list((settings.folder / "landing").rglob("*.tmp")) == []

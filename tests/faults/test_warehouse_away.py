@@ -86,7 +86,7 @@ def test_a_server_that_restarts_in_the_midst_is_said_and_the_next_run_finishes(
 
         monkeypatch.setattr(owner, name, restarts)
         with pytest.raises(
-            TransientError, match=r"connection to the server broke|server broke off the connection"
+            TransientError, match=r"connection to the server broke|server closed the connection"
         ):
             run(settings, 0, tmp_path / "tasks")
         assert getattr(owner, name) is step, "it was restarted"

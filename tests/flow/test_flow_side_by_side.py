@@ -356,7 +356,7 @@ def test_whoever_looks_neither_waits_nor_writes_nor_needs_a_right_but_to_read(
 
 def test_nothing_can_be_written_while_reading(bench: Bench) -> None:
     with (
-        pytest.raises(ConfigError, match="can only be read here"),
+        pytest.raises(ConfigError, match="is read-only here"),
         transactions.reading(bench.settings) as connection,
     ):
         connection.exec_driver_sql("DELETE FROM touchpoint")

@@ -128,11 +128,11 @@ def test_a_migrated_warehouse_is_what_the_declarations_say_and_an_alteration_is_
         connection.exec_driver_sql("ALTER TABLE review DROP COLUMN language")
         connection.exec_driver_sql("ALTER TABLE lead ADD COLUMN mine INTEGER")
         connection.exec_driver_sql("ALTER TABLE refund ALTER COLUMN is_deleted TYPE VARCHAR")
-        found = [each.says for each in schema_drift.find(connection)]
+        found = [each.description for each in schema_drift.find(connection)]
     assert sorted(found) == [
-        "lead.mine is none of cxflow's",
+        "lead.mine is not a column of cxflow's",
         "refund.is_deleted is VARCHAR instead of BOOLEAN",
-        "review.language is gone",
+        "review.language is missing",
     ]
 
 

@@ -15,19 +15,19 @@ from cxflow.warehouse.tables import VERSION_TABLE
 ALTERED = {
     "a column is gone": (
         ["ALTER TABLE review DROP COLUMN language"],
-        "review.language is gone",
-        "put review.language back from a backup",
+        "review.language is missing",
+        "restore review.language from a backup",
         ["ALTER TABLE review ADD COLUMN language VARCHAR"],
     ),
     "a column is added": (
         ['ALTER TABLE quarantine ADD COLUMN "my note" VARCHAR'],
-        "quarantine.my note is none of cxflow's",
+        "quarantine.my note is not a column of cxflow's",
         'ALTER TABLE quarantine DROP COLUMN "my note"',
         None,
     ),
     "a column is renamed": (
         ["ALTER TABLE order_header RENAME COLUMN price_total TO total"],
-        "order_header.price_total is called total",
+        "order_header.price_total was renamed to total",
         "ALTER TABLE order_header RENAME COLUMN total TO price_total",
         None,
     ),
@@ -57,8 +57,8 @@ ALTERED = {
     ),
     "a table is gone": (
         ["ALTER TABLE product RENAME TO goods"],
-        "product is gone",
-        "put product back from a backup",
+        "product is missing",
+        "restore product from a backup",
         ["ALTER TABLE goods RENAME TO product"],
     ),
 }
@@ -104,7 +104,7 @@ def test_what_was_altered_by_hand_is_named_with_what_mends_it(settings: Settings
 
 def test_of_many_alterations_the_first_are_named_and_the_others_counted(settings: Settings) -> None:
     _run(settings, *(f"ALTER TABLE payment ADD COLUMN extra{n} INTEGER" for n in range(8)))
-    with pytest.raises(SchemaError, match=r"payment\.extra4 is none of cxflow's, and 3 more"):
+    with pytest.raises(SchemaError, match=r"payment\.extra4 is not a column of cxflow's, and 3 more"):
         ledger.states(settings)
     _run(settings, *(f"ALTER TABLE payment DROP COLUMN extra{n}" for n in range(8)))
 
@@ -122,7 +122,7 @@ def test_text_and_varchar_are_one_type(settings: Settings) -> None:
 
 def test_migrating_an_altered_warehouse_is_refused(settings: Settings) -> None:
     _run(settings, "ALTER TABLE lead RENAME COLUMN origin TO source")
-    with pytest.raises(SchemaError, match=r"lead\.origin is called source"):
+    with pytest.raises(SchemaError, match=r"lead\.origin was renamed to source"):
         revisions.migrate(settings)
     _run(settings, "ALTER TABLE lead RENAME COLUMN source TO origin")
 

@@ -121,22 +121,22 @@ CODES = {
     "40001": (TransientError, "another load changed the same rows"),
     "40P01": (TransientError, "another load changed the same rows"),
     "53100": (TransientError, "the disk is full"),
-    "53200": (TransientError, "not enough memory"),
+    "53200": (TransientError, "ran out of memory"),
     "53300": (TransientError, "no connection left"),
     "55P03": (WarehouseBusyError, "another session has held a lock"),
-    "57014": (TransientError, "broke off a statement"),
-    "57P01": (TransientError, "broke off the connection"),
-    "57P03": (TransientError, "broke off the connection"),
+    "57014": (TransientError, "cancelled a statement"),
+    "57P01": (TransientError, "closed the connection"),
+    "57P03": (TransientError, "closed the connection"),
     "08006": (TransientError, "connection to the server broke"),
-    "25P03": (TransientError, "broke off the transaction"),
-    "25006": (ConfigError, "can only be read"),
-    "3F000": (SchemaError, "schema is not there"),
+    "25P03": (TransientError, "ended the transaction"),
+    "25006": (ConfigError, "is read-only here"),
+    "3F000": (SchemaError, "schema does not exist"),
     "22P02": (FatalError, "does not fit its column"),
     "23514": (FatalError, "refuses a row"),
     "58030": (FatalError, "cannot read or write its files"),
     "XX001": (FatalError, "damaged"),
     "XX002": (FatalError, "index of the server is damaged"),
-    "P0001": (FatalError, "could not do it (RaiseException, P0001)"),
+    "P0001": (FatalError, "failed unexpectedly (RaiseException, P0001)"),
 }
 
 
@@ -283,7 +283,7 @@ def test_a_file_that_can_only_be_read_is_a_matter_of_configuration(tmp_path: Pat
         bench = on_disk(tmp_path, tmp_path / "disk")
         before = state(bench)
         mount_again("ro")
-        with pytest.raises(ConfigError, match=r"can only be read here.*a file that this user may write"):
+        with pytest.raises(ConfigError, match=r"is read-only here.*a file that this user may write"):
             flow.publish(bench.settings)
         looks = {
             look: CliRunner().invoke(app, ["--project", str(bench.folder), look])
@@ -292,7 +292,7 @@ def test_a_file_that_can_only_be_read_is_a_matter_of_configuration(tmp_path: Pat
         mount_again("rw")
         assert state(bench) == before
     assert looks["status"].exit_code == 0
-    assert re.search(r"✗ warehouse: duckdb:\S+ can only be read here", looks["doctor"].output)
+    assert re.search(r"✗ warehouse: duckdb:\S+ is read-only for this user", looks["doctor"].output)
 
 
 def test_a_damaged_file_is_told_for_what_it_is(tmp_path: Path) -> None:

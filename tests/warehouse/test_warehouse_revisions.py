@@ -197,7 +197,7 @@ def test_a_warehouse_of_another_version_names_both_revisions(settings: Settings,
         revisions.require(connection)
     text = str(caught.value)
     assert f"at revision {revision}, this version of cxflow needs {revisions.head()}" in text
-    assert "run `cxflow migrate`; where the warehouse is newer, update cxflow" in text
+    assert "run `cxflow migrate`; if the warehouse is newer, update cxflow" in text
     assert caught.value.value == revision
 
 

@@ -94,7 +94,7 @@ def test_nothing_can_be_written_while_reading(tmp_path: Path) -> None:
     with transactions.transaction(settings) as connection:
         connection.execute(sa.text("CREATE TABLE kept (n INTEGER)"))
     with (
-        pytest.raises(ConfigError, match="can only be read here"),
+        pytest.raises(ConfigError, match="is read-only here"),
         transactions.reading(settings) as connection,
     ):
         connection.execute(sa.text("INSERT INTO kept VALUES (1)"))

@@ -1,1 +1,1 @@
-"""One module per command, or per family of commands."""
+"""One module per command or group of commands."""

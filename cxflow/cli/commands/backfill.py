@@ -1,4 +1,4 @@
-"""`cxflow backfill`: loads a window of the past again."""
+"""`cxflow backfill`: loads a past window again."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def register(app: typer.Typer) -> None:
 
 def backfill(
     call: Call,
-    since: Annotated[str, typer.Option("--from", metavar="ISO", help="First instant to read.")],
-    until: Annotated[str, typer.Option("--to", metavar="ISO", help="First instant not to read.")],
+    since: Annotated[str, typer.Option("--from", metavar="ISO", help="Start of the window.")],
+    until: Annotated[str, typer.Option("--to", metavar="ISO", help="End of the window, exclusive.")],
     streams: Names = None,
     no_kpis: NoKpis = False,
 ) -> None:
-    """Read a window of the past again; cursors stay where they are."""
+    """Load a past window again; cursors do not move."""
     from cxflow.cli import faults, loading, project
     from cxflow.model.window import Window
     from cxflow.warehouse import revisions

@@ -1,4 +1,4 @@
-"""`cxflow connectors`: which connectors there are, and their settings."""
+"""`cxflow connectors`: lists the connectors, or the settings of one."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    command(app, rich_help_panel="What there is")(connectors)
+    command(app, rich_help_panel="Reference")(connectors)
 
 
 def connectors(
     call: Call,
-    name: Annotated[str | None, typer.Argument(help="Show the settings and streams of this one.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Show the settings and streams of this connector.")
+    ] = None,
 ) -> None:
-    """List the connectors, or what one of them can be told."""
+    """List the connectors, or the settings and streams of one."""
     from cxflow.connect import registry
     from cxflow.settings import nearest
 
@@ -55,7 +57,7 @@ def _describe(call: Call, connector: type[Connector]) -> None:
     ]
     if declared:
         rows = [(each["name"], each["title"], ", ".join(each["fills"])) for each in declared]
-        parts.append(table("Streams it knows by itself", ("stream", "title", "fills"), rows))
+        parts.append(table("Built-in streams", ("stream", "title", "fills"), rows))
     data = {
         "name": connector.name,
         "version": connector.version(),
@@ -87,7 +89,7 @@ def _settings_of(model: type[BaseModel]) -> list[dict[str, Any]]:
 
 
 def _toml(value: Any) -> str:
-    """A default as TOML has it; what is unset is empty."""
+    """A default value as TOML; empty if there is none."""
     from datetime import timedelta
 
     from pydantic import BaseModel

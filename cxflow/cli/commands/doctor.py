@@ -1,4 +1,4 @@
-"""`cxflow doctor`: checks the machine and the project; `examination` holds the checks."""
+"""`cxflow doctor`: checks the machine and the project. The checks are in `examination`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def doctor(call: Call) -> None:
             call.failed.append(finding.problem)
         if not call.out.json and (finding.problem is not None or not call.out.quiet):
             mark, style = finding.mark
-            line = Text.assemble((mark, style), " ", finding.subject, ": ", finding.says)
+            line = Text.assemble((mark, style), " ", finding.subject, ": ", finding.message)
             if finding.fix:
                 line.append_text(Text.assemble("\n  ", ("fix: ", "bold green"), finding.fix))
             call.out.answer(None, line)

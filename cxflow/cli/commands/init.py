@@ -1,4 +1,4 @@
-"""`cxflow init`: starts a project."""
+"""`cxflow init`: creates a project."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from cxflow.errors import ConfigError
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    command(app, rich_help_panel="Begin")(init)
+    command(app, rich_help_panel="Start")(init)
 
 
 def init(
     call: Call,
-    folder: Annotated[Path, typer.Argument(help="Where; it is made if it is not there.")] = Path(),
+    folder: Annotated[Path, typer.Argument(help="The project folder; created if missing.")] = Path(),
     csv: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Describe this CSV instead of writing a sample.")
+        Path | None, typer.Option(metavar="PATH", help="Configure this CSV file instead of a sample.")
     ] = None,
 ) -> None:
-    """Begin a project: a commented cxflow.toml that works at once, or one for a CSV of your own.
+    """Create a project: a commented cxflow.toml that works at once, or one for your own CSV file.
 
     Never overwrites a file.
     """
@@ -39,16 +39,16 @@ def init(
         then = "cxflow run, then cxflow kpis"
     else:
         found = sample.header(csv)
-        path = _seen_from(folder, csv)
+        path = _configured_path(folder, csv)
         files = {
             FILE_NAME: sample.skeleton(name, sample.project_name(Path(csv.name.split(".")[0])), path, found)
         }
-        then = f"say in {FILE_NAME} what a record means, then cxflow lint, cxflow run and cxflow kpis"
+        then = f"map the records in {FILE_NAME}, then cxflow lint, cxflow run and cxflow kpis"
     with call.writing(folder):
         for file in files:
             if (folder / file).exists():
                 raise ConfigError(
-                    f"{folder / file} is there already", value=str(folder / file), fix="choose another folder"
+                    f"{folder / file} already exists", value=str(folder / file), fix="choose another folder"
                 )
         if not (folder / ".gitignore").exists():
             files[".gitignore"] = sample.IGNORED
@@ -64,7 +64,7 @@ def init(
     )
 
 
-def _seen_from(folder: Path, csv: Path) -> str:
-    """A file's path as the project's configuration has it: absolute, unless it lies in the folder."""
+def _configured_path(folder: Path, csv: Path) -> str:
+    """A file's path for the configuration: relative if the file is in the project folder, else absolute."""
     there, home = csv.resolve(), folder.resolve()
     return there.relative_to(home).as_posix() if there.is_relative_to(home) else there.as_posix()

@@ -1,4 +1,4 @@
-"""`cxflow kpis`: published values, with their interval and number of observations."""
+"""`cxflow kpis`: shows published values with their interval and number of observations."""
 
 from __future__ import annotations
 
@@ -23,30 +23,33 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command of this module."""
-    command(app, rich_help_panel="Look")(kpis)
+    """Add the command."""
+    command(app, rich_help_panel="Inspect")(kpis)
 
 
 def kpis(
     call: Call,
-    name: Annotated[str | None, typer.Argument(help="One KPI; all of them unless given.")] = None,
+    name: Annotated[str | None, typer.Argument(help="One KPI; default: all.")] = None,
     by: Annotated[
         str | None,
-        typer.Option(metavar="DIMENSION", help="Sliced by this: channel, source, segment, agent, …"),
+        typer.Option(metavar="DIMENSION", help="Slice by channel, source, segment, agent, …"),
     ] = None,
     grain: Annotated[
-        Grain | None, typer.Option(help="Periods; the whole time unless given, days with --since or --until.")
+        Grain | None,
+        typer.Option(help="Period length; default: the whole time, or day with --since or --until."),
     ] = None,
     since: Annotated[str | None, typer.Option(metavar="DATE", help="First day.")] = None,
-    until: Annotated[str | None, typer.Option(metavar="DATE", help="First day not wanted.")] = None,
-    as_of: Annotated[str | None, typer.Option(metavar="ISO", help="As published at that moment.")] = None,
-    listed: Annotated[bool, typer.Option("--list", help="Which KPIs there are, and their formulas.")] = False,
+    until: Annotated[str | None, typer.Option(metavar="DATE", help="End day, exclusive.")] = None,
+    as_of: Annotated[
+        str | None, typer.Option(metavar="ISO", help="Values as published at that instant.")
+    ] = None,
+    listed: Annotated[bool, typer.Option("--list", help="List the KPIs and their formulas.")] = False,
     recompute: Annotated[
         bool,
-        typer.Option("--recompute", help="Compute all periods anew first: after rows were changed by hand."),
+        typer.Option("--recompute", help="Recompute all periods first, after manual changes of rows."),
     ] = False,
 ) -> None:
-    """Show KPIs: value, 95 % interval, observations."""
+    """Show KPI values, their 95 % intervals and numbers of observations."""
     from cxflow import flow
     from cxflow.cli import project, warehouse
     from cxflow.settings import nearest
@@ -55,28 +58,28 @@ def kpis(
     known = flow.kpis(settings)
     if name is not None and name not in known:
         raise ConfigError(f"there is no KPI {name!r}{nearest(name, known)}", value=name)
-    asked_for = {key: kpi for key, kpi in known.items() if name in (None, key)}
+    selected = {key: kpi for key, kpi in known.items() if name in (None, key)}
     if listed:
-        _list(call, asked_for)
+        _list(call, selected)
         return
     if by is not None:
-        _check_dimension(by, asked_for, settings, is_past=as_of is not None)
+        _check_dimension(by, selected, settings, is_past=as_of is not None)
     warehouse.require(settings)
     if recompute:
         with call.out.progress() as step:
             step("KPIs")
             flow.compute_kpis(settings, everything=True)
     edges = _day(since, "--since"), _day(until, "--until")
-    moment_asked = project.instant(settings, as_of, "--as-of") if as_of else None
-    asked = grain or ("day" if since or until else None)
-    found = _values(call, known, name, asked, by, edges, moment_asked)
+    moment = project.instant(settings, as_of, "--as-of") if as_of else None
+    effective = grain or ("day" if since or until else None)
+    found = _values(call, known, name, effective, by, edges, moment)
     rows = [_row(known.get(value.kpi), value, settings.project.currency) for value in found]
     data = [_as_json(known.get(value.kpi), value) for value in found]
     columns = ("KPI", "period", by or "slice", "value", "95 % interval", "n")
     kept = [0, 1, *([2] if by else []), 3, 4, 5]
     shown = table(_title(call, as_of), [columns[i] for i in kept], [[row[i] for i in kept] for row in rows])
-    is_narrow = any((by, grain, since, until, as_of))
-    none = "no values of that" if is_narrow else "no values yet; `cxflow run` computes them"
+    is_filtered = any((by, grain, since, until, as_of))
+    none = "no such values" if is_filtered else "no values yet; `cxflow run` computes them"
     call.out.answer(data, shown if rows else none)
 
 
@@ -89,7 +92,7 @@ def _values(
     edges: tuple[date | None, date | None],
     as_of: datetime | None,
 ) -> list[KpiValue]:
-    """The values asked for. Without a grain: the whole time or, for a KPI that lacks it, the widest that has values."""
+    """The selected values. Without a grain: the whole time or, for a KPI without it, the longest grain with values."""
     from cxflow.kpis import read
     from cxflow.warehouse import revisions, transactions
 
@@ -97,7 +100,7 @@ def _values(
     with transactions.reading(call.settings) as connection:
         revisions.require(connection)
         for kpi in [name] if name else known:
-            for each in [grain] if grain else _widest_first(known[kpi]):
+            for each in [grain] if grain else _longest_first(known[kpi]):
                 rows = read.values(connection, kpi, each, by, edges[0], edges[1], as_of)
                 if shown := [value for value in rows if value.n]:
                     found += shown
@@ -105,13 +108,13 @@ def _values(
     return found
 
 
-def _widest_first(kpi: Kpi) -> Sequence[Grain]:
-    """The grains that may stand for a KPI as a whole."""
+def _longest_first(kpi: Kpi) -> Sequence[Grain]:
+    """The grains that can show a KPI as a whole, longest first."""
     return ("all",) if "all" in kpi.grains else kpi.grains[::-1]
 
 
 def _check_dimension(by: str, kpis: Mapping[str, Kpi], settings: Settings, *, is_past: bool) -> None:
-    """Raises ConfigError where no KPI has slices of a dimension; in the past, it may have had them."""
+    """Raise ConfigError if no KPI is sliced by `by`; a past value may be, even if the settings changed since."""
     from cxflow.kpis.slicing import dimensions_of, is_offered, worded
     from cxflow.settings import nearest
 
@@ -158,7 +161,7 @@ def _title(call: Call, as_of: str | None) -> str:
 
 
 def _row(kpi: Kpi | None, value: KpiValue, currency: str) -> tuple[Any, ...]:
-    """A value for people."""
+    """A value as a table row."""
 
     def worded(number: float | None) -> str | None:
         return with_unit(number, kpi, currency)
@@ -182,7 +185,7 @@ def _row(kpi: Kpi | None, value: KpiValue, currency: str) -> tuple[Any, ...]:
 
 
 def with_unit(number: float | None, kpi: Kpi | None, currency: str) -> str | None:
-    """A number as people write it in its KPI's unit."""
+    """A number with its KPI's unit."""
     if number is None:
         return None
     match kpi.unit if kpi else "":
@@ -202,7 +205,7 @@ def with_unit(number: float | None, kpi: Kpi | None, currency: str) -> str | Non
 
 
 def _as_json(kpi: Kpi | None, value: KpiValue) -> dict[str, Any]:
-    """A value for scripts; the whole time has no first day."""
+    """A value for `--json`; the whole time has no first day."""
     row = asdict(value)
     if value.grain == "all":
         row["period_start"] = None

@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
 
 
 def lint(call: Call, connections: Names = None) -> None:
-    """Check cxflow.toml: settings, mappings, expectations. Reads no record, and names every fault."""
+    """Check cxflow.toml: settings, mappings, expectations. Reports every fault; reads no records."""
     from cxflow import flow
     from cxflow.cli import project
     from cxflow.cli.faults import faults
@@ -23,7 +23,7 @@ def lint(call: Call, connections: Names = None) -> None:
     from cxflow.warehouse import transactions
 
     settings = call.settings
-    registry.of_project(settings)  # without its plugins, everything would be a fault
+    registry.of_project(settings)  # if its plugins do not load, everything else is a fault
     for check in (transactions.database, flow.kpis):
         try:
             check(settings)

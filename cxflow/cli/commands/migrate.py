@@ -1,4 +1,4 @@
-"""`cxflow migrate`: creates the warehouse's tables or brings them up to date."""
+"""`cxflow migrate`: creates or upgrades the warehouse's tables."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ def register(app: typer.Typer) -> None:
 
 
 def migrate(call: Call) -> None:
-    """Bring the warehouse's tables to this version of cxflow, or make them."""
+    """Create the warehouse's tables, or upgrade them to this version of cxflow."""
     from cxflow.warehouse import revisions
 
     before, after = revisions.migrate(call.settings)
-    says = f"the warehouse is at {after} already" if before == after else f"{before or 'empty'} -> {after}"
-    call.out.report({"before": before, "after": after}, says)
+    message = f"the warehouse is already at {after}" if before == after else f"{before or 'empty'} -> {after}"
+    call.out.report({"before": before, "after": after}, message)

@@ -1,4 +1,4 @@
-"""`cxflow plugins`: which plugins there are."""
+"""`cxflow plugins`: lists the plugins."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cxflow.cli.output import table
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    command(app, rich_help_panel="What there is")(plugins)
+    command(app, rich_help_panel="Reference")(plugins)
 
 
 def plugins(call: Call) -> None:

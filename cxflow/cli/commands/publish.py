@@ -1,4 +1,4 @@
-"""`cxflow publish`: brings the views for BI and their rights up to date."""
+"""`cxflow publish`: updates the BI views and the rights on them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def register(app: typer.Typer) -> None:
 def publish(
     call: Call,
     sql: Annotated[
-        bool, typer.Option("--sql", help="Print the statements for somebody else to run, and change nothing.")
+        bool, typer.Option("--sql", help="Print the SQL statements instead of running them.")
     ] = False,
 ) -> None:
-    """Bring the views that BI reads up to date, and who may read them. A run does so at its end."""
+    """Update the BI views and the rights on them. Every run ends with this step."""
     from cxflow import flow
     from cxflow.cli import warehouse
 

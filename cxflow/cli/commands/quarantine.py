@@ -1,4 +1,4 @@
-"""`cxflow quarantine`: what was refused and why, and the three ways out: mended, replayed, discarded."""
+"""`cxflow quarantine`: shows what was refused and why; replays or discards it."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from cxflow.errors import ConfigError, CxflowError
 if TYPE_CHECKING:
     from cxflow.validate.quarantine import Filter
 
-Connection = Annotated[str | None, typer.Option(metavar="NAME", help="Only of this connection.")]
-Stream = Annotated[str | None, typer.Option(metavar="NAME", help="Only of this stream.")]
-Rule = Annotated[str | None, typer.Option(metavar="NAME", help="Only what broke this rule.")]
+Connection = Annotated[str | None, typer.Option(metavar="NAME", help="Only this connection.")]
+Stream = Annotated[str | None, typer.Option(metavar="NAME", help="Only this stream.")]
+Rule = Annotated[str | None, typer.Option(metavar="NAME", help="Only this rule.")]
 Ids = Annotated[
     list[str] | None,
-    typer.Option("--id", metavar="ID", help="Only this entry (or its first letters); repeatable."),
+    typer.Option("--id", metavar="ID", help="Only this entry (id or prefix of it); repeatable."),
 ]
 Status = Literal["open", "replayed", "superseded", "discarded", "all"]
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    family = typer.Typer(help="What was refused, and why.", no_args_is_help=True)
-    command(family, "list")(list_reasons)
-    command(family)(show)
-    command(family)(replay)
-    command(family)(discard)
-    app.add_typer(family, name="quarantine", rich_help_panel="Look")
+    """Add the commands."""
+    group = typer.Typer(help="Show, replay or discard refused records.", no_args_is_help=True)
+    command(group, "list")(list_reasons)
+    command(group)(show)
+    command(group)(replay)
+    command(group)(discard)
+    app.add_typer(group, name="quarantine", rich_help_panel="Inspect")
 
 
 def list_reasons(
@@ -41,13 +41,13 @@ def list_reasons(
     connection: Connection = None,
     stream: Stream = None,
     rule: Rule = None,
-    status: Annotated[Status, typer.Option(help="Only entries that are so.")] = "open",
+    status: Annotated[Status, typer.Option(help="Only entries with this status.")] = "open",
     entries: Annotated[
-        bool, typer.Option("--entries", help="Single entries with their ids, newest first.")
+        bool, typer.Option("--entries", help="List single entries with their ids, newest first.")
     ] = False,
-    limit: Annotated[int, typer.Option(min=1, help="How many entries at most.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of entries.")] = 50,
 ) -> None:
-    """Count the refused records by reason, or list them one by one."""
+    """Count the refused records by reason, or list them."""
     from cxflow.cli import reasons
     from cxflow.validate import quarantine
 
@@ -86,18 +86,18 @@ def list_reasons(
         ]
     means = {row["rule"]: reasons.meaning(call.settings, row) for row in found}
     shown = table(f"Quarantine ({zone})", columns, rows)
-    notes = [f"{rule}: {says}" for rule, says in means.items() if says]
+    notes = [f"{rule}: {meaning}" for rule, meaning in means.items() if meaning]
     call.out.answer(found, *([shown, *notes] if found else ["nothing is in quarantine"]))
 
 
 def show(
     call: Call,
-    entry: Annotated[str, typer.Argument(metavar="ID", help="Its id, or the first letters of it.")],
+    entry: Annotated[str, typer.Argument(metavar="ID", help="The id of the entry, or a prefix of it.")],
     reveal: Annotated[
-        bool, typer.Option("--reveal", help="Show what the record says: personal data.")
+        bool, typer.Option("--reveal", help="Show the content of the record, which is personal data.")
     ] = False,
 ) -> None:
-    """Show one refused record: what it broke, where it lies, and on request what it says."""
+    """Show one refused record: the rule it broke, its place in the landing zone and, on request, its content."""
     from cxflow.cli import reasons, warehouse
     from cxflow.validate import quarantine
 
@@ -127,7 +127,7 @@ def replay(
     rule: Rule = None,
     ids: Ids = None,
 ) -> None:
-    """Take open entries through mapping and rules again, after one was mended. Sources are not asked."""
+    """Process open entries again, after a mapping or rule was fixed. Does not read the source."""
     from cxflow import flow
 
     chosen = _filter(call, connection, stream, rule, ids)
@@ -136,7 +136,7 @@ def replay(
     with call.out.progress(len(places) + 3) as step:
         for place in places:
             step(".".join(place))
-            # One at a time: a stream that fails stops no other.
+            # One at a time: a failing stream does not stop the others.
             only = dataclasses.replace(chosen, connection=place[0], stream=place[1])
             try:
                 made.loads += [outcome.Load(report) for report in flow.replay(call.settings, only)]
@@ -149,20 +149,20 @@ def replay(
 
 def discard(
     call: Call,
-    reason: Annotated[str, typer.Option(help="Why; it is kept with each entry.")],
+    reason: Annotated[str, typer.Option(help="Stored with each entry.")],
     connection: Connection = None,
     stream: Stream = None,
     rule: Rule = None,
     ids: Ids = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Close open entries for good, for a reason."""
+    """Close open entries permanently, with a reason."""
     from cxflow.validate import quarantine
 
     chosen = _filter(call, connection, stream, rule, ids)
     meant = sum(row["records"] for row in quarantine.reasons(call.settings, chosen))
     if meant and not yes:
-        typer.confirm(f"Discard {meant:,} entries for good?", abort=True, err=True)
+        typer.confirm(f"Discard {meant:,} entries permanently?", abort=True, err=True)
     count = quarantine.discard(call.settings, chosen, reason)
     call.out.report({"discarded": count}, f"{count:,} entries discarded")
 
@@ -183,7 +183,7 @@ def _filter(
 
 
 def _places(call: Call, chosen: Filter) -> list[tuple[str, str]]:
-    """The streams that have entries that are meant."""
+    """The streams of the chosen entries."""
     from cxflow.validate import quarantine
 
     rows = quarantine.reasons(call.settings, chosen)
@@ -191,7 +191,7 @@ def _places(call: Call, chosen: Filter) -> list[tuple[str, str]]:
 
 
 def _without_content(row: Any, *, mask: bool = False) -> dict[str, Any]:
-    """An entry without what its record says: left out, or masked with its length."""
+    """An entry without the content of its record: left out or, with `mask`, replaced by its length."""
     entry = dict(row)
     for name in ("raw_value", "payload"):
         value = entry.pop(name)

@@ -1,4 +1,4 @@
-"""`cxflow run`: loads what is new, or tries it with --dry-run."""
+"""`cxflow run`: loads what is new, or tries it with `--dry-run`."""
 
 from __future__ import annotations
 
@@ -21,17 +21,15 @@ def run(
     call: Call,
     streams: Names = None,
     until: Annotated[
-        str | None, typer.Option(metavar="ISO", help="First instant not to read; now unless given.")
+        str | None, typer.Option(metavar="ISO", help="End of the window, exclusive; default: now.")
     ] = None,
     dry_run: Annotated[
         bool,
-        typer.Option(
-            "--dry-run", help="Try the first records, show what would become of them, and touch nothing."
-        ),
+        typer.Option("--dry-run", help="Process the first records, show the result and change nothing."),
     ] = False,
     no_kpis: NoKpis = False,
 ) -> None:
-    """Read what is new since the last run, load it, and bring customers and KPIs up to date."""
+    """Load what is new since the last run, then update customers and KPIs."""
     from cxflow import flow
     from cxflow.cli import faults, loading, plan, project
     from cxflow.warehouse import revisions
@@ -41,9 +39,9 @@ def run(
     end = project.instant(settings, until, "--until") if until else now
     if end > now:
         raise ConfigError(
-            f"--until {end.isoformat()} lies in the future",
+            f"--until {end.isoformat()} is in the future",
             value=until,
-            fix="cursors would pass records to come",
+            fix="name a past instant: the cursors would skip records that arrive until then",
         )
     chosen = faults.ready(call, project.chosen(settings, streams or ()))
     if dry_run:

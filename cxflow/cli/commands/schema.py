@@ -1,4 +1,4 @@
-"""`cxflow schema`: the JSON Schema of cxflow.toml."""
+"""`cxflow schema`: prints the JSON Schema of cxflow.toml."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from cxflow.cli.call import Call, command
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    command(app, rich_help_panel="What there is")(schema)
+    command(app, rich_help_panel="Reference")(schema)
 
 
 def schema(call: Call) -> None:
-    """Print the JSON Schema of cxflow.toml, with every connector that is installed."""
+    """Print the JSON Schema of cxflow.toml, with all installed connectors."""
     from cxflow.cli import json_schema
     from cxflow.connect import registry
 

@@ -1,4 +1,4 @@
-"""`cxflow state`: where the next run of each stream begins, and how to make it begin anew."""
+"""`cxflow state`: shows how far each stream has been read, and resets it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from cxflow.errors import ConfigError
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    state = typer.Typer(help="How far each stream has been read.", no_args_is_help=True)
+    state = typer.Typer(help="Show or reset how far each stream has been read.", no_args_is_help=True)
     command(state, "list")(list_states)
     command(state)(forget)
-    app.add_typer(state, name="state", rich_help_panel="Look")
+    app.add_typer(state, name="state", rich_help_panel="Inspect")
 
 
 def list_states(call: Call) -> None:
-    """Show where the next scheduled run of each stream begins."""
+    """Show where the next scheduled run of each stream starts."""
     from cxflow.cli import warehouse
     from cxflow.warehouse import ledger
 
@@ -43,9 +43,9 @@ def list_states(call: Call) -> None:
 def forget(
     call: Call,
     name: Annotated[str, typer.Argument(metavar="CONNECTION[.STREAM]")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Forget how far a stream has been read: its next run begins anew. What was loaded stays."""
+    """Forget how far a stream has been read: its next run reads from the beginning. Loaded data stays."""
     from cxflow.cli import warehouse
     from cxflow.settings import nearest
     from cxflow.warehouse import ledger
@@ -55,7 +55,7 @@ def forget(
     connection, _, stream = name.partition(".")
     known = [f"{row['source_system']}.{row['source_object']}" for row in ledger.states(settings)]
     if not any(each == name or (not stream and each.startswith(f"{name}.")) for each in known):
-        raise ConfigError(f"no cursor is kept for {name!r}{nearest(name, known)}", value=name)
+        raise ConfigError(f"there is no cursor for {name!r}{nearest(name, known)}", value=name)
     if not yes:
         typer.confirm(f"Forget how far {name} has been read?", abort=True, err=True)
     count = ledger.forget(settings, connection, stream or None)

@@ -1,4 +1,4 @@
-"""`cxflow status`: what has been loaded, and how far."""
+"""`cxflow status`: shows what has been loaded, and how far."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _SHOWN_LOADS = 10
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    command(app, rich_help_panel="Look")(status)
+    command(app, rich_help_panel="Inspect")(status)
 
 
 def status(call: Call) -> None:
-    """What has been loaded, how far, what was refused, and the latest loads."""
+    """Show what was loaded and how far, what was refused, and the latest loads."""
     from cxflow.cli import warehouse
     from cxflow.warehouse import ledger
 
@@ -37,8 +37,8 @@ def status(call: Call) -> None:
         ("stream", *HEADINGS),
         [(each["name"], *each["counts"].values()) for each in streams],
     )
-    standing = table(
-        f"How the streams stand ({zone})",
+    progress = table(
+        f"State of the streams ({zone})",
         ("stream", "read up to", "open in quarantine"),
         [(each["name"], moment(each["position"], zone), each["quarantine_open"]) for each in streams],
     )
@@ -57,11 +57,11 @@ def status(call: Call) -> None:
             for load in loads
         ],
     )
-    call.out.answer({"streams": streams, "loads": loads}, totals, standing, latest)
+    call.out.answer({"streams": streams, "loads": loads}, totals, progress, latest)
 
 
 def _streams(settings: Settings) -> list[dict[str, Any]]:
-    """Every stream that the warehouse has heard of, by name."""
+    """All streams that the warehouse knows, by name."""
     from cxflow.model.batch import Counts
     from cxflow.validate import quarantine
     from cxflow.warehouse import ledger
@@ -70,7 +70,7 @@ def _streams(settings: Settings) -> list[dict[str, Any]]:
     positions = {
         (row["source_system"], row["source_object"]): row["position"] for row in ledger.states(settings)
     }
-    # A stream of which every batch was stopped has neither books nor position.
+    # A stream whose batches were all stopped has neither counts nor position.
     stopped = {(row["source_system"], row["source_object"]) for row in ledger.runs(settings)}
     refused = quarantine.open_records(settings)
     return [

@@ -1,4 +1,4 @@
-"""`cxflow up`: a whole Airflow over the project, on this machine."""
+"""`cxflow up`: runs a complete Airflow for the project on this machine."""
 
 from __future__ import annotations
 
@@ -16,11 +16,9 @@ def register(app: typer.Typer) -> None:
 
 def up(
     call: Call,
-    port: Annotated[
-        int, typer.Option(min=1, max=65535, help="Where its web pages are, on 127.0.0.1.")
-    ] = 8080,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of its web pages, on 127.0.0.1.")] = 8080,
 ) -> None:
-    """Run Airflow over the project until Ctrl-C: scheduler, web pages, the project's DAGs."""
+    """Run Airflow for the project until Ctrl-C: scheduler, web pages, the project's DAGs."""
     from cxflow.airflow import home, standalone
     from cxflow.warehouse import revisions
 

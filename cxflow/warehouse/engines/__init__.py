@@ -1,4 +1,4 @@
-"""The databases a warehouse can live in: one module (or package) each, named as SQLAlchemy names its backend.
+"""The databases that can hold a warehouse: one module (or package) each, named after its SQLAlchemy backend.
 
 Everything that differs by database is answered by an `Engine` (`base`). An engine's module holds it as `ENGINE` and is
 imported when a URL or a connection first asks for it. No code outside this package asks which database it works on.

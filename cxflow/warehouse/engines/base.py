@@ -1,7 +1,7 @@
 """What a database must be able to do to hold a warehouse: capabilities, and operations within a transaction.
 
-The defaults are those of a server with one snapshot per statement and nothing special. A further engine subclasses
-`Engine` (or a relative), says what differs and stands as `ENGINE` in a module named after its SQLAlchemy backend.
+The defaults fit a server with one snapshot per statement. A further engine subclasses `Engine` (or another engine),
+overrides what differs and is the `ENGINE` of a module named after its SQLAlchemy backend.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _SPELLINGS = {
     "DOUBLE PRECISION": "DOUBLE",
     "NUMERIC": "DECIMAL",
 }
-"""Names of one type."""
+"""Type name → the spelling that is compared."""
 
 
 class LiveColumn(NamedTuple):
-    """A column as it stands in the database."""
+    """A column as it is in the database."""
 
     kind: str
     """Its type, in the spelling of `Engine.kind_of`."""
@@ -47,22 +47,22 @@ class Excess(NamedTuple):
     """A right that a reader should not have."""
 
     through: str
-    """The role that has it: the reader itself (with PUBLIC's rights), or a role it belongs to."""
+    """The role that has it: the reader itself (including PUBLIC's rights), or a role it belongs to."""
     right: str
     at: str
     """The object, as REVOKE writes it."""
 
 
 class Roles(ABC):
-    """The roles and rights of a database that has them: makes a role that reads some relations and does nothing else.
+    """The roles and rights of a database: creates a role that may read some relations and do nothing else.
 
-    What counts is what a role can do in the end, through PUBLIC, through roles it belongs to and roles it may
-    assume: the questions ask for that, not for what was granted.
+    The checks look at effective rights (through PUBLIC, through roles it belongs to and roles it may assume), not at
+    grants.
     """
 
     @abstractmethod
     def check_name(self, role: str) -> None:
-        """Raises ConfigError for a name that no role can have."""
+        """Raise ConfigError for a name that no role can have."""
 
     @abstractmethod
     def exists(self, connection: sa.Connection, role: str) -> bool:
@@ -74,7 +74,7 @@ class Roles(ABC):
 
     @abstractmethod
     def create(self, role: str) -> str:
-        """The statement that creates a role nobody logs in as; logins are granted it."""
+        """The statement that creates a role without login; login roles are granted it."""
 
     @abstractmethod
     def grants(self, readers: Readers) -> list[str]:
@@ -86,15 +86,15 @@ class Roles(ABC):
 
     @abstractmethod
     def power(self, connection: sa.Connection, readers: Readers) -> tuple[str, str] | None:
-        """Why an existing role cannot be a reader: the role at fault (it, or one it belongs to) and what that is."""
+        """Why an existing role cannot be a reader: the role at fault (it, or one it belongs to) and its power."""
 
     @abstractmethod
     def excess(self, connection: sa.Connection, readers: Readers) -> list[Excess]:
-        """What the role can do beyond reading, each object once."""
+        """What the role can do beyond reading, one entry per object."""
 
     @abstractmethod
     def missing(self, connection: sa.Connection, readers: Readers) -> list[str]:
-        """What the role cannot read although it should."""
+        """What the role should be able to read but cannot."""
 
 
 class Engine(ABC):
@@ -103,9 +103,9 @@ class Engine(ABC):
     name: ClassVar[str]
     """SQLAlchemy's name of the backend: the module's own."""
     title: ClassVar[str]
-    """For people."""
+    """The name in messages."""
     single_writer: ClassVar[bool] = False
-    """Whether one process that writes shuts all others out, so that tasks must queue."""
+    """Whether a writing process excludes all others, so that tasks must queue."""
     has_indexes: ClassVar[bool] = True
     """Whether its tables have indexes."""
     has_roles: ClassVar[bool] = False
@@ -121,18 +121,18 @@ class Engine(ABC):
     # Opening
 
     def located(self, url: sa.URL, path: Callable[[str], Path]) -> sa.URL:  # noqa: ARG002 - servers have no path
-        """The URL with its file, if any, seen from the project's folder (`path`)."""
+        """The URL with its file, if any, resolved against the project folder by `path`."""
         return url
 
     def check_url(self, url: sa.URL) -> None:  # noqa: B027 - a server can be anywhere
-        """Raises ConfigError for a URL where no warehouse can be."""
+        """Raise ConfigError for a URL where no warehouse can be."""
 
     def options(self, *, read_only: bool) -> dict[str, Any]:  # noqa: ARG002 - for those that differ
         """Arguments of `sa.create_engine`."""
         return {}
 
-    def exists(self, url: sa.URL) -> bool:  # noqa: ARG002 - a server tells when it is asked
-        """Whether the database exists; True for a server, which only tells when asked."""
+    def exists(self, url: sa.URL) -> bool:  # noqa: ARG002 - a server is not asked
+        """Whether the database exists; True for a server, which is not asked."""
         return True
 
     def is_writable(self, url: sa.URL) -> bool:  # noqa: ARG002 - a server checks each statement
@@ -155,7 +155,7 @@ class Engine(ABC):
     @contextmanager
     def lock_waits(
         self,
-        database: sa.Engine,  # noqa: ARG002 - for those that look who holds a lock
+        database: sa.Engine,  # noqa: ARG002 - for engines that look up the holder of a lock
         connection: sa.Connection,  # noqa: ARG002
         timeout_seconds: float,  # noqa: ARG002
     ) -> Iterator[None]:
@@ -167,11 +167,11 @@ class Engine(ABC):
         return False
 
     def sqlstate(self, problem: Exception) -> str:
-        """The SQLSTATE of a driver's error, or the one that stands for it; empty where there is none."""
+        """The SQLSTATE of a driver's error, or an equivalent one; empty if there is none."""
         return str(getattr(problem, "sqlstate", None) or "")
 
     def teach_alembic(self) -> None:  # noqa: B027 - it knows most dialects
-        """Make the dialect known to Alembic, where Alembic does not bring it."""
+        """Register the dialect with Alembic, if Alembic does not support it."""
 
     # Locks: always taken in the order definitions, then all streams or one, so that they cannot deadlock
 
@@ -188,7 +188,7 @@ class Engine(ABC):
         """Exclude other migrations and publications until the transaction ends."""
 
     def run_exclusive(self, connection: sa.Connection, work: Callable[[], None]) -> None:  # noqa: ARG002
-        """Run DDL that readers stand in the way of. `work` may run several times; its effect is kept once."""
+        """Run DDL that readers may block. `work` may run several times; its effect is kept once."""
         work()
 
     # Operations
@@ -199,7 +199,7 @@ class Engine(ABC):
     ) -> None:
         """Fill the temporary table `name` from a relation of a DuckDB file, in the connection's transaction.
 
-        With `is_read_only` nobody will change it, so it may be a view of the file.
+        With `is_read_only`, the table is not changed afterwards, so it may be a view of the file.
         """
 
     @abstractmethod
@@ -215,18 +215,18 @@ class Engine(ABC):
         return spelt(column.type.compile(connection.dialect))
 
     def replace_views(self, connection: sa.Connection, views: Mapping[str, str]) -> None:
-        """Create the views, given by name and query, or replace what stands under a name."""
+        """Create or replace the views, given by name and query."""
         for name, query in views.items():
             connection.exec_driver_sql(create_view(name, query))
 
     # SQL
 
     def utc(self, instant: str) -> str:
-        """The SQL of UTC's wall clock at an instant."""
+        """The SQL for an instant as a timestamp without time zone, in UTC."""
         return f"timezone('UTC', {instant})"
 
     def sorted_array(self, value: str) -> str:
-        """The SQL of a group's values as an array, in order."""
+        """The SQL for a group's values as a sorted array."""
         return f"array_agg({value} ORDER BY {value})"
 
 
@@ -238,6 +238,6 @@ def create_view(name: str, query: str, kind: str = "OR REPLACE") -> str:
 
 
 def spelt(kind: str) -> str:
-    """A type's name in the one spelling that live and declared columns are compared in."""
+    """A type's name in the spelling in which live and declared columns are compared."""
     name, bracket, rest = kind.upper().partition("(")
     return _SPELLINGS.get(name, name) + bracket + rest.replace(" ", "")

@@ -1,4 +1,4 @@
-"""DuckDB: the embedded warehouse, one file. One process writes it and shuts all others out meanwhile."""
+"""DuckDB: the embedded warehouse in one file. A writing process excludes all others."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _LONGEST_PAUSE_SECONDS = 0.2
 """Between two tries to open the file. Whoever has it opens it again at once for their next step: a longer pause would
 miss the moments when it is free."""
 _BIRTH_SECONDS = 2.0
-"""How long a file may be empty: between its creation and its first lock."""
+"""How long a new file may be empty, between its creation and its first lock."""
 _OPEN_HERE = "different configuration than existing connections"
-"""What DuckDB says when this process has the file open in the other mode, to read or to write."""
+"""DuckDB's message if this process has the file open in the other mode (read-only or read-write)."""
 _HOLDER = re.compile(r"lock is held in (.+?) \(PID (\d+)\)")
-"""DuckDB's words for the process that holds a file."""
+"""DuckDB's message about the process that holds a file."""
 _IN_MEMORY = (None, "", ":memory:")
 _COLUMNS = (
     "SELECT table_name, column_name, data_type, is_nullable FROM duckdb_columns() "
@@ -45,7 +45,7 @@ class DuckDB(Engine):
     def check_url(self, url: sa.URL) -> None:
         if url.database in _IN_MEMORY:
             raise ConfigError(
-                "a warehouse in memory is gone after each step", value="warehouse.url", fix="name a file"
+                "a warehouse in memory is lost after each step", value="warehouse.url", fix="name a file"
             )
         folder = Path(str(url.database)).parent
         if not folder.is_dir():
@@ -73,7 +73,7 @@ class DuckDB(Engine):
                 return warehouse.connect()
             except DBAPIError as problem:
                 if _OPEN_HERE in str(problem.orig):
-                    # Another thread of this process writes to the file: it can be read in that mode only.
+                    # Another thread of this process writes to the file: only that mode works now.
                     warehouse = database(False)
                 elif "Could not set lock" not in str(problem.orig) and not _is_begun(warehouse.url, begun):
                     raise _unopened(problem) from problem
@@ -111,7 +111,7 @@ class DuckDB(Engine):
         )
 
     def lock_stream(self, connection: sa.Connection, system: str, stream: str) -> None:
-        """Whoever writes has the file to themselves; `load` keeps the threads of its process apart."""
+        """Not needed: a writing process has the file to itself, and `load` serialises the threads of its process."""
 
     def lock_streams(self, connection: sa.Connection) -> None:
         """As `lock_stream`."""
@@ -120,7 +120,7 @@ class DuckDB(Engine):
         """As `lock_stream`."""
 
     def analyze(self, connection: sa.Connection, *names: str) -> None:
-        """DuckDB counts as it writes."""
+        """Not needed: DuckDB keeps statistics as it writes."""
 
     def columns(self, connection: sa.Connection) -> dict[str, dict[str, LiveColumn]]:
         found: dict[str, dict[str, LiveColumn]] = {}
@@ -129,11 +129,11 @@ class DuckDB(Engine):
         return found
 
     def utc(self, instant: str) -> str:
-        """By arithmetic: time zones are ICU's business, which takes five times as long."""
+        """By arithmetic: ICU's time zone functions take five times as long."""
         return f"make_timestamp(epoch_us({instant}))"
 
     def sorted_array(self, value: str) -> str:
-        """Sorted afterwards: an aggregate that sorts holds kilobytes for each group, even for a single value."""
+        """Sorted afterwards: a sorting aggregate needs kilobytes per group, even for a single value."""
         return f"list_sort(list({value}))"
 
 
@@ -169,5 +169,5 @@ def _unopened(problem: sa.exc.DBAPIError) -> CxflowError:
     return ConfigError(
         f"the warehouse cannot be opened: {said}",
         value="warehouse.url",
-        fix="is it a DuckDB file, of this version of DuckDB or an older one? or put a backup back",
+        fix="is it a DuckDB file, of this version of DuckDB or an older one? or restore a backup",
     )

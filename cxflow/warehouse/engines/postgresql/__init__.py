@@ -24,7 +24,7 @@ _TYPES = {
     "DOUBLE": "double precision",
     "HUGEINT": "numeric",
 }
-"""DuckDB types that PostgreSQL spells otherwise."""
+"""DuckDB type → PostgreSQL type, if they differ."""
 _COLUMNS = (
     "SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull "
     "FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid "
@@ -45,7 +45,7 @@ _REFUSALS = (
     "is not permitted to log in",
     "permission denied for database",
 )
-"""What the server says to a connection where trying again will not help."""
+"""Messages of the server for which a retry will not help."""
 _CROWDED = ("too many connections", "too many clients", "remaining connection slots")
 
 
@@ -65,8 +65,8 @@ class PostgreSQL(Engine):
         return PostgreSQLRoles()
 
     def options(self, *, read_only: bool) -> dict[str, Any]:
-        """A load must see what others committed before it got its lock, whatever the server's default; a reader gets
-        one snapshot for all its queries."""
+        """Regardless of the server's default: a load must see what others committed before it got its lock; a reader
+        gets one snapshot for all its queries."""
         return {
             "isolation_level": "REPEATABLE READ" if read_only else "READ COMMITTED",
             "connect_args": {"fallback_application_name": "cxflow"},
@@ -134,10 +134,10 @@ class PostgreSQL(Engine):
         *,
         is_read_only: bool = False,  # noqa: ARG002 - the server cannot read the file
     ) -> None:
-        """DuckDB gives Arrow, pgpq makes it binary, COPY takes it: no row passes through Python.
+        """Arrow from DuckDB, encoded by pgpq for a binary COPY: no row passes through Python.
 
-        ADBC would do the same over a connection of its own, which is a second transaction: what it stages would
-        have to be committed, found and cleared away. This is as fast, and goes with the load.
+        ADBC would need a second connection and so a second transaction: staged rows would have to be committed, found
+        and deleted. This is as fast, and is part of the load's transaction.
         """
         import pgpq
 
@@ -172,7 +172,7 @@ class PostgreSQL(Engine):
         return found
 
     def replace_views(self, connection: sa.Connection, views: Mapping[str, str]) -> None:
-        """Replacing a view waits for its readers, so only those are replaced that differ from their query."""
+        """Replacing a view waits for its readers, so only views that differ from their query are replaced."""
         changed = _changed(connection, views)
 
         def replace() -> None:
@@ -215,15 +215,15 @@ def _replace_view(connection: sa.Connection, name: str, query: str) -> None:
 
 
 def _unreachable(problem: sa.exc.DBAPIError) -> ConfigError | TransientError:
-    """Why the server made no connection. Recognised by its words: psycopg gives no code here."""
-    said = str(problem.orig)
-    if reason := next((words for words in _REFUSALS if words in said), None):
+    """Why the connection failed. Recognised by the message: psycopg gives no code here."""
+    message = str(problem.orig)
+    if reason := next((words for words in _REFUSALS if words in message), None):
         return ConfigError(
             f"the warehouse refuses the connection ({reason})",
             value="warehouse.url",
-            fix="correct warehouse.url or warehouse.password, or ask for the right",
+            fix="correct warehouse.url or warehouse.password, or ask for the privilege",
         )
-    if any(words in said for words in _CROWDED):
+    if any(words in message for words in _CROWDED):
         return TransientError(
             "the warehouse has no connection left",
             value="warehouse.url",

@@ -1,7 +1,7 @@
-"""PostgreSQL's locks: how long anyone waits, and for which session.
+"""PostgreSQL's locks: takes them, limits the waits for them, and finds the sessions that hold them.
 
-They are table and row locks that need a right to write, so a role that only reads cannot take them; any login can take
-an advisory lock. None of them blocks a SELECT.
+They are table and row locks, which need a right to write, so a role that only reads cannot take them; any login can
+take an advisory lock. None of them blocks a SELECT.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TURN_SECONDS = 5.0
 """The longest that `give_way` waits at a time: new readers queue behind a waiting ACCESS EXCLUSIVE lock."""
 _PAUSE_SECONDS = 0.5
 _LOOK_SECONDS = 1.0
-"""How often the watch of a long transaction asks which sessions block it."""
+"""Interval at which the watch of a long transaction asks which sessions block it."""
 
 
 def lock_table(connection: sa.Connection, table: str) -> None:
@@ -93,8 +93,8 @@ _HOLDERS = (
 def watched(warehouse: sa.Engine, connection: sa.Connection, seconds: float) -> Iterator[None]:
     """Turn a lock timeout in the block into WarehouseBusyError that names the session which holds the lock.
 
-    The server knows who blocks whom only while the wait lasts, so a thread asks it now and then over a connection of
-    its own.
+    The server knows who blocks whom only while the wait lasts, so a thread asks it periodically over a separate
+    connection.
     """
     from sqlalchemy.exc import DBAPIError
 
@@ -119,7 +119,7 @@ def watched(warehouse: sa.Engine, connection: sa.Connection, seconds: float) -> 
 def _watch(
     warehouse: sa.Engine, pid: int, every_seconds: float, holders: list[Holder], over: threading.Event
 ) -> None:
-    """Keep the sessions that last blocked a session in `holders`. Most transactions end before the first look."""
+    """Keep the sessions that last blocked session `pid` in `holders`. Most transactions end before the first look."""
     if over.wait(every_seconds):
         return
     with suppress(Exception):  # the server may have no connection left: then the error names nobody

@@ -1,4 +1,4 @@
-"""PostgreSQL's roles and rights: the SQL of a role that reads some relations of a schema and does nothing else."""
+"""PostgreSQL's roles and rights: the SQL for a role that may read some relations of a schema and nothing else."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cxflow.errors import ConfigError
 from cxflow.warehouse.engines.base import Excess, Readers, Roles
 
 _MAY = "pg_has_role(CAST(:role AS name), r.oid, 'MEMBER')"
-"""The roles `r` whose rights the role has, or can take: itself first."""
+"""Condition for the roles `r` whose rights the role has or can assume, itself included."""
 
 _SCHEMA = "(SELECT oid FROM pg_namespace WHERE nspname = current_schema())"
 
@@ -60,7 +60,7 @@ _GIVEN = (
     "SELECT c.relname AS at, a.privilege_type || CASE WHEN a.is_grantable THEN '*' ELSE '' END AS what "
     "FROM pg_class AS c, aclexplode(c.relacl) AS a "
     f"WHERE c.relnamespace = {_SCHEMA} AND c.relname = ANY(:relations) AND a.grantee IN (0, {_ROLE}) "
-    # To PUBLIC a schema may stay open: what is in it is not.
+    # A schema may stay open to PUBLIC: its relations are not.
     "UNION ALL SELECT n.nspname, a.privilege_type || CASE WHEN a.is_grantable THEN '*' ELSE '' END "
     f"FROM pg_namespace AS n, aclexplode(n.nspacl) AS a WHERE n.oid = {_SCHEMA} AND a.grantee = {_ROLE} "
     "UNION ALL SELECT c.relname || '.' || t.attname, a.privilege_type "
@@ -78,7 +78,7 @@ _DIFFERENCES = sa.text(
 
 
 class PostgreSQLRoles(Roles):
-    """Roles and rights by the server's catalogue."""
+    """Roles and rights from the server's catalogue."""
 
     def check_name(self, role: str) -> None:
         if role.startswith("pg_") or role in ("public", "none"):
@@ -108,7 +108,7 @@ class PostgreSQLRoles(Roles):
         return [
             f"REVOKE ALL ON TABLE {listed(readers.relations)} FROM PUBLIC, {role}",
             f"REVOKE ALL ON SCHEMA {schema} FROM {role}",
-            # What the warehouse's user makes later is not the role's either.
+            # Nor may the role read what the warehouse's user creates later.
             f"ALTER DEFAULT PRIVILEGES REVOKE ALL ON TABLES FROM {role}",
             f"ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} REVOKE ALL ON TABLES FROM {role}",
             f"GRANT USAGE ON SCHEMA {schema} TO {role}",
@@ -124,7 +124,7 @@ class PostgreSQLRoles(Roles):
 
     def excess(self, connection: sa.Connection, readers: Readers) -> list[Excess]:
         found = [Excess(*row) for row in connection.execute(_EXCESS, _parameters(readers))]
-        # What comes through another role is the reader's own right as well: the other is the one to name.
+        # A right through another role is also the reader's own right: name the other role.
         found.sort(key=lambda each: each.through != readers.role)
         return sorted({each.at: each for each in found}.values(), key=lambda each: each.at)
 
@@ -133,5 +133,5 @@ class PostgreSQLRoles(Roles):
 
 
 def _parameters(readers: Readers) -> dict[str, str | list[str]]:
-    """psycopg takes lists for arrays."""
+    """Query parameters; psycopg passes lists as arrays."""
     return {"role": readers.role, "relations": list(readers.relations), "readable": list(readers.readable)}
