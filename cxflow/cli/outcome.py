@@ -128,8 +128,7 @@ def _numbers(counts: Counts) -> tuple[int, ...]:
 
 
 def notes(found: dict[str, Any]) -> list[str]:
-    """The notes of a load, one per line: changes of the raw schema, unusable identifiers, a resumed pull, inputs without
-    records."""
+    """The notes of a load, one per line: raw schema changes, unusable identifiers, a resumed pull, empty inputs."""
     lines = [f"{kind} columns: {', '.join(names)}" for kind, names in found.get("drift", {}).items() if names]
     lines += [
         f"{count:,} identifiers {namespace!r} cannot be used"
