@@ -16,7 +16,6 @@ from typing import Any, Literal
 
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Field,
     PrivateAttr,
     ValidationError,
@@ -154,16 +153,8 @@ def _plain_names(tables: dict[str, Any]) -> dict[str, Any]:
     return tables
 
 
-class Connection(BaseModel):
+class Connection(Frozen):
     """One configured instance of a connector. Connectors extend this model with their own settings."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        use_attribute_docstrings=True,
-        hide_input_in_errors=True,
-        allow_inf_nan=False,
-    )
 
     name: str = ""
     """Filled from the table's name in TOML; the source system in the warehouse."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
+
+from cxflow.model.frozen import Frozen
 
 
-class Expectation(BaseModel):
+class Expectation(Frozen):
     """One rule on a canonical table: either SQL that must hold for each row, or a Great Expectations type.
 
     `{table = "order_header", rule = "total_not_negative", sql = "price_total >= 0"}`, or
@@ -15,13 +17,7 @@ class Expectation(BaseModel):
     with = {column = "language", value_set = ["es", "en"]}}`.
     """
 
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        populate_by_name=True,
-        use_attribute_docstrings=True,
-        hide_input_in_errors=True,
-    )
+    model_config = ConfigDict(populate_by_name=True)
 
     table: str
     """The canonical table."""

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from cxflow.model.coerced import Coerced
 from cxflow.model.expectation import Expectation
+from cxflow.model.frozen import Frozen
 from cxflow.model.names import known_zone
 
 DriftOutcome = Literal["accept", "quarantine", "stop"]
@@ -21,16 +22,12 @@ LONGEST = timedelta(days=36_500)
 """The longest duration in a declaration: calendars end somewhere."""
 
 
-class Projection(BaseModel):
+class Projection(Frozen):
     """A mapping of raw columns to one canonical table: `{column: DuckDB SQL expression}`.
 
     In the short form, columns are on the same level as `where` and `for_each`, as in TOML:
     `{"activity": "'wrote_review'", "occurred_at": "created", "where": "score is not null"}`.
     """
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
-    )
 
     columns: dict[str, str]
     """Canonical column to expression over the raw columns."""
@@ -59,12 +56,8 @@ ShortForm = Mapping[str, str]
 """A projection as it is usually written."""
 
 
-class Policies(BaseModel):
+class Policies(Frozen):
     """What to do if a source changes its raw schema or repeats a key."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
-    )
 
     new_column: DriftOutcome = "accept"
     """A raw column not seen before: accept reports it and lands it."""
@@ -79,16 +72,8 @@ class Policies(BaseModel):
     count as one."""
 
 
-class Stream(BaseModel):
+class Stream(Frozen):
     """One kind of record of a source, and its mapping."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        use_attribute_docstrings=True,
-        hide_input_in_errors=True,
-        allow_inf_nan=False,
-    )
 
     name: str = ""
     """Filled from the table's name in TOML."""
