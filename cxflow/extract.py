@@ -1,7 +1,7 @@
 """One stream, one window -> one landed raw batch. Called by `flow`.
 
-A connector may yield checkpoints: the pages so far are then kept in the landing zone (`partial`). The next pull with
-the same request resumes one that died, and lands the batch that an undisturbed pull would have landed.
+If a connector yields checkpoints, the pages so far are kept in the landing zone (`partial`). The next pull with the same
+request resumes an interrupted one, and lands the batch that an undisturbed pull would have landed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from cxflow.model.stream import Stream
 from cxflow.settings import Settings
 
 _REMARKS = 20
-"""Files without a record that are named."""
+"""Files without records that the manifest names at most."""
 
 log = structlog.get_logger("cxflow")
 
@@ -83,7 +83,7 @@ def _land(
     limit: int | None = None,
     kept: partial.Partial | None = None,
 ) -> BatchRef:
-    """One pull: from the start, or after the pages that an interrupted one has `kept`."""
+    """One pull: from the start, or after the pages `kept` of an interrupted one."""
     extracted_at = datetime.now(UTC)
     batch_id = zone.new_batch_id(request.window, extracted_at)
     keeps = limit is None and connector.can_resume
@@ -127,8 +127,7 @@ def _land(
 
 @contextmanager
 def _dropping(settings: Settings, request: partial.Request, batch_ids: tuple[str, ...]) -> Iterator[None]:
-    """Remove these partial batches where the block fails in a way that another try would repeat: the next pull starts
-    over."""
+    """Remove these partial batches if the block fails in a way that a retry would repeat: the next pull starts over."""
     try:
         yield
     except (TransientError, ConfigError, OSError):
@@ -141,7 +140,7 @@ def _dropping(settings: Settings, request: partial.Request, batch_ids: tuple[str
 
 
 def _pull(connector: Connector, reading: Reading, writer: files.BatchWriter, keeper: Keeper | None) -> Cursor:
-    """Land item after item until there is none, or enough; returns the next cursor."""
+    """Land items until the reading ends or the limit is reached; returns the next cursor."""
     with closing(reading), closing(writer):
         try:
             item = next(reading)
@@ -164,7 +163,7 @@ def _pull(connector: Connector, reading: Reading, writer: files.BatchWriter, kee
 
 
 def _check(connector: Connector, checkpoint: Checkpoint) -> None:
-    """Raises FatalError for a checkpoint from which nobody could resume."""
+    """Raises FatalError for a checkpoint that cannot be resumed from."""
     if not connector.can_resume:
         raise FatalError(
             f"the connector {connector.name} yields checkpoints and has no method `resume`",

@@ -1,4 +1,4 @@
-"""Makes durable what a pull has landed so far, so that a later one can resume it. Called by `extract`."""
+"""Makes the pages of a pull durable, so that a later pull can resume it. Called by `extract`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cxflow.settings import Settings
 
 
 class Keeper:
-    """Keeps what one pull has landed so far, at its checkpoints, as often as the settings say."""
+    """Keeps the pages of one pull at its checkpoints, as often as the settings say."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Keeper:
         self._last = clock()
 
     def offer(self, writer: BatchWriter, checkpoint: Checkpoint) -> None:
-        """The pages landed so far end at a checkpoint: make them durable if it is time to."""
+        """Make the pages up to this checkpoint durable, if enough time has passed since the last time."""
         if self._clock() - self._last >= self._settings.landing.checkpoint_seconds:
             self._keep(writer, checkpoint)
             self._last = self._clock()
@@ -63,7 +63,7 @@ class Keeper:
 
 
 def _names(file_system: fsspec.AbstractFileSystem, folder: str) -> set[str]:
-    """The names of the files in a folder, none where it does not exist."""
+    """The names of the files in a folder; empty if it does not exist."""
     file_system.invalidate_cache()
     try:
         return {path.rsplit("/", 1)[-1] for path in file_system.ls(folder, detail=False)}
@@ -87,7 +87,7 @@ def _put(
     for name in names:
         shutil.copyfile(source / name, target / name)
     aside.write_text(content, encoding="utf-8")
-    # A checkpoint must not reach the disk before the pages that it speaks of.
+    # The checkpoint must not reach the disk before its pages.
     for path in (*(target / name for name in names), aside, target, target.parent):
         zone.sync(path)
     aside.rename(target / partial.CHECKPOINT)

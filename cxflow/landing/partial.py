@@ -1,10 +1,10 @@
-"""Partial batches: what a long pull keeps in the landing zone until its batch is committed. Called by `extract`;
+"""Partial batches: the pages of a long pull, kept in the landing zone until its batch is committed. Called by `extract`;
 `keeper` writes them.
 
 A folder `<connection>/<stream>/<batch_id>.partial` holds the finished files of such a batch. Its `checkpoint.json`,
-written last, says what they are and how to resume. No reader of batches looks there. Each pull writes to a folder of
-its own: one that resumes another copies the files first. So two workers share nothing that changes, and a folder may be
-removed while its pull is alive: the pull writes it again.
+written last, lists them and says how to resume. Readers of batches ignore it. Each pull writes to its own folder; a pull
+that resumes another copies the files first. So two workers share nothing mutable, and a folder may be removed during its
+pull, which then writes it again.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ from cxflow.settings import Settings
 
 CHECKPOINT = "checkpoint.json"
 OLDEST = timedelta(days=7)
-"""What was kept longer ago is not resumed: the source has changed too much meanwhile."""
+"""Older partial batches are not resumed: the source has changed too much since."""
 FORM = 1
-"""Of `checkpoint.json`. What has another form is not read."""
+"""The version of `checkpoint.json`; other versions are not read."""
 
 log = structlog.get_logger("cxflow")
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a pull asks for. An equal request may resume it."""
+    """What a pull requests. An equal request may resume it."""
 
     connection: str
     stream: str
     mode: Mode
     window: Window
     cursor: Cursor | None
-    """With which the pull began; None for a backfill."""
+    """The cursor at the start of the pull; None for a backfill."""
     connector: str
     plugin_version: str
     declared: str
@@ -54,15 +54,15 @@ class Request:
 
     @property
     def folder(self) -> str:
-        """Of the stream, seen from the landing zone."""
+        """The stream's folder in the landing zone."""
         return f"{self.connection}/{self.stream}"
 
     def _reader(self) -> tuple[str, ...]:
         return self.connector, self.plugin_version, self.declared
 
     def continues(self, other: Request) -> bool:
-        """Whether the pages of `other` are the first ones of what this asks for. The end of a scheduled window may have
-        moved meanwhile: the rest is the next run's."""
+        """Whether the pages of `other` are the first pages of this request. A scheduled window may end later by now; the
+        rest is left to the next run."""
         return (
             self.mode == other.mode
             and self._reader() == other._reader()
@@ -76,8 +76,8 @@ class Request:
         )
 
     def supersedes(self, other: Request) -> bool:
-        """Whether nobody needs the pages of `other` any more once this is committed: of a scheduled run because the
-        stream has moved on, of a backfill where it was of this window, or is not read like that any more."""
+        """Whether the pages of `other` are obsolete once this is committed: for a scheduled run because the stream has
+        moved on, for a backfill if the window is the same or the stream is read differently now."""
         return self.mode == other.mode and (
             self.mode == "scheduled" or self.window == other.window or self._reader() != other._reader()
         )
@@ -103,7 +103,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """What was kept of one pull."""
+    """The pages kept of one pull."""
 
     batch_id: str
     request: Request
@@ -116,12 +116,12 @@ class Partial:
 
     @property
     def records(self) -> int:
-        """How many, those that could not be read among them."""
+        """The number of records, including rejects."""
         return int(self.writer["rows"])
 
 
 def find(settings: Settings, request: Request) -> list[Partial]:
-    """What a pull may resume: most records first, then the newest."""
+    """The partial batches that a pull may resume: most records first, then the newest."""
     youngest = datetime.now(UTC) - OLDEST
     found = [
         each
@@ -132,7 +132,7 @@ def find(settings: Settings, request: Request) -> list[Partial]:
 
 
 def fetch(settings: Settings, partial: Partial, writer: BatchWriter) -> bool:
-    """Copy the files to an empty writer and restore its state. False where a file is missing or damaged."""
+    """Copy the files to an empty writer and restore its state. False if a file is missing or damaged."""
     file_system, folder = place(settings, partial.request, partial.batch_id)
     with zone.reached(settings):
         for name, expected in partial.files.items():
@@ -148,9 +148,9 @@ def fetch(settings: Settings, partial: Partial, writer: BatchWriter) -> bool:
 
 
 def remove(settings: Settings, request: Request, batch_id: str) -> None:
-    """Remove one, if it is there; what cannot be removed is left to the next run."""
+    """Remove a partial batch, if it exists; what cannot be removed is left to the next run."""
     file_system, folder = place(settings, request, batch_id)
-    # Without this file the others are nothing, wherever the removing ends.
+    # First: without this file the others are ignored, even if removing them fails.
     with suppress(OSError):
         file_system.rm_file(f"{folder}/{CHECKPOINT}")
     if isinstance(file_system, LocalFileSystem):
@@ -161,15 +161,15 @@ def remove(settings: Settings, request: Request, batch_id: str) -> None:
 
 
 def clear(settings: Settings, request: Request) -> None:
-    """Remove what nobody needs any more once the batch of a pull is committed, and what is not whole or too old.
+    """Remove the partial batches that are obsolete once a pull's batch is committed, and those damaged or too old.
 
-    Where the landing zone fails meanwhile that is left to the next run: the batch is there.
+    If the landing zone fails, that is left to the next run: the batch itself is committed.
     """
     youngest = datetime.now(UTC) - OLDEST
     try:
         found = _named(settings, request)
     except (CxflowError, OSError):
-        log.warning("what was kept of a pull could not be removed", stream=request.folder)
+        log.warning("partial batches could not be removed", stream=request.folder)
         return
     for name, each in found:
         if each is None or each.kept_at < youngest or request.supersedes(each.request):
@@ -177,14 +177,13 @@ def clear(settings: Settings, request: Request) -> None:
 
 
 def place(settings: Settings, request: Request, batch_id: str) -> tuple[fsspec.AbstractFileSystem, str]:
-    """The file system and the folder of one."""
+    """The file system and the folder of a partial batch."""
     file_system, root = zone.storage(settings)
     return file_system, f"{root}/{request.folder}/{batch_id}{zone.PARTIAL}"
 
 
 def _named(settings: Settings, request: Request) -> list[tuple[str, Partial | None]]:
-    """The partial batches of a stream by the id of their batch; None for one that says nothing, or nothing that can be
-    read."""
+    """The partial batches of a stream by batch id; None for one whose checkpoint is missing or unreadable."""
     file_system, root = zone.storage(settings)
     folder = f"{root}/{request.folder}"
     file_system.invalidate_cache()  # other workers keep pages too
@@ -211,7 +210,7 @@ def _read(file_system: fsspec.AbstractFileSystem, folder: str, batch_id: str) ->
             checkpoint=fields.pop("checkpoint"),
             request=Request.from_json(fields),
         )
-    except FileNotFoundError:  # it is being written or removed, or who did that has died
+    except FileNotFoundError:  # it is being written or removed, or that was killed
         return None
     except (ValueError, TypeError, KeyError, AttributeError, CxflowError):
         log.warning("a checkpoint is damaged", batch=batch_id)

@@ -1,4 +1,4 @@
-"""The independent counts of a batch that is being written, compared with what lies in its files. Used by `files`."""
+"""Independent record counts of a batch, compared with its files. Used by `files`."""
 
 from __future__ import annotations
 
@@ -11,30 +11,29 @@ from cxflow.model.reading import Count
 
 
 class Witness:
-    """What a connector says its origins hold, counted by other means than those that read them."""
+    """The records of each origin, counted by other means than those that read them."""
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
         self._places: dict[str, str] = {}
         self.without_records: list[str] = []
-        """Origins that were read and have no record, where that is worth a remark."""
+        """Origins without records that the load's report should mention."""
 
     @property
     def total(self) -> int | None:
-        """Records by the counts, where each origin has one; None where none was given."""
+        """The sum of the counts; None if there are none."""
         return sum(self._counts.values()) if self._counts else None
 
     def keep(self, count: Count) -> None:
-        """One more count; those of one origin add up."""
+        """Add a count; counts of the same origin add up."""
         if count.remark_none and not count.records:
             self.without_records.append(count.origin)
         self._counts[count.origin] = self._counts.get(count.origin, 0) + count.records
         self._places[count.origin] = count.place
 
     def verify(self, folder: Path) -> None:
-        """Compare what lies in a folder's Parquet files with the counts.
-
-        Raises CountError, with both numbers and the place, where they differ.
+        """Compare a folder's Parquet files with the counts. Raises CountError, with both numbers and the place, if they
+        differ.
         """
         if not self._counts:
             return

@@ -1,9 +1,8 @@
-"""The landing zone: raw batches as Parquet with a manifest, there whole or not at all.
+"""The landing zone: raw batches as Parquet files with a manifest, complete or absent.
 
-`extract` writes a batch's files through `BatchWriter`, the sink that connectors see, and `conform` reads them back
-(`batch_files`). A batch is written in a scratch folder of this machine first. On a local landing zone the finished
-folder is renamed into place; on an object store the parts go up first and the manifest last, and a batch without a
-manifest does not exist.
+A batch is first written in a local scratch folder (`files`). In a local landing zone the finished folder is renamed into
+place; on an object store the parts are uploaded first and the manifest last, and a batch without a manifest does not
+exist.
 """
 
 from __future__ import annotations
@@ -35,9 +34,9 @@ from cxflow.settings import Secret, Settings
 
 MANIFEST = "manifest.json"
 UNFINISHED = ".tmp"
-"""Ends the names of folders that are being written."""
+"""Suffix of folders that are being written."""
 PARTIAL = ".partial"
-"""Ends the names of folders with the pages of a batch that is not committed (`partial`)."""
+"""Suffix of folders with the pages of an uncommitted batch (`partial`)."""
 
 _LASTING = (
     errno.EACCES,
@@ -49,12 +48,12 @@ _LASTING = (
     errno.ELOOP,
     errno.ENAMETOOLONG,
 )
-"""What a local file system says where trying again will not help."""
+"""Local file system errors that a retry does not fix."""
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a batch says of itself. JSON beside the Parquet files."""
+    """The description of a batch, as JSON next to its Parquet files."""
 
     connection: str
     stream: str
@@ -151,30 +150,30 @@ def require(settings: Settings) -> None:
 
 
 def new_batch_id(window: Window, extracted_at: datetime) -> str:
-    """Sorts by time of extraction; the random tail keeps two workers apart."""
+    """A new id that sorts by time of extraction; the random tail keeps the ids of two workers apart."""
     digest = hashlib.sha256(str(window).encode()).hexdigest()[:6]
     return f"{extracted_at.astimezone(UTC):%Y%m%dT%H%M%S%fZ}-{digest}{secrets.token_hex(3)}"
 
 
 @contextmanager
 def writing(limit: int | None = None) -> Iterator[BatchWriter]:
-    """A writer on a scratch folder that goes away with the block; `commit` makes the batch before that."""
+    """A writer on a scratch folder that is deleted after the block; call `commit` within it."""
     with scratch.folder("landing") as folder:
         yield BatchWriter(folder, limit)
 
 
 def commit(settings: Settings, writer: BatchWriter, manifest: Manifest) -> BatchRef:
-    """Put the written parts and their manifest into the landing zone, whole or not at all."""
+    """Put the written parts and their manifest into the landing zone, atomically."""
     reference = BatchRef(manifest.connection, manifest.stream, manifest.batch_id, manifest.mode)
     folder = writer.folder
-    # In order: which of two columns was met first is part of a shape.
+    # Keys are not sorted: the order in which columns were seen is part of the raw schema.
     (folder / MANIFEST).write_text(_as_json(manifest), encoding="utf-8")
     put_folder(settings, folder, reference.path, last=MANIFEST)
     return reference
 
 
 def _as_json(manifest: Manifest) -> str:
-    """A line a field: a cursor may hold thousands of files, and indenting it takes longer than reading them."""
+    """One line per field: indenting a cursor with thousands of files takes longer than reading the files."""
     lines = (
         f" {json.dumps(each.name)}: {json.dumps(getattr(manifest, each.name))}" for each in fields(manifest)
     )
@@ -182,7 +181,7 @@ def _as_json(manifest: Manifest) -> str:
 
 
 def put_folder(settings: Settings, folder: Path, path: str, *, last: str) -> None:
-    """Move a scratch folder's files into the landing zone; its file `last` is what makes it exist."""
+    """Move a scratch folder's files into the landing zone. The file `last` is put last: with it, the folder exists."""
     file_system, root = storage(settings)
     target = f"{root}/{path}"
     with reached(settings):
@@ -195,14 +194,14 @@ def put_folder(settings: Settings, folder: Path, path: str, *, last: str) -> Non
 
 
 def remove_folder(settings: Settings, path: str) -> None:
-    """Remove a folder of the landing zone, if it is there."""
+    """Remove a folder of the landing zone, if it exists."""
     file_system, root = storage(settings)
     with suppress(FileNotFoundError):
         file_system.rm(f"{root}/{path}", recursive=True)
 
 
 def _put_local(folder: Path, stream: Path, inside: Path) -> None:
-    """Beside the stream's batches first: there the next run finds what was left by one that died."""
+    """Write next to the stream's batches first, where the next run finds the leftovers of a killed one."""
     stream.mkdir(parents=True, exist_ok=True)
     with scratch.unfinished(stream, f"{'.'.join(inside.parts)}.", UNFINISHED) as aside:
         for item in folder.iterdir():
@@ -216,7 +215,7 @@ def _put_local(folder: Path, stream: Path, inside: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """See to it that a file's or a folder's content outlasts a power failure."""
+    """Flush a file or folder to disk, so that it survives a power failure."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -225,7 +224,7 @@ def sync(path: Path) -> None:
 
 
 def read_manifest(settings: Settings, batch: BatchRef) -> Manifest:
-    """The manifest of a landed batch. Raises SourceError where there is no such batch."""
+    """The manifest of a landed batch. Raises SourceError if there is no such batch, or its manifest is damaged."""
     file_system, root = storage(settings)
     path = f"{root}/{batch.path}/{MANIFEST}"
     try:
@@ -246,9 +245,9 @@ def read_manifest(settings: Settings, batch: BatchRef) -> Manifest:
 
 @contextmanager
 def local_copy(settings: Settings, path: str) -> Iterator[Path]:
-    """A folder of the landing zone as a local one: itself where it is local, else a copy for the block.
+    """A folder of the landing zone as a local folder: itself if it is local, otherwise a copy for the block.
 
-    Its path is never one that DuckDB takes for a glob.
+    DuckDB never takes its path for a glob.
     """
     file_system, root = storage(settings)
     source = f"{root}/{path}"
@@ -283,13 +282,13 @@ def batches(settings: Settings, connection: str, stream: str) -> list[str]:
 
 
 def subset(settings: Settings, batch: BatchRef, rows: list[int]) -> BatchRef:
-    """Land some records of a landed batch again, as a batch of their own, for a replay."""
+    """Land some records of a landed batch as a new batch, for a replay."""
     manifest = read_manifest(settings, batch)
     now = datetime.now(UTC)
     with local_copy(settings, batch.path) as source, writing() as writer:
         before = 0
         with workbench() as database:
-            for part in parts_in(source):  # a part of its own: which columns it has is news
+            for part in parts_in(source):  # one part per part: each has its own columns
                 sql = (
                     f"SELECT * EXCLUDE (_row) FROM {numbered([part], before)} "
                     f"WHERE _row IN (SELECT unnest({rows})) ORDER BY _row"
