@@ -58,7 +58,7 @@ def warehouse(postgresql: Postgresql, tmp_path_factory: pytest.TempPathFactory) 
 def bench(warehouse: Bench, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     monkeypatch.setattr(runner, "run", lambda *_: [])
     # The threads of a test stand for processes.
-    monkeypatch.setattr(loading, "_ALONE", nullcontext())
+    monkeypatch.setattr(loading, "_ONE_AT_A_TIME", nullcontext())
     yield warehouse
     warehouse.clear()
 
