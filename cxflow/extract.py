@@ -1,7 +1,7 @@
 """One stream, one window -> one landed raw batch. Called by `flow`.
 
-If a connector yields checkpoints, the pages so far are kept in the landing zone (`partial`). The next pull with the same
-request resumes an interrupted one, and lands the batch that an undisturbed pull would have landed.
+If a connector yields checkpoints, the pages so far are kept in the landing zone (`partial`). The next pull with the
+same request resumes an interrupted one, and lands the batch that an undisturbed pull would have landed.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Partial batches: the pages of a long pull, kept in the landing zone until its batch is committed. Called by `extract`;
-`keeper` writes them.
+"""Partial batches: the pages of a long pull, kept in the landing zone until its batch is committed. `keeper` writes
+them, `extract` resumes from them.
 
 A folder `<connection>/<stream>/<batch_id>.partial` holds the finished files of such a batch. Its `checkpoint.json`,
-written last, lists them and says how to resume. Readers of batches ignore it. Each pull writes to its own folder; a pull
-that resumes another copies the files first. So two workers share nothing mutable, and a folder may be removed during its
-pull, which then writes it again.
+written last, lists them and says how to resume. Readers of batches ignore it. Each pull writes to its own folder; a
+pull that resumes another copies the files first. So two workers share nothing mutable, and a folder may be removed
+during its pull, which then writes it again.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ class Request:
         return self.connector, self.plugin_version, self.declared
 
     def continues(self, other: Request) -> bool:
-        """Whether the pages of `other` are the first pages of this request. A scheduled window may end later by now; the
-        rest is left to the next run."""
+        """Whether the pages of `other` are the first pages of this request. A scheduled window may end later by now;
+        the rest is left to the next run."""
         return (
             self.mode == other.mode
             and self._reader() == other._reader()

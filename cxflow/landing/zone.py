@@ -1,8 +1,8 @@
 """The landing zone: raw batches as Parquet files with a manifest, complete or absent.
 
-A batch is first written in a local scratch folder (`files`). In a local landing zone the finished folder is renamed into
-place; on an object store the parts are uploaded first and the manifest last, and a batch without a manifest does not
-exist.
+A batch is first written in a local scratch folder (`files`). In a local landing zone the finished folder is renamed
+into place; on an object store the parts are uploaded first and the manifest last, and a batch without a manifest does
+not exist.
 """
 
 from __future__ import annotations
