@@ -61,7 +61,7 @@ class Connector(ABC, Generic[ConnectionT, StreamT]):
 
     @classmethod
     def version(cls) -> str:
-        """The version of its distribution, as manifests and the ledger keep it."""
+        """The version of its distribution, for manifests and the ledger."""
         try:
             return importlib.metadata.version(cls.distribution)
         except importlib.metadata.PackageNotFoundError:
@@ -78,24 +78,24 @@ class Connector(ABC, Generic[ConnectionT, StreamT]):
         return self.streams[name]
 
     def check(self, stream: StreamT) -> None:
-        """Whether the stream could be read now: paths, credentials, rights.
+        """Check that the stream can be read now: paths, credentials, rights.
 
         Raises ConfigError or SourceError. Reads no record. Called by `cxflow doctor` and before every
         extraction.
         """
 
     def plan(self, stream: StreamT, window: Window, cursor: Cursor | None) -> list[str]:  # noqa: ARG002
-        """What `read` would read, a line each, for `cxflow run --dry-run`."""
+        """What `read` would read, one line per item, for `cxflow run --dry-run`."""
         return [f"{stream.name} of {window}"]
 
     @abstractmethod
     def read(self, stream: StreamT, window: Window, cursor: Cursor | None) -> Reading:
-        """Yield what the stream's window holds, and return the next cursor.
+        """Yield the records of the stream's window, and return the next cursor.
 
-        A scheduled run passes the last cursor ({} at the first run); a backfill passes None, reads the window
-        whole whatever was read before, and what it returns is not kept. There is no batch unless the reading comes to
-        its end; what was read up to a page's checkpoint is kept for `resume`. Raises TransientError where trying again
-        may help, SourceError where it will not; what is no record is a `Reject` of its page.
+        A scheduled run passes the last cursor ({} in the first run). A backfill passes None, reads the whole window
+        regardless of earlier runs, and ignores the returned cursor. There is no batch unless reading runs to its end;
+        pages up to a checkpoint are kept for `resume`. Raise TransientError if a retry may help, SourceError if not. A
+        text that is not a record is a `Reject` of its page.
         """
 
     def resume(
@@ -105,11 +105,11 @@ class Connector(ABC, Generic[ConnectionT, StreamT]):
         cursor: Cursor | None,  # noqa: ARG002
         checkpoint: Checkpoint,  # noqa: ARG002
     ) -> Reading:
-        """Yield what follows the page that was yielded with this checkpoint, and return the next cursor.
+        """Yield the records after the page with this checkpoint, and return the next cursor.
 
-        Window and cursor are those that `read` was called with. Required of connectors that yield checkpoints. Raise
-        StaleCheckpointError where the service no longer knows the checkpoint: cxflow then drops the pages it kept and
-        calls `read`.
+        Window and cursor are those of the interrupted `read`. Required of connectors that yield checkpoints. Raise
+        StaleCheckpointError if the service no longer knows the checkpoint: cxflow then drops the kept pages and calls
+        `read`.
         """
         raise FatalError(
             f"the connector {self.name} yields checkpoints and cannot resume from one",

@@ -1,10 +1,8 @@
-"""The files of a raw batch, in its folder: written by `BatchWriter`, read back as DuckDB relations. Used by `landing`,
-which brings such folders into the landing zone, and by whoever reads a batch there.
+"""The files of a raw batch: written by `BatchWriter`, read back as DuckDB relations.
 
-A raw batch has one of two layouts: `json`, one text column `_payload` with each record as it came; or
-`columns`, the source's own columns. Both carry `_origin` and `_received_at`. A record's place gives it its number
-`_row`: from 1, first the parts in their order, then what could not be read. It is not written, so that several
-threads can write a part.
+A raw batch has one of two layouts: `json`, one text column `_payload` with each record unchanged; or `columns`, the
+source's own columns. Both have `_origin` and `_received_at`. A record's number `_row` follows from its place: from 1,
+first the parts in their order, then the rejects. It is not stored, so that several threads can write a part.
 """
 
 from __future__ import annotations
@@ -28,8 +26,8 @@ from cxflow.landing.witness import Witness
 from cxflow.model.reading import Count, Item, Page, Query, Reject
 
 _GROUP_RECORDS = 40_960
-"""Records that a thread of DuckDB compresses at a time: a third of its default, of which the threads of a small machine
-wait for each other."""
+"""Records per row group, which one DuckDB thread compresses at a time: a third of its default, with which the threads of
+a small machine wait for each other."""
 
 _REJECT_SCHEMA = pa.schema(
     [
@@ -44,11 +42,11 @@ _REJECT_SCHEMA = pa.schema(
 _HELD_REJECT_BYTES = 8 << 20
 _REJECT_OVERHEAD_BYTES = 200
 _MOST_COLUMNS = 400
-"""That DuckDB writes as Parquet."""
+"""The widest table that DuckDB itself writes as Parquet."""
 _WIDE_RECORDS = 1_000
-"""In memory at a time of a table with more."""
+"""Records in memory at a time for wider tables."""
 _GROUP_BYTES = 1 << 28
-"""Of records that DuckDB may hold at a time: as if every one were as long as the longest."""
+"""Bytes of records that DuckDB may hold at a time, as if every record were as long as the longest."""
 
 Layout = Literal["json", "columns"]
 
@@ -68,7 +66,7 @@ class BatchWriter:
         self.folder = folder
         """The scratch folder with its Parquet files."""
         self.limit = limit
-        """So many records are enough: for who wants to see what they are like."""
+        """The number of records after which to stop, for a dry run; None: all."""
         self._rows = 0
         self._malformed = 0
         self._page_part: pq.ParquetWriter | None = None
@@ -83,7 +81,7 @@ class BatchWriter:
         return self.limit is not None and self._rows >= self.limit
 
     def land(self, item: Item) -> None:
-        """Land what a connector has yielded."""
+        """Land an item that a connector yielded."""
         match item:
             case Page():
                 self._land_page(item)
@@ -93,38 +91,38 @@ class BatchWriter:
                 self._witness.keep(item)
 
     def close(self) -> None:
-        """Nothing more comes."""
+        """Finish the files: the reading is over."""
         self.flush()
 
     def flush(self) -> None:
-        """Finish the files of what has come so far; what follows goes into new ones."""
+        """Finish the files written so far; further items go into new ones."""
         self._close_page_part()
         self._flush_rejects()
 
     @property
     def rows(self) -> int:
-        """Records landed so far, the malformed among them."""
+        """Records landed so far, rejects included."""
         return self._rows
 
     @property
     def malformed_rows(self) -> int:
-        """Those that could not be read as a record."""
+        """Rejects landed so far."""
         return self._malformed
 
     @property
     def witnessed(self) -> int | None:
-        """Records by the independent counts, where each origin has one; None where none was given."""
+        """The sum of the independent counts; None if there are none."""
         return self._witness.total
 
     @property
     def without_records(self) -> list[str]:
-        """Origins that were read and have no record, where that is worth a remark."""
+        """Origins without records that the load's report should mention."""
         return self._witness.without_records
 
     def verify(self) -> None:
-        """Compare what lies in the Parquet files with the independent counts.
+        """Compare the Parquet files with the independent counts.
 
-        Raises CountError where they differ. A batch that was ended by its limit is not compared.
+        Raises CountError if they differ. A batch that ended at its limit is not compared.
         """
         if self.limit is None:
             self._witness.verify(self.folder)

@@ -1,7 +1,6 @@
-"""What a connector yields while it reads a stream. The framework lands each item as it comes (`extract`).
+"""The items that a connector yields while it reads a stream. `extract` lands each one before it requests the next.
 
-A connector never holds more than one page. It learns nothing of the landing zone, and whoever has seen enough simply
-stops asking.
+A connector holds at most one page and knows nothing of the landing zone. A dry run stops early by requesting no more.
 """
 
 from __future__ import annotations
@@ -15,88 +14,88 @@ from typing import Any
 import duckdb
 
 Cursor = dict[str, Any]
-"""What a stream remembers between scheduled runs: JSON, in the connector's own words, without personal data."""
+"""The state of a stream between scheduled runs: JSON of the connector's own making, without personal data."""
 
 Checkpoint = Mapping[str, Any]
-"""Where the source's own paging continues after a page: JSON, in the connector's own words, without personal data and
-without a secret. Never logged."""
+"""Where the source's own paging continues after a page: JSON of the connector's own making, without personal data or
+secrets. Never logged."""
 
 PAGE_RECORDS = 20_000
-"""In a page that `pages` makes."""
+"""The default size of the pages that `pages` makes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """Something the source delivered that is no record: it is counted, and goes to quarantine as `malformed`."""
+    """A delivered text that is not a record. It is counted, and goes to quarantine as `malformed`."""
 
     reason: str
-    """Why, without a word of the data: it is shown."""
+    """Why it is not a record. It is shown, so it must not quote the data."""
     payload: str | bytes
-    """All of it, as it came."""
+    """The complete text, unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some records, as Python has them."""
+    """Records as Python objects."""
 
     origin: str
-    """Where they are from: an endpoint, a file."""
+    """Their source: an endpoint, a file."""
     received_at: datetime
     """When the source delivered them."""
     records: Sequence[Mapping[str, Any]] = ()
     """JSON-like."""
     rejects: Sequence[Reject] = ()
     checkpoint: Checkpoint | None = field(default=None, repr=False)
-    """Where `resume` continues after this page; None where it cannot. Yield the `Count` of a page's records before the
-    page: a resumed pull does not see what came before the checkpoint again."""
+    """Where `resume` continues after this page; None if it cannot. Yield the `Count` of a page's records before the
+    page: a resumed pull starts after it."""
 
 
 @dataclass(slots=True)
 class Query:
     """A DuckDB relation, landed without passing through Python: for sources made of files.
 
-    What DuckDB raises while it lands is raised at the `yield`, so that a connector may read in another way.
+    DuckDB errors while landing are raised at the `yield`, so that the connector can fall back to another way.
     """
 
     database: duckdb.DuckDBPyConnection
     """The connection on which `sql` runs."""
     sql: str
-    """It yields `_origin`, `_received_at` and the raw columns, or one text column `_payload` with JSON."""
+    """A SELECT of `_origin`, `_received_at` and the raw columns, or of one text column `_payload` with JSON."""
     record_bytes: int = 0
-    """Length of a record where it is known: of long ones fewer are held in memory."""
+    """Length of the longest record, if known: fewer long records are held in memory at a time."""
     of_rejects: bool = False
-    """Whether its rows are rejects: `_origin`, `_received_at`, `reason`, `payload` and, where that text is not all
-    there is to it, `raw`."""
+    """Whether its rows are rejects: `_origin`, `_received_at`, `reason`, `payload` and, for bytes that are not text,
+    `raw`."""
     landed: int = field(default=0, init=False)
-    """How many rows it had; set by the framework before it asks for the next item."""
+    """Its number of rows; set by the framework before it requests the next item."""
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many records and rejects an origin holds, counted by other means than those that read them.
+    """An independent count of an origin's records and rejects, made by other means than reading them.
 
-    A batch lands only if exactly as many of that origin did.
+    A batch lands only if exactly as many of that origin were landed.
     """
 
     records: int
-    """How many there are, rejects included."""
+    """Their number, rejects included."""
     origin: str
     """The `origin` of the pages or rows that were counted."""
     place: str = ""
-    """Which piece of the origin was counted (a byte range), for the error."""
+    """The part of the origin that was counted (a byte range), for the error message."""
     remark_none: bool = False
-    """Whether the load's report tells of an origin without records: of a file that is not empty."""
+    """Whether the load's report mentions the origin if it has no records: for a file that is not empty."""
 
 
 Item = Page | Query | Count
 Reading = Generator[Item, None, Cursor | None]
-"""What `Connector.read` and `resume` return: items, and at its end the next cursor (None for none)."""
+"""The result of `Connector.read` and `resume`: yields items, and returns the next cursor (or None)."""
 
 
 def pages(
     records: Iterable[Mapping[str, Any]], *, origin: str, received_at: datetime, size: int = PAGE_RECORDS
 ) -> Iterator[Page]:
-    """Records in pages, for a source that gives them one by one."""
+    """Group single records into pages of `size` records."""
     rest = iter(records)
     while chunk := list(islice(rest, size)):
         yield Page(origin, received_at, chunk)
