@@ -26,8 +26,8 @@ from cxflow.landing.witness import Witness
 from cxflow.model.reading import Count, Item, Page, Query, Reject
 
 _GROUP_RECORDS = 40_960
-"""Records per row group, which one DuckDB thread compresses at a time: a third of its default, with which the threads of
-a small machine wait for each other."""
+"""Records per row group, which one DuckDB thread compresses at a time: a third of its default, with which the threads
+of a small machine wait for each other."""
 
 _REJECT_SCHEMA = pa.schema(
     [
