@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -229,3 +230,22 @@ def test_a_role_is_refused_where_there_are_none_and_a_reserved_name_anywhere(
     says = "bi_role cannot be 'public'" if engine.has_roles else f"{engine.title} has no roles"
     assert says in caught.value.message
     assert caught.value.value == "warehouse.bi_role"
+
+
+ASKS = {"warehouse/engines", "warehouse/functions.py", "connect/sql"}
+"""Code that may know which database it is on: the engines, the functions they spell, and the sources."""
+
+
+def test_no_code_but_the_engines_asks_which_database_the_warehouse_is_on() -> None:
+    root = Path(engines.__file__).parents[2]
+    asking = []
+    for file in [*root.rglob("*.py"), *(root.parent / "warehouse").rglob("*.py")]:
+        place = file.relative_to(root.parent).as_posix().removeprefix("cxflow/")
+        if any(place.startswith(each) for each in ASKS):
+            continue
+        for node in ast.walk(ast.parse(file.read_text())):
+            is_name = isinstance(node, ast.Constant) and node.value in engines.names()
+            is_question = isinstance(node, ast.Attribute) and ast.unparse(node).endswith("dialect.name")
+            if is_name or is_question:
+                asking.append(f"{place}:{node.lineno}")
+    assert asking == []
