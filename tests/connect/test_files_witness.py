@@ -18,6 +18,7 @@ import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from bench import witness
 from file_source import DAY, Drop, Landed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -466,3 +467,9 @@ def test_very_many_small_files_are_read_as_each_of_them(drop: Drop) -> None:
         ("missing columns in line 5", "8"),
     ]
     assert found.manifest.counted == 122
+
+
+@pytest.mark.parametrize("kind", witness.WITNESSES)
+def test_the_benchmark_times_a_part_of_the_extraction(kind: str) -> None:
+    found = witness.measure(kind, 500)
+    assert 0 < found["count_processor_seconds"] < found["extract_processor_seconds"]
