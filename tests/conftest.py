@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 from xdist.scheduler import LoadScopeScheduling
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -69,6 +70,13 @@ def _group(nodeid: str) -> str:
     if name.removeprefix("test_") in _REAL_SETS:
         return name.removeprefix("test_") + kept
     return f"{name} {values[0]}" if name in _BY_DATABASE and values[0] in DATABASES else name
+
+
+@pytest.fixture(autouse=True)
+def _quiet_logs() -> Iterator[None]:
+    """A command that a test runs in this process configures structlog for the whole of it."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -469,6 +469,14 @@ def test_very_many_small_files_are_read_as_each_of_them(drop: Drop) -> None:
     assert found.manifest.counted == 122
 
 
+@pytest.mark.parametrize("text", ["3", "x", "3\n", "{"])
+def test_a_file_of_a_byte_is_one_line_that_is_no_object(drop: Drop, text: str) -> None:
+    drop.write("a.jsonl", text)
+    drop.write("b.jsonl", '{"id": 1}')
+    found = drop.land()
+    assert (found.payloads, found.malformed) == (['{"id": 1}'], [("not a JSON object", text.strip())])
+
+
 @pytest.mark.parametrize("kind", witness.WITNESSES)
 def test_the_benchmark_times_a_part_of_the_extraction(kind: str) -> None:
     found = witness.measure(kind, 500)

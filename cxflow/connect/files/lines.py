@@ -54,7 +54,9 @@ def read_jsonl(
     sources = [as_utf8(stream, file, folder) for file in files]
     counts = [_counted(stream, source) for source in sources]
     yield from _counts(sources, counts)
-    if not stream.skip_rows:
+    # The shortest object has two bytes. Of a file of one byte, DuckDB reads nothing and says nothing.
+    may_be_objects = all(count.bytes >= len("{}") for count in counts if count.lines)
+    if may_be_objects and not stream.skip_rows:
         try:
             yield _objects(sources, counts, database, folder)
             return
