@@ -211,7 +211,7 @@ class _Scanner:
         return self._one_by_one(window, begin, line, is_last)
 
     def _by_parity(self, window: bytes, begin: int, line: int, is_last: bool) -> Slice | None:
-        """The records by the parity of quotes; None if a quote is misplaced, or a CR outside quotes is no line end."""
+        """None where a quote stands where it does not belong, or a CR outside quotes ends no line."""
         text = np.frombuffer(window, np.uint8)
         quote = self._notation.quote
         line_ends = ends = np.flatnonzero(text == _LF) + 1
@@ -233,27 +233,22 @@ class _Scanner:
         return Slice(data, ends, {}, begin, line, True, lines, quotes)
 
     def _belong(self, text: npt.NDArray[np.uint8], quotes: Positions) -> bool:
-        """Whether all quotes open a cell at its start, close it at its end, or are doubled inside."""
+        """Whether all quotes open a cell at its begin, close it at its end, or are doubled within."""
         if len(quotes) & 1:
             return False
-        delimiter = self._notation.delimiter
-        opening, closing = quotes[0::2], quotes[1::2]
-        doubled = np.zeros(len(opening), bool)
-        doubled[1:] = opening[1:] == closing[:-1] + 1
-        at = opening[~doubled]
-        before = text[at - 1]  # for the first byte this is the last one, which is corrected below
-        begins = before == _LF
-        begins |= (
-            _stands_at(text, at - len(delimiter), delimiter) if delimiter[1:] else before == delimiter[0]
-        )
-        begins[:1] |= at[:1] == 0
-        reopened = np.append(doubled[1:], False)
-        at = closing[~reopened] + 1
-        if len(at) and at[-1] == len(text):
-            at = at[:-1]
-        behind = text[at]
-        ends = (behind == _LF) | (behind == _CR)
-        ends |= _stands_at(text, at, delimiter) if delimiter[1:] else behind == delimiter[0]
+        delimiter, quote = self._notation.delimiter, self._notation.quote
+        opening, closing = quotes[0::2], quotes[1::2] + 1
+        if closing[-1] == len(text):
+            closing = closing[:-1]
+        # A quote beside another one is doubled: the one before it closes, the one behind it opens.
+        before, behind = text[opening - 1], text[closing]  # of the first byte, the last one: see below
+        if delimiter[1:]:
+            begins = _among(before, _LF, quote[0]) | _stands_at(text, opening - len(delimiter), delimiter)
+            ends = _among(behind, _LF, _CR, quote[0]) | _stands_at(text, closing, delimiter)
+        else:
+            begins = _among(before, _LF, quote[0], delimiter[0])
+            ends = _among(behind, _LF, _CR, quote[0], delimiter[0])
+        begins[:1] |= opening[:1] == 0
         return bool(begins.all() and ends.all())
 
     def _one_by_one(self, window: bytes, begin: int, line: int, is_last: bool) -> Slice | None:
@@ -298,6 +293,14 @@ class _Scanner:
 def _is_ended(window: bytes, notation: Notation) -> bool:
     # A CR at the end of the window may be the first half of a line end.
     return window.endswith(b"\n") and not notation.bare_cr
+
+
+def _among(found: npt.NDArray[np.uint8], *codes: int) -> npt.NDArray[np.bool_]:
+    """Which bytes are one of these."""
+    are = np.zeros(len(found), bool)
+    for code in codes:
+        are |= found == code
+    return are
 
 
 def _stands_at(text: npt.NDArray[np.uint8], at: Positions, token: bytes) -> npt.NDArray[np.bool_]:
