@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -188,15 +188,18 @@ def _rows(connection: sa.Connection, table: sa.Table) -> list[tuple[Any, ...]]:
     query = sa.select(*(column for column in table.columns if column.name not in left_out))
     if table.name in CURRENT:
         query = query.where(CURRENT[table.name].is_(None))
-    rows = [tuple(row) for row in connection.execute(query)]
+    rows = _rounded(connection.execute(query))
     return list(set(rows)) if table.name in PENDING else rows
 
 
 def _kpis(connection: sa.Connection) -> list[tuple[Any, ...]]:
-    """The last value of each cell; rounded, for an engine adds in any order."""
+    """The last value of each cell."""
     current = latest().subquery()
-    query = sa.select(*(column for column in current.columns if column.name != "as_of"))
-    return [
-        tuple(f"{value:.9g}" if isinstance(value, float) else value for value in row)
-        for row in connection.execute(query)
-    ]
+    return _rounded(
+        connection.execute(sa.select(*(column for column in current.columns if column.name != "as_of")))
+    )
+
+
+def _rounded(rows: Iterable[sa.Row[Any]]) -> list[tuple[Any, ...]]:
+    """Sums are rounded, because an engine adds in any order."""
+    return [tuple(f"{value:.9g}" if isinstance(value, float) else value for value in row) for row in rows]
