@@ -108,8 +108,8 @@ class Engine(ABC):
     """Whether a writing process excludes all others, so that tasks must queue."""
     has_indexes: ClassVar[bool] = True
     """Whether its tables have indexes."""
-    has_roles: ClassVar[bool] = False
-    """Whether BI can be given a role of its own: then there are `roles`."""
+    columns_sql: ClassVar[str]
+    """Selects table, name, type and nullability of every column in the warehouse's schema, for `columns`."""
     extra: ClassVar[str | None] = None
     """The extra of cxflow-framework that brings its driver; None where cxflow always does."""
 
@@ -117,6 +117,11 @@ class Engine(ABC):
     def roles(self) -> Roles | None:
         """The database's roles; None where it has none."""
         return None
+
+    @property
+    def has_roles(self) -> bool:
+        """Whether BI can be given a role of its own."""
+        return self.roles is not None
 
     # Opening
 
@@ -206,9 +211,12 @@ class Engine(ABC):
     def analyze(self, connection: sa.Connection, *names: str) -> None:
         """Refresh the planner's statistics of tables that were just filled."""
 
-    @abstractmethod
     def columns(self, connection: sa.Connection) -> dict[str, dict[str, LiveColumn]]:
         """The columns of every table in the warehouse's schema, by table and name."""
+        found: dict[str, dict[str, LiveColumn]] = {}
+        for table, name, kind, is_nullable in connection.exec_driver_sql(self.columns_sql):
+            found.setdefault(table, {})[name] = LiveColumn(spelt(kind), bool(is_nullable))
+        return found
 
     def kind_of(self, connection: sa.Connection, column: sa.Column[Any]) -> str:
         """The type a column is declared with, spelt as `columns` spells it."""

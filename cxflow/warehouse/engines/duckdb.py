@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from cxflow.errors import ConfigError, CxflowError, WarehouseBusyError
-from cxflow.warehouse.engines.base import Engine, LiveColumn, spelt
+from cxflow.warehouse.engines.base import Engine
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -38,6 +38,7 @@ class DuckDB(Engine):
     title = "DuckDB"
     single_writer = True
     has_indexes = False
+    columns_sql = _COLUMNS
 
     def located(self, url: sa.URL, path: Callable[[str], Path]) -> sa.URL:
         return url if url.database in _IN_MEMORY else url.set(database=str(path(str(url.database))))
@@ -122,12 +123,6 @@ class DuckDB(Engine):
     def analyze(self, connection: sa.Connection, *names: str) -> None:
         """Not needed: DuckDB keeps statistics as it writes."""
 
-    def columns(self, connection: sa.Connection) -> dict[str, dict[str, LiveColumn]]:
-        found: dict[str, dict[str, LiveColumn]] = {}
-        for table, name, kind, is_nullable in connection.exec_driver_sql(_COLUMNS):
-            found.setdefault(table, {})[name] = LiveColumn(spelt(kind), bool(is_nullable))
-        return found
-
     def utc(self, instant: str) -> str:
         """By arithmetic: ICU's time zone functions take five times as long."""
         return f"make_timestamp(epoch_us({instant}))"
@@ -165,9 +160,8 @@ def _unopened(problem: sa.exc.DBAPIError) -> CxflowError:
 
     if isinstance(problem.orig, duckdb.Error) and duck.sqlstate(problem.orig) in ("53100", "25006", "XX001"):
         return database_errors.as_error(problem)
-    said = str(problem.orig).strip().split("\n")[0]
     return ConfigError(
-        f"the warehouse cannot be opened: {said}",
+        f"the warehouse cannot be opened: {database_errors.first_line(problem.orig)}",
         value="warehouse.url",
         fix="is it a DuckDB file, of this version of DuckDB or an older one? or restore a backup",
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cxflow.errors import ConfigError, TransientError
-from cxflow.warehouse.engines.base import Engine, LiveColumn, Roles, create_view, spelt
+from cxflow.warehouse.engines.base import Engine, Roles, create_view
 from cxflow.warehouse.engines.postgresql import locks
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class PostgreSQL(Engine):
 
     name = "postgresql"
     title = "PostgreSQL"
-    has_roles = True
+    columns_sql = _COLUMNS
     extra = "postgres"
 
     @cached_property
@@ -164,12 +164,6 @@ class PostgreSQL(Engine):
 
         for name in names:
             connection.exec_driver_sql(f"ANALYZE (SKIP_LOCKED) {identifier(name)}")
-
-    def columns(self, connection: sa.Connection) -> dict[str, dict[str, LiveColumn]]:
-        found: dict[str, dict[str, LiveColumn]] = {}
-        for table, name, kind, is_nullable in connection.exec_driver_sql(_COLUMNS):
-            found.setdefault(table, {})[name] = LiveColumn(spelt(kind), bool(is_nullable))
-        return found
 
     def replace_views(self, connection: sa.Connection, views: Mapping[str, str]) -> None:
         """Replacing a view waits for its readers, so only views that differ from their query are replaced."""
