@@ -140,13 +140,13 @@ def reading(settings: Settings) -> Iterator[sa.Connection]:
     database(settings, read_only=True)
     if not exists(settings):
         raise SchemaError("the warehouse has no tables yet", fix="run `cxflow migrate`")
-    with _explained(settings), _begun(settings, read_only=True) as connection:
+    with _explained(settings, read_only=True), _begun(settings, read_only=True) as connection:
         yield connection
 
 
 @contextmanager
-def _explained(settings: Settings) -> Iterator[None]:
-    driver = database(settings).dialect.loaded_dbapi.Error
+def _explained(settings: Settings, *, read_only: bool = False) -> Iterator[None]:
+    driver = database(settings, read_only=read_only).dialect.loaded_dbapi.Error
     with database_errors.explained(driver, sqlstate=engine_of(settings).sqlstate):
         yield
 
@@ -161,7 +161,7 @@ def _begun(settings: Settings, *, read_only: bool = False) -> Iterator[sa.Connec
     busy_seconds = settings.warehouse.busy_timeout_seconds
     with (
         engine.connect(opened, read_only=read_only, patience_seconds=busy_seconds) as connection,
-        engine.lock_waits(opened(read_only), connection, patience_seconds),
+        engine.lock_waits(connection.engine, connection, patience_seconds),
         connection.begin(),
     ):
         engine.begin(connection, read_only=read_only, lock_timeout_seconds=patience_seconds)
