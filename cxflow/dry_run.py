@@ -8,15 +8,18 @@ a value that does not cast, a broken expectation.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from cxflow import extract, scratch
 from cxflow.conform import batch as conforming
 from cxflow.connect.extraction import Extraction
 from cxflow.duck import count, workbench
 from cxflow.errors import ConfigError
-from cxflow.landing import zone
+from cxflow.landing import derived, zone
 from cxflow.model import raw_schema
-from cxflow.settings import Settings
+from cxflow.model.batch import BatchRef
+from cxflow.model.stream import Stream
+from cxflow.settings import Connection, Settings
 from cxflow.validate import gate
 
 
@@ -43,25 +46,59 @@ def try_first(settings: Settings, extraction: Extraction, known: raw_schema.RawS
     """
     connector, stream = extraction.connector, extraction.stream
     with scratch.folder("dry-run") as folder:
-        landing = settings.landing.model_copy(update={"url": str(folder / "landing")})
-        aside = settings.model_copy(update={"landing": landing})
+        aside = _aside(settings, folder)
         batch = extract.extract(aside, extraction, limit)
         try:
-            conformed = conforming.conform(aside, connector.connection, stream, batch, known, folder)
+            return _tried(aside, connector.connection, stream, batch, known, folder)
         except ConfigError as problem:
             if zone.read_manifest(aside, batch).layout == "json":  # a later record may have the key
                 tried = f"the dry run read only the first {limit:,} records"
                 problem.fix = f"{problem.fix}; {tried}" if problem.fix else tried
             raise
-        verdict = gate.validate(aside, stream, conformed)
-        with workbench(conformed.database) as database:
-            return DryRun(
-                records=verdict.extracted,
-                rows={
-                    name: count(database, f"{name} ANTI JOIN left_out USING (_row)")
-                    for name in verdict.tables
-                },
-                refused=verdict.refused,
-                reasons=gate.reasons(database),
-                stopped=verdict.why,
-            )
+
+
+def try_landed(
+    settings: Settings,
+    connection: Connection,
+    stream: Stream,
+    landed: BatchRef,
+    known: raw_schema.RawSchema,
+    limit: int,
+) -> DryRun:
+    """Try the first records of a landed batch, at most `limit`. `known` is the stream's raw schema so far.
+
+    Raises the errors of conform. Nothing outlives the call.
+    """
+    with scratch.folder("dry-run") as folder:
+        aside = _aside(settings, folder)
+        rows = range(1, limit + 1)
+        (batch,) = derived.compose(settings, {landed: rows}, "remap", into=aside)
+        return _tried(aside, connection, stream, batch, known, folder)
+
+
+def _aside(settings: Settings, folder: Path) -> Settings:
+    """The settings with a landing zone of their own."""
+    landing = settings.landing.model_copy(update={"url": str(folder / "landing"), "storage_options": {}})
+    return settings.model_copy(update={"landing": landing})
+
+
+def _tried(
+    settings: Settings,
+    connection: Connection,
+    stream: Stream,
+    batch: BatchRef,
+    known: raw_schema.RawSchema,
+    folder: Path,
+) -> DryRun:
+    conformed = conforming.conform(settings, connection, stream, batch, known, folder)
+    verdict = gate.validate(settings, stream, conformed)
+    with workbench(conformed.database) as database:
+        return DryRun(
+            records=verdict.extracted,
+            rows={
+                name: count(database, f"{name} ANTI JOIN left_out USING (_row)") for name in verdict.tables
+            },
+            refused=verdict.refused,
+            reasons=gate.reasons(database),
+            stopped=verdict.why,
+        )

@@ -9,7 +9,7 @@ name their connection and stream.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -20,18 +20,18 @@ import structlog
 from cxflow import dry_run, scratch
 from cxflow import extract as extraction
 from cxflow.conform import batch as conforming
-from cxflow.conform import identifiers
+from cxflow.conform import fingerprint, identifiers
 from cxflow.conform.projection import check as check_mapping
 from cxflow.conform.projection import check_references
 from cxflow.connect import registry
 from cxflow.connect.connector import Connector
 from cxflow.connect.extraction import Extraction
 from cxflow.duck import workbench
-from cxflow.errors import CxflowError, UnexpectedError
+from cxflow.errors import ConfigError, CxflowError, UnexpectedError
 from cxflow.identity import resolve
 from cxflow.kpis import calculator, slicing
 from cxflow.kpis.kpi import Kpi, checked
-from cxflow.landing import prepared, zone
+from cxflow.landing import derived, prepared, zone
 from cxflow.load import batch as loading
 from cxflow.model.batch import BatchRef, Mode
 from cxflow.model.window import Window
@@ -147,6 +147,21 @@ def try_first(
         return dry_run.try_first(settings, asked, known, records)
 
 
+def try_landed(
+    settings: Settings, connection: str, stream: str, records: int = DRY_RUN_RECORDS
+) -> dry_run.DryRun:
+    """Dry run on the first records of the newest batch that was loaded: tries a changed mapping without the source."""
+    connector = open_connection(settings, connection)
+    with _at(connection, stream):
+        batches = ledger.loaded_batches(settings, connection, stream)
+        if not batches:
+            raise ConfigError("nothing has been loaded yet", fix="try the source: `cxflow run --dry-run`")
+        known = ledger.raw_columns(settings, connection, stream)
+        return dry_run.try_landed(
+            settings, connector.connection, connector.stream(stream), batches[-1], known, records
+        )
+
+
 def _extraction(settings: Settings, connection: str, stream: str, window: Window, mode: Mode) -> Extraction:
     """A window of a stream, with the cursor that a run of this mode begins from."""
     connector = open_connection(settings, connection)
@@ -222,19 +237,61 @@ def replay(
     """Conform, validate and load quarantined records again, after a mapping or a rule was fixed.
 
     They are read from the landing zone, not from their sources. Records that pass are loaded and leave the quarantine,
-    the others stay. Returns one report per landed batch.
+    whatever key they have now; the others stay, with the reason for which they are refused now. Returns one report per
+    stream (two if its connector has landed records in two layouts).
     """
-    reports = []
+    by_stream: dict[tuple[str, str], dict[BatchRef, list[int]]] = {}
     for batch, rows in quarantine.replayable(settings, chosen).items():
-        with _at(batch.connection, batch.stream):
-            progress(batch.connection, batch.stream, "extract")
-            again = zone.subset(settings, batch, rows)
-        progress(batch.connection, batch.stream, "prepare")
-        prepare(settings, again)
-        progress(batch.connection, batch.stream, "load")
-        reports.append(load(settings, again))
-        progress(batch.connection, batch.stream, "done")
+        by_stream.setdefault((batch.connection, batch.stream), {})[batch] = rows
+    return [
+        report for some in by_stream.values() for report in _process_again(settings, some, "replay", progress)
+    ]
+
+
+def remap(
+    settings: Settings, connection: str, stream: str, progress: Progress = _silent
+) -> list[loading.LoadReport]:
+    """Map everything that was loaded of a stream anew, from the landing zone, after its mapping was changed.
+
+    The warehouse holds then what a load of the same raw batches with the present mapping holds. One transaction; the
+    gate may stop it, and then nothing changes. Returns no report if nothing was loaded yet.
+    """
+    with _at(connection, stream):
+        open_connection(settings, connection).stream(stream)
+        batches = dict.fromkeys(ledger.loaded_batches(settings, connection, stream))
+    return _process_again(settings, batches, "remap", progress)
+
+
+def _process_again(
+    settings: Settings, chosen: Mapping[BatchRef, list[int] | None], mode: Mode, progress: Progress
+) -> list[loading.LoadReport]:
+    """Conform, validate and load records of one stream's landed batches again."""
+    reports: list[loading.LoadReport] = []
+    if not chosen:
+        return reports
+    connection, stream = next((batch.connection, batch.stream) for batch in chosen)
+    progress(connection, stream, "extract")
+    with _at(connection, stream):
+        composed = derived.compose(settings, chosen, mode)
+    try:
+        for batch in composed:
+            progress(connection, stream, "prepare")
+            prepare(settings, batch)
+            progress(connection, stream, "load")
+            reports.append(load(settings, batch))
+            progress(connection, stream, "done")
+    finally:
+        for batch in composed:
+            zone.remove_folder(settings, batch.path)
     return reports
+
+
+def outdated(settings: Settings, connection: str, stream: str) -> int:
+    """The number of loaded records of a stream whose rows were made by another mapping than the present one."""
+    with _at(connection, stream):
+        connector = open_connection(settings, connection)
+        mapping = fingerprint.of(settings, connector.connection, connector.stream(stream))
+        return ledger.outdated(settings, connection, stream, mapping)
 
 
 def resolve_identity(settings: Settings) -> resolve.IdentityReport:

@@ -47,10 +47,11 @@ def land(
     end: datetime | None = None,
     cursor: dict[str, Any] | None = None,
     earlier: Iterable[tuple[datetime, Iterable[Record]]] = (),
+    deliveries: Iterable[tuple[str, datetime, Iterable[Record]]] = (),
 ) -> BatchRef:
     """One raw batch, as `extract` would land it: JSON, or text columns (or an Arrow table's own) `as_columns`.
 
-    `earlier` are deliveries before this one in the same batch.
+    `earlier` are deliveries before this one in the same batch, `deliveries` further ones by their origin.
     """
     records = list(records)
     with zone.writing() as writer, duckdb.connect() as database:
@@ -65,6 +66,8 @@ def land(
             writer.land(Query(database, f"SELECT *, {received} FROM source"))
         for then, some in earlier:
             writer.land(Page("sample", then, list(some)))
+        for origin, then, some in deliveries:
+            writer.land(Page(origin, then, list(some)))
         if records and not as_columns:
             writer.land(Page("sample", delivered, records))
         rejects = [Reject("not a JSON object", line) for line in malformed]

@@ -12,7 +12,7 @@ def main() -> None:
     from cxflow.cli.call import on_terminate
 
     signal.signal(signal.SIGTERM, on_terminate)
-    if {"run", "backfill"} & {*sys.argv[1:]}:
+    if {"run", "backfill", "remap"} & {*sys.argv[1:]}:
         from cxflow import flow
 
         flow.make_ready()

@@ -18,6 +18,7 @@ from cxflow.cli.commands import (
     plugins,
     publish,
     quarantine,
+    remap,
     run,
     schema,
     state,
@@ -59,7 +60,7 @@ def root(context: typer.Context, version: Version = False, **options: Unpack[Sha
 
 for each in (
     *(init, lint, doctor),
-    *(run, backfill, migrate, publish, up),
+    *(run, backfill, remap, migrate, publish, up),
     *(status, state, kpis, quarantine),
     *(plugins, connectors, schema),
 ):

@@ -34,7 +34,8 @@ def load_streams(
                     problem.at(connection, stream)
                 call.fail(problem)
             else:
-                made.loads.append(outcome.Load(report, report.window))
+                outdated = flow.outdated(call.settings, connection, stream)
+                made.loads.append(outcome.Load(report, report.window, outdated))
         if made.loads and with_kpis:
             outcome.finish(call, made, step)
     outcome.show(call, made)

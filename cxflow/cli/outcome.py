@@ -32,7 +32,9 @@ class Load:
 
     report: LoadReport
     window: Window | None = None
-    """None for a replay."""
+    """None for a replay and a remap."""
+    outdated: int = 0
+    """Loaded records of the stream whose rows an earlier mapping made."""
 
     @property
     def name(self) -> str:
@@ -46,6 +48,8 @@ class Load:
             **report.batch.as_json(),
             "window": self.window.as_json() if self.window else None,
             "counts": asdict(report.counts),
+            "withdrawn": report.withdrawn,
+            "outdated": self.outdated,
             "rules": report.rules,
             "notes": report.notes,
         }
@@ -103,7 +107,7 @@ def show(call: Call, result: Outcome) -> None:
     if reasons := [(load.name, rule, n) for load in result.loads for rule, n in load.report.rules.items()]:
         parts.append(table("Quarantined", ("stream", "rule", "records"), reasons))
         parts.append("`cxflow quarantine list` explains them")
-    parts += [f"{load.name}: {note}" for load in result.loads for note in notes(load.report.notes)]
+    parts += [f"{load.name}: {note}" for load in result.loads for note in _load_notes(load)]
     if result.identity and result.identity.identifiers:
         parts.append(_identity(result.identity))
     if result.kpis:
@@ -125,6 +129,20 @@ def counts_table(title: str, rows: Sequence[tuple[str, Counts]]) -> Table:
 
 def _numbers(counts: Counts) -> tuple[int, ...]:
     return tuple(getattr(counts, name) for name in COUNTS)
+
+
+def outdated(name: str, records: int) -> str:
+    """What to say of records that an earlier mapping made."""
+    return f"{records:,} loaded records were made by an earlier mapping; `cxflow remap {name}` maps them anew"
+
+
+def _load_notes(load: Load) -> list[str]:
+    lines = notes(load.report.notes)
+    if withdrawn := load.report.withdrawn:
+        lines.append(
+            f"{withdrawn:,} records loaded before were withdrawn: what was loaded now puts them in doubt"
+        )
+    return [*lines, outdated(load.name, load.outdated)] if load.outdated else lines
 
 
 def notes(found: dict[str, Any]) -> list[str]:

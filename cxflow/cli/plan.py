@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from cxflow.cli.call import Call
 
 
-def show(call: Call, streams: list[tuple[str, str]], end: datetime) -> None:
-    """Plan a run of streams up to `end`; a stream that cannot be planned does not stop the others."""
+def show(call: Call, streams: list[tuple[str, str]], end: datetime, *, landed: bool) -> None:
+    """Plan a run of streams up to `end`; a stream that cannot be planned does not stop the others. `landed`: try the
+    newest landed records instead of the source's."""
     plans: list[dict[str, Any]] = []
     with warehouse.or_empty(call.settings) as settings:
         for connection, stream in streams:
             try:
-                plans.append(_plan(settings, connection, stream, end))
+                plans.append(_plan(settings, connection, stream, end, landed=landed))
             except CxflowError as problem:
                 call.fail(problem)
     zone = call.settings.project.timezone
@@ -54,16 +55,21 @@ def _tried(tried: dict[str, Any]) -> tuple[int, str, str]:
     )
 
 
-def _plan(settings: Any, connection: str, stream: str, end: datetime) -> dict[str, Any]:
+def _plan(settings: Any, connection: str, stream: str, end: datetime, *, landed: bool) -> dict[str, Any]:
     from cxflow import flow
 
     window = flow.scheduled_window(settings, connection, stream, end)
-    tried = flow.try_first(settings, connection, stream, window, "scheduled")
+    if landed:
+        tried = flow.try_landed(settings, connection, stream)
+        reads = ["the newest landed batch"]
+    else:
+        tried = flow.try_first(settings, connection, stream, window, "scheduled")
+        reads = flow.plan(settings, connection, stream, window, "scheduled")
     return {
         "connection": connection,
         "stream": stream,
         "window": window.as_json(),
-        "reads": flow.plan(settings, connection, stream, window, "scheduled"),
+        "reads": reads,
         "fills": list(flow.open_connection(settings, connection).stream(stream).to),
         "tried": asdict(tried),
     }

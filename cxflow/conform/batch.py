@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from cxflow.conform import drift, identifiers, long_numbers, wide_table
+from cxflow.conform import drift, fingerprint, identifiers, long_numbers, wide_table
 from cxflow.conform.bound_projection import (
     FIRST_TOUCHPOINT,
     BoundProjection,
@@ -35,7 +35,7 @@ from cxflow.conform.projection import (
 )
 from cxflow.conform.unseen import with_unseen
 from cxflow.duck import count, identifier, literal, literals
-from cxflow.landing import files, prepared, zone
+from cxflow.landing import derived, files, prepared, zone
 from cxflow.landing.prepared import Conformed
 from cxflow.model import raw_schema
 from cxflow.model.batch import BatchRef
@@ -48,6 +48,10 @@ CREATE VIEW identifier AS SELECT i.*, r.record_id, coalesce(r.event_at, r.versio
 FROM identifier_seen i JOIN record r ON r._row = i._row
 """
 """An identifier is seen at its record's first event."""
+
+
+RAW_OWN = ("_origin", "_received_at", "_landed_batch", "_landed_row", "_raw_hash")
+"""What cxflow itself knows of a raw record: its origin and delivery, where it was landed first, and its hash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ def conform(
     with zone.local_copy(settings, batch.path) as folder, connect(path) as database:
         check(stream, database)
         # A backfill may read files older than the known schema.
-        before = {} if manifest.mode == "backfill" else known
+        before = {} if manifest.mode in ("backfill", "remap") else known
         missing = files.lacking(folder, before) if readable else {}
         changed = replace(changed, missing=tuple(dict.fromkeys((*changed.missing, *missing))))
         outcome = drift.judge(stream, manifest.layout, changed, missing)
@@ -137,22 +141,41 @@ def conform(
         {key: item for key, item in report.items() if item},
         merged if outcome.is_learned else known,
         is_replay=manifest.mode == "replay",
+        mapping=fingerprint.of(settings, connection, stream),
     )
 
 
 def _view_raw(work: _Work, folder: Path, manifest: zone.Manifest) -> None:
-    """Create the view `raw`: the raw columns (null if absent from this batch), `_row`, `_origin`, `_received_at`."""
+    """Create the view `raw`: the raw columns (null if absent from this batch), `_row`, and RAW_OWN."""
     structure = literal(raw_schema.as_structure(work.raw))
-    own = "_row, _origin, _received_at"
+    records = derived.records_in(folder, manifest)
+    # As enumerations, names that most rows share take a byte or two of each.
+    for kind, column in (("origin", "_origin"), ("landed_batch", "_landed_batch")):
+        work.database.execute(
+            f"CREATE TYPE {kind} AS ENUM (SELECT DISTINCT {column} FROM {records} ORDER BY 1)"
+        )
+    own = "_row, _origin::origin AS _origin, _received_at, _landed_batch::landed_batch AS _landed_batch, _landed_row"
+    own += f", ({raw_hash(manifest)} // 2)::BIGINT AS _raw_hash"
+    names = ", ".join(("_row", *RAW_OWN))
     if manifest.layout == "json":
-        parts = files.records_in(folder)
         record = f"from_json({long_numbers.exact(work.database, '_payload')}, {structure})"
-        select = f"SELECT record.*, {own} FROM (SELECT {record} AS record, {own} FROM {parts})"
+        select = f"SELECT record.*, {names} FROM (SELECT {record} AS record, {own} FROM {records})"
     else:
         absent = [name for name in work.raw if name not in manifest.raw_columns]
         nulls = "".join(f", NULL::VARCHAR AS {identifier(name)}" for name in absent)
-        select = f"SELECT *{nulls} FROM {files.records_in(folder)}"
+        raw = "* EXCLUDE (_row, _origin, _received_at, _landed_batch, _landed_row)"
+        select = f"SELECT {raw}{nulls}, {own} FROM {records}"
     work.database.execute(f"CREATE TEMP VIEW raw AS {select}")
+
+
+def raw_hash(manifest: zone.Manifest) -> str:
+    """SQL: a hash of the raw record that does not change with columns that are null in it."""
+    if manifest.layout == "json":
+        return "md5_number_lower(_payload)"
+    values = (
+        f"{literal(f'{name}=')} || {identifier(name)}::VARCHAR" for name in sorted(manifest.raw_columns)
+    )
+    return f"md5_number_lower(concat_ws(chr(31), {', '.join(values)}))"
 
 
 def _refuse_unreadable(work: _Work, folder: Path, manifest: zone.Manifest) -> None:
@@ -182,7 +205,7 @@ def _wide_tables(work: _Work) -> list[Rows]:
     stream = work.stream
     expressions = record_expressions(stream)
     record = wide_table.RecordColumns(
-        Evaluation("record", {**expressions, "_received_at": "_received_at"}),
+        Evaluation("record", {**expressions, **{name: name for name in RAW_OWN}}),
         types(work.database, "", expressions, work.raw),
         len(stream.primary_key),
         work.notation,
@@ -258,7 +281,9 @@ def _complete(work: _Work, rows: list[Rows]) -> None:
     work.database.execute(
         f"CREATE {'TABLE' if joined_rows else 'VIEW'} record AS SELECT s._row, s.record_id, s.version_at, "
         f"s._received_at AS received_at, s.is_deleted, concat_ws('.', to_hex({folded}), {row_count}, "
-        f"CASE WHEN s.is_deleted THEN 'deleted' END) AS content_hash, {event_at} AS event_at FROM wide s{joined}"
+        f"CASE WHEN s.is_deleted THEN 'deleted' END) AS content_hash, {event_at} AS event_at, "
+        "s._origin::VARCHAR AS origin, s._landed_batch::VARCHAR AS batch_id, s._landed_row AS row_number, "
+        f"s._raw_hash AS raw_hash FROM wide s{joined}"
     )
 
 

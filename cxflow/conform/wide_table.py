@@ -115,7 +115,8 @@ def make(
     flat = [projection for projection in projections if projection.wide_table == "wide"]
     cells = [*record.cells(), *(cell for projection in flat for cell in _cells(projection))]
     key = f", {record.key} AS record_id"
-    wide = _WideTable("wide", f"_row, _received_at, _item, {record.outputs}", flat, cells, summary)
+    own = "_row, _received_at, _origin, _landed_batch, _landed_row, _raw_hash, _item"
+    wide = _WideTable("wide", f"{own}, {record.outputs}", flat, cells, summary)
     try:
         _write(database, wide, _typed(_evaluated(record, flat), cells, key))
     except DATA_ERRORS:

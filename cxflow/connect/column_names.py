@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-RESERVED = ("_payload", "_row", "_origin", "_received_at", "_cxflow_file")
+RESERVED = (
+    "_payload",
+    "_row",
+    "_origin",
+    "_received_at",
+    "_cxflow_file",
+    "_landed_batch",
+    "_landed_row",
+    "_raw_hash",
+)
 """Column names with a meaning in the landing zone."""
 
 

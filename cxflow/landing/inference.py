@@ -22,7 +22,7 @@ _PATH = re.compile(r"\$(\.[A-Za-z_][A-Za-z0-9_]*)*")
 
 MOST_LEVELS = 100
 """How deep a record may be nested."""
-OWN = ("_payload", "_row", "_origin", "_received_at")
+OWN = ("_payload", "_row", "_origin", "_received_at", "_landed_batch", "_landed_row")
 """The columns that landing adds."""
 
 

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cxflow.duck import identifier, workbench
+from cxflow.duck import identifier, literal, workbench
 from cxflow.errors import SourceError
 from cxflow.landing import files, zone
 from cxflow.model.batch import BatchRef
@@ -28,8 +28,8 @@ DATABASE = "batch.duckdb"
 VERDICT = "verdict.json"
 
 OUTPUT = "to_load"
-"""The schema of the file that `load` reads: the rows to load of each canonical table, `record` and `identifier`; and
-`refused`, which is `refusal`."""
+"""The schema of the file that `load` reads: the rows to load of each canonical table, `record` and `identifier`;
+`refused`, which is `refusal`; and of a derived batch `place`, where its records were landed first."""
 
 Columns = Mapping[str, str]
 """Column to its DuckDB type."""
@@ -51,8 +51,13 @@ RECORD: Columns = {
     "is_deleted": "BOOLEAN",
     "content_hash": "VARCHAR",
     "event_at": "TIMESTAMPTZ",
+    "origin": "VARCHAR",
+    "batch_id": "VARCHAR",
+    "row_number": "BIGINT",
+    "raw_hash": "BIGINT",
 }
-"""Of each record; `event_at` is the time of its first event."""
+"""Of each record; `event_at` is the time of its first event. `batch_id` and `row_number` say where its raw record lies:
+in a derived batch, where it was landed first."""
 IDENTIFIER_SEEN: Columns = {
     "_row": "BIGINT",
     "namespace": "VARCHAR",
@@ -74,6 +79,10 @@ REFUSAL: Columns = {
     "record_id": "VARCHAR",
     "version_at": "TIMESTAMPTZ",
     "received_at": "TIMESTAMPTZ",
+    "origin": "VARCHAR",
+    "batch_id": "VARCHAR",
+    "row_number": "BIGINT",
+    "raw_hash": "BIGINT",
     "payload": "VARCHAR",
 }
 
@@ -102,6 +111,8 @@ class Conformed:
     """The raw schema seen so far, including this batch."""
     is_replay: bool = False
     """Whether its records come from the quarantine and not from a source."""
+    mapping: str = ""
+    """The hash of the mapping that made the rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +133,10 @@ class Verdict:
     """Rule to the number of records it refused."""
     report: dict[str, Any] = field(default_factory=dict)
     raw_columns: dict[str, Any] = field(default_factory=dict)
+    takes_latest: bool = False
+    """Whether the last of conflicting records wins; otherwise all are refused."""
+    mapping: str = ""
+    """The hash of the mapping that made the rows."""
 
 
 def commit(settings: Settings, batch: BatchRef, conformed: Conformed, verdict: Verdict) -> None:
@@ -133,11 +148,12 @@ def commit(settings: Settings, batch: BatchRef, conformed: Conformed, verdict: V
         workbench(conformed.database) as database,
         zone.local_copy(settings, batch.path) as landed,
     ):
-        # For display only, so NUL, which PostgreSQL cannot store, may be replaced: the record itself is landed.
-        raw_value, payload = (f"replace({text}, chr(0), '\\0')" for text in ("f.raw_value", "l.payload"))
+        raw_value, payload, key = map(_without_nul, ("f.raw_value", "l.payload", "a.record_id"))
         database.execute(
             f"CREATE TABLE refusal AS SELECT DISTINCT f.* REPLACE ({raw_value} AS raw_value), "
-            f"replace(a.record_id, chr(0), '\\0') AS record_id, a.version_at, l.received_at, {payload} AS payload "
+            f"{key} AS record_id, a.version_at, l.received_at, l.origin, "
+            f"coalesce(a.batch_id, {literal(batch.batch_id)}) AS batch_id, "
+            f"coalesce(a.row_number, f._row) AS row_number, a.raw_hash, {payload} AS payload "
             "FROM refused f LEFT JOIN record a USING (_row) "
             f"LEFT JOIN (SELECT * FROM ({payloads(landed, manifest)}) SEMI JOIN refused USING (_row)) l USING (_row) "
             "ORDER BY f._row"
@@ -145,6 +161,8 @@ def commit(settings: Settings, batch: BatchRef, conformed: Conformed, verdict: V
         database.execute(
             f"CREATE SCHEMA {OUTPUT}; CREATE VIEW {OUTPUT}.refused AS SELECT * FROM main.refusal"
         )
+        if manifest.sources:
+            database.execute(f"CREATE VIEW {OUTPUT}.place AS SELECT batch_id, row_number FROM main.record")
         for name in (*conformed.tables, "record", "identifier"):
             database.execute(
                 f"CREATE VIEW {OUTPUT}.{name} AS SELECT * FROM main.{name} ANTI JOIN main.left_out USING (_row)"
@@ -154,13 +172,19 @@ def commit(settings: Settings, batch: BatchRef, conformed: Conformed, verdict: V
     zone.put_folder(settings, folder, f"{batch.path}/{FOLDER}", last=VERDICT)
 
 
+def _without_nul(text: str) -> str:
+    """SQL for a text as the quarantine shows it. PostgreSQL cannot store NUL; the record itself is landed as it is."""
+    return f"replace({text}, chr(0), '\\0')"
+
+
 def discard(settings: Settings, batch: BatchRef) -> None:
     """Remove a prepared batch after its load. The raw batch stays, and can be prepared again."""
     zone.remove_folder(settings, f"{batch.path}/{FOLDER}")
 
 
 def payloads(folder: Path, manifest: zone.Manifest) -> str:
-    """SQL for every record of a landed batch as text: `_row`, `received_at`, `payload` (JSON, or the raw line)."""
+    """SQL for every record of a landed batch as text: `_row`, `origin`, `received_at`, `payload` (JSON, or the raw
+    line)."""
     parts = []
     if manifest.records > manifest.malformed:
         landed = files.records_in(folder)
@@ -168,12 +192,15 @@ def payloads(folder: Path, manifest: zone.Manifest) -> str:
         if manifest.layout == "columns":
             fields = ", ".join(f"{identifier(name)} := {identifier(name)}" for name in manifest.raw_columns)
             text = f"to_json(struct_pack({fields}))::VARCHAR"
-        parts.append(f"SELECT _row, _received_at AS received_at, {text} AS payload FROM {landed}")
+        parts.append(
+            f"SELECT _row, _origin AS origin, _received_at AS received_at, {text} AS payload FROM {landed}"
+        )
     if manifest.malformed:
         malformed = files.malformed_in(folder)
-        parts.append(f"SELECT _row, _received_at AS received_at, payload FROM {malformed}")
+        parts.append(f"SELECT _row, _origin AS origin, _received_at AS received_at, payload FROM {malformed}")
     nothing = (
-        "SELECT NULL::BIGINT AS _row, NULL::TIMESTAMPTZ AS received_at, NULL::VARCHAR AS payload WHERE false"
+        "SELECT NULL::BIGINT AS _row, NULL::VARCHAR AS origin, NULL::TIMESTAMPTZ AS received_at, "
+        "NULL::VARCHAR AS payload WHERE false"
     )
     return " UNION ALL ".join(parts) or nothing
 
@@ -182,7 +209,8 @@ def payloads_of(folder: Path, manifest: zone.Manifest, rows: list[int], target: 
     """Write `_row` and `payload` of some records of a landed batch to the table `payload` of a new DuckDB file."""
     with workbench(target) as database:
         database.execute(
-            f"CREATE TABLE payload AS SELECT _row, payload FROM ({payloads(folder, manifest)}) "
+            f"CREATE TABLE payload AS SELECT _row, {_without_nul('payload')} AS payload "
+            f"FROM ({payloads(folder, manifest)}) "
             f"WHERE _row IN (SELECT unnest({rows}))"
         )
     return target

@@ -15,7 +15,7 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,9 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from cxflow import scratch
-from cxflow.duck import workbench
 from cxflow.errors import ConfigError, CxflowError, SourceError, TransientError
-from cxflow.landing.files import BatchWriter, Layout, checksums, count_in, numbered, parts_in
+from cxflow.landing.files import BatchWriter, Layout
 from cxflow.model.batch import BatchRef, Mode
-from cxflow.model.reading import Query
 from cxflow.model.window import Window
 from cxflow.settings import Secret, Settings
 
@@ -80,6 +78,8 @@ class Manifest:
     """Files that are not empty and yet have no record: the first few."""
     resumed_at: int = 0
     """Records taken over from an interrupted pull that this one resumed; 0 where it started from the beginning."""
+    sources: list[str] = field(default_factory=list)
+    """Of a derived batch (`derived`): the batches that its records were landed in."""
 
 
 @contextmanager
@@ -279,32 +279,3 @@ def batches(settings: Settings, connection: str, stream: str) -> list[str]:
             for name in names
             if not name.endswith((UNFINISHED, PARTIAL)) and file_system.exists(f"{folder}/{name}/{MANIFEST}")
         )
-
-
-def subset(settings: Settings, batch: BatchRef, rows: list[int]) -> BatchRef:
-    """Land some records of a landed batch as a new batch, for a replay."""
-    manifest = read_manifest(settings, batch)
-    now = datetime.now(UTC)
-    with local_copy(settings, batch.path) as source, writing() as writer:
-        before = 0
-        with workbench() as database:
-            for part in parts_in(source):  # one part per part: each has its own columns
-                sql = (
-                    f"SELECT * EXCLUDE (_row) FROM {numbered([part], before)} "
-                    f"WHERE _row IN (SELECT unnest({rows})) ORDER BY _row"
-                )
-                writer.land(Query(database, sql))
-                before += count_in(part)
-        again = replace(
-            manifest,
-            batch_id=new_batch_id(Window.from_json(manifest.window), now),
-            mode="replay",
-            records=writer.rows,
-            malformed=0,
-            counted=None,
-            without_records=[],
-            resumed_at=0,
-            parts=checksums(writer.folder),
-            cursor={},
-        )
-        return commit(settings, writer, again)

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from cxflow.errors import AccountingError, GateClosedError
 from cxflow.landing import prepared, zone
-from cxflow.load import merge, refusals
+from cxflow.load import conflicts, entries, merge, refusals, withdrawals
 from cxflow.load.staged import Loading
 from cxflow.model.batch import BatchRef, Counts
 from cxflow.model.window import Window
@@ -40,6 +40,8 @@ class LoadReport:
     """Rule to the number of records it sent to quarantine."""
     notes: dict[str, Any] = field(default_factory=dict)
     """Drift and unusable identifiers: names and counts."""
+    withdrawn: int = 0
+    """Records loaded before whose rows were removed, because what this batch brought puts them in doubt."""
     was_loaded: bool = False
     """The batch had been loaded before, and nothing was done."""
     window: Window | None = None
@@ -64,7 +66,10 @@ def load(settings: Settings, batch: BatchRef) -> LoadReport:
             f"the gate stopped batch {batch.batch_id}: {verdict.why}",
             fix="nothing was loaded; fix the mapping or the source, or raise max_rejected_share, and run again",
         )
-    prepared.discard(settings, batch)
+    if manifest.sources:  # its records stay in the batches that they were landed in
+        zone.remove_folder(settings, batch.path)
+    else:
+        prepared.discard(settings, batch)
     return report
 
 
@@ -80,27 +85,40 @@ def _load(
     engines.of(warehouse).lock_stream(warehouse, batch.connection, batch.stream)
     revisions.require(warehouse)
     if row := ledger.loaded(warehouse, batch):
-        return LoadReport(batch, ledger.counts_of(row), was_loaded=True, window=window), None
+        counts = ledger.counts_of(row)
+        return LoadReport(
+            batch, counts, withdrawn=int(row.withdrawn or 0), was_loaded=True, window=window
+        ), None
     with zone.local_copy(settings, batch.path) as landed:
         verdict = prepared.read_verdict(landed / prepared.FOLDER, batch)
         loading = Loading(warehouse, batch, manifest, verdict, datetime.now(UTC))
-        counts, rules = Counts(extracted=verdict.extracted), dict(verdict.rules)
+        counts, rules, withdrawn = Counts(extracted=verdict.extracted), dict(verdict.rules), 0
         if verdict.passed:
-            counts = _merge(loading, landed)
+            counts, withdrawn = _merge(loading, settings, landed)
             if claimed := counts.quarantined - verdict.refused:
                 rules["duplicate_key"] = rules.get("duplicate_key", 0) + claimed
-        _write_ledger(loading, counts, rules)
-    return LoadReport(batch, counts, rules, verdict.report, window=window), verdict
+        _write_ledger(loading, counts, rules, withdrawn)
+    return LoadReport(batch, counts, rules, verdict.report, withdrawn=withdrawn, window=window), verdict
 
 
-def _merge(loading: Loading, landed: Path) -> Counts:
+def _merge(loading: Loading, settings: Settings, landed: Path) -> tuple[Counts, int]:
+    """Merge the batch. Returns its counts, and how many records that were loaded before it withdrew."""
     source = landed / prepared.FOLDER / prepared.DATABASE
     engine = engines.of(loading.warehouse)
-    for name in (*loading.verdict.tables, "record", "identifier", "refused"):
+    staged = (*loading.verdict.tables, "record", "identifier", "refused")
+    for name in (*staged, "place") if loading.manifest.sources else staged:
         relation = f"{prepared.OUTPUT}.{name}"
         engine.stage(loading.warehouse, f"stage_{name}", source, relation, is_read_only=name != "refused")
+    withdrawals.prepare(loading)
+    if loading.verdict.refused or loading.is_remap:
+        withdrawals.of_refused(loading)
     merge.decide(loading)
-    claimed, lost = refusals.refuse_claimed_keys(loading, landed)
+    lost = refusals.refuse_claimed_keys(loading)
+    at_load = refusals.stage(loading, landed)
+    if at_load:
+        withdrawals.of_claimed(loading)
+    entries.stage(loading)
+    conflicts.settle(loading, settings)
     found = merge.outcomes(loading)
     counts = Counts(
         extracted=loading.verdict.extracted,
@@ -109,22 +127,23 @@ def _merge(loading: Loading, landed: Path) -> Counts:
         unchanged=found.get("unchanged", 0),
         deleted=found.get("deleted", 0),
         deduplicated=loading.verdict.deduplicated + found.get("deduplicated", 0),
-        quarantined=loading.verdict.refused + claimed,
+        quarantined=loading.verdict.refused + at_load,
     )
-    if counts.updated + counts.deleted:
+    withdrawn = withdrawals.count(loading)
+    if counts.updated + counts.deleted + withdrawn:
         merge.remove_old_rows(loading)
     if counts.inserted + counts.updated + counts.deleted:
         merge.insert_rows(loading, found, lost)
     if counts.unchanged:
         merge.confirm_identifiers(loading)
     merge.register(loading, found)
-    refusals.keep(loading)
+    entries.keep(loading)
     if counts.inserted + counts.updated > _MANY_RECORDS:
         engine.analyze(loading.warehouse, *loading.verdict.tables, source_record.name)
-    return counts
+    return counts, withdrawn
 
 
-def _write_ledger(loading: Loading, counts: Counts, rules: dict[str, int]) -> None:
+def _write_ledger(loading: Loading, counts: Counts, rules: dict[str, int], withdrawn: int) -> None:
     """Write the ledger row and the stream's state. A constraint of the table checks the counts once more."""
     batch, verdict, window = loading.batch, loading.verdict, Window.from_json(loading.manifest.window)
     if verdict.passed and not counts.balanced:
@@ -146,10 +165,15 @@ def _write_ledger(loading: Loading, counts: Counts, rules: dict[str, int]) -> No
             finished_at=datetime.now(UTC),
             report=json.dumps({name: item for name, item in notes.items() if item}),
             plugin_version=loading.manifest.plugin_version,
+            withdrawn=withdrawn,
+            mapping=verdict.mapping,
             **asdict(counts),
         )
     )
     if verdict.passed:
         ledger.keep_state(
-            loading.warehouse, batch, loading.manifest.cursor, window, verdict.raw_columns, loading.now
+            loading.warehouse,
+            batch,
+            ledger.NextState(loading.manifest.cursor, window, verdict.raw_columns, verdict.mapping),
+            loading.now,
         )

@@ -1,25 +1,23 @@
 """Merges staged records into the canonical tables.
 
 The outcome of each record is decided against the registry `source_record`: an unknown record is inserted; a known one
-is updated, left unchanged, deleted, or deduplicated because a newer version is loaded. A changed record replaces its
-rows in every table; other rows are not touched. All of it is set-based SQL, the same on every database.
+is updated, left unchanged, deleted, deduplicated because a newer version is loaded, or refused because nothing tells
+which is newer (`conflicts`). A changed record replaces its rows in every table; other rows are not touched. All of it
+is set-based SQL, the same on every database.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from cxflow.load import pending
-from cxflow.load.staged import IDENTIFIER, OUTCOME, RECORD, ROWS, Loading
+from cxflow.load import conflicts, pending, versions
+from cxflow.load.conflicts import CONFLICTING, IN_CONFLICT
+from cxflow.load.staged import IDENTIFIER, OUTCOME, RECORD, ROWS, WITHDRAWN, Loading
 from cxflow.warehouse import engines
 from cxflow.warehouse.tables import CANONICAL, TIME, mappable, record_identity, source_record
-
-LONG_AGO = sa.literal(datetime(1, 1, 1, tzinfo=UTC), TIME)
-"""The version of a record without a declared one."""
 
 _CHANGED = ("inserted", "updated", "deleted")
 CHANGED = OUTCOME.c.outcome.in_(_CHANGED)
@@ -27,25 +25,40 @@ CHANGED = OUTCOME.c.outcome.in_(_CHANGED)
 
 def decide(loading: Loading) -> None:
     """Fill `stage_outcome` with the outcome of each staged record."""
-    known = source_record
-    new_version = sa.func.coalesce(RECORD.c.version_at, LONG_AGO)
-    known_version = sa.func.coalesce(known.c.version_at, LONG_AGO)
-    is_older = (new_version < known_version) | (
-        (new_version == known_version) & (RECORD.c.received_at < known.c.received_at)
-    )
-    is_unknown = known.c.source_record_id.is_(None)
-    outcome = sa.case(
-        (is_unknown & RECORD.c.is_deleted, "deleted"),
-        (is_unknown, "inserted"),
-        (known.c.content_hash == RECORD.c.content_hash, "unchanged"),
+    known, new = source_record.c, RECORD.c
+    is_unknown = known.source_record_id.is_(None)
+    is_older = versions.precedes(new, known)
+    appears = sa.case((new.is_deleted, "deleted"), else_="inserted")
+    changes = sa.case((new.is_deleted, "deleted"), else_="updated")
+    refuses_rivals = sa.literal(not loading.verdict.takes_latest)
+    cases: list[tuple[sa.ColumnElement[bool], Any]] = [(is_unknown, appears)]
+    if loading.is_remap:  # of the same raw records, only the new mapping counts
+        is_remapped = known.batch_id.in_(loading.manifest.sources)
+        is_older = is_older & sa.not_(is_remapped)
+        cases += [
+            (is_remapped & (known.content_hash == IN_CONFLICT), appears),
+            (is_remapped & (known.content_hash == new.content_hash), "unchanged"),
+            (is_remapped, changes),
+        ]
+    in_conflict = known.content_hash == IN_CONFLICT
+    is_rival = refuses_rivals & conflicts.has_rivals(loading)
+    cases += [
+        (in_conflict & versions.is_before(new, known), "deduplicated"),
+        (in_conflict & versions.at_same_time(new, known) & is_rival, CONFLICTING),
+        (in_conflict, appears),
+        (known.content_hash == new.content_hash, "unchanged"),
+        (refuses_rivals & versions.are_rivals(new, known), CONFLICTING),
         (is_older, "deduplicated"),
-        (RECORD.c.is_deleted, "deleted"),
-        else_="updated",
-    )
+    ]
     query = sa.select(
-        RECORD.c._row, RECORD.c.record_id, outcome.label("outcome"), sa.not_(is_older).label("is_newer")
+        new._row,
+        new.record_id,
+        sa.case(*cases, else_=changes).label("outcome"),
+        sa.not_(is_older).label("is_newer"),
     ).select_from(
-        RECORD.outerjoin(known, loading.of_stream(known) & (known.c.source_record_id == RECORD.c.record_id))
+        RECORD.outerjoin(
+            source_record, loading.of_stream(source_record) & (known.source_record_id == new.record_id)
+        )
     )
     loading.execute(query.into(OUTCOME.name, temporary=True))
     engines.of(loading.warehouse).analyze(loading.warehouse, OUTCOME.name)
@@ -62,8 +75,9 @@ def _number(found: Mapping[str, int], *outcomes: str) -> int:
 
 
 def remove_old_rows(loading: Loading) -> None:
-    """Delete the rows of changed records, in every canonical table: an earlier mapping may have filled others."""
-    changed = sa.select(OUTCOME.c.record_id).where(CHANGED)
+    """Delete the rows of changed and withdrawn records, in every canonical table: an earlier mapping may have filled
+    others."""
+    changed = sa.select(OUTCOME.c.record_id).where(CHANGED).union_all(sa.select(WITHDRAWN.c.record_id))
     for table in CANONICAL.values():
         old = loading.of_stream(table) & table.c.source_record_id.in_(changed)
         pending.pend_kpis(loading, table, sa.select(table).where(old))
@@ -180,6 +194,10 @@ def register(loading: Loading, found: Mapping[str, int]) -> None:
         RECORD.c.content_hash,
         RECORD.c.is_deleted,
         sa.literal(loading.batch.batch_id).label("run_id"),
+        RECORD.c.origin,
+        RECORD.c.batch_id,
+        RECORD.c.row_number,
+        RECORD.c.raw_hash,
     )
     most = _number(found, *_CHANGED, "unchanged")
     _insert(loading, source_record, _rows_of(records, RECORD, kept, most, found))

@@ -13,6 +13,11 @@ from cxflow.model.batch import BatchRef
 from cxflow.warehouse.tables import CANONICAL, mappable
 
 
+def names(table: sa.FromClause) -> list[str]:
+    """The names of a table's columns."""
+    return [column.name for column in table.columns]
+
+
 def _stage(name: str, *columns: str) -> sa.TableClause:
     return sa.table(f"stage_{name}", *(sa.column(column) for column in columns))
 
@@ -23,8 +28,20 @@ RECORD = _stage("record", *prepared.RECORD)
 OUTCOME = _stage("outcome", "_row", "record_id", "outcome", "is_newer")
 """The outcome of each, decided by `merge.decide`, and whether it is at least as new as the loaded version."""
 
+WITHDRAWN = _stage("withdrawn", "record_id")
+"""Known records whose rows are removed, because what is loaded puts them in doubt."""
+
 IDENTIFIER = _stage("identifier", *prepared.IDENTIFIER)
 REFUSED = _stage("refused", *prepared.REFUSAL)
+
+ENTRY = _stage("entry", *prepared.REFUSAL, "quarantine_id")
+"""The refused records as entries of the quarantine."""
+
+PLACE = _stage("place", "batch_id", "row_number")
+"""Of a derived batch: where each of its records was landed first."""
+
+CONFLICT = _stage("conflict", "record_id", "version_at", "received_at", "origin", "batch_id")
+"""Keys that are in conflict: versions of one time that differ."""
 
 ROWS: dict[str, sa.TableClause] = {
     name: _stage(name, *prepared.ROW, *mappable(table)) for name, table in CANONICAL.items()
@@ -41,6 +58,11 @@ class Loading:
     manifest: zone.Manifest
     verdict: prepared.Verdict
     now: datetime
+
+    @property
+    def is_remap(self) -> bool:
+        """Whether the batch holds everything that was landed, to be mapped anew."""
+        return self.batch.mode == "remap"
 
     def of_stream(self, table: sa.Table) -> sa.ColumnElement[bool]:
         """The condition for a table's rows from this batch's stream."""

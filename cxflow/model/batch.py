@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
-Mode = Literal["scheduled", "backfill", "replay"]
+Mode = Literal["scheduled", "backfill", "replay", "remap"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class BatchRef:
     batch_id: str
     """Unique in its stream, and the name of its folder."""
     mode: Mode = "scheduled"
-    """scheduled moves the stream's cursor; backfill and replay leave it alone."""
+    """scheduled moves the stream's cursor, the others leave it alone."""
 
     @property
     def path(self) -> str:

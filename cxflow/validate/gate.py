@@ -52,14 +52,16 @@ def validate(settings: Settings, stream: Stream, conformed: Conformed) -> Verdic
         for item in broken:
             if item.rows_sql is not None:
                 _refuse(database, item)
-        _refuse_conflicts(database, stream)
-        _leave_out_older_versions(database)
+        _leave_out_older_versions(database, stream)
         _refuse_shared_keys(database, stream)
         database.execute(
             "INSERT INTO left_out SELECT DISTINCT _row FROM refused ANTI JOIN left_out USING (_row)"
         )
         refused = count(database, "(SELECT DISTINCT _row FROM refused)")
-        loadable = count(database, "record ANTI JOIN left_out USING (_row)")
+        conflicting = count(
+            database, f"refused WHERE rule = 'duplicate_key' AND column_name = {literal(CONFLICT)}"
+        )
+        fit = count(database, "record ANTI JOIN left_out USING (_row)") + conflicting
         deduplicated = count(database, "left_out ANTI JOIN refused USING (_row)")
         rules = database.execute(
             "SELECT rule, count(DISTINCT _row) FROM refused GROUP BY rule ORDER BY rule"
@@ -67,7 +69,7 @@ def validate(settings: Settings, stream: Stream, conformed: Conformed) -> Verdic
         found = reasons(database)
     why = ""
     if not conformed.is_replay:
-        why = _why(settings, stream, conformed.extracted, refused, loadable, found, broken)
+        why = _why(settings, stream, conformed.extracted, refused, fit, found, broken)
     return Verdict(
         passed=not why,
         why=why,
@@ -78,6 +80,8 @@ def validate(settings: Settings, stream: Stream, conformed: Conformed) -> Verdic
         rules={rule: int(records) for rule, records in rules},
         report=conformed.report,
         raw_columns=conformed.raw_columns,
+        takes_latest=stream.takes_latest,
+        mapping=conformed.mapping,
     )
 
 
@@ -104,33 +108,42 @@ def _refuse(database: duckdb.DuckDBPyConnection, item: runner.Broken) -> None:
         )
 
 
+CONFLICT = "primary_key"
+"""The column that is at fault in a refusal of records in conflict, with the rule `duplicate_key`."""
 _GOOD = "(SELECT * FROM record WHERE _row NOT IN (SELECT _row FROM refused))"
 
 
-def _refuse_conflicts(database: duckdb.DuckDBPyConnection, stream: Stream) -> None:
-    """Create `repeated`, the keys of more than one record. Refuse records that differ in content but not in key,
-    version and time of delivery: nothing tells which is newer."""
+def _leave_out_older_versions(database: duckdb.DuckDBPyConnection, stream: Stream) -> None:
+    """Create `left_out`: the records refused so far, and all versions but the newest of the others.
+
+    The order of versions is total and does not depend on what is in which batch: version, time of delivery, and for
+    equal ones the origin, its later reading, and the place in it. Where the policy is to quarantine, records from
+    different places that differ in content but not in version and time of delivery are all refused: nothing tells which
+    is right. Only repeated keys need sorting.
+    """
     database.execute(
         f"CREATE TEMP TABLE repeated AS SELECT record_id FROM {_GOOD} GROUP BY record_id HAVING count(*) > 1"
     )
-    if stream.takes_latest:
-        return
-    repeated = f"(SELECT * FROM {_GOOD} WHERE record_id IN (SELECT record_id FROM repeated))"
+    newest = "version_at DESC NULLS LAST, received_at DESC"
     database.execute(
-        "INSERT INTO refused SELECT g._row, 'validate', 'duplicate_key', 'primary_key', NULL "
-        f"FROM {repeated} g JOIN (SELECT record_id, version_at, received_at FROM {repeated} GROUP BY ALL "
-        "HAVING count(DISTINCT content_hash) > 1) c ON c.record_id = g.record_id "
-        "AND c.version_at IS NOT DISTINCT FROM g.version_at AND c.received_at = g.received_at"
+        "CREATE TEMP TABLE version AS SELECT _row, record_id, content_hash, origin, batch_id, row_number, "
+        f"rank() OVER (PARTITION BY record_id ORDER BY {newest}) AS age, "
+        "max(batch_id) OVER (PARTITION BY record_id, version_at, received_at, origin) AS last_reading "
+        f"FROM {_GOOD} WHERE record_id IN (SELECT record_id FROM repeated)"
     )
-
-
-def _leave_out_older_versions(database: duckdb.DuckDBPyConnection) -> None:
-    """Create `left_out`: the records refused so far, and all versions but the newest of the others; of equal versions,
-    all but the last delivered. Only repeated keys need sorting."""
+    if not stream.takes_latest:
+        # An earlier reading of the same file is no rival of the later one.
+        rivals = "(SELECT * FROM version WHERE age = 1 AND batch_id = last_reading)"
+        database.execute(
+            f"INSERT INTO refused SELECT _row, 'validate', 'duplicate_key', {literal(CONFLICT)}, NULL "
+            f"FROM {rivals} WHERE record_id IN (SELECT record_id FROM {rivals} "
+            "GROUP BY record_id HAVING count(DISTINCT content_hash) > 1)"
+        )
     database.execute(
-        "CREATE TABLE left_out AS SELECT DISTINCT _row FROM refused UNION ALL "
-        f"(SELECT _row FROM {_GOOD} WHERE record_id IN (SELECT record_id FROM repeated) QUALIFY row_number() OVER "
-        "(PARTITION BY record_id ORDER BY version_at DESC NULLS LAST, received_at DESC, _row DESC) > 1)"
+        "CREATE TABLE left_out AS SELECT DISTINCT _row FROM refused UNION ALL SELECT _row FROM "
+        "(SELECT _row, row_number() OVER (PARTITION BY record_id "
+        "ORDER BY age, origin DESC, batch_id DESC, row_number DESC) AS place FROM version) "
+        "WHERE place > 1 AND _row NOT IN (SELECT _row FROM refused)"
     )
 
 
@@ -152,14 +165,15 @@ def _why(
     stream: Stream,
     extracted: int,
     refused: int,
-    loadable: int,
+    fit: int,
     found: dict[str, int],
     broken: list[runner.Broken],
 ) -> str:
     """Why the batch may not load; empty if it may.
 
     A batch smaller than `quality.min_records` is judged as if it had that many records. A batch of which no record
-    passes is stopped whatever its size, unless the allowed share is 1.
+    is fit to load is stopped whatever its size, unless the allowed share is 1. Records in conflict are fit: they only
+    exclude each other, and might have come in two batches.
     """
     for item in broken:
         if item.rows_sql is None:
@@ -174,6 +188,6 @@ def _why(
         return (
             f"{refused:,} of {extracted:,} records were rejected, more than the {limit:.1%} allowed ({why})"
         )
-    if refused and not loadable and limit < 1:
+    if refused and not fit and limit < 1:
         return f"none of {extracted:,} records passed ({why})"
     return ""

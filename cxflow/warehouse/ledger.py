@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ from cxflow.model.batch import BatchRef, Counts
 from cxflow.model.window import Window
 from cxflow.settings import Settings
 from cxflow.warehouse import engines, revisions, transactions
-from cxflow.warehouse.tables import load_run, stream_state
+from cxflow.warehouse.tables import load_run, source_record, stream_state
 
 
 def cursor(settings: Settings, connection: str, stream: str) -> dict[str, Any]:
@@ -95,34 +95,41 @@ def forget(settings: Settings, connection: str, stream: str | None = None) -> in
     return transactions.committed(settings, work)
 
 
-def keep_state(
-    warehouse: sa.Connection,
-    batch: BatchRef,
-    next_cursor: dict[str, Any],
-    window: Window,
-    raw: raw_schema.RawSchema,
-    now: datetime,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class NextState:
+    """What a load knows of its stream's state afterwards."""
+
+    cursor: dict[str, Any]
+    """The next cursor, in the connector's format."""
+    window: Window
+    """What was read."""
+    raw_columns: raw_schema.RawSchema
+    """The raw schema seen so far."""
+    mapping: str
+    """The fingerprint of the mapping that made the rows."""
+
+
+def keep_state(warehouse: sa.Connection, batch: BatchRef, found: NextState, now: datetime) -> None:
     """Write the stream's state in the load's transaction.
 
     A scheduled batch moves the cursor, unless a later one has moved it further. Any batch adds to the known raw schema.
+    The state names the mapping only while one mapping made every loaded row.
     """
     here = (stream_state.c.source_system == batch.connection) & (stream_state.c.source_object == batch.stream)
     known = warehouse.execute(sa.select(stream_state).where(here)).first()
-    scheduled = batch.mode == "scheduled"
+    scheduled, end, next_cursor = batch.mode == "scheduled", found.window.end, found.cursor
     # A position in the future was set by a clock that ran ahead.
     moves = scheduled and (
-        known is None or known.position is None or known.position <= window.end or known.position > now
+        known is None or known.position is None or known.position <= end or known.position > now
     )
     if known is None:
-        state = {
-            "cursor": json.dumps(next_cursor if moves else {}),
-            "position": window.end if moves else None,
-        }
+        state = {"cursor": json.dumps(next_cursor if moves else {}), "position": end if moves else None}
     elif moves:
-        state = {"cursor": json.dumps(next_cursor), "position": window.end}
+        state = {"cursor": json.dumps(next_cursor), "position": end}
     else:
         state = {"cursor": known.cursor, "position": known.position}
+    is_only = known is None or batch.mode == "remap" or known.mapping == found.mapping
+    raw = found.raw_columns
     warehouse.execute(sa.delete(stream_state).where(here))
     warehouse.execute(
         sa.insert(stream_state).values(
@@ -130,6 +137,7 @@ def keep_state(
             source_object=batch.stream,
             # Another batch may have been loaded since this one was prepared.
             raw_columns=json.dumps(raw_schema.merge(json.loads(known.raw_columns), raw) if known else raw),
+            mapping=found.mapping if is_only else None,
             run_id=batch.batch_id,
             updated_at=now,
             **state,
@@ -142,6 +150,39 @@ def loaded(warehouse: sa.Connection, batch: BatchRef) -> sa.Row[Any] | None:
     return warehouse.execute(
         sa.select(load_run).where(load_run.c.batch_id == batch.batch_id, load_run.c.status == "loaded")
     ).first()
+
+
+def loaded_batches(settings: Settings, connection: str, stream: str) -> list[BatchRef]:
+    """The batches of a stream that were read from its source and loaded, oldest first."""
+    query = (
+        sa.select(load_run.c.batch_id, load_run.c.mode)
+        .where(_of_stream(load_run, connection, stream), load_run.c.status == "loaded")
+        .where(load_run.c.mode.in_(("scheduled", "backfill")))
+        .order_by(load_run.c.batch_id)
+    )
+    with transactions.reading(settings) as warehouse:
+        revisions.require(warehouse)
+        return [BatchRef(connection, stream, row.batch_id, row.mode) for row in warehouse.execute(query)]
+
+
+def outdated(settings: Settings, connection: str, stream: str, mapping: str) -> int:
+    """The number of a stream's loaded records whose rows another mapping made than the one with this fingerprint."""
+    query = (
+        sa.select(sa.func.count())
+        .select_from(source_record)
+        .join(load_run, load_run.c.run_id == source_record.c.run_id)
+        .where(_of_stream(source_record, connection, stream), load_run.c.mapping != mapping)
+    )
+    with transactions.reading(settings) as warehouse:
+        revisions.require(warehouse)
+        of_all = sa.select(stream_state.c.mapping).where(_of_stream(stream_state, connection, stream))
+        if warehouse.scalar(of_all) == mapping:
+            return 0
+        return int(warehouse.scalar(query) or 0)
+
+
+def _of_stream(table: sa.Table, connection: str, stream: str) -> sa.ColumnElement[bool]:
+    return sa.and_(table.c.source_system == connection, table.c.source_object == stream)
 
 
 def counts_of(row: Any) -> Counts:

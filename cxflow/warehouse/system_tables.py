@@ -108,7 +108,7 @@ load_run = system_table(
     column("batch_id", String, "the landed batch", nullable=False),
     column("source_system", String, "connection", nullable=False),
     column("source_object", String, "stream", nullable=False),
-    column("mode", String, "scheduled, backfill or replay", nullable=False),
+    column("mode", String, "scheduled, backfill, replay or remap", nullable=False),
     column("status", String, "loaded, or stopped (by the gate)", nullable=False),
     column("window_start", TIME, "start of the window; null: the beginning"),
     column("window_end", TIME, "end of the window, exclusive", nullable=False),
@@ -123,8 +123,14 @@ load_run = system_table(
         "deduplicated", BigInteger, "records of which a newer or equal version was loaded", nullable=False
     ),
     column("quarantined", BigInteger, "refused records", nullable=False),
+    column(
+        "withdrawn",
+        BigInteger,
+        "records loaded before whose rows this load removed, because what it brought puts them in doubt",
+    ),
     column("report", String, "JSON: drift, unusable identifiers, gate (no personal data)", nullable=False),
     column("plugin_version", String, "version of the connector", nullable=False),
+    column("mapping", String, "hash of the mapping that made its rows"),
     CheckConstraint(
         "status <> 'loaded' OR "
         "extracted = inserted + updated + unchanged + deleted + deduplicated + quarantined",
@@ -141,6 +147,7 @@ stream_state = system_table(
     column("cursor", String, "JSON, in the connector's format", nullable=False),
     column("position", TIME, "everything known before this instant is loaded"),
     column("raw_columns", String, "JSON: the raw schema seen so far", nullable=False),
+    column("mapping", String, "hash of the mapping that made every loaded row; null: several did"),
     column("run_id", String, "the load that set it", nullable=False),
     column("updated_at", TIME, "when it was set", nullable=False),
 )
@@ -162,6 +169,8 @@ quarantine = system_table(
     column("payload", String, "the raw record, JSON or text", info={"pii": True}),
     column("version_at", TIME, "version of the record, if it could be read"),
     column("received_at", TIME, "when the record was delivered", nullable=False),
+    column("origin", String, "the file, table or request that it came from"),
+    column("raw_hash", BigInteger, "hash of the raw record, if it could be read"),
     column("status", String, "open, replayed, superseded or discarded", nullable=False),
     column("reason", String, "why it was discarded"),
     column("first_seen_at", TIME, "when it was first refused", nullable=False),
@@ -171,16 +180,20 @@ quarantine = system_table(
 
 source_record = system_table(
     "source_record",
-    "the registry: one row per source record, with the version that is loaded",
+    "the registry: one row per source record, with the version that is loaded, and where its raw record lies",
     ("source_system", "source_object", "source_record_id"),
     column("source_system", String, "connection", nullable=False),
     column("source_object", String, "stream", nullable=False),
     column("source_record_id", String, "the record's key", nullable=False),
     column("version_at", TIME, "its version, if the stream declares one"),
     column("received_at", TIME, "when that version was delivered", nullable=False),
-    column("content_hash", String, "hash of the resulting rows", nullable=False),
+    column("content_hash", String, "hash of the resulting rows; empty: in conflict, no rows", nullable=False),
     column("is_deleted", Boolean, "whether the source has deleted it", nullable=False),
     column("run_id", String, "the load that wrote it", nullable=False),
+    column("origin", String, "the file, table or request that it came from"),
+    column("batch_id", String, "the landed batch with the raw record"),
+    column("row_number", BigInteger, "its row in that batch, from 1"),
+    column("raw_hash", BigInteger, "hash of the raw record"),
 )
 
 record_identity = system_table(

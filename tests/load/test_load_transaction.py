@@ -14,7 +14,7 @@ from trip_bench import Bench
 from cxflow import flow
 from cxflow.errors import UnexpectedError
 from cxflow.load import batch as loading
-from cxflow.load import merge, pending, refusals
+from cxflow.load import conflicts, entries, merge, pending, refusals, withdrawals
 from cxflow.model.batch import BatchRef
 from cxflow.warehouse import ledger, transactions
 
@@ -26,15 +26,18 @@ class BrokenError(Exception):
 STEPS = [
     (merge, "decide"),
     (refusals, "refuse_claimed_keys"),
-    (refusals, "_stage_claimed"),
+    (refusals, "stage"),
+    (withdrawals, "of_refused"),
+    (withdrawals, "of_claimed"),
+    (entries, "stage"),
+    (conflicts, "settle"),
     (merge, "outcomes"),
     (merge, "remove_old_rows"),
     (merge, "insert_rows"),
     (merge, "_insert"),
     (merge, "confirm_identifiers"),
     (merge, "register"),
-    (refusals, "keep"),
-    (refusals, "_close"),
+    (entries, "keep"),
     (pending, "pend_identity"),
     (pending, "pend_kpis"),
     (loading, "_write_ledger"),

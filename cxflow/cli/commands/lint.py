@@ -1,12 +1,19 @@
-"""`cxflow lint`: finds the faults of cxflow.toml without reading a record."""
+"""`cxflow lint`: finds the faults of cxflow.toml without reading a record, and rows that an earlier mapping made."""
 
 from __future__ import annotations
 
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
 import typer
 
+from cxflow.cli import outcome
 from cxflow.cli.call import Call, command
 from cxflow.cli.options import Names
-from cxflow.errors import ConfigError
+from cxflow.errors import ConfigError, CxflowError
+
+if TYPE_CHECKING:
+    from cxflow.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -39,7 +46,21 @@ def lint(call: Call, connections: Names = None) -> None:
         if not found:
             streams = wanted or flow.streams(settings, connection)
             checked += [f"{connection}.{stream}" for stream in streams]
+    old = _outdated(settings, checked)
     call.out.report(
-        {"ok": not call.failed, "checked": checked},
+        {"ok": not call.failed, "checked": checked, "outdated": old},
         *(f"✓ {name}" for name in checked),
+        *(f"{name}: {outcome.outdated(name, records)}" for name, records in old.items()),
     )
+
+
+def _outdated(settings: Settings, streams: list[str]) -> dict[str, int]:
+    """Streams with loaded records that an earlier mapping made. Nothing, if there is no warehouse to ask."""
+    from cxflow import flow
+    from cxflow.cli import warehouse
+
+    with suppress(CxflowError):
+        if warehouse.exists(settings):
+            found = {name: flow.outdated(settings, *name.split(".", 1)) for name in streams}
+            return {name: records for name, records in found.items() if records}
+    return {}

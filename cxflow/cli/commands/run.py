@@ -27,6 +27,10 @@ def run(
         bool,
         typer.Option("--dry-run", help="Process the first records, show the result and change nothing."),
     ] = False,
+    landed: Annotated[
+        bool,
+        typer.Option("--landed", help="With --dry-run: try the newest landed records, not the source."),
+    ] = False,
     no_kpis: NoKpis = False,
 ) -> None:
     """Load what is new since the last run, then update customers and KPIs."""
@@ -44,8 +48,10 @@ def run(
             fix="name a past instant: the cursors would skip records that arrive until then",
         )
     chosen = faults.ready(call, project.chosen(settings, streams or ()))
+    if landed and not dry_run:
+        raise ConfigError("--landed goes with --dry-run", fix="`cxflow remap` maps all landed records anew")
     if dry_run:
-        plan.show(call, chosen, end)
+        plan.show(call, chosen, end, landed=landed)
         return
     if chosen:
         revisions.ensure(settings)

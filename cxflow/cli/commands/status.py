@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from cxflow.cli.call import Call, command
-from cxflow.cli.outcome import HEADINGS
+from cxflow.cli.outcome import HEADINGS, outdated
 from cxflow.cli.output import moment, table
 
 if TYPE_CHECKING:
@@ -39,8 +39,11 @@ def status(call: Call) -> None:
     )
     progress = table(
         f"State of the streams ({zone})",
-        ("stream", "read up to", "open in quarantine"),
-        [(each["name"], moment(each["position"], zone), each["quarantine_open"]) for each in streams],
+        ("stream", "read up to", "open in quarantine", "earlier mapping"),
+        [
+            (each["name"], moment(each["position"], zone), each["quarantine_open"], each["outdated"])
+            for each in streams
+        ],
     )
     latest = table(
         f"Latest loads ({zone})",
@@ -57,7 +60,10 @@ def status(call: Call) -> None:
             for load in loads
         ],
     )
-    call.out.answer({"streams": streams, "loads": loads}, totals, progress, latest)
+    notes = [
+        f"{each['name']}: {outdated(each['name'], each['outdated'])}" for each in streams if each["outdated"]
+    ]
+    call.out.answer({"streams": streams, "loads": loads}, totals, progress, latest, *notes)
 
 
 def _streams(settings: Settings) -> list[dict[str, Any]]:
@@ -81,6 +87,18 @@ def _streams(settings: Settings) -> list[dict[str, Any]]:
             "counts": asdict(totals.get(place, Counts())),
             "quarantine_open": refused.get(place, 0),
             "position": positions.get(place),
+            "outdated": _outdated(settings, *place),
         }
         for place in sorted({*totals, *positions, *stopped})
     ]
+
+
+def _outdated(settings: Settings, connection: str, stream: str) -> int:
+    """Records that an earlier mapping made; 0 for a stream that is not configured any more, or has a fault."""
+    from cxflow import flow
+    from cxflow.errors import ConfigError
+
+    try:
+        return flow.outdated(settings, connection, stream)
+    except ConfigError:
+        return 0

@@ -1,0 +1,109 @@
+"""Derived batches: records of landed batches, composed into a new batch to be processed again.
+
+A replay takes the records that were refused, a remap takes all. A derived batch has the columns `_landed_batch` and
+`_landed_row` beside those of every raw batch: where each record was landed first. It is removed once it is loaded,
+because its records stay where they were. Called by `flow`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cxflow.duck import literal, workbench
+from cxflow.landing import files, zone
+from cxflow.model import raw_schema
+from cxflow.model.batch import BatchRef, Mode
+from cxflow.model.reading import Query
+from cxflow.model.window import Window
+from cxflow.settings import Settings
+
+
+def compose(
+    settings: Settings,
+    chosen: Mapping[BatchRef, Sequence[int] | None],
+    mode: Mode,
+    into: Settings | None = None,
+) -> list[BatchRef]:
+    """Land the chosen records of one stream's batches as derived batches, one per layout; in the landing zone of
+    `into`, if that is another.
+
+    `chosen` maps a landed batch to the numbers of its rows; None: all its records. What could not be read as a record
+    stays where it is. Raises SourceError for a batch that is no longer in the landing zone.
+    """
+    by_layout: dict[files.Layout, list[tuple[zone.Manifest, BatchRef]]] = {}
+    for batch in sorted(chosen, key=lambda batch: batch.batch_id):
+        manifest = zone.read_manifest(settings, batch)
+        by_layout.setdefault(manifest.layout, []).append((manifest, batch))
+    return [_compose(settings, some, chosen, mode, into or settings) for some in by_layout.values()]
+
+
+def _compose(
+    settings: Settings,
+    sources: list[tuple[zone.Manifest, BatchRef]],
+    chosen: Mapping[BatchRef, Sequence[int] | None],
+    mode: Mode,
+    into: Settings,
+) -> BatchRef:
+    with zone.writing() as writer:
+        for manifest, batch in sources:
+            with zone.local_copy(settings, batch.path) as folder:
+                _copy(writer, folder, manifest, chosen[batch])
+        manifests = [manifest for manifest, _ in sources]
+        columns: raw_schema.RawSchema = {}
+        for manifest in manifests:
+            columns = raw_schema.merge(columns, manifest.raw_columns)
+        now, window = datetime.now(UTC), _around([Window.from_json(each.window) for each in manifests])
+        derived = replace(
+            manifests[-1],
+            batch_id=zone.new_batch_id(window, now),
+            mode=mode,
+            window=window.as_json(),
+            extracted_at=now.isoformat(),
+            records=writer.rows,
+            malformed=0,
+            counted=None,
+            without_records=[],
+            resumed_at=0,
+            parts=files.checksums(writer.folder),
+            cursor={},
+            raw_columns=columns,
+            sources=[manifest.batch_id for manifest in manifests],
+        )
+        return zone.commit(into, writer, derived)
+
+
+def _copy(
+    writer: files.BatchWriter, folder: Path, manifest: zone.Manifest, rows: Sequence[int] | None
+) -> None:
+    """Copy records with their places, one part per part: each has its own columns."""
+    place = (
+        "" if manifest.sources else f", {literal(manifest.batch_id)} AS _landed_batch, _row AS _landed_row"
+    )
+    which = "" if rows is None else f" WHERE _row IN (SELECT unnest({list(rows)}))"
+    before = 0
+    with workbench() as database:
+        for part in files.parts_in(folder):
+            relation = files.numbered([part], before)
+            writer.land(
+                Query(database, f"SELECT * EXCLUDE (_row){place} FROM {relation}{which} ORDER BY _row")
+            )
+            before += files.count_in(part)
+
+
+def _around(windows: Sequence[Window]) -> Window:
+    """The window that covers others."""
+    starts = [window.start for window in windows]
+    start = None if None in starts else min(start for start in starts if start is not None)
+    return Window(start, max(window.end for window in windows))
+
+
+def records_in(folder: Path, manifest: zone.Manifest) -> str:
+    """The DuckDB relation of a batch's records with `_row`, `_landed_batch` and `_landed_row`; `folder` is its local
+    copy."""
+    records = files.records_in(folder)
+    if manifest.sources:
+        return records
+    return f"(SELECT *, {literal(manifest.batch_id)} AS _landed_batch, _row AS _landed_row FROM {records})"

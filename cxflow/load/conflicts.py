@@ -1,0 +1,184 @@
+"""Records in conflict: several versions of one record, of the same version and time of delivery, that differ.
+
+Where the policy is to quarantine, nothing tells which of them is right. So none is loaded, one that was loaded before
+is withdrawn, and all of them are in quarantine. The registry remembers such a record without rows (IN_CONFLICT) until a
+newer version comes, or the others are discarded. It makes no difference in which batches the versions come.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from cxflow import scratch
+from cxflow.landing import prepared, zone
+from cxflow.load import entries, versions
+from cxflow.load.staged import CONFLICT, ENTRY, RECORD, WITHDRAWN, Loading, names
+from cxflow.model.batch import BatchRef
+from cxflow.settings import Settings
+from cxflow.warehouse import engines
+from cxflow.warehouse.tables import quarantine, source_record
+
+CONFLICTING = "conflicting primary_key"
+"""The outcome of a record that conflicts with a loaded or refused one."""
+IN_CONFLICT = ""
+"""The content hash in the registry of a record in conflict."""
+
+_RULE, _COLUMN = "duplicate_key", "primary_key"
+
+_TAKEN_BACK = sa.table(
+    "stage_taken_back",
+    *map(
+        sa.column,
+        ("record_id", "version_at", "received_at", "origin", "batch_id", "row_number", "raw_hash"),
+    ),
+)
+"""The loaded records that conflict with the batch's."""
+_PAYLOAD = sa.table("stage_payload", sa.column("batch_id"), sa.column("_row"), sa.column("payload"))
+"""Their raw texts."""
+
+
+def has_rivals(loading: Loading) -> sa.ColumnElement[bool]:
+    """The condition that a staged record has an open rival in quarantine."""
+    is_rival = sa.and_(
+        loading.of_stream(quarantine),
+        quarantine.c.status == "open",
+        quarantine.c.rule == _RULE,
+        quarantine.c.column_name == _COLUMN,
+    )
+    if not loading.execute(sa.select(sa.select(quarantine).where(is_rival).exists())).scalar():
+        return sa.false()
+    return (
+        sa.select(quarantine)
+        .where(
+            is_rival,
+            quarantine.c.source_record_id == RECORD.c.record_id,
+            versions.are_rivals(quarantine.c, RECORD.c),
+        )
+        .exists()
+    )
+
+
+def settle(loading: Loading, settings: Settings) -> None:
+    """Withdraw the loaded versions that the batch's conflicts leave in doubt, and remember the conflicts."""
+    is_conflict = (ENTRY.c.rule == _RULE) & (ENTRY.c.column_name == _COLUMN)
+    is_discarded = sa.exists().where(
+        quarantine.c.quarantine_id == ENTRY.c.quarantine_id, quarantine.c.status == "discarded"
+    )
+    rivals = sa.select(ENTRY).where(is_conflict, sa.not_(is_discarded)).subquery("rivals")
+    if not loading.execute(sa.select(sa.select(rivals).exists())).scalar():
+        return
+    known = source_record
+    is_known = loading.of_stream(known) & (known.c.source_record_id == rivals.c.record_id)
+    in_doubt = sa.or_(
+        known.c.source_record_id.is_(None),
+        known.c.content_hash == IN_CONFLICT,
+        versions.is_before(known.c, rivals.c),
+        versions.are_rivals(known.c, rivals.c),
+        sa.and_(
+            versions.at_same_time(known.c, rivals.c),
+            versions.is_earlier_reading(known.c, rivals.c),
+            sa.not_(versions.is_same_raw(known.c, rivals.c)),
+        ),
+    )
+    is_newer = sa.func.coalesce(versions.is_before(rivals.c, known.c), sa.false())
+    settled = (
+        sa.select(
+            rivals.c.record_id,
+            rivals.c.version_at,
+            rivals.c.received_at,
+            sa.case((sa.func.count(rivals.c.origin.distinct()) == 1, sa.func.min(rivals.c.origin))).label(
+                "origin"
+            ),
+            sa.func.max(rivals.c.batch_id).label("batch_id"),
+        )
+        .select_from(rivals.outerjoin(known, is_known))
+        .where(in_doubt, sa.not_(is_newer))
+        .group_by(rivals.c.record_id, rivals.c.version_at, rivals.c.received_at)
+    )
+    loading.execute(settled.into(CONFLICT.name, temporary=True))
+    _take_back(loading, settings)
+    here = loading.of_stream(known) & known.c.source_record_id.in_(sa.select(CONFLICT.c.record_id))
+    loading.execute(
+        sa.insert(WITHDRAWN).from_select(
+            ["record_id"],
+            sa.select(known.c.source_record_id).where(here, known.c.content_hash != IN_CONFLICT),
+        )
+    )
+    loading.execute(sa.delete(known).where(here))
+    marks = sa.select(
+        sa.literal(loading.batch.connection).label("source_system"),
+        sa.literal(loading.batch.stream).label("source_object"),
+        CONFLICT.c.record_id.label("source_record_id"),
+        CONFLICT.c.version_at,
+        CONFLICT.c.received_at,
+        sa.literal(IN_CONFLICT).label("content_hash"),
+        sa.false().label("is_deleted"),
+        sa.literal(loading.batch.batch_id).label("run_id"),
+        CONFLICT.c.origin,
+        CONFLICT.c.batch_id,
+    )
+    loading.execute(sa.insert(known).from_select([column.name for column in marks.selected_columns], marks))
+
+
+def _take_back(loading: Loading, settings: Settings) -> None:
+    """Add the loaded rivals to the entries, with their raw text from the landing zone."""
+    known = source_record
+    is_refused_too = sa.exists().where(
+        ENTRY.c.record_id == known.c.source_record_id,
+        ENTRY.c.rule == _RULE,
+        ENTRY.c.column_name == _COLUMN,
+        versions.is_same_raw(ENTRY.c, known.c),
+    )
+    taken_back = (
+        sa.select(
+            known.c.source_record_id.label("record_id"),
+            *(known.c[name] for name in names(_TAKEN_BACK) if name != "record_id"),
+        )
+        .join(CONFLICT, CONFLICT.c.record_id == known.c.source_record_id)
+        .where(
+            loading.of_stream(known),
+            known.c.content_hash != IN_CONFLICT,
+            versions.at_same_time(known.c, CONFLICT.c),
+            sa.not_(is_refused_too),
+            sa.not_(versions.is_earlier_reading(known.c, CONFLICT.c)),
+        )
+    )
+    loading.execute(taken_back.into(_TAKEN_BACK.name, temporary=True))
+    empty = sa.select(quarantine.c.batch_id, quarantine.c.row_number.label("_row"), quarantine.c.payload)
+    loading.execute(empty.where(sa.false()).into(_PAYLOAD.name, temporary=True))
+    found = list(loading.execute(sa.select(_TAKEN_BACK.c.batch_id).distinct()).scalars())
+    landed = set(zone.batches(settings, loading.batch.connection, loading.batch.stream)) if found else set()
+    for batch_id in found:
+        if batch_id in landed:  # or its raw text has been removed from the landing zone
+            _stage_payloads(loading, settings, batch_id)
+    values = {
+        "_row": _TAKEN_BACK.c.row_number,
+        "stage": sa.literal("load"),
+        "rule": sa.literal(_RULE),
+        "column_name": sa.literal(_COLUMN),
+        "raw_value": sa.cast(sa.null(), sa.String),
+        **{name: _TAKEN_BACK.c[name] for name in names(_TAKEN_BACK)},
+        "payload": _PAYLOAD.c.payload,
+    }
+    values["quarantine_id"] = entries.id_of(loading, **values)
+    raw = sa.and_(_PAYLOAD.c.batch_id == _TAKEN_BACK.c.batch_id, _PAYLOAD.c._row == _TAKEN_BACK.c.row_number)
+    added = sa.select(*(values[name].label(name) for name in names(ENTRY))).join_from(
+        _TAKEN_BACK, _PAYLOAD, raw, isouter=True
+    )
+    loading.execute(sa.insert(ENTRY).from_select(names(ENTRY), added))
+
+
+def _stage_payloads(loading: Loading, settings: Settings, batch_id: str) -> None:
+    """Add the raw texts of the records that are taken back from one landed batch to `stage_payload`."""
+    batch = BatchRef(loading.batch.connection, loading.batch.stream, batch_id)
+    of_batch = _TAKEN_BACK.c.batch_id == batch_id
+    rows = list(loading.execute(sa.select(_TAKEN_BACK.c.row_number).where(of_batch)).scalars())
+    found = sa.table("stage_payload_found", sa.column("_row"), sa.column("payload"))
+    with scratch.folder("load") as folder:
+        with zone.local_copy(settings, batch.path) as landed:
+            manifest = zone.read_manifest(settings, batch)
+            target = prepared.payloads_of(landed, manifest, rows, folder / "payload.duckdb")
+        engines.of(loading.warehouse).stage(loading.warehouse, found.name, target, "payload")
+        payloads = sa.select(sa.literal(batch_id), found.c._row, found.c.payload)
+        loading.execute(sa.insert(_PAYLOAD).from_select(names(_PAYLOAD), payloads))
+        loading.execute(sa.text(f"DROP TABLE {found.name}"))
