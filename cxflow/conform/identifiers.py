@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import duckdb
 import phonenumbers
-import pyarrow as pa
 
-from cxflow.duck import identifier, literal, literals
+from cxflow.conform import phone_numbers
+from cxflow.duck import count, identifier, literal, literals
 from cxflow.errors import ConfigError
 from cxflow.model.stream import Stream
 from cxflow.settings import Connection, Settings, nearest
 
 _EMAIL = r"[^@\s,;\x00]+@[^@\s,;\x00]+\.[^@\s.,;\x00]+"
+_PLAIN_EMAIL = r"[a-z0-9._+-]+@[a-z0-9.-]+\.[a-z0-9-]+"
+"""Most addresses: as they are, they are what the macro `email` makes of them."""
 
 
 def collect(
@@ -32,23 +34,25 @@ def collect(
     unusable: dict[str, int] = {}
     for name in stream.identifiers:
         namespace = qualified(name, system)
-        column = identifier(f"identifiers.{name}")
-        seen = f"(SELECT _row, nullif(trim({column}::VARCHAR), '') AS raw_value FROM wide)"
-        _normalise(database, namespace, country, seen)
+        value = f"trim({identifier(f'identifiers.{name}')}::VARCHAR)"
+        present = f"SELECT _row, {value} AS raw_value FROM wide WHERE {value} <> ''"
+        normal = (
+            phone_numbers.normalised(database, country, present)
+            if namespace == "phone"
+            else f"SELECT _row, {_usable(namespace)} AS identity_value FROM ({present})"
+        )
+        # A table, because DuckDB would evaluate the value twice: once to select the rows, once for their hash.
+        database.execute(f"CREATE OR REPLACE TEMP TABLE normal AS {normal}")
         ignored = _ignored(database, settings.identity.ignore.get(namespace, ()), namespace, country)
         kept = "identity_value" if settings.identity.store_values == "clear" else "NULL"
         prefix = literal(f"{secret}\x1f{namespace}\x1f")
         database.execute(
-            f"INSERT INTO identifier_seen SELECT DISTINCT _row, {literal(namespace)}, "
-            f"sha256({prefix} || identity_value), {kept} "
-            f"FROM {seen} JOIN normal USING (raw_value) WHERE identity_value IS NOT NULL "
+            f"INSERT INTO identifier_seen SELECT _row, {literal(namespace)}, "
+            f"sha256({prefix} || identity_value), {kept} FROM normal WHERE identity_value IS NOT NULL "
             f"AND NOT list_contains({literals(ignored)}::VARCHAR[], identity_value)"
         )
-        row = database.execute(
-            f"SELECT count(*) FROM {seen} JOIN normal USING (raw_value) WHERE identity_value IS NULL"
-        ).fetchone()
-        if row and row[0]:
-            unusable[namespace] = int(row[0])
+        if found := count(database, "normal WHERE identity_value IS NULL"):
+            unusable[namespace] = found
     return unusable
 
 
@@ -89,7 +93,7 @@ def _ignored(
 ) -> list[str]:
     """The values of `identity.ignore`, normalised like identifiers."""
     if namespace == "phone":
-        return [e164(value, country) or value for value in values]
+        return [phone_numbers.e164(value, country) or value for value in values]
     form = "email(value)" if namespace == "email" else "trim(value)"
     rows = database.execute(
         f"SELECT {form} FROM (SELECT unnest($1::VARCHAR[]) AS value)", [list(values)]
@@ -97,36 +101,11 @@ def _ignored(
     return [row[0] for row in rows]
 
 
-def _normalise(database: duckdb.DuckDBPyConnection, namespace: str, country: str, seen: str) -> None:
-    """Fill `normal` (`raw_value`, `identity_value`): one row per distinct value of the relation `seen`."""
-    distinct = f"SELECT DISTINCT raw_value FROM {seen} WHERE raw_value IS NOT NULL"
-    if namespace == "phone":
-        # Only a Python library knows every numbering plan; it parses each distinct number once.
-        numbers = [row[0] for row in database.execute(distinct).fetchall()]
-        normal = pa.table(
-            {
-                "raw_value": pa.array(numbers, pa.string()),
-                "identity_value": pa.array([e164(number, country) for number in numbers], pa.string()),
-            }
-        )
-        database.register("numbers", normal)
-        database.execute("CREATE OR REPLACE TEMP TABLE normal AS SELECT * FROM numbers")
-        database.unregister("numbers")
-        return
-    value = "CASE WHEN NOT contains(raw_value, chr(0)) THEN raw_value END"
+def _usable(namespace: str) -> str:
+    """SQL: the value of `raw_value` by which identifiers are compared; null if it is unusable."""
     if namespace == "email":
-        value = f"CASE WHEN regexp_full_match(email(raw_value), {literal(_EMAIL)}) THEN email(raw_value) END"
-    database.execute(
-        f"CREATE OR REPLACE TEMP TABLE normal AS SELECT raw_value, {value} AS identity_value FROM ({distinct})"
-    )
-
-
-def e164(number: str, country: str) -> str | None:
-    """A phone number in E.164; None if it is not a possible one."""
-    try:
-        parsed = phonenumbers.parse(number, country)
-    except phonenumbers.NumberParseException:
-        return None
-    if not phonenumbers.is_possible_number(parsed):
-        return None
-    return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
+        return (
+            f"CASE WHEN regexp_full_match(raw_value, {literal(_PLAIN_EMAIL)}) THEN raw_value "
+            f"WHEN regexp_full_match(email(raw_value), {literal(_EMAIL)}) THEN email(raw_value) END"
+        )
+    return "CASE WHEN NOT contains(raw_value, chr(0)) THEN raw_value END"

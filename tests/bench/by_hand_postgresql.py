@@ -1,4 +1,4 @@
-"""A prepared batch into PostgreSQL by hand: Arrow into a staging table through ADBC, then one MERGE.
+"""A prepared batch into PostgreSQL by hand: Arrow into staging tables through ADBC, then one MERGE for each table.
 
 python by_hand_postgresql.py URL BATCH
 """
@@ -10,40 +10,83 @@ import sys
 import adbc_driver_postgresql.dbapi
 import duckdb
 
-COLUMNS = (
-    "touchpoint_id, occurred_at, ended_at, received_at, anonymous_id, agent_id, activity, channel, direction, "
-    "journey_stage, control, order_id, reason, revenue_impact, currency_code"
-)
+TABLES = {
+    "touchpoint": (
+        ["touchpoint_id"],
+        {
+            "touchpoint_id": "text",
+            "occurred_at": "timestamptz",
+            "ended_at": "timestamptz",
+            "received_at": "timestamptz",
+            "anonymous_id": "text",
+            "agent_id": "text",
+            "activity": "text",
+            "channel": "text",
+            "order_id": "text",
+            "reason": "text",
+            "revenue_impact": "numeric(18, 4)",
+            "currency_code": "text",
+        },
+    ),
+    "survey_response": (
+        ["response_id", "question_id"],
+        {
+            "response_id": "text",
+            "question_id": "text",
+            "touchpoint_id": "text",
+            "metric_type": "text",
+            "rating_value": "float8",
+            "responded_at": "timestamptz",
+        },
+    ),
+    "interaction": (
+        ["interaction_id"],
+        {
+            "interaction_id": "text",
+            "touchpoint_id": "text",
+            "agent_id": "text",
+            "offered_at": "timestamptz",
+            "ended_at": "timestamptz",
+            "wait_seconds": "float8",
+            "talk_seconds": "float8",
+        },
+    ),
+    "identifier": (
+        ["record_id", "namespace", "identity_hash"],
+        {"record_id": "text", "namespace": "text", "identity_hash": "text", "seen_at": "timestamptz"},
+    ),
+}
+"""Table to its key and its columns."""
 
 
 def load(url: str, batch: str) -> None:
-    """The touchpoints alone, with their key."""
+    """The rows of all tables, each with its key."""
     with (
         duckdb.connect(batch, read_only=True) as prepared,
         adbc_driver_postgresql.dbapi.connect(url) as warehouse,
+        warehouse.cursor() as cursor,
     ):
         prepared.execute("SET TimeZone = 'UTC'")
-        rows = prepared.execute(
-            f"SELECT {COLUMNS.replace('revenue_impact', 'revenue_impact::VARCHAR AS revenue_impact')} "
-            "FROM to_load.touchpoint"
-        ).to_arrow_reader(100_000)
-        with warehouse.cursor() as cursor:
-            cursor.adbc_ingest("staged", rows, mode="create", temporary=True)
-            cursor.execute("ANALYZE staged")
-            cursor.execute(
-                "CREATE TABLE touchpoint (touchpoint_id text PRIMARY KEY, occurred_at timestamptz, "
-                "ended_at timestamptz, received_at timestamptz, anonymous_id text, agent_id text, activity text, "
-                "channel text, direction text, journey_stage text, control text, order_id text, reason text, "
-                "revenue_impact numeric(18, 4), "
-                "currency_code text)"
+        for table, (key, columns) in TABLES.items():
+            exact = [
+                f"{name}::VARCHAR AS {name}" if "numeric" in kind else name for name, kind in columns.items()
+            ]
+            rows = prepared.execute(f"SELECT {', '.join(exact)} FROM to_load.{table}").to_arrow_reader(
+                100_000
             )
-            values = COLUMNS.replace("revenue_impact", "revenue_impact::numeric")
-            staged = ", ".join(f"s.{name}" for name in COLUMNS.split(", "))
+            cursor.adbc_ingest(f"staged_{table}", rows, mode="create", temporary=True)
+            cursor.execute(f"ANALYZE staged_{table}")
+            declared = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+            cursor.execute(f"CREATE TABLE {table} ({declared}, PRIMARY KEY ({', '.join(key)}))")
+            values = ", ".join(f"s.{name}::{kind}" for name, kind in columns.items())
+            changes = ", ".join(
+                f"{name} = s.{name}::{kind}" for name, kind in columns.items() if name not in key
+            )
             cursor.execute(
-                f"MERGE INTO touchpoint t USING (SELECT {values} FROM staged) s ON t.touchpoint_id = s.touchpoint_id "
-                "WHEN MATCHED THEN UPDATE SET occurred_at = s.occurred_at, ended_at = s.ended_at, reason = s.reason, "
-                "revenue_impact = s.revenue_impact "
-                f"WHEN NOT MATCHED THEN INSERT ({COLUMNS}) VALUES ({staged})"
+                f"MERGE INTO {table} t USING staged_{table} s "
+                f"ON {' AND '.join(f't.{name} = s.{name}' for name in key)} "
+                f"WHEN MATCHED THEN UPDATE SET {changes} "
+                f"WHEN NOT MATCHED THEN INSERT ({', '.join(columns)}) VALUES ({values})"
             )
         warehouse.commit()
 

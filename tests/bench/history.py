@@ -10,23 +10,36 @@ from records import HISTORY_DAYS
 from cxflow.settings import load
 from cxflow.warehouse import tables, transactions
 
+_TABLES = (
+    "touchpoint",
+    "survey_response",
+    "interaction",
+    "source_record",
+    "record_identity",
+    "customer_identity",
+    "customer",
+)
 _NEW_ID = "'T' || lpad(CAST(CAST(substr({0}, 2) AS BIGINT) - n * {1} AS VARCHAR), 9, '0')"
 
 
 def multiply(folder: Path, known: int, times: int) -> None:
-    """Bring a warehouse with `known` records to `times` as many. Every copy has a number, a key, a touchpoint and times
-    of its own, the length of the history before; the rest is the original's."""
+    """Bring a warehouse with `known` records to `times` as many. Each copy has its own numbers, keys, touchpoints and
+    customers, and times earlier by the length of the history; the rest is the original's."""
     with transactions.transaction(load(folder)) as warehouse:
         series = "generate_series" if warehouse.dialect.name == "postgresql" else "range"
         last = times - 1 if warehouse.dialect.name == "postgresql" else times
         numbers = f"{series}(1, {last}) AS copies(n)"
         record = _NEW_ID.format("t.source_record_id", known)
-        for name in ("touchpoint", "survey_response", "source_record"):
+        for name in _TABLES:
             table = tables.metadata.tables[name]
             replaced = {
                 "source_record_id": record,
                 "touchpoint_id": "md5(t.touchpoint_id || '/' || n)",
                 "response_id": f"'desk:' || {record}",
+                "interaction_id": f"'desk:' || {record}",
+                "customer_id": "md5(t.customer_id || '/' || n)",
+                # As long as the original: a SHA-256.
+                "identity_hash": "md5(t.identity_hash || '/' || n) || md5(t.identity_hash)",
             }
             columns = [column.name for column in table.columns]
             replaced |= {

@@ -1,4 +1,4 @@
-"""Loading alone with dlt: JSON lines into DuckDB, merged by key.
+"""Loading alone with dlt: JSON lines into DuckDB, merged by key, identifiers as they are.
 
 python peer_dlt.py records|arrow FILE FOLDER
 """

@@ -1,7 +1,10 @@
-"""The records of the benchmarks: touchpoints as JSON lines, 13 fields, one of them an object.
+"""The records of the benchmarks: contacts of customers as JSON lines, 17 fields, one of them an object.
 
 Made by DuckDB from the record's number alone, so that every run reads the same bytes. Numbers grow with time, as in
 most systems. One record in a thousand has a time that is none, and belongs in quarantine.
+
+Each is about one of 400,000 people, who have an e-mail address, sometimes written with capitals, and up to three
+telephone numbers, spelled in four ways. A million records have 1.4 million identifiers.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import duckdb
 
 FIRST_DAY = "2026-01-01"
 HISTORY_DAYS = 90
+PEOPLE = 400_000
 _SPREAD = 2_654_435_761
 """Knuth's multiplier: neighbours in number are strangers in everything but their time."""
 
@@ -19,7 +23,11 @@ _SPREAD = 2_654_435_761
 def _record(number: str, second: str, updated: str | None = None) -> str:
     """The fields of the record with a number, as a SELECT list. It happened at a second from the first day, and was
     updated an hour later unless said otherwise; then its revenue is another one, too."""
-    hashed = f"(({number}) * {_SPREAD}) % 4294967296"
+    hashed = f"((({number}) * {_SPREAD}) % 4294967296)"
+    person = f"({hashed} % {PEOPLE})"
+    line = f"lpad(({person} * 3 + {hashed} // {PEOPLE} % 3)::VARCHAR, 8, '0')"
+    spaced = f"'6' || {line}[1:2] || ' ' || {line}[3:5] || ' ' || {line}[6:8]"
+    spellings = f"'+346' || {line}, '+34 ' || {spaced}, '0034 ' || {spaced}, {spaced}"
     occurred = f"TIMESTAMP '{FIRST_DAY}' + to_seconds(({second})::BIGINT)"
     changed = updated or f"{occurred} + INTERVAL 1 HOUR"
     activities = "['called_support', 'contacted_support', 'visited_page', 'answered_survey']"
@@ -37,7 +45,11 @@ def _record(number: str, second: str, updated: str | None = None) -> str:
         CASE WHEN ({number}) % 4 = 3 THEN {hashed} % 11 END AS score,
         printf('%d.%02d', {hashed} % 300, ({hashed} + {int(updated is not None)}) % 100) AS revenue,
         'EUR' AS currency,
-        {{'id': printf('C%08d', {hashed} % 400000), 'segment': 'consumer', 'language': 'en'}} AS customer"""
+        printf(list_extract(['user%d@example.org', 'User%d@Example.org'], 1 + {hashed} // 7 % 2), {person}) AS email,
+        list_extract([{spellings}], 1 + {hashed} // 11 % 4) AS phone,
+        {hashed} % 60 AS wait_seconds,
+        {hashed} % 800 AS talk_seconds,
+        {{'id': printf('C%08d', {person}), 'segment': 'consumer', 'language': 'en'}} AS customer"""
 
 
 def _second(number: str, first: int, records: int) -> str:

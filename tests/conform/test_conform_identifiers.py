@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from trip_bench import conformed
 
-from cxflow.conform.identifiers import e164
+from cxflow.conform.phone_numbers import e164
 from cxflow.errors import ConfigError
 from cxflow.settings import load
 
