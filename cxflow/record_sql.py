@@ -50,7 +50,7 @@ class Column:
     path: tuple[str, ...]
     """Its name; of a nested one, each part."""
     inside: tuple[str, ...]
-    """The functions that it is an argument of, the outermost first."""
+    """The functions that it is an argument of, the outermost first; `is null` stands for the test."""
     is_quoted: bool = False
 
 
@@ -78,12 +78,14 @@ class Expression:
             names = {part for each in _nodes(node["lhs"]) for part in each.get("column_names", ())}
             yield from self._columns(node["expr"], inside, bound | {name.lower() for name in names})
             return
-        if kind == "STAR":
+        if kind in ("STAR", "POSITIONAL_REFERENCE"):
             yield Column(("*",), inside)
         if kind == "COLUMN_REF" and node["column_names"][0].lower() not in bound:
             yield Column(tuple(node["column_names"]), inside, self._is_quoted(node))
         if name := node.get("function_name"):
             inside = (*inside, str(name).lower())
+        elif node.get("type") in ("OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL"):
+            inside = (*inside, "is null")
         for each in node.values():
             yield from self._columns(each, inside, bound)
 

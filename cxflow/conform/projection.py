@@ -13,6 +13,7 @@ import duckdb
 from sqlalchemy import Table
 
 from cxflow import record_sql
+from cxflow.conform import personal
 from cxflow.conform.bound_projection import required
 from cxflow.conform.expressions import MACROS, is_named
 from cxflow.conform.guard import Evaluation
@@ -40,7 +41,8 @@ def connect(path: Path, files: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnec
 
 
 def check(stream: Stream, database: duckdb.DuckDBPyConnection) -> None:
-    """Check that a mapping's tables and columns exist and that its SQL parses. Raises ConfigError at the first fault.
+    """Check that a mapping's tables and columns exist, that its SQL parses and sees only its record, and that it shows
+    no personal column. Raises ConfigError at the first fault.
 
     Any DuckDB database will do: nothing is read from it."""
     for name, projections in stream.to.items():
@@ -64,6 +66,7 @@ def check(stream: Stream, database: duckdb.DuckDBPyConnection) -> None:
         _parse(database, place, expression)
     for form in stream.time_formats:
         _parse_format(database, form)
+    personal.check(stream, database)
 
 
 def check_references(stream: Stream, systems: Iterable[str]) -> None:
