@@ -16,7 +16,7 @@ from typing import Any
 
 import duckdb
 
-from cxflow.duck import identifier
+from cxflow.duck import identifier, literal
 from cxflow.errors import ConfigError
 
 _HEAD, _TAIL = "SELECT (", "\n) FROM raw"
@@ -175,7 +175,9 @@ class _SyntaxError(Exception):
 
 def _serialised(database: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
     """The tree of a statement. Raises _SyntaxError."""
-    row = database.execute("SELECT json_serialize_sql($1)", [sql]).fetchone()
+    row = database.execute(
+        f"SELECT json_serialize_sql({literal(sql)})"
+    ).fetchone()  # a parameter would import Arrow
     outcome: dict[str, Any] = json.loads(row[0]) if row else {}
     if outcome.get("error"):
         raise _SyntaxError(outcome["error_message"])

@@ -36,18 +36,22 @@ def check(stream: Stream) -> None:
         rules[expectation.table].append(expectation.rule)
         if expectation.type:
             runner.check(expectation)
-        if expectation.sql is not None:
-            _check_sql(f"expect.{expectation.rule}", expectation.sql)
+    _check_conditions({f"expect.{item.rule}": item.sql for item in stream.expect if item.sql is not None})
 
 
-def _check_sql(place: str, sql: str) -> None:
-    """Check that a condition parses and sees only its own row and record. Raises ConfigError."""
+def _check_conditions(conditions: dict[str, str]) -> None:
+    """Check that each condition, by its place, parses and sees only its own row and record. Raises ConfigError."""
+    if not conditions:
+        return
     with workbench() as database:
-        condition = record_sql.check(database, place, sql)
-        for column in record_sql.value_functions(database, condition):  # no canonical column has such a name
-            raise ConfigError(
-                f"{place}: {sql!r} names the column {column.path[0]!r}, which does not exist", value=place
-            )
+        for place, sql in conditions.items():
+            condition = record_sql.check(database, place, sql)
+            for column in record_sql.value_functions(
+                database, condition
+            ):  # no canonical column has such a name
+                raise ConfigError(
+                    f"{place}: {sql!r} names the column {column.path[0]!r}, which does not exist", value=place
+                )
 
 
 def validate(settings: Settings, stream: Stream, conformed: Conformed) -> Verdict:
