@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,6 +22,17 @@ DEFAULT_MEMORY = "400MB"
 """DuckDB's share only. Python, Great Expectations and the drivers use about as much: all together stay under 1 GB."""
 
 
+SEALED = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "python_enable_replacements": False,
+    "enable_external_access": False,
+    "lock_configuration": True,
+}
+"""Settings, in this order, that cut a database off from everything but its own file, for good: other files, the
+network, extensions, variables of this process."""
+
+
 @contextmanager
 def workbench(path: Path | None = None, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a DuckDB file for the block, or an in-memory database that spills into its own temporary folder."""
@@ -33,6 +44,14 @@ def workbench(path: Path | None = None, *, read_only: bool = False) -> Iterator[
     with duckdb.connect(str(path), read_only=read_only) as database:
         database.execute(settings_sql())
         yield database
+
+
+def seal_sql(*, files: Sequence[str] = (), folders: Sequence[str] = ()) -> str:
+    """The SQL that cuts a database off from everything but its own file, and these. Nothing can be set afterwards."""
+    allowed = (
+        f"SET allowed_paths = {literals(tuple(files))}; SET allowed_directories = {literals(tuple(folders))}"
+    )
+    return "; ".join([allowed, *(f"SET {name} = {str(value).lower()}" for name, value in SEALED.items())])
 
 
 def settings_sql() -> str:

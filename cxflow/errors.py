@@ -12,13 +12,14 @@ from pathlib import PurePath
 from typing import ClassVar
 
 from cxflow.redaction import masked
+from cxflow.visible import visible
 
 
 class CxflowError(Exception):
     """An error with its connection, its stream, the value at fault and how to fix it.
 
     The message never contains personal data: `value` is a name from the configuration (a column, a path, a rule), not a
-    value from a record. Secrets that this process has read are masked.
+    value from a record. Secrets that this process has read are masked, control characters made visible.
     """
 
     exit_code: ClassVar[int] = 70
@@ -32,12 +33,12 @@ class CxflowError(Exception):
         value: str | None = None,
         fix: str | None = None,
     ) -> None:
-        self.message = masked(message)
+        self.message = visible(masked(message))
         super().__init__(self.message)
         self.connection = connection
         self.stream = stream
         self.value = value
-        self.fix = fix and masked(fix)
+        self.fix = fix and visible(masked(fix))
 
     @property
     def place(self) -> str:

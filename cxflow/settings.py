@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from cxflow.errors import ConfigError
+from cxflow.model import plain_secrets
 from cxflow.model.currencies import known_currency
 from cxflow.model.frozen import Frozen
 from cxflow.model.names import LONGEST_NAME_BYTES, is_text, known_zone, plain_name
@@ -293,8 +294,15 @@ def load(folder: Path) -> Settings:
         raise ConfigError(f"{FILE_NAME} in {folder} cannot be read: {problem.strerror}") from problem
     if not is_text(str(home)):
         raise ConfigError(f"the path of the project's folder is not UTF-8: {str(home)!r}", fix="rename it")
+    if written := plain_secrets.lines(tree):
+        raise ConfigError(
+            f"{FILE_NAME}:\n" + "\n".join(written),
+            fix="and change every secret that was in the file: copies of it may be anywhere",
+        )
+    expanded = _expand(tree, "")
+    plain_secrets.remember(expanded)
     try:
-        settings = Settings.model_validate(_expand(tree, ""), context={"folder": home})
+        settings = Settings.model_validate(expanded, context={"folder": home})
     except ValidationError as problem:
         raise ConfigError(f"{FILE_NAME}:\n{explain(problem, Settings)}") from problem
     settings._folder = home

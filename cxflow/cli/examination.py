@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -74,6 +75,7 @@ def findings(call: Call) -> Iterator[Finding]:
     yield from _extras(_needed(settings))
     yield from _check("warehouse", lambda: _warehouse(settings))
     yield from _check("landing zone", lambda: _landing(settings))
+    yield from _modes(settings)
     yield from _salt(settings)
     yield from _streams(settings)
 
@@ -164,6 +166,28 @@ def _landing(settings: Settings) -> str:
             file_system.pipe_file(probe, b"")
             file_system.rm_file(probe)
     return f"{settings.landing.url} can be written"
+
+
+def _modes(settings: Settings) -> Iterator[Finding]:
+    """Files with personal data that group or others may read: of an older version, or shared on purpose."""
+    from fsspec.implementations.local import LocalFileSystem
+
+    from cxflow import private_files
+    from cxflow.landing import zone
+    from cxflow.warehouse import transactions
+
+    places: list[tuple[str, Path, str]] = []
+    with suppress(CxflowError):  # reported by the check of each
+        files = transactions.engine_of(settings).files(transactions.warehouse_url(settings))
+        places += [("warehouse", path, "chmod") for path in files]
+    with suppress(CxflowError):
+        file_system, root = zone.storage(settings)
+        if isinstance(file_system, LocalFileSystem):
+            places.append(("landing zone", Path(root), "chmod -R"))
+    for subject, path, command in places:
+        if found := private_files.shared(path):
+            message = f"{found} has mode {private_files.mode(found)}: other users may read or write it"
+            yield Finding(subject, message, f"{command} go= {shlex.quote(str(path))}", state="note")
 
 
 @contextmanager

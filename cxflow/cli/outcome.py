@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cxflow.cli import failures
 from cxflow.cli.output import Step, table
 from cxflow.model.batch import Counts
+from cxflow.visible import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -147,14 +148,20 @@ def _load_notes(load: Load) -> list[str]:
 
 def notes(found: dict[str, Any]) -> list[str]:
     """The notes of a load, one per line: raw schema changes, unusable identifiers, a resumed pull, empty inputs."""
-    lines = [f"{kind} columns: {', '.join(names)}" for kind, names in found.get("drift", {}).items() if names]
+    lines = [
+        f"{kind} columns: {one_line(', '.join(names))}"
+        for kind, names in found.get("drift", {}).items()
+        if names
+    ]
     lines += [
         f"{count:,} identifiers {namespace!r} cannot be used"
         for namespace, count in found.get("unusable_identifiers", {}).items()
     ]
     if resumed_at := found.get("resumed_at"):
         lines.append(f"resumed an interrupted pull ({resumed_at:,} records kept)")
-    lines += [f"{origin} is not empty, but has no records" for origin in found.get("without_records", ())]
+    lines += [
+        f"{one_line(origin)} is not empty, but has no records" for origin in found.get("without_records", ())
+    ]
     return lines
 
 

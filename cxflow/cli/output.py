@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from cxflow.visible import in_json, one_line, visible
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
@@ -44,7 +46,7 @@ class Output:
     def answer(self, data: Any, *parts: RenderableType) -> None:
         """Print a requested result: `data` as JSON, or the parts for people."""
         if self.json:
-            sys.stdout.write(encoding.dumps(data, default=plain, ensure_ascii=False, indent=2) + "\n")
+            sys.stdout.write(_as_json(data, indent=2))
             return
         for part in parts:
             self._stdout.print(part, soft_wrap=isinstance(part, str))
@@ -76,7 +78,7 @@ class Output:
 
     def error_line(self, data: Mapping[str, Any]) -> None:
         """Print an error as one line of JSON."""
-        sys.stderr.write(encoding.dumps(data, default=plain, ensure_ascii=False) + "\n")
+        sys.stderr.write(_as_json(data))
 
     @contextmanager
     def progress(self, total: int | None = None) -> Iterator[Step]:
@@ -98,17 +100,29 @@ class Output:
 
             def step(description: str) -> None:
                 nonlocal begun
-                progress.update(task, description=description, completed=begun)
+                progress.update(task, description=one_line(description), completed=begun)
                 begun += 1
 
             yield step
 
 
+def _as_json(data: Any, indent: int | None = None) -> str:
+    return in_json(encoding.dumps(data, default=plain, ensure_ascii=False, indent=indent)) + "\n"
+
+
 def _console(stream: Any) -> Console:
     from rich.console import Console
+    from rich.segment import Segment
+
+    class VisibleConsole(Console):
+        """Escapes the texts that it prints, whatever prints them. Its own control sequences are separate segments."""
+
+        def render(self, *arguments: Any, **options: Any) -> Iterator[Segment]:
+            for segment in super().render(*arguments, **options):
+                yield segment if segment.control else Segment(visible(segment.text), segment.style)
 
     # Names and values of the data are never markup.
-    console = Console(file=stream, markup=False, emoji=False, highlight=False)
+    console = VisibleConsole(file=stream, markup=False, emoji=False, highlight=False)
     if not console.is_terminal:
         console.width = _UNBOUNDED
     return console
@@ -147,7 +161,7 @@ def table(
 
 
 def text(value: Any) -> str:
-    """A value as the text of a table cell."""
+    """A value as the text of a table cell; a list with one line per item."""
     if value is None or value == "":
         return "–"
     if isinstance(value, bool):
@@ -158,7 +172,9 @@ def text(value: Any) -> str:
         return f"{value:,.4g}"
     if isinstance(value, datetime | date):
         return value.isoformat()
-    return str(value)
+    if isinstance(value, list | tuple):
+        return "\n".join(text(each) for each in value)
+    return one_line(str(value))
 
 
 def moment(instant: datetime | None, zone: str) -> str | None:

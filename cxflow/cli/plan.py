@@ -32,7 +32,7 @@ def show(call: Call, streams: list[tuple[str, str]], end: datetime, *, landed: b
             moment(datetime.fromisoformat(each["window"]["start"]), zone)
             if each["window"]["start"]
             else "the beginning",
-            "\n".join(each["reads"]) or "nothing",
+            each["reads"] or "nothing",
             *_tried(each["tried"]),
         )
         for each in plans
@@ -45,13 +45,13 @@ def show(call: Call, streams: list[tuple[str, str]], end: datetime, *, landed: b
             call.out.note(f"{each['connection']}.{each['stream']}: the gate would stop such a batch: {why}")
 
 
-def _tried(tried: dict[str, Any]) -> tuple[int, str, str]:
+def _tried(tried: dict[str, Any]) -> tuple[int, list[str], list[str]]:
     """The cells of a stream: records tried, rows by table, refused records by reason."""
     rows, reasons = tried["rows"].items(), tried["reasons"].items()
     return (
         tried["records"],
-        "\n".join(f"{name} {count:,}" for name, count in rows),
-        "\n".join((f"{tried['refused']:,}", *(f"{reason} {count:,}" for reason, count in reasons))),
+        [f"{name} {count:,}" for name, count in rows],
+        [f"{tried['refused']:,}", *(f"{reason} {count:,}" for reason, count in reasons)],
     )
 
 

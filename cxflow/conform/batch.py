@@ -91,7 +91,7 @@ def conform(
     changed = raw_schema.differences(known, manifest.raw_columns) if readable else raw_schema.Drift()
     merged = raw_schema.merge(known, manifest.raw_columns)
     path = scratch / "scratch.duckdb"
-    with zone.local_copy(settings, batch.path) as folder, connect(path) as database:
+    with zone.local_copy(settings, batch.path) as folder, connect(path, files.all_in(folder)) as database:
         check(stream, database)
         # A backfill may read files older than the known schema.
         before = {} if manifest.mode in ("backfill", "remap") else known

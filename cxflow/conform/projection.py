@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -12,10 +12,12 @@ from pathlib import Path
 import duckdb
 from sqlalchemy import Table
 
+from cxflow import record_sql
+from cxflow.conform import personal
 from cxflow.conform.bound_projection import required
 from cxflow.conform.expressions import MACROS, is_named
 from cxflow.conform.guard import Evaluation
-from cxflow.duck import literal, workbench
+from cxflow.duck import literal, seal_sql, workbench
 from cxflow.errors import ConfigError
 from cxflow.model import raw_schema
 from cxflow.model.stream import Projection, Stream
@@ -24,8 +26,8 @@ from cxflow.warehouse import tables
 
 
 @contextmanager
-def connect(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a scratch file with the mapping macros for the block.
+def connect(path: Path, files: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a scratch file with the mapping macros for the block. Of other files, its SQL can only read `files`.
 
     Its data is read once or twice and thrown away: compressing it would take longer than all the casts. Rows carry
     their number, so insertion order need not be kept.
@@ -36,11 +38,13 @@ def connect(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         database.execute("SET disabled_optimizers = 'common_subexpressions'")
         for name, (definition, _) in MACROS.items():
             database.execute(f"CREATE OR REPLACE TEMP MACRO {name}{definition}")
+        database.execute(seal_sql(files=[str(path) for path in files]))
         yield database
 
 
 def check(stream: Stream, database: duckdb.DuckDBPyConnection) -> None:
-    """Check that a mapping's tables and columns exist and that its SQL parses. Raises ConfigError at the first fault.
+    """Check that a mapping's tables and columns exist, that its SQL parses and sees only its record, and that it shows
+    no personal column. Raises ConfigError at the first fault.
 
     Any DuckDB database will do: nothing is read from it."""
     for name, projections in stream.to.items():
@@ -64,6 +68,7 @@ def check(stream: Stream, database: duckdb.DuckDBPyConnection) -> None:
         _parse(database, place, expression)
     for form in stream.time_formats:
         _parse_format(database, form)
+    personal.check(stream, database)
 
 
 def check_references(stream: Stream, systems: Iterable[str]) -> None:
@@ -129,15 +134,7 @@ def _parse(database: duckdb.DuckDBPyConnection, place: str, expression: str) -> 
             value=place,
             fix=f"quote a column of that name twice, for TOML and for SQL: '\"{word}\"'",
         )
-    row = database.execute("SELECT json_serialize_sql($1)", [f"SELECT ({expression}) FROM raw"]).fetchone()
-    outcome = json.loads(row[0]) if row else {}
-    if row and re.search(r'"class":\s*"WINDOW"', row[0]):
-        raise ConfigError(
-            f"{place}: {expression!r} uses a window function; an expression sees only its own record",
-            value=place,
-        )
-    if outcome.get("error"):
-        raise ConfigError(f"{place}: {expression!r} does not parse: {outcome['error_message']}", value=place)
+    record_sql.check(database, place, expression)
 
 
 def _parse_format(database: duckdb.DuckDBPyConnection, form: str) -> None:
@@ -163,7 +160,11 @@ def types(
     Raises ConfigError with the place, the unknown raw column or function, and the nearest name.
     """
     found = {}
+    known = {"item", "item_no", *(name.lower() for name in raw)}
     for name, expression in expressions.items():
+        for column in record_sql.value_functions(database, record_sql.parse(database, place, expression)):
+            if column.path[0].lower() not in known:  # DuckDB would take it for a function
+                raise _not_there(f"{place}{name}: {expression!r}", column.path[0], raw_schema.names(raw))
         try:
             # Also in WHERE, which allows neither aggregates nor set-returning functions.
             row = database.execute(

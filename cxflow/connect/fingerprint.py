@@ -20,6 +20,7 @@ _OF_CONFORMING = {
     "to",
     "identifiers",
     "pii",
+    "in_clear",
     "expect",
     "policies",
     "max_rejected_share",

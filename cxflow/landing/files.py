@@ -331,6 +331,11 @@ def parts_in(folder: Path) -> list[Path]:
     return _in_order(folder, "part")
 
 
+def all_in(folder: Path) -> list[Path]:
+    """The files that `records_in` and `malformed_in` read."""
+    return [*parts_in(folder), *_in_order(folder, "malformed")]
+
+
 def _in_order(folder: Path, kind: str) -> list[Path]:
     """Files by their number, which has more than four digits from the ten thousandth on."""
     return sorted(folder.glob(f"{kind}-*.parquet"), key=lambda path: (len(path.name), path.name))

@@ -12,6 +12,7 @@ from pathlib import Path
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from cxflow import private_files
 from cxflow.landing import partial, zone
 from cxflow.landing.files import BatchWriter, checksum
 from cxflow.model.reading import Checkpoint
@@ -82,11 +83,13 @@ def _put(
         file_system.pipe_file(f"{folder}/{partial.CHECKPOINT}", content.encode())
         return
     target = Path(folder)
-    target.mkdir(parents=True, exist_ok=True)
+    private_files.folder(target)
     aside = target / f"{partial.CHECKPOINT}{zone.UNFINISHED}"
     for name in names:
         shutil.copyfile(source / name, target / name)
     aside.write_text(content, encoding="utf-8")
+    for path in (*(target / name for name in names), aside):
+        private_files.own(path)
     # The checkpoint must not reach the disk before its pages.
     for path in (*(target / name for name in names), aside, target, target.parent):
         zone.sync(path)

@@ -23,7 +23,7 @@ from typing import Any
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from cxflow import scratch
+from cxflow import private_files, scratch
 from cxflow.errors import ConfigError, CxflowError, SourceError, TransientError
 from cxflow.landing.files import BatchWriter, Layout
 from cxflow.model.batch import BatchRef, Mode
@@ -141,7 +141,7 @@ def require(settings: Settings) -> None:
         return
     made = [folder for folder in (Path(root), *Path(root).parents) if not os.path.lexists(folder)]
     with reached(settings):
-        Path(root).mkdir(parents=True, exist_ok=True)
+        private_files.folder(Path(root))
         if not os.access(root, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, "no right to write", root)
     for folder in made:
@@ -202,10 +202,11 @@ def remove_folder(settings: Settings, path: str) -> None:
 
 def _put_local(folder: Path, stream: Path, inside: Path) -> None:
     """Write next to the stream's batches first, where the next run finds the leftovers of a killed one."""
-    stream.mkdir(parents=True, exist_ok=True)
+    private_files.folder(stream)
     with scratch.unfinished(stream, f"{'.'.join(inside.parts)}.", UNFINISHED) as aside:
         for item in folder.iterdir():
             shutil.move(item, aside / item.name)
+            private_files.own(aside / item.name)
         # A name must not reach the disk before the content does.
         for path in (*aside.iterdir(), aside):
             sync(path)

@@ -107,7 +107,11 @@ class Stream(Frozen):
     may_lack: tuple[str, ...] = ()
     """Raw columns (dotted if nested) that may be absent; they are then null."""
     pii: tuple[str, ...] = ()
-    """Raw columns with personal data. Map them only to columns that the views mask, or not at all."""
+    """Raw columns with personal data. They may be mapped to columns that the views mask, hashed, or used as
+    identifiers; anything that would show them is refused."""
+    in_clear: dict[str, Annotated[str, Field(min_length=1)]] = Field(default_factory=dict)
+    """Where a personal column may be shown nevertheless, and why: `table.column`, or `primary_key_1` for the first part
+    of the key."""
     expect: tuple[Expectation, ...] = ()
     """Expectations in addition to those of the canonical tables."""
     policies: Policies = Policies()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import duckdb
 
-from cxflow.duck import count, identifier, literal, workbench
+from cxflow import record_sql
+from cxflow.duck import count, identifier, literal, seal_sql, workbench
 from cxflow.errors import ConfigError, FatalError
 from cxflow.landing.prepared import Conformed, Verdict
 from cxflow.model.stream import Stream
@@ -14,8 +15,8 @@ from cxflow.warehouse import tables
 
 
 def check(stream: Stream) -> None:
-    """Check that a stream's own expectations are about tables it fills, have known types, and have rule names that are
-    unique per table. Raises ConfigError."""
+    """Check that a stream's own expectations are about tables it fills, have known types or conditions on nothing but
+    the row and its record, and have rule names that are unique per table. Raises ConfigError."""
     rules = {
         name: [item.rule for item in suites.of_table(Quality(), tables.CANONICAL[name])] for name in stream.to
     }
@@ -35,6 +36,22 @@ def check(stream: Stream) -> None:
         rules[expectation.table].append(expectation.rule)
         if expectation.type:
             runner.check(expectation)
+    _check_conditions({f"expect.{item.rule}": item.sql for item in stream.expect if item.sql is not None})
+
+
+def _check_conditions(conditions: dict[str, str]) -> None:
+    """Check that each condition, by its place, parses and sees only its own row and record. Raises ConfigError."""
+    if not conditions:
+        return
+    with workbench() as database:
+        for place, sql in conditions.items():
+            condition = record_sql.check(database, place, sql)
+            for column in record_sql.value_functions(
+                database, condition
+            ):  # no canonical column has such a name
+                raise ConfigError(
+                    f"{place}: {sql!r} names the column {column.path[0]!r}, which does not exist", value=place
+                )
 
 
 def validate(settings: Settings, stream: Stream, conformed: Conformed) -> Verdict:
@@ -49,6 +66,7 @@ def validate(settings: Settings, stream: Stream, conformed: Conformed) -> Verdic
         runner.run(conformed.database, suites.of_stream(settings.quality, stream)) if conformed.rows else []
     )
     with workbench(conformed.database) as database:
+        database.execute(seal_sql())  # the expectations are the project's SQL
         for item in broken:
             if item.rows_sql is not None:
                 _refuse(database, item)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cxflow.duck import memory_limit
+from cxflow.duck import SEALED, memory_limit
 from cxflow.errors import ConfigError, FatalError
 from cxflow.model.expectation import Expectation
 from cxflow.settings import nearest
@@ -117,7 +117,7 @@ def _source(database: Path, tables: Iterable[str]) -> Iterator[Any]:
     source = _context().data_sources.add_sql(
         name,
         connection_string=f"duckdb:///{database}",
-        kwargs={**_ENGINE, "connect_args": {"config": {"memory_limit": memory_limit()}}},
+        kwargs={**_ENGINE, "connect_args": {"config": {"memory_limit": memory_limit(), **SEALED}}},
         assets=[
             {"type": "table", "name": table, "table_name": table, "batch_definitions": whole}
             for table in tables

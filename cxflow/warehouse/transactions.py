@@ -160,6 +160,7 @@ def _begun(settings: Settings, *, read_only: bool = False) -> Iterator[sa.Connec
 
     busy_seconds = settings.warehouse.busy_timeout_seconds
     with (
+        engine.private_files(warehouse_url(settings)),
         engine.connect(opened, read_only=read_only, patience_seconds=busy_seconds) as connection,
         engine.lock_waits(connection.engine, connection, patience_seconds),
         connection.begin(),

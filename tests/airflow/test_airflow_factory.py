@@ -102,7 +102,7 @@ def test_parsing_fifty_connections_loads_no_data_library(script: Script, tmp_pat
     heavy = {"duckdb", "sqlalchemy", "great_expectations", "pandas", "numpy", "pyarrow", "scipy"}
     assert not packages & heavy
     rooms = {".".join(name.split(".")[:2]) for name in parsed["new"] if name.startswith("cxflow.")}
-    light = ("airflow", "errors", "model", "redaction", "settings", "warehouse")
+    light = ("airflow", "errors", "model", "private_files", "redaction", "settings", "visible", "warehouse")
     assert rooms == {f"cxflow.{room}" for room in light}
 
 

@@ -9,8 +9,8 @@ import duckdb
 import pytest
 from trip_bench import Bench
 
-from cxflow import flow
-from cxflow.conform.projection import check
+from cxflow import flow, record_sql
+from cxflow.conform.projection import check, connect
 from cxflow.errors import ConfigError
 from cxflow.model.stream import Stream
 
@@ -139,8 +139,9 @@ def test_a_version_or_deletion_that_does_not_fit_is_refused_with_its_raw_value(c
 
 
 def test_a_failing_expression_that_cannot_be_caught_stops_with_its_place_and_without_a_value(
-    conform: Any,
+    conform: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(record_sql, "check", record_sql.parse)
     to = {"support_case": {**CASE, "reason": "CAST(x AS INTEGER) + random()"}}
     with (
         pytest.raises(ConfigError, match=r"support_case.*volatile") as caught,
@@ -236,3 +237,80 @@ def test_an_expression_over_other_records_is_refused_before_anything_is_read() -
     to = {"support_case": {**CASE, "reason": "lead(x) OVER (ORDER BY id)"}}
     with pytest.raises(ConfigError, match=r"support_case\.reason: .*uses a window function"):
         check(Stream.model_validate(stream(to)), duckdb.connect())
+
+
+PLACES: dict[str, dict[str, Any]] = {
+    "support_case.reason": {"to": {"support_case": {**CASE, "reason": "now()"}}},
+    "support_case.where": {"to": {"support_case": {**CASE, "where": "now() > x"}}},
+    "support_case.for_each": {"to": {"support_case": {**CASE, "for_each": "[now()]"}}},
+    "primary_key_2": {"primary_key": ["id", "now()"]},
+    "version": {"version": "now()"},
+    "deleted": {"deleted": "now() > x"},
+    "identifiers.phone": {"identifiers": {"phone": "now()"}},
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_clock_is_refused_wherever_an_expression_stands(place: str) -> None:
+    declaration = {**stream({"support_case": CASE}), **PLACES[place]}
+    with pytest.raises(ConfigError, match=rf"^{place}: .*calls now\(\).*raw column or a constant"):
+        check(Stream.model_validate(declaration), duckdb.connect())
+
+
+def test_a_raw_column_with_the_name_of_a_clock_is_read_as_a_column(conform: Any) -> None:
+    to = {"support_case": {**CASE, "reason": '"current_date"', "priority": "user"}}
+    with conform(stream(to), [{"id": 1, "current_date": "monday", "user": "ada"}]) as scratch:
+        assert scratch.rows("SELECT reason, priority FROM support_case") == [("monday", "ada")]
+    for name in ('"current_date"', "user"):
+        to = {"support_case": {**CASE, "reason": name}}
+        with (
+            pytest.raises(
+                ConfigError, match=rf"names the raw column {name.strip(chr(34))!r}, which does not exist"
+            ),
+            conform(stream(to), [{"id": 1}]),
+        ):
+            pass
+
+
+REACHES = {
+    "a file": "(SELECT content FROM read_text('{secret}'))",
+    "a list of files": "(SELECT file FROM glob('{secret}.c*'))",
+    "a file as a table": "(SELECT a FROM '{secret}.csv')",
+    "a statement in a text": "(FROM query('SELECT content FROM read_text(''{secret}'')'))",
+}
+
+
+@pytest.mark.parametrize("what", REACHES)
+def test_an_expression_that_gets_past_the_check_still_reads_no_file(
+    conform: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any, what: str
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("canary")
+    (tmp_path / "secret.csv").write_text("a\ncanary\n")
+    expression = REACHES[what].format(secret=secret)
+    with duckdb.connect() as database:
+        assert database.execute(f"SELECT {expression}").fetchone(), "DuckDB itself would read it"
+    monkeypatch.setattr(record_sql, "check", record_sql.parse)
+    with (
+        pytest.raises((ConfigError, duckdb.PermissionException), match="disabled by configuration") as caught,
+        conform(stream({"support_case": {**CASE, "reason": expression}}), [{"id": 1}]),
+    ):
+        pass
+    assert "canary" not in str(caught.value)
+
+
+def test_a_sealed_scratch_file_still_spills_to_disk(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXFLOW_MEMORY_LIMIT", "100MB")
+    with connect(tmp_path / "scratch.duckdb", []) as database:
+        texts = "SELECT repeat(md5(i::VARCHAR), 16) AS text FROM range(300_000) r(i)"  # 154 MB
+        database.execute(f"CREATE TEMP TABLE a AS {texts}")
+        (spilled,) = database.execute("SELECT sum(size) FROM duckdb_temporary_files()").fetchone() or (0,)
+        assert spilled > 10_000_000
+        assert database.execute("SELECT count(*), min(length(text)) FROM a").fetchone() == (300_000, 512)
+
+
+def test_a_batch_is_read_from_a_folder_of_any_name(tmp_path: Any) -> None:
+    declared = stream({"support_case": {**CASE, "reason": "text"}})
+    bench = Bench(tmp_path / "it's [1]*", {"things": declared})
+    report = bench.load([{"id": "1", "text": "late"}, {"id": "2", "text": "early"}], malformed=["{"])
+    assert (report.counts.inserted, report.counts.quarantined) == (2, 1)

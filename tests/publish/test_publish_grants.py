@@ -37,6 +37,7 @@ STREAMS = {
         "primary_key": ["mail"],
         "identifiers": {"email": "mail"},
         "pii": ["mail", "name", "text"],
+        "in_clear": {"primary_key_1": "the test: a reader must not see it even then"},
         "deleted": "gone",
         "may_lack": ["gone", "text"],
         "to": {

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from trip_bench import Record, conformed
 
+from cxflow import record_sql
 from cxflow.errors import ConfigError, FatalError
 from cxflow.landing.prepared import Verdict
 from cxflow.model.stream import Stream
@@ -421,3 +422,38 @@ def test_an_empty_batch_passes_without_a_word(tmp_path: Path) -> None:
     declaration = expecting({"rule": "few", "sql": "reopens < 3"})
     verdict, broken, left = judge(tmp_path, declaration, [])
     assert (verdict.passed, verdict.extracted, broken, left) == (True, 0, {}, {"support_case": 0})
+
+
+@pytest.mark.parametrize(
+    ("sql", "says"),
+    [
+        ("case_id IN (SELECT content FROM read_text('/etc/hostname'))", "contains a query"),
+        ("opened_at < now()", r"calls now\(\)"),
+        ('opened_at < "current_timestamp"', "names the column 'current_timestamp', which does not exist"),
+        ("case_id = user", "names the column 'user', which does not exist"),
+        ("case_id <>", "does not parse"),
+    ],
+)
+def test_a_condition_sees_only_its_row(sql: str, says: str) -> None:
+    to = {"support_case": {"case_id": "id", "opened_at": "at"}}
+    expect = [{"table": "support_case", "rule": "mine", "sql": sql}]
+    declared = Stream.model_validate({"primary_key": ["id"], "to": to, "expect": expect})
+    with pytest.raises(ConfigError, match=rf"expect\.mine: .*{says}"):
+        gate.check(declared)
+
+
+def test_a_condition_that_gets_past_the_check_still_reads_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secret.txt").write_text("canary")
+    monkeypatch.setattr(record_sql, "check", record_sql.parse)
+    to = {"support_case": {"case_id": "id", "opened_at": "t"}}
+    sql = f"t.case_id <> (SELECT content FROM read_text('{tmp_path / 'secret.txt'}'))"
+    expect = [{"table": "support_case", "rule": "mine", "sql": sql}]
+    with pytest.raises(FatalError, match=r"cannot be evaluated.*disabled by configuration") as caught:
+        judge(
+            tmp_path,
+            {"primary_key": ["id"], "to": to, "expect": expect},
+            [{"id": 1, "t": "2026-03-01T10:00:00Z"}],
+        )
+    assert "canary" not in str(caught.value)

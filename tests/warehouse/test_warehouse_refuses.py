@@ -229,8 +229,11 @@ def test_a_user_who_may_not_log_in_is_a_matter_of_configuration(served: Bench, t
 
 
 @pytest.mark.parametrize("server", ["127.0.0.1:1", "nowhere.invalid", "[::1]:1"])
-def test_a_server_that_is_not_there_cannot_be_reached(tmp_path: Path, server: str) -> None:
-    (tmp_path / "cxflow.toml").write_text(f'[warehouse]\nurl = "postgresql://cx:{CANARY[:6]}@{server}/cx"\n')
+def test_a_server_that_is_not_there_cannot_be_reached(
+    tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXFLOW_TEST_URL", f"postgresql://cx:{CANARY[:6]}@{server}/cx")
+    (tmp_path / "cxflow.toml").write_text('[warehouse]\nurl = "${CXFLOW_TEST_URL}"\n')
     with pytest.raises(TransientError, match="cannot be reached") as caught:
         revisions.migrate(load(tmp_path))
     assert CANARY[:6] not in str(caught.value)

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from cxflow import scratch
 from cxflow.connect.sql.database import SourceDatabase
 from cxflow.connect.sql.row_tables import Partition
-from cxflow.duck import literal, literals, settings_sql
+from cxflow.duck import literal, seal_sql, settings_sql
 from cxflow.errors import ConfigError
 
 
@@ -46,15 +46,7 @@ class DuckdbFile(SourceDatabase):
         """Cut the connection off from everything but its file and `folders`, irrevocably."""
         self._run(settings_sql())
         self._run(f"SET temp_directory = {literal(str(spill))}")
-        self._run(f"SET allowed_directories = {literals(list(folders))}")
-        for setting in (
-            "autoinstall_known_extensions",
-            "autoload_known_extensions",
-            "python_enable_replacements",
-            "enable_external_access",
-        ):
-            self._run(f"SET {setting} = false")
-        self._run("SET lock_configuration = true")
+        self._run(seal_sql(folders=folders))
         sa.event.listen(self._connection, "before_cursor_execute", self._require_one_select)
 
     def _require_one_select(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:

@@ -144,6 +144,15 @@ class Engine(ABC):
         """Whether this user may write to it; True for a server, which checks each statement."""
         return True
 
+    def files(self, url: sa.URL) -> tuple[Path, ...]:  # noqa: ARG002 - a server has files of its own
+        """The files that hold the warehouse, whether they exist or not; none on a server."""
+        return ()
+
+    @contextmanager
+    def private_files(self, url: sa.URL) -> Iterator[None]:  # noqa: ARG002 - a server has files of its own
+        """Keep the files that a connection creates in the block from group and others."""
+        yield
+
     @abstractmethod
     def connect(
         self, database: Callable[[bool], sa.Engine], *, read_only: bool, patience_seconds: float

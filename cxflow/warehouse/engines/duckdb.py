@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
+from cxflow import private_files
 from cxflow.errors import ConfigError, CxflowError, WarehouseBusyError
 from cxflow.warehouse.engines.base import Engine
 
@@ -60,6 +62,15 @@ class DuckDB(Engine):
 
     def is_writable(self, url: sa.URL) -> bool:
         return os.access(str(url.database), os.W_OK)
+
+    def files(self, url: sa.URL) -> tuple[Path, ...]:
+        return Path(str(url.database)), Path(f"{url.database}.wal")
+
+    @contextmanager
+    def private_files(self, url: sa.URL) -> Iterator[None]:
+        """The file itself, its log and its spill folder; the latter two as the file, if it exists."""
+        with private_files.like(self.files(url)[0]):
+            yield
 
     def connect(
         self, database: Callable[[bool], sa.Engine], *, read_only: bool, patience_seconds: float

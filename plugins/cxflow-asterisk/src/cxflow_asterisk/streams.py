@@ -62,6 +62,8 @@ class AsteriskStream(Stream):
         return self
 
 
+_AGENT = "an agent's working name, by which supervisors look at calls; no customer's"
+
 QUEUE_CALLS = AsteriskStream(
     name="queue_calls",
     title="Calls offered to a queue: one record each time a call enters one",
@@ -102,6 +104,7 @@ QUEUE_CALLS = AsteriskStream(
     identifiers={"phone": "caller_number"},
     may_lack=queue_log.COLUMNS,
     pii=("caller", "caller_number", "agent", "transferred_to"),
+    in_clear={"touchpoint.agent_id": _AGENT, "interaction.agent_id": _AGENT},
 )
 
 CDR = AsteriskStream(
@@ -131,4 +134,5 @@ CDR = AsteriskStream(
     may_lack=cdr.COLUMNS,
     # Channels and the last application's arguments contain dialled numbers, too.
     pii=("src", "dst", "clid", "channel", "dstchannel", "lastdata", "userfield", "customer_number"),
+    in_clear={"touchpoint.agent_id": _AGENT},
 )

@@ -1,0 +1,116 @@
+"""Keeps raw columns tagged as personal data (`pii`) out of columns that everyone may see. Called by `projection`.
+
+The views mask canonical columns by their own mark. A personal raw column may stand in a marked column, in a hash, in an
+identifier (which is hashed) and in a condition. Anywhere else it would be shown in clear, unless the stream says for
+that very place why it may be (`in_clear`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
+
+import duckdb
+
+from cxflow import record_sql
+from cxflow.errors import ConfigError
+from cxflow.model.names import nearest
+from cxflow.model.stream import Projection, Stream
+from cxflow.record_sql import Column
+from cxflow.warehouse import tables
+
+_HIDES = frozenset(
+    {"md5", "md5_number", "md5_number_lower", "md5_number_upper", "sha1", "sha256", "hash", "is null"}
+)
+"""What a value does not get through: hashes, and whether there is one."""
+_WHOLE_RECORD = "raw"
+"""DuckDB's name of the relation, which as a column is the record with all its columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """A personal column where it would be shown."""
+
+    place: str
+    expression: str
+    column: str
+    because: str
+
+
+def check(stream: Stream, database: duckdb.DuckDBPyConnection) -> None:
+    """Check that no personal column is shown in clear, and that each entry of `in_clear` is about one that would be.
+    Raises ConfigError with the place, the column and the ways out."""
+    uses = list(_uses(stream, database))
+    for use in uses:
+        if use.place not in stream.in_clear:
+            raise ConfigError(
+                f"{use.place}: {use.expression!r} shows the personal column {use.column!r}: {use.because}",
+                value=use.place,
+                fix=_ways_out(use),
+            )
+    places = {use.place for use in uses}
+    for place in stream.in_clear:
+        if place not in places:
+            raise ConfigError(
+                f"in_clear names {place!r}, where no personal column is shown{nearest(place, places)}",
+                value=place,
+                fix="remove the entry; where a connector declares it, set in_clear in the table of the stream",
+            )
+
+
+def _ways_out(use: _Use) -> str:
+    table, dot, _ = use.place.partition(".")
+    masked = (
+        [name for name, each in tables.mappable(tables.CANONICAL[table]).items() if each.info.get("pii")]
+        if dot
+        else []
+    )
+    elsewhere = f"map it to a masked column ({', '.join(masked)}); or " if masked else ""
+    return (
+        f"{elsewhere}hash it, as md5(…); or do not use it; or say why it may be seen there: "
+        f'in_clear = {{ "{use.place}" = "…" }}'
+    )
+
+
+def _uses(stream: Stream, database: duckdb.DuckDBPyConnection) -> Iterator[_Use]:
+    if not stream.pii:
+        return
+    tagged = {name.lower() for name in stream.pii}
+    for number, key in enumerate(stream.primary_key, start=1):
+        for column in _shown(database, key, tagged):
+            yield _Use(f"primary_key_{number}", key, column, "keys of records are stored in clear")
+    for name, projection in ((name, each) for name, many in stream.to.items() for each in many):
+        known = tables.mappable(tables.CANONICAL[name])
+        inner = tagged | _items(database, projection, tagged)
+        for target, expression in projection.columns.items():
+            if not known[target].info.get("pii"):
+                for column in _shown(database, expression, inner):
+                    yield _Use(
+                        f"{name}.{target}", expression, column, f"the views do not mask {name}.{target}"
+                    )
+
+
+def _items(database: duckdb.DuckDBPyConnection, projection: Projection, tagged: Set[str]) -> Set[str]:
+    """`item`, if the items of a projection are personal."""
+    listed = projection.for_each
+    return {"item"} if listed and any(_shown(database, listed, tagged)) else set()
+
+
+def _shown(database: duckdb.DuckDBPyConnection, expression: str, tagged: Set[str]) -> Iterator[str]:
+    """The personal columns whose values an expression may give. A nested column counts with those around and in it."""
+    for column in record_sql.parse(database, "", expression).columns():
+        if _HIDES.isdisjoint(column.inside) and (found := _personal(column, tagged)):
+            yield found
+
+
+def _personal(column: Column, tagged: Set[str]) -> str | None:
+    name = ".".join(column.path)
+    if name == "*" or (name.lower() == _WHOLE_RECORD and not column.is_quoted):
+        return "*"
+    names = {name.lower(), name.lower().removeprefix(f"{_WHOLE_RECORD}.")}
+    is_personal = any(
+        each == tag or each.startswith(f"{tag}.") or tag.startswith(f"{each}.")
+        for each in names
+        for tag in tagged
+    )
+    return name if is_personal else None

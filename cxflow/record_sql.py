@@ -1,0 +1,261 @@
+"""Decides what the SQL of a mapping or an expectation may say: it sees its own record, and nothing else.
+
+A batch conformed twice must give the same rows, on any machine. So an expression contains no query, and calls no
+function whose value depends on the clock, on chance, on a setting, a file or the environment. DuckDB's own catalogue
+tells which functions do. Called by `conform` and `validate` before anything is read; while a batch is conformed,
+`duck.sealed` keeps DuckDB itself from reaching anything else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import duckdb
+
+from cxflow.duck import identifier, literal
+from cxflow.errors import ConfigError
+
+_HEAD, _TAIL = "SELECT (", "\n) FROM raw"
+"""Around an expression to parse it. The line break ends a comment, which would otherwise hide what follows it."""
+
+_OUTSIDE = frozenset(
+    {
+        "current_localtime",
+        "current_localtimestamp",
+        "current_setting",
+        "getenv",
+        "getvariable",
+        "json_serialize_plan",
+        "parse_duckdb_log_message",
+        "query",
+        "query_table",
+        "vector_type",
+        "version",
+    }
+)
+"""Functions that the catalogue calls consistent (or does not list in every build), and that depend on more than their
+arguments."""
+_LEFT_TO_THE_BINDER = frozenset({"unnest"})
+"""Table functions that are no data source: DuckDB's own message about them is better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column that an expression names."""
+
+    path: tuple[str, ...]
+    """Its name; of a nested one, each part."""
+    inside: tuple[str, ...]
+    """The functions that it is an argument of, the outermost first; `is null` stands for the test."""
+    is_quoted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A parsed expression."""
+
+    text: str
+    tree: Any
+    """DuckDB's serialised form."""
+
+    def columns(self) -> Iterator[Column]:
+        """The columns it names, without the parameters of its lambdas; `("*",)` for all columns at once."""
+        yield from self._columns(self.tree, (), frozenset())
+
+    def _columns(self, node: Any, inside: tuple[str, ...], bound: frozenset[str]) -> Iterator[Column]:
+        if isinstance(node, list):
+            for each in node:
+                yield from self._columns(each, inside, bound)
+            return
+        if not isinstance(node, dict):
+            return
+        kind = node.get("class")
+        if kind == "LAMBDA":
+            names = {part for each in _nodes(node["lhs"]) for part in each.get("column_names", ())}
+            yield from self._columns(node["expr"], inside, bound | {name.lower() for name in names})
+            return
+        if kind in ("STAR", "POSITIONAL_REFERENCE"):
+            yield Column(("*",), inside)
+        if kind == "COLUMN_REF" and node["column_names"][0].lower() not in bound:
+            yield Column(tuple(node["column_names"]), inside, self._is_quoted(node))
+        if name := node.get("function_name"):
+            inside = (*inside, str(name).lower())
+        elif node.get("type") in ("OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL"):
+            inside = (*inside, "is null")
+        for each in node.values():
+            yield from self._columns(each, inside, bound)
+
+    def _is_quoted(self, node: dict[str, Any]) -> bool:
+        start = int(node.get("query_location", 0)) - len(_HEAD)
+        return self.text.encode()[start : start + 1] == b'"'
+
+
+def parse(database: duckdb.DuckDBPyConnection, place: str, text: str) -> Expression:
+    """Parse an expression; `place` names it in errors. Raises ConfigError if it is not exactly one.
+
+    Any DuckDB database will do: nothing is read from it."""
+    try:
+        for tail in (_TAIL.lstrip(), _TAIL):  # it stands on one line with SQL after it, too
+            tree = _serialised(database, f"{_HEAD}{text}{tail}")
+    except _SyntaxError as problem:
+        raise ConfigError(f"{place}: {text!r} does not parse: {problem}", value=place) from None
+    expressions = tree.pop("select_list")
+    if len(expressions) != 1 or _shape(tree) != _frame():
+        raise ConfigError(f"{place}: {text!r} is not one expression", value=place)
+    return Expression(text, expressions[0])
+
+
+def check(database: duckdb.DuckDBPyConnection, place: str, text: str) -> Expression:
+    """Parse an expression and check that it sees only its own record. Raises ConfigError."""
+    expression = parse(database, place, text)
+    for node in _nodes(expression.tree):
+        if node.get("class") == "WINDOW":
+            raise _refused(place, text, "uses a window function")
+        if node.get("class") == "SUBQUERY" or "from_table" in node:
+            raise _refused(
+                place,
+                text,
+                "contains a query",
+                "use list functions (list_filter, list_sum, …) on the record's own lists; "
+                "make other data a stream of its own",
+            )
+        name = str(node.get("function_name") or "")
+        if name and _reaches_out(name.lower(), len(node.get("children") or ())):
+            raise _refused(
+                place,
+                text,
+                f"calls {name}(), whose value depends on more than the record (a clock, chance, a file, a setting)",
+                "use a raw column or a constant instead",
+            )
+    for column in value_functions(database, expression):
+        if not column.is_quoted and _reaches_out(column.path[0].lower(), 0):
+            raise _refused(
+                place,
+                text,
+                f"uses {column.path[0]}, whose value depends on more than the record",
+                f"use a raw column or a constant instead; quote a raw column of that name: '\"{column.path[0]}\"'",
+            )
+    return expression
+
+
+def value_functions(database: duckdb.DuckDBPyConnection, expression: Expression) -> Iterator[Column]:
+    """The names in an expression that DuckDB takes for a function unless there is such a column: `current_date`."""
+    for column in expression.columns():
+        if len(column.path) == 1 and _is_value_function(database, column.path[0].lower()):
+            yield column
+
+
+_value_functions: dict[str, bool] = {"*": False}
+
+
+def _is_value_function(database: duckdb.DuckDBPyConnection, name: str) -> bool:
+    if name not in _value_functions:
+        try:
+            database.execute(f"SELECT {identifier(name)}")
+        except duckdb.Error:
+            _value_functions[name] = False
+        else:
+            _value_functions[name] = True
+    return _value_functions[name]
+
+
+def _refused(place: str, text: str, why: str, fix: str | None = None) -> ConfigError:
+    return ConfigError(
+        f"{place}: {text!r} {why}; an expression sees only its own record", value=place, fix=fix
+    )
+
+
+class _SyntaxError(Exception):
+    """What DuckDB's parser says."""
+
+
+def _serialised(database: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
+    """The tree of a statement. Raises _SyntaxError."""
+    row = database.execute(
+        f"SELECT json_serialize_sql({literal(sql)})"
+    ).fetchone()  # a parameter would import Arrow
+    outcome: dict[str, Any] = json.loads(row[0]) if row else {}
+    if outcome.get("error"):
+        raise _SyntaxError(outcome["error_message"])
+    (statement,) = outcome["statements"]
+    node: dict[str, Any] = statement["node"]
+    return node
+
+
+@cache
+def _frame() -> str:
+    """What surrounds a lone expression: nothing but `raw` is read, and nothing is filtered or sorted."""
+    with duckdb.connect() as database:
+        tree = _serialised(database, f"{_HEAD}1{_TAIL}")
+    tree.pop("select_list")
+    return _shape(tree)
+
+
+def _shape(tree: Any) -> str:
+    """A tree as text, without the places in the statement."""
+    if isinstance(tree, dict):
+        return str(
+            {key: _shape(each) for key, each in sorted(tree.items()) if not key.startswith("query_location")}
+        )
+    return str([_shape(each) for each in tree]) if isinstance(tree, list) else repr(tree)
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    """All nodes of a tree."""
+    if isinstance(tree, dict):
+        yield tree
+    for each in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+        yield from _nodes(each)
+
+
+@dataclass(frozen=True, slots=True)
+class _Function:
+    """A function as the catalogue lists it."""
+
+    kind: str
+    stability: str | None
+    definition: str | None
+    """The body of a macro."""
+
+
+@cache
+def _catalogue() -> dict[str, list[_Function]]:
+    found: dict[str, list[_Function]] = {}
+    with duckdb.connect() as database:
+        for name, *rest in database.execute(
+            "SELECT DISTINCT lower(function_name), function_type, stability, macro_definition "
+            "FROM duckdb_functions()"
+        ).fetchall():
+            found.setdefault(name, []).append(_Function(*rest))
+    return found
+
+
+@cache
+def _reaches_out(name: str, arguments: int) -> bool:
+    """Whether a function's value depends on more than its arguments. False for an unknown one, which cannot run."""
+    if name in _OUTSIDE or (name == "age" and arguments == 1):  # the time up to now
+        return True
+    if name in _LEFT_TO_THE_BINDER:
+        return False
+    listed = _catalogue().get(name, [])
+    if not listed:
+        # The catalogue lists `current_timestamp` under another name.
+        return arguments == 0 and _value_functions.get(name, False)
+    if any(each.stability not in (None, "CONSISTENT") for each in listed):
+        return True
+    scalar = [each for each in listed if each.kind in ("scalar", "aggregate", "macro")]
+    return not scalar or any(_macro_reaches_out(each.definition) for each in scalar if each.definition)
+
+
+@cache
+def _macro_reaches_out(definition: str) -> bool:
+    with duckdb.connect() as database:
+        try:
+            check(database, "", definition)
+        except ConfigError:
+            return True
+    return False
