@@ -1,7 +1,8 @@
 """Opens DuckDB for cxflow's own work, and quotes names and values for the SQL that it writes.
 
 Times are in UTC, memory is bounded, and DuckDB spills the rest to disk. The memory limit is a property of the machine,
-not of the project: it comes from the environment variable `CXFLOW_MEMORY_LIMIT`, in DuckDB's notation.
+not of the project: a share of its memory, unless the environment variable `CXFLOW_MEMORY_LIMIT` sets it, in DuckDB's
+notation.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -18,9 +20,14 @@ from cxflow import scratch
 from cxflow.errors import ConfigError
 
 MEMORY_VARIABLE = "CXFLOW_MEMORY_LIMIT"
-DEFAULT_MEMORY = "400MB"
-"""DuckDB's share only. Python, Great Expectations and the drivers use about as much: all together stay under 1 GB."""
-
+_LEAST_MEMORY = 400_000_000
+"""Bytes with which a million records with two identifiers each are loaded and resolved. DuckDB's share only: Python,
+Great Expectations and the drivers use about as much."""
+_SHARE_OF_MACHINE = 24
+"""Several workers run at once, and the page cache wants the rest."""
+_CONTAINER_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+_AMOUNT = re.compile(r"(?=.*[1-9])(?P<number>\d+(\.\d+)?)\s*(?P<unit>[KMGT]i?)B", re.IGNORECASE)
+_UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 
 SEALED = {
     "autoinstall_known_extensions": False,
@@ -61,14 +68,33 @@ def settings_sql() -> str:
 
 def memory_limit() -> str:
     """How much memory DuckDB may use, in its notation. Raises ConfigError if the variable is not an amount."""
-    limit = os.environ.get(MEMORY_VARIABLE, DEFAULT_MEMORY).strip()
-    if not re.fullmatch(r"(?=.*[1-9])\d+(\.\d+)?\s*[KMGT]i?B", limit, re.IGNORECASE):
+    limit = os.environ.get(MEMORY_VARIABLE, "").strip() or _default_memory()
+    if not _AMOUNT.fullmatch(limit):
         raise ConfigError(
             f"the environment variable {MEMORY_VARIABLE} is not an amount of memory: {limit!r}",
             value=MEMORY_VARIABLE,
-            fix=f"set it to an amount such as {DEFAULT_MEMORY}, or unset it",
+            fix="set it to an amount such as 2GB, or unset it",
         )
     return limit
+
+
+def memory_bytes() -> int:
+    """The same in bytes."""
+    amount = _AMOUNT.fullmatch(memory_limit())
+    if amount is None:
+        raise TypeError("not an amount of memory")
+    units = {name.lower(): size for name, size in _UNITS.items()}
+    return int(float(amount["number"]) * units[amount["unit"].lower()])
+
+
+@cache
+def _default_memory() -> str:
+    """A share of the machine's memory, or of its container's."""
+    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for path in _CONTAINER_LIMITS:
+        with suppress(OSError, ValueError):  # none, or "max"
+            found.append(int(Path(path).read_text(encoding="ascii")))
+    return f"{max(min(found) // _SHARE_OF_MACHINE, _LEAST_MEMORY) // 10**6}MB"
 
 
 def count(database: duckdb.DuckDBPyConnection, relation: str) -> int:

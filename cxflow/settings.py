@@ -105,8 +105,16 @@ class Identity(Frozen):
     """How customer_identity stores identifiers."""
     ignore: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Namespace to values that identify nobody: the switchboard's number, noreply addresses."""
+    weak: tuple[str, ...] = ()
+    """Namespaces whose values several people may share (a household's telephone): they link only in pairs."""
     max_identifiers: int = Field(default=50, ge=2)
-    """An identifier seen with more than this many others of one namespace is shared: it links nobody."""
+    """An identifier seen beside more than this many e-mail addresses, telephone numbers, or other ids that were seen
+    beside another of its kind, too, is shared: it links nobody."""
+    max_share: float = Field(default=0.1, gt=0, le=1)
+    """An identifier in a larger share of a stream's records is common (a switchboard, a number that stands for none):
+    it links nobody. From 1,000 records on."""
+    max_customer: int = Field(default=10_000, ge=2)
+    """More identifiers than this, linked together, are no person: they name nobody, and are reported."""
 
 
 class Kpis(Frozen):

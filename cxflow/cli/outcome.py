@@ -157,6 +157,10 @@ def notes(found: dict[str, Any]) -> list[str]:
         f"{count:,} identifiers {namespace!r} cannot be used"
         for namespace, count in found.get("unusable_identifiers", {}).items()
     ]
+    lines += [
+        f"one identifier {namespace!r} is in {most:,} of {records:,} records: a switchboard, or a value that is none?"
+        for namespace, (most, records) in found.get("frequent_identifiers", {}).items()
+    ]
     if resumed_at := found.get("resumed_at"):
         lines.append(f"resumed an interrupted pull ({resumed_at:,} records kept)")
     lines += [
@@ -167,7 +171,12 @@ def notes(found: dict[str, Any]) -> list[str]:
 
 def _identity(report: IdentityReport) -> str:
     merged = f", {report.merged:,} merged into another one" if report.merged else ""
-    return f"Customers: {report.customers:,} updated{merged}"
+    lines = [f"Customers: {report.customers:,} updated{merged}"]
+    if apart := report.shared + report.common:
+        lines.append(f"{apart:,} identifiers link nobody: too many share them (docs/identity.md)")
+    if report.oversized:
+        lines.append(f"{report.oversized:,} groups of linked identifiers are too large to be one customer")
+    return "\n".join(lines)
 
 
 def _kpis(report: KpiReport) -> str:

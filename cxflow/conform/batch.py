@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -112,7 +113,7 @@ def conform(
         database.execute(prepared.create("refused", prepared.REFUSED))
         database.execute(prepared.create("identifier_seen", prepared.IDENTIFIER_SEEN))
         _refuse_unreadable(work, folder, manifest)
-        unusable: dict[str, int] = {}
+        told: dict[str, dict[str, Any]] = {}
         if readable:
             _view_raw(work, folder, manifest)
             if manifest.layout == "columns":  # of JSON, a key may only be rare
@@ -120,7 +121,7 @@ def conform(
             _refuse_drifted(work, outcome)
             rows = _wide_tables(work)
             _require(work, rows)
-            unusable = _identifiers(work)
+            told = _identifiers(work)
             _complete(work, rows)
         else:
             _leave_empty(work)
@@ -128,7 +129,7 @@ def conform(
         made = sum(count(database, name) for name in stream.to)
     report = {
         "drift": changed.as_json(),
-        "unusable_identifiers": unusable,
+        **told,
         "without_records": manifest.without_records,
         "resumed_at": manifest.resumed_at,
     }
@@ -266,7 +267,7 @@ def _complete(work: _Work, rows: list[Rows]) -> None:
         if each.is_joined
     ]
     if work.stream.identifiers:
-        identity = "md5_number_lower(concat_ws(chr(31), namespace, identity_hash))"
+        identity = "md5_number_lower(concat_ws(chr(31), namespace, identity_hash::VARCHAR))"
         joined_rows.append(
             f"SELECT _row, {identity} AS h, NULL::TIMESTAMPTZ AS event_at FROM identifier_seen"
         )
@@ -287,8 +288,8 @@ def _complete(work: _Work, rows: list[Rows]) -> None:
     )
 
 
-def _identifiers(work: _Work) -> dict[str, int]:
-    """Fill `identifier_seen`; returns the number of unusable identifiers by namespace."""
+def _identifiers(work: _Work) -> dict[str, dict[str, Any]]:
+    """Fill `identifier_seen`; returns what the load's report should say of identifiers."""
     return identifiers.collect(
         work.database,
         work.settings,

@@ -25,7 +25,7 @@ _OF_STREAM = {
     "expect",
 }
 _OF_QUALITY = {"earliest", "future_tolerance_seconds"}
-_OF_IDENTITY = {"store_values", "ignore"}
+_OF_IDENTITY = {"store_values", "ignore", "weak"}
 
 
 def of(settings: Settings, connection: Connection, stream: Stream) -> str:

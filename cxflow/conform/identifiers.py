@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
 import duckdb
 import phonenumbers
 
@@ -12,6 +16,10 @@ from cxflow.model.stream import Stream
 from cxflow.settings import Connection, Settings, nearest
 
 _EMAIL = r"[^@\s,;\x00]+@[^@\s,;\x00]+\.[^@\s.,;\x00]+"
+_HASH = "CAST(substr(sha256({}), 1, 32) AS UUID)"
+"""SQL: 128 bits of SHA-256, in 16 bytes."""
+_JUDGED_RECORDS = 100
+"""Of fewer records, the share of one value says little."""
 _PLAIN_EMAIL = r"[a-z0-9._+-]+@[a-z0-9.-]+\.[a-z0-9-]+"
 """Most addresses: as they are, they are what the macro `email` makes of them."""
 
@@ -23,15 +31,17 @@ def collect(
     *,
     system: str,
     country: str,
-) -> dict[str, int]:
-    """Fill `identifier_seen` from the wide table; returns the number of unusable values by namespace.
+) -> dict[str, dict[str, Any]]:
+    """Fill `identifier_seen` from the wide table; returns what the load's report should say of them.
 
     E-mail addresses are compared in lower case, phone numbers in E.164 (national ones are read as of `country`),
     anything else as it is. A value that is not an address or a possible number, or that contains U+0000, is unusable:
-    the record loads without it. Values in `identity.ignore` are skipped, too, but not counted.
+    the record loads without it. Values in `identity.ignore` are skipped, too, but not counted. A value in a large share
+    of the records is reported: how many have it, and how many have one at all.
     """
     secret = salt(settings)
     unusable: dict[str, int] = {}
+    frequent: dict[str, list[int]] = {}
     for name in stream.identifiers:
         namespace = qualified(name, system)
         value = f"trim({identifier(f'identifiers.{name}')}::VARCHAR)"
@@ -48,12 +58,36 @@ def collect(
         prefix = literal(f"{secret}\x1f{namespace}\x1f")
         database.execute(
             f"INSERT INTO identifier_seen SELECT _row, {literal(namespace)}, "
-            f"sha256({prefix} || identity_value), {kept} FROM normal WHERE identity_value IS NOT NULL "
+            f"{_HASH.format(f'{prefix} || identity_value')}, {kept} FROM normal WHERE identity_value IS NOT NULL "
             f"AND NOT list_contains({literals(ignored)}::VARCHAR[], identity_value)"
         )
         if found := count(database, "normal WHERE identity_value IS NULL"):
             unusable[namespace] = found
-    return unusable
+        most, records = _most_frequent(database, namespace)
+        if records >= _JUDGED_RECORDS and most > settings.identity.max_share / 2 * records:
+            frequent[namespace] = [most, records]
+    _pair_weak(database, [qualified(name, system) for name in stream.identifiers], settings.identity.weak)
+    return {"unusable_identifiers": unusable, "frequent_identifiers": frequent}
+
+
+def _most_frequent(database: duckdb.DuckDBPyConnection, namespace: str) -> tuple[int, int]:
+    """How many records have the most frequent value, and how many have one at all."""
+    row = database.execute(
+        "SELECT coalesce(max(records), 0), coalesce(sum(records), 0) FROM (SELECT count(*) AS records "
+        f"FROM identifier_seen WHERE namespace = {literal(namespace)} GROUP BY identity_hash)"
+    ).fetchone()
+    return (int(row[0]), int(row[1])) if row else (0, 0)
+
+
+def _pair_weak(database: duckdb.DuckDBPyConnection, namespaces: Sequence[str], weak: Sequence[str]) -> None:
+    """Add the pairs of weak identifiers in a record, which link where one alone does not: `phone+crm.address`."""
+    for one, other in combinations(sorted(set(namespaces) & set(weak)), 2):
+        pair = _HASH.format("one.identity_hash::VARCHAR || other.identity_hash::VARCHAR")
+        database.execute(
+            f"INSERT INTO identifier_seen SELECT one._row, {literal(f'{one}+{other}')}, {pair}, NULL "
+            "FROM identifier_seen one JOIN identifier_seen other ON other._row = one._row "
+            f"WHERE one.namespace = {literal(one)} AND other.namespace = {literal(other)}"
+        )
 
 
 def qualified(name: str, system: str) -> str:

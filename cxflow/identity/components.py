@@ -1,6 +1,6 @@
-"""Connected components of the identity graph, computed by the database. Called by `resolve`.
+"""Connected components of the identity graph. Called by `resolve`.
 
-Records are the edges: all identifiers seen in one record name one person. Each round hooks every root to its smallest
+In memory, by scipy, while the graph fits; else by the database. There, each round hooks every root to its smallest
 neighbour, compresses the resulting trees to stars, and contracts the graph to their roots. That takes O(log² n) rounds
 for any graph, however long its chains (Liu and Tarjan, "Simple Concurrent Labeling Algorithms for Connected
 Components", 2019). Nodes are numbered in scattered order, so that the trees of a long chain stay shallow.
@@ -10,36 +10,59 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from cxflow import duck
 from cxflow.errors import FatalError
+from cxflow.identity.temporary import count
 from cxflow.warehouse import engines
 
+_BYTES_PER_LINK, _BYTES_PER_NODE = 64, 40
+"""What scipy and the arrays around it take, generously."""
 _MAX_ROUNDS = 2_000
 """Far more than log² of any number of identifiers: a guard against a defect."""
 _SPREAD = "(CAST({} AS BIGINT) * 6180339) % 1099511627776"
 """SQL that scatters whole numbers below 2^40: an odd factor modulo a power of two maps them one to one."""
 
 
-def label(connection: sa.Connection, edges: str, target: str) -> None:
-    """Fill the temporary table `target` (`node`, `label`): `label` is the smallest node of the component.
+def label(connection: sa.Connection, nodes: str, links: str, target: str) -> None:
+    """Create the temporary table `target` (`node`, `label`): nodes with the same label are one component.
 
-    `edges` is a table of (`record`, `node`), node a whole number from 0 to 2^40.
+    `nodes` is a table with a column `node`, the whole numbers from 0; `links` one of pairs of them (`a`, `b`).
     """
-    root = _SPREAD.format("node")
+    size = count(connection, f"SELECT count(*) FROM {nodes}")
+    edges = count(connection, f"SELECT count(*) FROM {links}")
+    if size * _BYTES_PER_NODE + edges * _BYTES_PER_LINK <= duck.memory_bytes() // 2:
+        in_memory(connection, size, links, target)
+    else:
+        in_database(connection, nodes, links, target)
+
+
+def in_memory(connection: sa.Connection, size: int, links: str, target: str) -> None:
+    """`label` by scipy."""
+    import numpy as np
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    engine = engines.of(connection)
+    a, b = engine.numbers(connection, f"SELECT a, b FROM {links}", 2)
+    graph = coo_array((np.ones(len(a), np.int8), (a, b)), shape=(size, size))
+    _, labels = connected_components(graph, directed=False)
+    engine.stage_numbers(connection, target, {"node": np.arange(size), "label": labels.astype(np.int64)})
+
+
+def in_database(connection: sa.Connection, nodes: str, links: str, target: str) -> None:
+    """`label` by the database."""
     _create(
         connection,
         f"{target}_root",
-        f"SELECT node, {root} AS root FROM (SELECT DISTINCT node FROM {edges}) n",
+        f"SELECT node, {_SPREAD.format('node')} AS root FROM {nodes}",
     )
-    # A record with many identifiers needs one link for each, to its first one.
     _create(
         connection,
         f"{target}_link",
-        f"SELECT DISTINCT {_SPREAD.format('f.node')} AS a, {_SPREAD.format('e.node')} AS b FROM {edges} e "
-        f"JOIN (SELECT record, min(node) AS node FROM {edges} GROUP BY record) f ON f.record = e.record "
-        "WHERE e.node <> f.node",
+        f"SELECT DISTINCT {_SPREAD.format('a')} AS a, {_SPREAD.format('b')} AS b FROM {links} WHERE a <> b",
     )
     for _ in range(_MAX_ROUNDS):
-        if not _count(connection, f"{target}_link"):
+        if not count(connection, f"SELECT count(*) FROM {target}_link"):
             break
         _hook(connection, target)
         _contract(connection, target)
@@ -64,7 +87,7 @@ def _hook(connection: sa.Connection, target: str) -> None:
     )
     for _ in range(_MAX_ROUNDS):
         jumps = f"{target}_hook h JOIN {target}_hook g ON g.child = h.parent"
-        if not _count(connection, jumps):
+        if not count(connection, f"SELECT count(*) FROM {jumps}"):
             return
         _replace(
             connection,
@@ -91,10 +114,6 @@ def _contract(connection: sa.Connection, target: str) -> None:
         f"LEFT JOIN {target}_hook h ON h.child = l.b) m WHERE a <> b",
     )
     _drop(connection, f"{target}_hook")
-
-
-def _count(connection: sa.Connection, rows: str) -> int:
-    return int(connection.scalar(sa.text(f"SELECT count(*) FROM {rows}")) or 0)
 
 
 def _create(connection: sa.Connection, table: str, query: str) -> None:

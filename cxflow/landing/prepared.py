@@ -61,7 +61,7 @@ in a derived batch, where it was landed first."""
 IDENTIFIER_SEEN: Columns = {
     "_row": "BIGINT",
     "namespace": "VARCHAR",
-    "identity_hash": "VARCHAR",
+    "identity_hash": "UUID",
     "identity_value": "VARCHAR",
 }
 """Of each identifier in a record, as `conform` writes it."""

@@ -15,7 +15,7 @@ import duckdb
 import sqlalchemy as sa
 
 from cxflow import duck
-from cxflow.duck import MEMORY_VARIABLE, OUT_OF_MEMORY, memory_limit
+from cxflow.duck import MEMORY_VARIABLE, OUT_OF_MEMORY, memory_bytes, memory_limit
 from cxflow.errors import (
     ConfigError,
     CxflowError,
@@ -56,7 +56,8 @@ _ANYWHERE = (
         OUT_OF_MEMORY,
         ConfigError,
         "this needs more memory than DuckDB may take ({memory}); nothing of this step was kept",
-        f"raise {MEMORY_VARIABLE}; if one huge record is the cause, max_record_bytes of its stream refuses it",
+        f"set {MEMORY_VARIABLE} to more, such as {{more}}; if one huge record is the cause, max_record_bytes of its "
+        "stream refuses it",
     ),
     _Meaning("40", TransientError, "another load changed the same rows", "run it again"),
     _Meaning(
@@ -159,7 +160,7 @@ def as_error(
             message = meaning.message.format(
                 original=first_line(cause), where=_where(cause), memory=memory_limit()
             )
-            return meaning.kind(message, fix=meaning.fix)
+            return meaning.kind(message, fix=meaning.fix.format(more=f"{2 * memory_bytes() // 10**6}MB"))
     return FatalError(
         f"the database failed unexpectedly ({', '.join(filter(None, (type(cause).__name__, code)))})",
         fix="this is a defect of cxflow; --verbose shows the database's message, data included",

@@ -3,10 +3,11 @@ here, read through `tables`."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Date, Double, Integer, String
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Date, Double, Integer, String, Uuid
 
 from cxflow.warehouse.columns import TIME, column, derived_table, system_table
 
+UUID = Uuid(as_uuid=False)
 VERSION_TABLE = "cxflow_version"
 """Alembic's table with the current revision."""
 
@@ -28,12 +29,17 @@ customer_identity = derived_table(
     "which identifier belongs to which customer, and since when",
     ("namespace", "identity_hash", "valid_from"),
     column("namespace", String, "email, phone, or connection.key", nullable=False),
-    column("identity_hash", String, "keyed hash of the normalised value", nullable=False),
+    column("identity_hash", UUID, "keyed hash of the normalised value, 128 bits", nullable=False),
     column(
         "identity_value", String, "the value itself, if the settings keep it in clear", info={"pii": True}
     ),
-    column("customer_id", String, "the customer it belongs to", nullable=False),
-    column("match_rule", String, "how it was linked: exact, or shared (links nobody)", nullable=False),
+    column("customer_id", String, "the customer it belongs to; empty: it links nobody", nullable=False),
+    column(
+        "match_rule",
+        String,
+        "how it was linked: exact; or shared, common, weak, oversized: it names nobody",
+        nullable=False,
+    ),
     column("confidence", Double, "0 to 1", nullable=False),
     column("valid_from", TIME, "first event with it", nullable=False),
     column("valid_to", TIME, "when the link ended; null while it is valid"),
@@ -204,7 +210,7 @@ record_identity = system_table(
     column("source_object", String, "stream", nullable=False),
     column("source_record_id", String, "the record", nullable=False),
     column("namespace", String, "of the identifier", nullable=False),
-    column("identity_hash", String, "keyed hash of the normalised value", nullable=False),
+    column("identity_hash", UUID, "keyed hash of the normalised value, 128 bits", nullable=False),
     column(
         "identity_value", String, "the value itself, if the settings keep it in clear", info={"pii": True}
     ),
@@ -216,7 +222,7 @@ pending_identity = system_table(
     "identifiers whose records changed since identity was last resolved; concurrent loads may add one twice",
     (),
     column("namespace", String, "of the identifier", nullable=False),
-    column("identity_hash", String, "its hash", nullable=False),
+    column("identity_hash", UUID, "its hash", nullable=False),
 )
 
 pending_kpi = system_table(
@@ -225,6 +231,14 @@ pending_kpi = system_table(
     (),
     column("table_name", String, "the canonical table", nullable=False),
     column("day", Date, "UTC day of the event; null: rows without a time"),
+)
+
+applied_settings = system_table(
+    "applied_settings",
+    "the settings that something was computed with",
+    ("what",),
+    column("what", String, "identity", nullable=False),
+    column("settings", String, "JSON", nullable=False),
 )
 
 stream_lock = system_table(

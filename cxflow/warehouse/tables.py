@@ -35,6 +35,7 @@ from cxflow.warehouse.canonical import (
 from cxflow.warehouse.columns import MONEY, PROVENANCE, TIME, metadata
 from cxflow.warehouse.system_tables import (
     VERSION_TABLE,
+    applied_settings,
     customer,
     customer_identity,
     kpi_day,
@@ -57,6 +58,7 @@ __all__ = [
     "PROVENANCE",
     "TIME",
     "VERSION_TABLE",
+    "applied_settings",
     "case_status_history",
     "customer",
     "customer_identity",

@@ -1,4 +1,4 @@
-"""Components of graphs of every shape, compared with scipy's."""
+"""Components of graphs of every shape, in memory and in the database, compared with each other and with scipy."""
 
 from __future__ import annotations
 
@@ -6,65 +6,71 @@ import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from scipy.sparse import coo_matrix
+from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from trip_bench import NewWarehouse
 
+from cxflow import duck
 from cxflow.identity import components
 from cxflow.settings import Settings, load
 from cxflow.warehouse import engines, transactions
 
-Edges = list[tuple[int, int]]
-"""Record and node."""
+Links = tuple[int, list[tuple[int, int]]]
+"""The number of nodes, and pairs of them."""
 
 
-def chain(length: int) -> Edges:
-    """Each record shares one node with the next."""
-    return [(record, node) for record in range(length) for node in (record, record + 1)]
+def chain(length: int) -> Links:
+    return length, [(node, node + 1) for node in range(length - 1)]
 
 
-def star(rays: int) -> Edges:
-    return [(record, node) for record in range(rays) for node in (rays, record)]
+def shuffled(graph: Links) -> Links:
+    size, links = graph
+    chance = random.Random(size)
+    names = chance.sample(range(size), size)
+    return size, chance.sample([(names[a], names[b]) for a, b in links], len(links))
 
 
-def grid(side: int) -> Edges:
+def star(rays: int) -> Links:
+    return rays + 1, [(rays, ray) for ray in range(rays)]
+
+
+def grid(side: int) -> Links:
     across = [
         (row * side + column, row * side + column + 1) for row in range(side) for column in range(side - 1)
     ]
     down = [
         (row * side + column, (row + 1) * side + column) for row in range(side - 1) for column in range(side)
     ]
-    return [(record, node) for record, pair in enumerate(across + down) for node in pair]
+    return side * side, across + down
 
 
-def shared_numbers(people: int, share: float) -> Edges:
+def shared_numbers(people: int, share: float) -> Links:
     """Everybody has an address of their own, and some a number that others have, too."""
     chance = random.Random(people)
-    numbers = [
+    links = [
         (person, people + chance.randrange(people // 3))
         for person in range(people)
         if chance.random() < share
     ]
-    return [(person, person) for person in range(people)] + numbers
+    return people + people // 3, links
 
 
-GRAPHS: dict[str, Callable[[], Edges]] = {
-    "one record": lambda: [(7, 3), (7, 9), (7, 1)],
-    "one node": lambda: [(1, 5), (2, 5)],
+GRAPHS: dict[str, Callable[[], Links]] = {
+    "one node": lambda: (1, []),
+    "no link": lambda: (5, []),
+    "a link of a node to itself": lambda: (2, [(1, 1)]),
+    "a pair twice, and turned round": lambda: (3, [(0, 2), (0, 2), (2, 0)]),
     "a chain": lambda: chain(3_000),
-    "a shuffled chain": lambda: random.Random(1).sample(
-        [(r, (n * 7919) % 4001) for r, n in chain(4_000)], 8_000
-    ),
+    "a shuffled chain": lambda: shuffled(chain(4_000)),
     "a star": lambda: star(3_000),
-    "a ring": lambda: [*chain(999), (999, 999), (999, 0)],
-    "a grid": lambda: grid(50),
+    "a ring": lambda: (1_000, [*chain(1_000)[1], (999, 0)]),
+    "a grid": lambda: shuffled(grid(50)),
     "few shared numbers": lambda: shared_numbers(4_000, 0.05),
+    "some shared numbers": lambda: shared_numbers(4_000, 0.3),
     "many shared numbers": lambda: shared_numbers(4_000, 0.6),
-    "two that never meet": lambda: [*chain(10), *((r + 100, n + 5_000_000_000) for r, n in chain(10))],
 }
 
 
@@ -76,44 +82,69 @@ def connection(tmp_path: Path, new_database: NewWarehouse) -> Iterator[sa.Connec
         yield found
 
 
-def expected(edges: Edges) -> dict[int, int]:
-    """Node to the smallest node of its component."""
-    records = {record: place for place, record in enumerate(sorted({record for record, _ in edges}))}
-    nodes = sorted({node for _, node in edges})
-    places = {node: place for place, node in enumerate(nodes)}
-    rows = [records[record] for record, _ in edges]
-    columns = [len(records) + places[node] for _, node in edges]
-    size = len(records) + len(nodes)
-    graph = coo_matrix((np.ones(len(edges)), (rows, columns)), shape=(size, size))
-    _, labels = connected_components(graph, directed=False)
-    smallest: dict[int, int] = {}
-    for node in nodes:
-        smallest.setdefault(int(labels[len(records) + places[node]]), node)
-    return {node: smallest[int(labels[len(records) + places[node]])] for node in nodes}
+def groups(size: int, labels: list[int]) -> set[frozenset[int]]:
+    found: dict[int, list[int]] = {}
+    for node in range(size):
+        found.setdefault(labels[node], []).append(node)
+    return {frozenset(nodes) for nodes in found.values()}
 
 
-def labelled(connection: sa.Connection, folder: Path, edges: Edges) -> dict[int, int]:
-    source = folder / "edges.duckdb"
-    with duckdb.connect(str(source)) as database:
-        rows = {"record": [record for record, _ in edges], "node": [node for _, node in edges]}
-        frame = {name: np.array(values, np.int64) for name, values in rows.items()}
-        database.execute(
-            "CREATE TABLE edge AS SELECT unnest($1) AS record, unnest($2) AS node", [*frame.values()]
-        )
-    engines.of(connection).stage(connection, "edge", source, "edge")
-    components.label(connection, "edge", "component")
+def expected(graph: Links) -> set[frozenset[int]]:
+    size, links = graph
+    a, b = np.array(links, np.int64).reshape(len(links), 2).T
+    matrix = coo_array((np.ones(len(links)), (a, b)), shape=(size, size))
+    return groups(size, connected_components(matrix, directed=False)[1].tolist())
+
+
+def stage(connection: sa.Connection, graph: Links) -> None:
+    size, links = graph
+    a, b = np.array(links, np.int64).reshape(len(links), 2).T
+    engine = engines.of(connection)
+    engine.stage_numbers(connection, "node", {"node": np.arange(size)})
+    engine.stage_numbers(connection, "link", {"a": a.copy(), "b": b.copy()})
+
+
+def labelled(connection: sa.Connection, target: str) -> dict[int, int]:
     return {
         int(node): int(label)
-        for node, label in connection.exec_driver_sql("SELECT node, label FROM component")
+        for node, label in connection.exec_driver_sql(f"SELECT node, label FROM {target}")
     }
 
 
-@pytest.mark.parametrize("graph", GRAPHS)
-def test_components_are_those_of_scipy(connection: sa.Connection, tmp_path: Path, graph: str) -> None:
-    edges = GRAPHS[graph]()
-    assert labelled(connection, tmp_path, edges) == expected(edges)
+@pytest.mark.parametrize("name", GRAPHS)
+def test_components_are_those_of_scipy(connection: sa.Connection, name: str) -> None:
+    graph = GRAPHS[name]()
+    size = graph[0]
+    stage(connection, graph)
+    components.in_memory(connection, size, "link", "inside")
+    components.in_database(connection, "node", "link", "outside")
+    for target in ("inside", "outside"):
+        labels = labelled(connection, target)
+        assert len(labels) == size
+        assert groups(size, [labels[node] for node in range(size)]) == expected(graph), target
 
 
-def test_a_very_long_chain_settles(connection: sa.Connection, tmp_path: Path) -> None:
+def test_a_very_long_chain_settles_in_the_database(connection: sa.Connection) -> None:
     length = 200_000 if engines.of(connection).single_writer else 20_000
-    assert set(labelled(connection, tmp_path, chain(length)).values()) == {0}
+    stage(connection, chain(length))
+    components.in_database(connection, "node", "link", "component")
+    assert len(set(labelled(connection, "component").values())) == 1
+
+
+def test_a_chain_of_a_million_settles_in_memory(connection: sa.Connection) -> None:
+    stage(connection, chain(1_000_000))
+    components.in_memory(connection, 1_000_000, "link", "component")
+    assert connection.exec_driver_sql("SELECT count(DISTINCT label), count(*) FROM component").one() == (
+        1,
+        1_000_000,
+    )
+
+
+def test_a_graph_that_does_not_fit_is_left_to_the_database(
+    connection: sa.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage(connection, chain(1_000))
+    monkeypatch.setattr(components, "in_memory", None)
+    monkeypatch.setattr(duck, "memory_bytes", lambda: 100_000)
+    components.label(connection, "node", "link", "component")
+    assert len(set(labelled(connection, "component").values())) == 1

@@ -13,7 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
+    import numpy as np
     import sqlalchemy as sa
+    from numpy.typing import NDArray
+
+    Numbers = NDArray[np.int64]
 
 _SPELLINGS = {
     "CHARACTER VARYING": "VARCHAR",
@@ -215,6 +219,25 @@ class Engine(ABC):
 
         With `is_read_only`, the table is not changed afterwards, so it may be a view of the file.
         """
+
+    def numbers(self, connection: sa.Connection, query: str, columns: int) -> list[Numbers]:
+        """The columns of a query's result as arrays; all are whole numbers (BIGINT), none is null."""
+        import numpy as np
+
+        rows = connection.exec_driver_sql(query).fetchall()
+        table = np.array([tuple(row) for row in rows], np.int64).reshape(len(rows), columns)
+        return [table[:, number] for number in range(columns)]
+
+    def stage_numbers(self, connection: sa.Connection, name: str, columns: Mapping[str, Numbers]) -> None:
+        """Fill the temporary table `name` from arrays of whole numbers of one length."""
+        from cxflow import scratch
+        from cxflow.duck import workbench
+
+        with scratch.folder("numbers") as folder:
+            with workbench(folder / "numbers.duckdb") as database:
+                database.register("numbers", dict(columns))
+                database.execute("CREATE TABLE number AS SELECT * FROM numbers")
+            self.stage(connection, name, folder / "numbers.duckdb", "number")
 
     @abstractmethod
     def analyze(self, connection: sa.Connection, *names: str) -> None:

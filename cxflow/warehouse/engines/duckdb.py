@@ -17,6 +17,8 @@ from cxflow.warehouse.engines.base import Engine
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
+    from cxflow.warehouse.engines.base import Numbers
+
 _LONGEST_PAUSE_SECONDS = 0.2
 """Between two tries to open the file. Whoever has it opens it again at once for their next step: a longer pause would
 miss the moments when it is free."""
@@ -121,6 +123,9 @@ class DuckDB(Engine):
         connection.exec_driver_sql(
             f"CREATE OR REPLACE TEMP {kind} {identifier(name)} AS SELECT * FROM {attached}.{relation}"
         )
+
+    def numbers(self, connection: sa.Connection, query: str, columns: int) -> list[Numbers]:  # noqa: ARG002 - it has as many
+        return list(connection.exec_driver_sql(query).cursor.fetchnumpy().values())
 
     def lock_stream(self, connection: sa.Connection, system: str, stream: str) -> None:
         """Not needed: a writing process has the file to itself, and `load` serialises the threads of its process."""

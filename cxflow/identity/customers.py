@@ -1,0 +1,175 @@
+"""Names customers, and writes `customer_identity` and `customer`. Called by `resolve`, after the components.
+
+A customer is named after the identifier seen first: the earliest event, then the namespace and the smallest hash. So
+later identifiers join without renaming anyone, and a rebuild from scratch gives the same names.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from cxflow.identity.graph import SAME
+from cxflow.identity.temporary import count, make, run
+
+_NAMED_AFTER = "md5(namespace || '|' || CAST(identity_hash AS VARCHAR))"
+"""SQL: the customer that is named after an identifier."""
+_COLUMNS = (
+    "namespace, identity_hash, identity_value, customer_id, match_rule, confidence, valid_from, valid_to"
+)
+
+
+def name(connection: sa.Connection, largest: int) -> None:
+    """Create `assigned`: each identifier with its customer and the rule by which it belongs to it.
+
+    An identifier that is set apart has no customer. Those of a component with more than `largest` identifiers, which
+    are listed in `oversized`, keep its name, so that it is found again, but name nobody.
+    """
+    linked = "node n JOIN component c ON c.node = n.node LEFT JOIN apart a ON a.node = n.node"
+    make(
+        connection,
+        "oversized",
+        f"SELECT c.label, count(*) AS identifiers FROM {linked} WHERE a.node IS NULL "
+        f"GROUP BY c.label HAVING count(*) > {largest}",
+    )
+    first_seen = (
+        f"SELECT c.label, min(n.first_seen_at) AS first_seen_at FROM {linked} "
+        "WHERE a.node IS NULL GROUP BY c.label"
+    )
+    make(
+        connection,
+        "named",
+        "SELECT c.label, md5(min(n.namespace || '|' || CAST(n.identity_hash AS VARCHAR) COLLATE \"C\")) AS customer_id "
+        f"FROM {linked} JOIN ({first_seen}) f ON f.label = c.label AND f.first_seen_at = n.first_seen_at "
+        "WHERE a.node IS NULL GROUP BY c.label",
+    )
+    make(
+        connection,
+        "assigned",
+        "SELECT n.node, n.namespace, n.identity_hash, n.identity_value, n.first_seen_at, n.last_seen_at, "
+        "CASE WHEN a.node IS NULL THEN d.customer_id ELSE '' END AS customer_id, "
+        "coalesce(a.rule, CASE WHEN o.label IS NOT NULL THEN 'oversized' END, 'exact') AS match_rule "
+        f"FROM {linked} LEFT JOIN named d ON d.label = c.label LEFT JOIN oversized o ON o.label = c.label",
+    )
+
+
+def keep_identities(connection: sa.Connection) -> None:
+    """Write the rows of `customer_identity` that changed, and close those of identifiers that no record holds any
+    more."""
+    written = "assigned"
+    if count(connection, "SELECT count(*) FROM former"):
+        written = "changed"
+        make(
+            connection,
+            written,
+            "SELECT a.* FROM assigned a WHERE NOT EXISTS (SELECT 1 FROM former f "
+            f"WHERE {SAME.format('f', 'a')} AND f.valid_to IS NULL AND f.customer_id = a.customer_id "
+            "AND f.match_rule = a.match_rule AND f.valid_from = a.first_seen_at "
+            "AND f.identity_value IS NOT DISTINCT FROM a.identity_value)",
+        )
+        run(
+            connection,
+            "DELETE FROM customer_identity WHERE EXISTS (SELECT 1 FROM changed c "
+            f"WHERE {SAME.format('c', 'customer_identity')})",
+        )
+        run(
+            connection,
+            "UPDATE customer_identity SET valid_to = now(), identity_value = NULL WHERE valid_to IS NULL "
+            f"AND EXISTS (SELECT 1 FROM former f WHERE {SAME.format('f', 'customer_identity')} "
+            f"AND NOT EXISTS (SELECT 1 FROM node n WHERE {SAME.format('n', 'f')}))",
+        )
+    run(
+        connection,
+        f"INSERT INTO customer_identity ({_COLUMNS}) SELECT namespace, identity_hash, identity_value, customer_id, "
+        f"match_rule, CASE WHEN match_rule = 'exact' THEN 1 ELSE 0 END, first_seen_at, NULL FROM {written}",
+    )
+
+
+def merge(connection: sa.Connection) -> int:
+    """Update which customers were merged into others, and delete those who are nobody any more. Returns the number of
+    customers merged into another now."""
+    if not count(connection, "SELECT count(*) FROM customer"):
+        return 0
+    # A customer is named after an identifier, and has become the customer that this identifier belongs to now.
+    make(
+        connection,
+        "owner",
+        f"SELECT {_NAMED_AFTER} AS named_after, customer_id FROM assigned WHERE match_rule = 'exact'",
+    )
+    run(
+        connection,
+        "UPDATE customer SET merged_into_id = CASE WHEN o.customer_id = o.named_after THEN NULL "
+        "ELSE o.customer_id END FROM owner o WHERE customer.customer_id = o.named_after "
+        "AND customer.merged_into_id IS DISTINCT FROM nullif(o.customer_id, o.named_after)",
+    )
+    merged = count(
+        connection,
+        "SELECT count(DISTINCT f.customer_id) FROM former f JOIN owner o ON o.named_after = f.customer_id "
+        "WHERE o.customer_id <> o.named_after AND f.valid_to IS NULL",
+    )
+    _retire(connection)
+    return merged
+
+
+def _retire(connection: sa.Connection) -> None:
+    """Merge customers without identifiers into the one customer who has theirs now; delete them if there is none, or
+    more than one."""
+    make(
+        connection,
+        "retired",
+        "SELECT f.customer_id, CASE WHEN count(DISTINCT a.customer_id) = 1 THEN min(a.customer_id) END AS successor "
+        f"FROM former f LEFT JOIN assigned a ON {SAME.format('a', 'f')} AND a.match_rule = 'exact' "
+        "WHERE f.match_rule = 'exact' AND f.valid_to IS NULL "
+        "AND f.customer_id NOT IN (SELECT named_after FROM owner) AND f.customer_id NOT IN "
+        "(SELECT customer_id FROM assigned WHERE match_rule = 'exact') GROUP BY f.customer_id",
+    )
+    run(
+        connection,
+        "UPDATE customer SET merged_into_id = r.successor FROM retired r "
+        "WHERE r.customer_id = customer.customer_id AND r.successor IS NOT NULL",
+    )
+    gone = "(SELECT customer_id FROM retired WHERE successor IS NULL)"
+    run(connection, f"DELETE FROM customer WHERE customer_id IN {gone} OR merged_into_id IN {gone}")
+
+
+def keep(connection: sa.Connection) -> None:
+    """Write `customer`: the customers of `assigned`, when they were first and last seen, and their latest profile.
+    Creates `moved`: those whose segment, country or consent changed."""
+    make(
+        connection,
+        "profile",
+        "SELECT * FROM (SELECT p.customer_id, p.segment, p.consent, p.country, "
+        "row_number() OVER (PARTITION BY p.customer_id ORDER BY coalesce(r.version_at, r.received_at) DESC, "
+        "p.profile_id) AS rank FROM customer_profile p JOIN source_record r "
+        "ON r.source_system = p.source_system AND r.source_object = p.source_object "
+        "AND r.source_record_id = p.source_record_id "
+        "WHERE NOT p.is_deleted AND p.customer_id IN (SELECT customer_id FROM assigned)) ranked WHERE rank = 1",
+    )
+    seen = (
+        "(SELECT a.customer_id, min(a.first_seen_at) AS first_seen_at, max(a.last_seen_at) AS last_seen_at, "
+        "max(p.segment) AS segment, bool_and(p.consent) AS consent, max(p.country) AS country FROM assigned a "
+        "LEFT JOIN profile p ON p.customer_id = a.customer_id WHERE a.match_rule = 'exact' "
+        "GROUP BY a.customer_id) s"
+    )
+    of_profile = ("segment", "consent", "country")
+    differs = {
+        name: f"customer.{name} IS DISTINCT FROM s.{name}"
+        for name in ("first_seen_at", "last_seen_at", *of_profile)
+    }
+    make(
+        connection,
+        "moved",
+        f"SELECT customer.customer_id FROM customer JOIN {seen} ON s.customer_id = customer.customer_id "
+        f"WHERE {' OR '.join(differs[name] for name in of_profile)}",
+    )
+    run(
+        connection,
+        f"UPDATE customer SET {', '.join(f'{name} = s.{name}' for name in differs)} FROM {seen} "
+        f"WHERE customer.customer_id = s.customer_id AND ({' OR '.join(differs.values())})",
+    )
+    run(
+        connection,
+        "INSERT INTO customer (customer_id, merged_into_id, first_seen_at, last_seen_at, segment, consent, country) "
+        "SELECT s.customer_id, NULL, s.first_seen_at, s.last_seen_at, s.segment, s.consent, s.country "
+        f"FROM {seen} "
+        "WHERE NOT EXISTS (SELECT 1 FROM customer c WHERE c.customer_id = s.customer_id)",
+    )
