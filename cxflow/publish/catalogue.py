@@ -22,6 +22,7 @@ _TYPES: tuple[tuple[type[Any], str], ...] = (
     (types.Integer, "whole number"),
     (types.Double, "number"),
     (types.Numeric, "money"),
+    (types.Uuid, "hash"),
 )
 
 
