@@ -40,7 +40,7 @@ CREATE TABLE IF NOT EXISTS interaction (
     run_id VARCHAR, loaded_at TIMESTAMPTZ
 );
 CREATE TABLE IF NOT EXISTS record_identity (
-    source_record_id VARCHAR, namespace VARCHAR, identity_hash VARCHAR, seen_at TIMESTAMPTZ
+    source_record_id VARCHAR, namespace VARCHAR, identity_hash UUID, seen_at TIMESTAMPTZ
 );
 CREATE TABLE IF NOT EXISTS quarantine (
     source_record_id VARCHAR, column_name VARCHAR, raw_value VARCHAR, payload VARCHAR, run_id VARCHAR
@@ -67,10 +67,10 @@ SELECT *, md5(concat_ws('|', 'desk', 'touchpoints', id, activity)) AS touchpoint
     OR (updated_text IS NOT NULL AND version_at IS NULL) OR (revenue_text IS NOT NULL AND revenue_impact IS NULL)
     OR (score_text IS NOT NULL AND rating_value IS NULL) OR (wait_text IS NOT NULL AND wait_seconds IS NULL)
     OR (talk_text IS NOT NULL AND talk_seconds IS NULL) AS is_misfit,
-    CASE WHEN regexp_full_match(email, '[^@ ]+@[^@ ]+[.][^@ .]+') THEN sha256(concat_ws(chr(31), '', 'email', email))
-        END AS email_hash,
-    CASE WHEN regexp_full_match(phone, '[+][1-9][0-9]{7,14}') THEN sha256(concat_ws(chr(31), '', 'phone', phone))
-        END AS phone_hash
+    CASE WHEN regexp_full_match(email, '[^@ ]+@[^@ ]+[.][^@ .]+')
+        THEN substr(sha256(concat_ws(chr(31), '', 'email', email)), 1, 32)::UUID END AS email_hash,
+    CASE WHEN regexp_full_match(phone, '[+][1-9][0-9]{7,14}')
+        THEN substr(sha256(concat_ws(chr(31), '', 'phone', phone)), 1, 32)::UUID END AS phone_hash
 FROM (SELECT *, CASE WHEN dialled LIKE '00%' THEN '+' || dialled[3:] WHEN dialled LIKE '+%' THEN dialled
     ELSE '+34' || dialled END AS phone FROM (
     SELECT _row, r.id AS id, r.occurred_at AS occurred_text, r.ended_at AS ended_text, r.updated_at AS updated_text,
@@ -121,8 +121,9 @@ WHERE e.namespace = 'email' AND p.namespace = 'phone'
 
 _CUSTOMERS = """
 CREATE OR REPLACE TABLE customer_identity AS
-SELECT namespace, identity_hash, first_seen_at, last_seen_at, first_value(md5(namespace || '|' || identity_hash))
-    OVER (PARTITION BY component ORDER BY first_seen_at, namespace, identity_hash) AS customer_id
+SELECT namespace, identity_hash, first_seen_at, last_seen_at,
+    first_value(md5(namespace || '|' || identity_hash::VARCHAR))
+        OVER (PARTITION BY component ORDER BY first_seen_at, namespace, identity_hash) AS customer_id
 FROM node JOIN labels USING (node);
 CREATE OR REPLACE TABLE customer AS
 SELECT customer_id, min(first_seen_at) AS first_seen_at, max(last_seen_at) AS last_seen_at

@@ -38,8 +38,7 @@ def multiply(folder: Path, known: int, times: int) -> None:
                 "response_id": f"'desk:' || {record}",
                 "interaction_id": f"'desk:' || {record}",
                 "customer_id": "md5(t.customer_id || '/' || n)",
-                # As long as the original: a SHA-256.
-                "identity_hash": "md5(t.identity_hash || '/' || n) || md5(t.identity_hash)",
+                "identity_hash": "CAST(md5(CAST(t.identity_hash AS VARCHAR) || '/' || n) AS UUID)",
             }
             columns = [column.name for column in table.columns]
             replaced |= {
