@@ -68,7 +68,7 @@ def settings_sql() -> str:
 
 def memory_limit() -> str:
     """How much memory DuckDB may use, in its notation. Raises ConfigError if the variable is not an amount."""
-    limit = os.environ.get(MEMORY_VARIABLE, "").strip() or _default_memory()
+    limit = os.environ.get(MEMORY_VARIABLE, _default_memory()).strip()
     if not _AMOUNT.fullmatch(limit):
         raise ConfigError(
             f"the environment variable {MEMORY_VARIABLE} is not an amount of memory: {limit!r}",

@@ -13,11 +13,11 @@ import duckdb
 from sqlalchemy import Table
 
 from cxflow import record_sql
-from cxflow.conform import personal
+from cxflow.conform import personal, time_formats
 from cxflow.conform.bound_projection import required
-from cxflow.conform.expressions import MACROS, is_named
+from cxflow.conform.expressions import MACROS
 from cxflow.conform.guard import Evaluation
-from cxflow.duck import literal, seal_sql, workbench
+from cxflow.duck import seal_sql, workbench
 from cxflow.errors import ConfigError
 from cxflow.model import raw_schema
 from cxflow.model.stream import Projection, Stream
@@ -66,8 +66,7 @@ def check(stream: Stream, database: duckdb.DuckDBPyConnection) -> None:
                     _parse(database, f"{name}.{clause}", expression)
     for place, expression in record_expressions(stream).items():
         _parse(database, place, expression)
-    for form in stream.time_formats:
-        _parse_format(database, form)
+    time_formats.check(database, stream.time_formats)
     personal.check(stream, database)
 
 
@@ -135,17 +134,6 @@ def _parse(database: duckdb.DuckDBPyConnection, place: str, expression: str) -> 
             fix=f"quote a column of that name twice, for TOML and for SQL: '\"{word}\"'",
         )
     record_sql.check(database, place, expression)
-
-
-def _parse_format(database: duckdb.DuckDBPyConnection, form: str) -> None:
-    """Check a time format. Raises ConfigError."""
-    if is_named(form):
-        return
-    try:
-        database.execute(f"SELECT try_strptime('', {literal(form)})")
-    except duckdb.Error as problem:
-        text = str(problem).splitlines()[0].removeprefix("Invalid Input Error: ")
-        raise ConfigError(f"time_formats: {form!r} is not a strptime format: {text}", value=form) from problem
 
 
 def types(

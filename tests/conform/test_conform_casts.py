@@ -10,6 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from cxflow.errors import ConfigError
+
 OFFERED = "TIMESTAMPTZ '2026-03-01 10:00:00Z'"
 WAIT = {"interaction": {"interaction_id": "id", "offered_at": OFFERED, "wait_seconds": "x"}}
 TRANSFERS = {"interaction": {"interaction_id": "id", "offered_at": OFFERED, "transfer_count": "x"}}
@@ -273,3 +275,32 @@ def test_typed_columns_keep_their_values(conform: Any) -> None:
             ("shop:7", Decimal("12.3400"), datetime(2026, 3, 1, 9, tzinfo=UTC))
         ]
         assert scratch.column("SELECT transfer_count FROM interaction") == [4]
+
+
+@pytest.mark.parametrize(
+    ("forms", "why"),
+    [
+        (["%d/%m/%Y", "%m/%d/%Y"], "read '03/02/2026' as different times"),
+        (["iso", "%Y-%d-%m"], "read '2026-03-02' as different times"),
+        (["%d/%m/%y", "%y/%m/%d"], "read '03/02/26' as different times"),
+        (["%d/%m/%Y %H:%M", "%d/%m/%Y", "%m/%d/%Y %H:%M"], "read '03/02/2026 04:05' as different times"),
+        (["%Y-%m-%d %I:%M"], "does not say of which half"),
+        (["%Y-%m-%d %-I:%M"], "does not say of which half"),
+    ],
+)
+def test_formats_that_cannot_be_right_are_refused(conform: Any, forms: list[str], why: str) -> None:
+    with pytest.raises(ConfigError, match=why):
+        outcomes(conform, PROMISED, ["x"], zone="UTC", time_formats=forms)
+
+
+@pytest.mark.parametrize(
+    "forms",
+    [
+        ["%d/%m/%Y", "%d/%m/%Y %H:%M", "%d.%m.%Y", "iso", "epoch"],
+        ["%Y-%m-%d %I:%M %p", "%Y-%m-%d %H:%M"],
+        ["%d %B %Y", "%d %b %Y"],
+        ["%Y%m%d", "%Y%m%d%H%M%S"],
+    ],
+)
+def test_formats_that_agree_are_accepted(conform: Any, forms: list[str]) -> None:
+    assert outcomes(conform, PROMISED, [None], zone="UTC", time_formats=forms) == [None]
