@@ -46,6 +46,9 @@ def of_table(quality: Quality, table: Table) -> list[Expectation]:
         found.append(
             ("rating_within_scale", within, "a rating lies within its scale, and the scale is known")
         )
+    if "metric_type" in columns:
+        whole = "coalesce(t.metric_type <> 'nps' OR t.rating_value = floor(t.rating_value), true)"
+        found.append(("nps_answer_whole", whole, "answers to the NPS question are whole numbers"))
     if "currency_code" in columns:
         codes = ", ".join(f"'{code}'" for code in sorted(CURRENCIES))
         found.append(

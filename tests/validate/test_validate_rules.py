@@ -107,6 +107,7 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "touchpoint.journey_stage_known": ("touchpoint", {"journey_stage": "later"}),
     "touchpoint.control_known": ("touchpoint", {"control": "brand"}),
     "survey_response.rating_within_scale": ("survey_response", {"rating_value": 11}),
+    "survey_response.nps_answer_whole": ("survey_response", {"rating_value": 8.5}),
     "survey_response.end_not_before_start": ("survey_response", {"invited_at": "2026-03-01T12:00:01Z"}),
     "survey_response.time_plausible": ("survey_response", {"invited_at": "1970-01-01T00:00:00Z"}),
     "survey_response.time_not_in_future": ("survey_response", {"responded_at": "2026-03-04T00:00:00Z"}),
