@@ -131,7 +131,7 @@ def pending(bench: Bench) -> set[tuple[Any, ...]]:
     return set(
         bench.query(
             "SELECT table_name, day::text FROM pending_kpi "
-            "UNION SELECT 'identity', identity_hash FROM pending_identity"
+            "UNION SELECT 'identity', identity_hash::text FROM pending_identity"
         )
     )
 

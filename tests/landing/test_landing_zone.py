@@ -22,7 +22,7 @@ from cxflow.connect.connector import Connector
 from cxflow.connect.extraction import Extraction
 from cxflow.errors import ConfigError, FatalError, SourceError, TransientError
 from cxflow.extract import extract
-from cxflow.landing import files, zone
+from cxflow.landing import derived, files, zone
 from cxflow.model.batch import BatchRef
 from cxflow.model.reading import Cursor, Page, Query, Reading, pages
 from cxflow.model.stream import Stream
@@ -418,12 +418,26 @@ def test_a_long_part_keeps_the_order_of_its_records() -> None:
 
 def test_some_records_of_a_batch_land_again_for_a_replay(settings: Settings) -> None:
     batch = _land(settings, *({"id": number} for number in range(10, 20)))
-    again = zone.subset(settings, batch, [2, 9])
+    (again,) = derived.compose(settings, {batch: [2, 9]}, "replay")
     assert _records(settings, again) == [{"id": 11}, {"id": 18}]
     manifest = zone.read_manifest(settings, again)
     assert (manifest.records, manifest.mode, manifest.cursor) == (2, "replay", {})
     assert set(manifest.parts) == {"part-0000.parquet"}
     assert again.batch_id > batch.batch_id
+    assert manifest.sources == [batch.batch_id]
+
+
+def test_records_of_several_batches_are_composed_with_their_places(settings: Settings) -> None:
+    one, other = _land(settings, {"id": 1}, {"id": 2}), _land(settings, {"id": 3, "more": "x"})
+    (all_of_them,) = derived.compose(settings, {one: None, other: None}, "remap")
+    manifest = zone.read_manifest(settings, all_of_them)
+    with zone.local_copy(settings, all_of_them.path) as folder, duckdb.connect() as database:
+        relation = derived.records_in(folder, manifest)
+        rows = database.execute(
+            f"SELECT _row, _landed_batch, _landed_row FROM {relation} ORDER BY 1"
+        ).fetchall()
+    assert rows == [(1, one.batch_id, 1), (2, one.batch_id, 2), (3, other.batch_id, 1)]
+    assert sorted(manifest.raw_columns) == ["id", "more"]
 
 
 def test_a_batch_put_again_replaces_itself(settings: Settings) -> None:
@@ -441,7 +455,7 @@ def test_a_landing_zone_may_lie_in_a_folder_of_any_name(tmp_path: Path, name: st
     settings = load(tmp_path / name)
     batch = _land(settings, {"id": 1}, {"id": 2})
     assert zone.batches(settings, "desk", "tickets") == [batch.batch_id]
-    assert zone.read_manifest(settings, zone.subset(settings, batch, [2])).records == 1
+    assert zone.read_manifest(settings, derived.compose(settings, {batch: [2]}, "replay")[0]).records == 1
     assert _records(settings, batch) == [{"id": 1}, {"id": 2}]
 
 

@@ -112,12 +112,23 @@ def test_a_warehouse_of_the_first_revision_keeps_its_rows_and_becomes_what_a_new
     _downgrade(settings, "0001")
     new = {row[:2] for row in whole["columns"]} - {row[:2] for row in _structure(settings)["columns"]}
     assert {column for column in new if column[0] != "kpi_day"} == {
+        ("applied_settings", "settings"),
+        ("applied_settings", "what"),
         ("customer", "country"),
         ("kpi_definition", "settings"),
         ("kpi_definition", "slices"),
         ("kpi_value", "squared_deviation"),
+        ("load_run", "mapping"),
+        ("load_run", "withdrawn"),
+        ("quarantine", "origin"),
+        ("quarantine", "raw_hash"),
+        ("source_record", "batch_id"),
+        ("source_record", "origin"),
+        ("source_record", "raw_hash"),
+        ("source_record", "row_number"),
         ("stream_lock", "source_system"),
         ("stream_lock", "source_object"),
+        ("stream_state", "mapping"),
     }
     assert {column for table, column in new if table == "kpi_day"} == set(
         metadata.tables["kpi_day"].columns.keys()
@@ -127,38 +138,41 @@ def test_a_warehouse_of_the_first_revision_keeps_its_rows_and_becomes_what_a_new
             "INSERT INTO kpi_value (kpi, version, grain, period_start, dimension, dimension_value, as_of, n, "
             "is_suppressed) VALUES ('nps', 1, 'day', '2025-03-01', '', '', '2025-03-02 00:00:00+00', 12, false)"
         )
-        _insert_profiles(connection)
+        _insert_records(connection)
     assert revisions.migrate(settings) == ("0001", revisions.head())
     assert _structure(settings) == whole
     with transactions.transaction(settings) as connection:
         revisions.require(connection)
         assert connection.exec_driver_sql("SELECT n, squared_deviation FROM kpi_value").all() == [(12, None)]
-        countries = connection.exec_driver_sql(
-            "SELECT customer_id, country FROM customer ORDER BY customer_id"
+        assert connection.exec_driver_sql("SELECT batch_id, row_number FROM source_record").all() == [
+            ("run", None)
+        ]
+        hashes = [("email", "01234567-89ab-cdef-0123-456789abcdef")]
+        for table in ("record_identity", "pending_identity"):
+            query = f"SELECT namespace, CAST(identity_hash AS VARCHAR) FROM {table}"
+            assert [tuple(row) for row in connection.exec_driver_sql(query)] == hashes, table
+        assert connection.exec_driver_sql("SELECT count(*) FROM customer").scalar() == 0, (
+            "they are named anew"
         )
-        assert [tuple(row) for row in countries] == [("ana", "PT"), ("ben", None)]
 
 
-def _insert_profiles(connection: sa.Connection) -> None:
-    """Two customers: what the latest profile that is not deleted says of Ana is Portugal; there is none of Ben."""
-    day = "2025-03-0{} 00:00:00+00"
-    for customer in ("ana", "ben"):
-        connection.exec_driver_sql(
-            "INSERT INTO customer (customer_id, first_seen_at, last_seen_at) "
-            f"VALUES ('{customer}', '{day.format(1)}', '{day.format(1)}')"
-        )
-    for number, country, is_deleted in ((1, "ES", False), (3, "PT", False), (5, "FR", True)):
-        record = f"'crm', 'people', '{number}'"
-        connection.exec_driver_sql(
-            "INSERT INTO customer_profile (profile_id, customer_id, country, source_system, source_object, "
-            f"source_record_id, is_deleted, run_id, loaded_at) VALUES ('crm:{number}', 'ana', '{country}', {record}, "
-            f"{is_deleted}, 'run', '{day.format(9)}')"
-        )
-        connection.exec_driver_sql(
-            "INSERT INTO source_record (source_system, source_object, source_record_id, version_at, received_at, "
-            f"content_hash, is_deleted, run_id) VALUES ({record}, '{day.format(number)}', '{day.format(9)}', 'x', "
-            f"{is_deleted}, 'run')"
-        )
+def _insert_records(connection: sa.Connection) -> None:
+    """A record with an identifier, and its customer."""
+    day, record, hashed = (
+        "'2025-03-01 00:00:00+00'",
+        "'crm', 'people', '1'",
+        "'" + "0123456789abcdef" * 4 + "'",
+    )
+    for insert in (
+        f"customer (customer_id, first_seen_at, last_seen_at) VALUES ('ana', {day}, {day})",
+        "customer_identity (namespace, identity_hash, customer_id, match_rule, confidence, valid_from) "
+        f"VALUES ('email', {hashed}, 'ana', 'exact', 1, {day})",
+        "record_identity (source_system, source_object, source_record_id, namespace, identity_hash, seen_at) "
+        f"VALUES ({record}, 'email', {hashed}, {day})",
+        "source_record (source_system, source_object, source_record_id, received_at, content_hash, is_deleted, "
+        f"run_id) VALUES ({record}, {day}, 'x', false, 'run')",
+    ):
+        connection.exec_driver_sql(f"INSERT INTO {insert}")
 
 
 def test_ensuring_makes_tables_once_and_leaves_an_old_warehouse_alone(settings: Settings) -> None:

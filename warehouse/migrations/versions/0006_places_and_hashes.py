@@ -50,15 +50,54 @@ def upgrade() -> None:
     )
     if engines.of(op.get_bind()).has_indexes:
         op.create_index("applied_settings_key", "applied_settings", ["what"], unique=True)
-    _hash_anew("UUID", "CAST(substr(identity_hash, 1, 32) AS UUID)")
+    _hash_anew(sa.Uuid(as_uuid=False), "CAST(substr(identity_hash, 1, 32) AS UUID)")
 
 
-def _hash_anew(kind: str, value: str) -> None:
+def _hashed(kind: sa.types.TypeEngine[str]) -> dict[str, list[sa.Column[object]]]:
+    """The tables with hashes of identifiers, and their columns."""
+    name, text, time = "identity_hash", sa.String(), sa.DateTime(timezone=True)
+    return {
+        "record_identity": [
+            sa.Column("source_system", text, nullable=False),
+            sa.Column("source_object", text, nullable=False),
+            sa.Column("source_record_id", text, nullable=False),
+            sa.Column("namespace", text, nullable=False),
+            sa.Column(name, kind, nullable=False),
+            sa.Column("identity_value", text, nullable=True),
+            sa.Column("seen_at", time, nullable=False),
+        ],
+        "customer_identity": [
+            sa.Column("namespace", text, nullable=False),
+            sa.Column(name, kind, nullable=False),
+            sa.Column("identity_value", text, nullable=True),
+            sa.Column("customer_id", text, nullable=False),
+            sa.Column("match_rule", text, nullable=False),
+            sa.Column("confidence", sa.Double(), nullable=False),
+            sa.Column("valid_from", time, nullable=False),
+            sa.Column("valid_to", time, nullable=True),
+        ],
+        "pending_identity": [
+            sa.Column("namespace", text, nullable=False),
+            sa.Column(name, kind, nullable=False),
+        ],
+    }
+
+
+def _hash_anew(kind: sa.types.TypeEngine[str], value: str) -> None:
     """Change the type of hashes, and have all customers resolved again."""
     for table in ("customer", "customer_identity", "pending_identity"):
         op.execute(f"DELETE FROM {table}")
-    for table in ("record_identity", "customer_identity", "pending_identity"):
-        op.execute(f"ALTER TABLE {table} ALTER COLUMN identity_hash TYPE {kind} USING {value}")
+    for table, columns in _hashed(kind).items():
+        if engines.of(op.get_bind()).has_indexes:
+            op.alter_column(table, "identity_hash", type_=kind, postgresql_using=value)
+            continue
+        # A new table: DuckDB cannot replay a change of type from its log if the process dies.
+        op.rename_table(table, "former_table")
+        op.create_table(table, *columns)
+        names = [column.name for column in columns]
+        values = ", ".join(value if name == "identity_hash" else name for name in names)
+        op.execute(f"INSERT INTO {table} ({', '.join(names)}) SELECT {values} FROM former_table")
+        op.drop_table("former_table")
     op.execute(
         "INSERT INTO pending_identity (namespace, identity_hash) "
         "SELECT DISTINCT namespace, identity_hash FROM record_identity"
@@ -67,7 +106,7 @@ def _hash_anew(kind: str, value: str) -> None:
 
 def downgrade() -> None:
     """Drop them."""
-    _hash_anew("VARCHAR", "replace(CAST(identity_hash AS VARCHAR), '-', '')")
+    _hash_anew(sa.String(), "replace(CAST(identity_hash AS VARCHAR), '-', '')")
     op.drop_table("applied_settings")
     for table, columns in COLUMNS.items():
         for column in columns:
