@@ -78,19 +78,23 @@ def _search(connection: sa.Connection) -> None:
 
 
 def connect(connection: sa.Connection, seen: str) -> None:
-    """Create `record`, the records of the relation `seen` with their nodes that link; and `link`, pairs of nodes in one
-    record."""
+    """Create `record`, the records of the relation `seen` with the first and the last of their nodes that link, and how
+    many they are; and `link`, pairs of nodes in one record."""
+    nodes = f"{seen} s JOIN node n ON {SAME.format('n', 's')} LEFT JOIN apart a ON a.node = n.node"
+    linking = "FILTER (WHERE a.node IS NULL)"
+    # First and last, not a list: lists of many groups do not fit in little memory.
     make(
         connection,
         "record",
         "SELECT s.source_system, s.source_object, s.source_record_id, "
-        "array_agg(n.node) FILTER (WHERE a.node IS NULL) AS nodes FROM "
-        f"{seen} s "
-        f"JOIN node n ON {SAME.format('n', 's')} LEFT JOIN apart a ON a.node = n.node "
-        "GROUP BY s.source_system, s.source_object, s.source_record_id",
+        f"min(n.node) {linking} AS node, max(n.node) {linking} AS last, count(n.node) {linking} AS nodes "
+        f"FROM {nodes} GROUP BY s.source_system, s.source_object, s.source_record_id",
     )
-    make(
-        connection,
-        "link",
-        "SELECT nodes[1] AS a, unnest(nodes[2:]) AS b FROM record",
-    )
+    links = "SELECT DISTINCT node AS a, last AS b FROM record WHERE node < last"
+    if count(connection, "SELECT count(*) FROM record WHERE nodes > 2"):
+        links += (
+            f" UNION ALL SELECT r.node, n.node FROM {nodes} JOIN record r ON r.source_system = s.source_system "
+            "AND r.source_object = s.source_object AND r.source_record_id = s.source_record_id "
+            "WHERE r.nodes > 2 AND a.node IS NULL AND n.node NOT IN (r.node, r.last)"
+        )
+    make(connection, "link", links)

@@ -6,8 +6,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cxflow.identity.temporary import make
-from cxflow.warehouse import pending, tables
+from cxflow.identity.temporary import count, make, run
+from cxflow.warehouse import engines, pending, tables
 
 _OWNED = sa.table(
     "owned",
@@ -17,6 +17,8 @@ _OWNED = sa.table(
     ),
 )
 """Records with their present customer."""
+_MANY_RECORDS = 1_000_000
+"""Records whose rows an engine can update with little memory, even one that holds all changes in it."""
 _MOVED = sa.select(sa.table("moved", sa.column("customer_id", sa.String)).c.customer_id)
 """Customers whose segment, country or consent changed."""
 
@@ -28,8 +30,10 @@ def assign(connection: sa.Connection) -> None:
         connection,
         "owned",
         "SELECT r.source_system, r.source_object, r.source_record_id, a.customer_id FROM record r "
-        "LEFT JOIN assigned a ON a.node = r.nodes[1] AND a.match_rule = 'exact'",
+        "LEFT JOIN assigned a ON a.node = r.node AND a.match_rule = 'exact'",
     )
+    engine = engines.of(connection)
+    records = count(connection, "SELECT count(*) FROM owned")
     for table in tables.CANONICAL.values():
         if "customer_id" not in table.columns or _is_empty(connection, table):
             continue
@@ -40,7 +44,24 @@ def assign(connection: sa.Connection) -> None:
             for satellite in _satellites(connection):
                 rows = _with_touchpoint(satellite).join(_OWNED, moved)
                 pending.note_days(connection, satellite, rows)
-        connection.execute(sa.update(table).where(moved).values(customer_id=_OWNED.c.customer_id))
+        if not engine.holds_updates_in_memory or records <= _MANY_RECORDS:
+            connection.execute(sa.update(table).where(moved).values(customer_id=_OWNED.c.customer_id))
+        else:
+            _rewrite(connection, table, moved)
+
+
+def _rewrite(connection: sa.Connection, table: sa.Table, moved: sa.ColumnElement[bool]) -> None:
+    """As the update, by new rows instead of the old ones: these go to disk at once."""
+    new = {column.name: column for column in table.columns} | {"customer_id": _OWNED.c.customer_id}
+    rows = sa.select(*(value.label(name) for name, value in new.items())).join_from(table, _OWNED, moved)
+    connection.execute(rows.into("rewritten", temporary=True))
+    rewritten = sa.table("rewritten", *(sa.column(name) for name in new))
+    key = tables.KEYS[table.name]
+    connection.execute(
+        sa.delete(table).where(sa.exists().where(*(table.c[name] == rewritten.c[name] for name in key)))
+    )
+    connection.execute(sa.insert(table).from_select(list(new), sa.select(rewritten)))
+    run(connection, "DROP TABLE rewritten")
 
 
 def note_moved(connection: sa.Connection) -> None:

@@ -12,7 +12,9 @@ import pytest
 from trip_bench import Bench, NewWarehouse
 
 from cxflow import flow
+from cxflow.identity import rows
 from cxflow.validate import runner
+from cxflow.warehouse import transactions
 
 CANARY = "Canary.Person@example.org"
 
@@ -318,8 +320,8 @@ def test_a_hashed_identifier_is_nowhere_in_the_warehouse_but_where_it_was_mapped
     resolve(bench, [visit(1, mail=CANARY, phone="+34 600 111 222")])
     resolve(bench, [visit("a", mail=CANARY)], "people")
     holders = set()
-    for table, rows in bench.everything().items():
-        text = str(rows).lower()
+    for table, held in bench.everything().items():
+        text = str(held).lower()
         if CANARY.lower() in text or "600111222" in text or "600 111 222" in text:
             holders.add(table)
     assert holders == {"customer_profile"}
@@ -337,3 +339,22 @@ def test_identifiers_may_be_kept_clear(
     assert bench.query("SELECT namespace, identity_value FROM customer_identity") == [
         ("email", CANARY.lower())
     ]
+
+
+def test_rows_written_anew_are_those_that_an_update_leaves(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How a database that holds updates in memory changes very many rows."""
+    visits = [
+        visit(n, day=n % 9 + 1, mail=f"p{n % 5}@example.org", phone=str(600_000_000 + n % 7))
+        for n in range(40)
+    ]
+    resolve(bench, visits[:20])
+    resolve(bench, visits)
+    updated = bench.digest()
+    bench.clear()
+    monkeypatch.setattr(rows, "_MANY_RECORDS", 0)
+    monkeypatch.setattr(type(transactions.engine_of(bench.settings)), "holds_updates_in_memory", True)
+    resolve(bench, visits[:20])
+    resolve(bench, visits)
+    assert bench.digest() == updated

@@ -112,6 +112,8 @@ class Engine(ABC):
     """Whether a writing process excludes all others, so that tasks must queue."""
     has_indexes: ClassVar[bool] = True
     """Whether its tables have indexes."""
+    holds_updates_in_memory: ClassVar[bool] = False
+    """Whether what a statement updates stays in memory until the transaction ends."""
     columns_sql: ClassVar[str]
     """Selects table, name, type and nullability of every column in the warehouse's schema, for `columns`."""
     extra: ClassVar[str | None] = None

@@ -42,6 +42,7 @@ class DuckDB(Engine):
     title = "DuckDB"
     single_writer = True
     has_indexes = False
+    holds_updates_in_memory = True
     columns_sql = _COLUMNS
 
     def located(self, url: sa.URL, path: Callable[[str], Path]) -> sa.URL:
