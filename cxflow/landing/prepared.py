@@ -74,6 +74,8 @@ REFUSED: Columns = {
     "raw_value": "VARCHAR",
 }
 """Of each refusal: the record, the stage and rule that refused it, and the column and value at fault, if any."""
+CONFLICT_RULE, CONFLICT_COLUMN = "duplicate_key", "primary_key"
+"""The rule and the column at fault in the refusal of records in conflict: they differ, and none is newer."""
 REFUSAL: Columns = {
     **REFUSED,
     "record_id": "VARCHAR",

@@ -11,8 +11,10 @@ import sqlalchemy as sa
 
 from cxflow import scratch
 from cxflow.landing import prepared, zone
+from cxflow.landing.prepared import CONFLICT_COLUMN, CONFLICT_RULE
 from cxflow.load import entries, versions
 from cxflow.load.staged import CONFLICT, ENTRY, RECORD, WITHDRAWN, Loading, names
+from cxflow.load.versions import IN_CONFLICT
 from cxflow.model.batch import BatchRef
 from cxflow.settings import Settings
 from cxflow.warehouse import engines
@@ -20,10 +22,6 @@ from cxflow.warehouse.tables import quarantine, source_record
 
 CONFLICTING = "conflicting primary_key"
 """The outcome of a record that conflicts with a loaded or refused one."""
-IN_CONFLICT = ""
-"""The content hash in the registry of a record in conflict."""
-
-_RULE, _COLUMN = "duplicate_key", "primary_key"
 
 _TAKEN_BACK = sa.table(
     "stage_taken_back",
@@ -42,8 +40,8 @@ def has_rivals(loading: Loading) -> sa.ColumnElement[bool]:
     is_rival = sa.and_(
         loading.of_stream(quarantine),
         quarantine.c.status == "open",
-        quarantine.c.rule == _RULE,
-        quarantine.c.column_name == _COLUMN,
+        quarantine.c.rule == CONFLICT_RULE,
+        quarantine.c.column_name == CONFLICT_COLUMN,
     )
     if not loading.execute(sa.select(sa.select(quarantine).where(is_rival).exists())).scalar():
         return sa.false()
@@ -60,7 +58,7 @@ def has_rivals(loading: Loading) -> sa.ColumnElement[bool]:
 
 def settle(loading: Loading, settings: Settings) -> None:
     """Withdraw the loaded versions that the batch's conflicts leave in doubt, and remember the conflicts."""
-    is_conflict = (ENTRY.c.rule == _RULE) & (ENTRY.c.column_name == _COLUMN)
+    is_conflict = (ENTRY.c.rule == CONFLICT_RULE) & (ENTRY.c.column_name == CONFLICT_COLUMN)
     is_discarded = sa.exists().where(
         quarantine.c.quarantine_id == ENTRY.c.quarantine_id, quarantine.c.status == "discarded"
     )
@@ -125,8 +123,8 @@ def _take_back(loading: Loading, settings: Settings) -> None:
     known = source_record
     is_refused_too = sa.exists().where(
         ENTRY.c.record_id == known.c.source_record_id,
-        ENTRY.c.rule == _RULE,
-        ENTRY.c.column_name == _COLUMN,
+        ENTRY.c.rule == CONFLICT_RULE,
+        ENTRY.c.column_name == CONFLICT_COLUMN,
         versions.is_same_raw(ENTRY.c, known.c),
     )
     taken_back = (
@@ -154,8 +152,8 @@ def _take_back(loading: Loading, settings: Settings) -> None:
     values = {
         "_row": _TAKEN_BACK.c.row_number,
         "stage": sa.literal("load"),
-        "rule": sa.literal(_RULE),
-        "column_name": sa.literal(_COLUMN),
+        "rule": sa.literal(CONFLICT_RULE),
+        "column_name": sa.literal(CONFLICT_COLUMN),
         "raw_value": sa.cast(sa.null(), sa.String),
         **{name: _TAKEN_BACK.c[name] for name in names(_TAKEN_BACK)},
         "payload": _PAYLOAD.c.payload,

@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from cxflow.landing.prepared import CONFLICT_COLUMN, CONFLICT_RULE
 from cxflow.load import versions
 from cxflow.load.staged import ENTRY, PLACE, REFUSED, Loading, names
 from cxflow.warehouse.tables import TIME, quarantine, source_record
@@ -97,8 +98,8 @@ def keep(loading: Loading) -> None:
 def _is_superseded(loading: Loading) -> sa.ColumnElement[bool]:
     """Whether a newer version of an entry's record is loaded; or this very one, after its mapping was fixed."""
     loaded, refused = source_record.c, quarantine.c
-    is_live = loaded.content_hash != ""
-    was_conflict = (refused.rule == "duplicate_key") & (refused.column_name == "primary_key")
+    is_live = loaded.content_hash != versions.IN_CONFLICT
+    was_conflict = (refused.rule == CONFLICT_RULE) & (refused.column_name == CONFLICT_COLUMN)
     fixed = sa.or_(
         versions.is_same_raw(loaded, refused), versions.is_earlier_reading(refused, loaded), was_conflict
     )

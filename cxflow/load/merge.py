@@ -14,8 +14,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from cxflow.load import conflicts, pending, versions
-from cxflow.load.conflicts import CONFLICTING, IN_CONFLICT
+from cxflow.load.conflicts import CONFLICTING
 from cxflow.load.staged import IDENTIFIER, OUTCOME, RECORD, ROWS, WITHDRAWN, Loading
+from cxflow.load.versions import IN_CONFLICT
 from cxflow.warehouse import engines
 from cxflow.warehouse.tables import CANONICAL, TIME, mappable, record_identity, source_record
 

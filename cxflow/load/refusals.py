@@ -70,7 +70,7 @@ def stage(loading: Loading, landed: Path) -> int:
     values = {
         "_row": RECORD.c._row,
         "stage": sa.literal("load"),
-        "rule": sa.literal("duplicate_key"),
+        "rule": sa.literal(prepared.CONFLICT_RULE),
         "column_name": sa.func.regexp_replace(OUTCOME.c.outcome, "^[a-z]+ ", ""),
         "raw_value": sa.cast(sa.null(), sa.String),
         **{name: RECORD.c[name] for name in names(RECORD) if name in REFUSED.c},

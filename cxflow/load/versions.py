@@ -18,6 +18,8 @@ from cxflow.warehouse.tables import TIME
 Columns = Any
 """Columns of a table with records: `version_at`, `received_at`, `origin`, `batch_id`, `row_number`, `raw_hash`."""
 
+IN_CONFLICT = ""
+"""The content hash in the registry of a record in conflict (`conflicts`)."""
 LONG_AGO = sa.literal(datetime(1, 1, 1, tzinfo=UTC), TIME)
 """The version of a record without a declared one."""
 

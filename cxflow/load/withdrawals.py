@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from cxflow.landing.prepared import CONFLICT_RULE
 from cxflow.load import versions
-from cxflow.load.conflicts import IN_CONFLICT
 from cxflow.load.staged import OUTCOME, RECORD, REFUSED, WITHDRAWN, Loading
+from cxflow.load.versions import IN_CONFLICT
 from cxflow.warehouse.tables import source_record
 
 
@@ -30,7 +31,7 @@ def of_refused(loading: Loading) -> None:
         loading,
         sa.exists().where(
             REFUSED.c.record_id == known.c.source_record_id,
-            REFUSED.c.rule != "duplicate_key",
+            REFUSED.c.rule != CONFLICT_RULE,
             REFUSED.c.raw_hash == known.c.raw_hash,
         ),
     )

@@ -7,7 +7,7 @@ import duckdb
 from cxflow import record_sql
 from cxflow.duck import count, identifier, literal, seal_sql, workbench
 from cxflow.errors import ConfigError, FatalError
-from cxflow.landing.prepared import Conformed, Verdict
+from cxflow.landing.prepared import CONFLICT_COLUMN, CONFLICT_RULE, Conformed, Verdict
 from cxflow.model.stream import Stream
 from cxflow.settings import Quality, Settings, nearest
 from cxflow.validate import runner, suites
@@ -77,7 +77,8 @@ def validate(settings: Settings, stream: Stream, conformed: Conformed) -> Verdic
         )
         refused = count(database, "(SELECT DISTINCT _row FROM refused)")
         conflicting = count(
-            database, f"refused WHERE rule = 'duplicate_key' AND column_name = {literal(CONFLICT)}"
+            database,
+            f"refused WHERE rule = {literal(CONFLICT_RULE)} AND column_name = {literal(CONFLICT_COLUMN)}",
         )
         fit = count(database, "record ANTI JOIN left_out USING (_row)") + conflicting
         deduplicated = count(database, "left_out ANTI JOIN refused USING (_row)")
@@ -126,8 +127,6 @@ def _refuse(database: duckdb.DuckDBPyConnection, item: runner.Broken) -> None:
         )
 
 
-CONFLICT = "primary_key"
-"""The column that is at fault in a refusal of records in conflict, with the rule `duplicate_key`."""
 _GOOD = "(SELECT * FROM record WHERE _row NOT IN (SELECT _row FROM refused))"
 
 
@@ -153,7 +152,7 @@ def _leave_out_older_versions(database: duckdb.DuckDBPyConnection, stream: Strea
         # An earlier reading of the same file is no rival of the later one.
         rivals = "(SELECT * FROM version WHERE age = 1 AND batch_id = last_reading)"
         database.execute(
-            f"INSERT INTO refused SELECT _row, 'validate', 'duplicate_key', {literal(CONFLICT)}, NULL "
+            f"INSERT INTO refused SELECT _row, 'validate', {literal(CONFLICT_RULE)}, {literal(CONFLICT_COLUMN)}, NULL "
             f"FROM {rivals} WHERE record_id IN (SELECT record_id FROM {rivals} "
             "GROUP BY record_id HAVING count(DISTINCT content_hash) > 1)"
         )

@@ -36,8 +36,7 @@ def position(settings: Settings, connection: str, stream: str) -> datetime | Non
     ran_ahead = (
         sa.select(load_run.c.window_start)
         .where(
-            load_run.c.source_system == connection,
-            load_run.c.source_object == stream,
+            _of_stream(load_run, connection, stream),
             load_run.c.status == "loaded",
             load_run.c.mode == "scheduled",
             load_run.c.window_end > now,
@@ -60,9 +59,7 @@ def _state(settings: Settings, connection: str, stream: str) -> sa.Row[Any] | No
     with transactions.reading(settings) as warehouse:
         revisions.require_revision(warehouse)
         return warehouse.execute(
-            sa.select(stream_state).where(
-                stream_state.c.source_system == connection, stream_state.c.source_object == stream
-            )
+            sa.select(stream_state).where(_of_stream(stream_state, connection, stream))
         ).first()
 
 
@@ -115,7 +112,7 @@ def keep_state(warehouse: sa.Connection, batch: BatchRef, found: NextState, now:
     A scheduled batch moves the cursor, unless a later one has moved it further. Any batch adds to the known raw schema.
     The state names the mapping only while one mapping made every loaded row.
     """
-    here = (stream_state.c.source_system == batch.connection) & (stream_state.c.source_object == batch.stream)
+    here = _of_stream(stream_state, batch.connection, batch.stream)
     known = warehouse.execute(sa.select(stream_state).where(here)).first()
     scheduled, end, next_cursor = batch.mode == "scheduled", found.window.end, found.cursor
     # A position in the future was set by a clock that ran ahead.
