@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from cxflow.duck import literal
 from cxflow.identity.graph import SAME
 from cxflow.identity.temporary import count, make, run
 from cxflow.settings import Identity
@@ -39,7 +40,7 @@ def recheck(connection: sa.Connection, settings: Identity) -> None:
 
 def set_apart(connection: sa.Connection, settings: Identity) -> None:
     """Create `apart`: `node` and `rule` of the identifiers that link nobody."""
-    weak = " OR ".join(["false", *(f"namespace = {_literal(name)}" for name in settings.weak)])
+    weak = " OR ".join(["false", *(f"namespace = {literal(name)}" for name in settings.weak)])
     rules = [f"SELECT node, 'weak' AS rule FROM node WHERE {weak}"]
     # Only what is in so many records can be shared or common, and hardly anything is.
     for rule, least, query in (
@@ -101,7 +102,3 @@ def _shared(identifiers: str, limit: int) -> str:
         f"WHERE b.other_namespace IN ({personal}) OR {beside_another} "
         f"GROUP BY b.namespace, b.identity_hash, b.other_namespace HAVING count(*) > {limit}) s"
     )
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
