@@ -311,12 +311,21 @@ def kpis(settings: Settings) -> dict[str, Kpi]:
 
 
 def compute_kpis(settings: Settings, *, everything: bool = False) -> calculator.KpiReport:
-    """Compute the KPIs for the periods that loads touched (or for all), and publish changed values."""
-    with _at(), transactions.transaction(settings) as connection:
-        revisions.require_revision(connection)
-        engines.of(connection).lock_streams(connection)
-        revisions.require(connection)
-        return calculator.compute(connection, settings, kpis(settings), datetime.now(UTC), everything)
+    """Compute the KPIs for the periods that loads touched (or for all), and publish changed values.
+
+    A KPI that fails stops no other: the report and its status say why.
+    """
+    failed: dict[str, str] = {}
+    while True:
+        try:
+            with _at(), transactions.transaction(settings) as connection:
+                revisions.require_revision(connection)
+                engines.of(connection).lock_streams(connection)
+                revisions.require(connection)
+                found, now = kpis(settings), datetime.now(UTC)
+                return calculator.compute(connection, settings, found, now, everything, failed)
+        except calculator.KpiError as problem:
+            failed[problem.kpi] = problem.reason  # its SQL failed, and the transaction with it
 
 
 def publish(settings: Settings) -> list[str]:

@@ -122,6 +122,8 @@ class Kpis(Frozen):
 
     min_n: int = Field(default=10, ge=1)
     """Values of fewer observations are suppressed: stored without value and interval."""
+    max_left_out: float = Field(default=0.2, ge=0, le=1)
+    """A KPI that leaves out a larger share of its events (without a value, without a customer) is reported; 0 to 1."""
     service_level_seconds: float = Field(default=20, gt=0)
     repeat_contact_days: float = Field(default=7, gt=0, le=LONGEST.days)
     rates: dict[str, float] = Field(default_factory=dict)

@@ -143,7 +143,8 @@ def _kpi_dag(settings: Settings, name: str) -> DAG:
     ) as dag:
         place = {"project": str(settings.folder), **_warehouse(settings)}
         identity = ResolveIdentity(task_id="identity", **place)
-        identity >> ComputeKpis(task_id="kpis", **place) >> Publish(task_id="publish", **place)
+        # Side by side: a KPI that fails does not keep the views from being updated.
+        identity >> [ComputeKpis(task_id="kpis", **place), Publish(task_id="publish", **place)]
     return dag
 
 

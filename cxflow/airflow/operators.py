@@ -171,12 +171,15 @@ class ResolveIdentity(FlowOperator):
 
 
 class ComputeKpis(FlowOperator):
-    """Compute the KPIs of the periods that loads touched. Returns counts."""
+    """Compute the KPIs of the periods that loads touched. Returns counts. Fails if a KPI did; the others are kept."""
 
     def act(self, settings: Settings, _context: Mapping[str, Any]) -> Json:
         from cxflow import flow
 
-        return _numbers(flow.compute_kpis(settings))
+        report = flow.compute_kpis(settings)
+        if report.failed:
+            raise ConfigError("\n".join(problem.message for problem in report.problems))
+        return _numbers(report)
 
 
 class Publish(FlowOperator):

@@ -92,6 +92,8 @@ def finish(call: Call, result: Outcome, step: Step) -> None:
         result.identity = flow.resolve_identity(call.settings)
         step("KPIs")
         result.kpis = flow.compute_kpis(call.settings)
+        for problem in result.kpis.problems:
+            call.fail(problem)
         step("views")
         result.views = flow.publish(call.settings)
     except Exception as problem:
@@ -180,9 +182,14 @@ def _identity(report: IdentityReport) -> str:
 
 
 def _kpis(report: KpiReport) -> str:
-    if not report.kpis:
-        return "KPIs: nothing to compute"
-    return (
-        f"KPIs: {report.published:,} values new or changed, {report.unchanged:,} unchanged "
-        f"({len(report.kpis)} recomputed, {report.suppressed:,} values under the minimum n)"
-    )
+    lines = ["KPIs: nothing to compute"]
+    if report.kpis:
+        lines = [
+            f"KPIs: {report.published:,} values new or changed, {report.unchanged:,} unchanged "
+            f"({len(report.kpis)} recomputed, {report.suppressed:,} values under the minimum n)"
+        ]
+    lines += [
+        f"{name} leaves out {left:,} of {counted + left:,} events: `cxflow kpis {name}` says why"
+        for name, (counted, left) in report.leaving_out.items()
+    ]
+    return "\n".join(lines)

@@ -41,10 +41,11 @@ def _dimensions() -> list[str]:
 
 
 def _kpis() -> list[str]:
-    lines = ["| KPI | unit | formula | interval |", "|---|---|---|---|"]
+    lines = ["| KPI | unit | formula | leaves out events | interval |", "|---|---|---|---|---|"]
     for name, kpi in _declared().items():
-        method = kpi.estimator(Settings()).method
-        lines.append(f"| `{name}` | {kpi.unit} | {kpi.formula} | {method} |")
+        estimator = kpi.estimator(Settings())
+        left_out = ", ".join(estimator.left_out) or "–"
+        lines.append(f"| `{name}` | {kpi.unit} | {kpi.formula} | {left_out} | {estimator.method} |")
     return lines
 
 

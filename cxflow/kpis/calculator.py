@@ -7,6 +7,7 @@ Other KPIs (quantiles, customers) count all events of each touched period.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,9 +16,11 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 from sqlalchemy import Connection, Row, TableClause, column, table
+from sqlalchemy.exc import DataError, DBAPIError, ProgrammingError
 
-from cxflow.kpis import days
-from cxflow.kpis.affected import affected
+from cxflow.errors import ConfigError
+from cxflow.kpis import days, left_out, status
+from cxflow.kpis.affected import Touched, affected
 from cxflow.kpis.cells import KEY, Cut
 from cxflow.kpis.estimators import Additive, Estimate, Estimator
 from cxflow.kpis.facts import Rows
@@ -25,8 +28,10 @@ from cxflow.kpis.intervals import Array
 from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.periods import EVERY_PERIOD, Grain, Periods
 from cxflow.kpis.publication import (
+    NOTHING,
     CellValue,
     Key,
+    Previous,
     after_the_last,
     changed_values,
     define,
@@ -39,6 +44,7 @@ from cxflow.kpis.slices import Census, Slices, TooManySlices, capped, is_capped,
 from cxflow.kpis.slicing import dimensions_of
 from cxflow.settings import Settings
 from cxflow.warehouse import engines, pending
+from cxflow.warehouse.database_errors import first_line
 
 _KEPT = "kpi_event"
 _AT_A_TIME = 20_000
@@ -67,6 +73,28 @@ class KpiReport:
     """Cells whose value did not change: not published again."""
     suppressed: int
     """Computed cells under the minimum n."""
+    failed: Mapping[str, str]
+    """KPI to the reason why it could not be computed."""
+    leaving_out: Mapping[str, tuple[int, int]]
+    """KPI to the events of all time that it counts and that it leaves out, where the latter are more than
+    `kpis.max_left_out` of both."""
+
+    @property
+    def problems(self) -> list[ConfigError]:
+        """An error for each KPI that failed. The others are computed nevertheless: raise them after the commit."""
+        return [
+            ConfigError(f"the KPI {name} could not be computed: {reason}", value=name)
+            for name, reason in self.failed.items()
+        ]
+
+
+class KpiError(Exception):
+    """A KPI's own SQL failed. The transaction is lost: compute the others in a new one, and tell it of this one."""
+
+    def __init__(self, kpi: str, reason: str) -> None:
+        super().__init__(f"{kpi}: {reason}")
+        self.kpi = kpi
+        self.reason = reason
 
 
 def compute(
@@ -75,48 +103,52 @@ def compute(
     kpis: Mapping[str, Kpi],
     as_of: datetime,
     everything: bool = False,
+    failed: Mapping[str, str] | None = None,
 ) -> KpiReport:
     """Recompute the periods touched since the last computation, and publish values that are new or different.
 
     Works in the caller's transaction and commits nothing. A new KPI, or a new version of one, is computed for all
-    periods. So is a KPI if the settings that its values depend on (time zone, currency, `[kpis]`) changed. `everything`
-    recomputes all periods of all KPIs: for rows that were changed by hand.
+    periods. So is a KPI if the settings that its values depend on (time zone, currency, `[kpis]`) changed, or if it
+    failed the last time. `everything` recomputes all periods of all KPIs: for rows that were changed by hand.
 
-    Raises ConfigError, before anything is written, if the settings do not fit the data.
+    Each KPI stands or fails alone. One whose `check` refuses the data keeps its values, and its status says why; so do
+    those in `failed`, a KPI to its reason. Raises KpiError if the SQL of one fails.
     """
-    for kpi in kpis.values():
-        if kpi.check is not None:
-            kpi.check(connection, settings)
     dimensions = {name: dimensions_of(kpi, settings) for name, kpi in kpis.items()}
     # Taken first: days that another load adds from now on stay for the next computation.
     touched = pending.take_days(connection)
     as_of = after_the_last(connection, as_of)
     previous = define(connection, kpis, dimensions, settings)
-    zone = ZoneInfo(settings.project.timezone)
-
     known = versions(connection)
     computation = _Computation(connection, settings, as_of)
     for name, kpi in kpis.items():
-        was_published = (name, kpi.version) in known
-        every_period = everything or previous[name].is_new
-        if kpi.needs is not None and not was_published:
-            if connection.execute(kpi.needs.limit(1)).first() is None:
-                continue
-            every_period = True
-        estimator = kpi.estimator(settings)
-        periods = EVERY_PERIOD if every_period else affected(connection, estimator, touched, zone)
-        if not periods:
-            continue
-        by, before = dimensions[name], previous[name].slices
-        if isinstance(estimator, Additive):
-            counted = computation.of_days(kpi, estimator, by, periods, before)
-        else:
-            counted = computation.of_events(kpi, estimator, by, periods, before)
-        if counted.values or was_published:
-            computation.publish(kpi, counted)
-        if counted.slices != before:
-            keep_slices(connection, kpi, counted.slices)
+        before = _Before(dimensions[name], previous[name], (name, kpi.version) in known)
+        try:
+            if failed and name in failed:
+                raise ConfigError(failed[name])
+            if kpi.check is not None:
+                kpi.check(connection, settings)
+            computation.add(kpi, before, touched, everything)
+        except ConfigError as problem:
+            computation.fail(kpi, f"{problem.message}; {problem.fix}" if problem.fix else problem.message)
+        except (ProgrammingError, DataError) as problem:
+            raise KpiError(name, _why(problem)) from None
     return computation.report()
+
+
+def _why(problem: DBAPIError) -> str:
+    """Why a KPI's SQL failed, without a value of the data."""
+    kind = type(problem.orig).__name__
+    said = f": {first_line(problem.orig)}" if isinstance(problem, ProgrammingError) else ""
+    return f"its SQL fails ({kind}{said})"
+
+
+class _Before(NamedTuple):
+    """What is known of a KPI before it is computed."""
+
+    dimensions: Sequence[str]
+    definition: Previous
+    was_published: bool
 
 
 class _Counted(NamedTuple):
@@ -136,18 +168,78 @@ class _Computation:
     def __init__(self, connection: Connection, settings: Settings, as_of: datetime) -> None:
         self._connection, self._as_of = connection, as_of
         self._zone, self._most = settings.project.timezone, settings.kpis.max_values
-        self._min_n = settings.kpis.min_n
+        self._min_n, self._most_left_out = settings.kpis.min_n, settings.kpis.max_left_out
         self._read: tuple[Estimator | None, Sequence[Cut], Cells] = (None, (), ())
         """The cells read last, with their estimator and cuts."""
         self._sized: tuple[Estimator | None, Cut | None, Slices] = (None, None, {})
         """The slices found last, with their estimator and cut."""
+        self._settings = settings
         self._kpis: list[str] = []
+        self._failed: dict[str, str] = {}
+        self._leaving_out: dict[str, tuple[int, int]] = {}
         self._computed = self._published = self._emptied = self._suppressed = 0
 
+    def add(self, kpi: Kpi, known: _Before, touched: Touched, everything: bool) -> None:
+        """Compute and publish what loads changed of a KPI."""
+        connection, slices = self._connection, known.definition.slices
+        every_period = everything or known.definition.is_new or status.has_failed(connection, kpi)
+        if kpi.needs is not None and not known.was_published:
+            if connection.execute(kpi.needs.limit(1)).first() is None:
+                status.keep(connection, kpi, status.without_events(connection, kpi, self._settings))
+                return
+            every_period = True
+        estimator = kpi.estimator(self._settings)
+        zone = ZoneInfo(self._zone)
+        periods = EVERY_PERIOD if every_period else affected(connection, estimator, touched, zone)
+        if not periods:
+            return
+        count = self.of_days if isinstance(estimator, Additive) else self.of_events
+        counted = count(kpi, estimator, known.dimensions, periods, slices)
+        self._leave_out(kpi, estimator, known.dimensions, counted)
+        if counted.values or known.was_published:
+            self.publish(kpi, counted)
+        if counted.slices != slices:
+            keep_slices(connection, kpi, counted.slices)
+        has_values = known.was_published or any(value.n for value in counted.values.values())
+        found = status.COMPUTED if has_values else status.without_events(connection, kpi, self._settings)
+        status.keep(connection, kpi, found)
+
+    def fail(self, kpi: Kpi, reason: str) -> None:
+        """Note that a KPI could not be computed."""
+        self._failed[kpi.name] = reason
+        status.keep(self._connection, kpi, status.Status("failed", reason))
+
+    def _leave_out(
+        self, kpi: Kpi, estimator: Estimator, dimensions: Sequence[str], counted: _Counted
+    ) -> None:
+        """Count what the KPI leaves out, and add it to the cells."""
+        left_out.count(
+            self._connection,
+            kpi,
+            estimator,
+            self._cut("day", estimator, dimensions, counted.periods),
+            counted.periods,
+        )
+        every = EVERY_PERIOD if counted.moved else counted.periods
+        found = left_out.summed(self._connection, kpi, every, counted.slices)
+        values = counted.values
+        for key, events in found.items():
+            period, (_, _, dimension, _) = (key[0], key[1]), key
+            # A slice of nothing but events that are left out is none.
+            if key in values or (not dimension and period in counted.periods):
+                values[key] = values.get(key, NOTHING)._replace(left_out=events)
+                if (
+                    key[0] == "all"
+                    and not dimension
+                    and events > self._most_left_out * (values[key].n + events)
+                ):
+                    self._leaving_out[kpi.name] = (values[key].n, events)
+
     def of_days(
-        self, kpi: Kpi, estimator: Additive, dimensions: Sequence[str], periods: Periods, before: Slices
+        self, kpi: Kpi, estimator: Estimator, dimensions: Sequence[str], periods: Periods, before: Slices
     ) -> _Counted:
         """The cells of an additive KPI: days are counted from events, longer periods summed from days."""
+        assert isinstance(estimator, Additive)
         cut = self._cut("day", estimator, dimensions, periods)
         days.count(self._connection, kpi, estimator, cut, periods)
         slices = days.slices(self._connection, kpi, self._most)
@@ -264,7 +356,7 @@ class _Computation:
         self._computed += len(computed)
         self._published += len(changed)
         self._emptied += sum(key not in computed for key in changed)
-        self._suppressed += sum(value.is_suppressed for value in computed.values())
+        self._suppressed += sum(value.is_suppressed for value in computed.values() if value.n)
 
     def report(self) -> KpiReport:
         """The report of this computation."""
@@ -276,6 +368,8 @@ class _Computation:
             emptied=self._emptied,
             unchanged=self._computed - (self._published - self._emptied),
             suppressed=self._suppressed,
+            failed=self._failed,
+            leaving_out=self._leaving_out,
         )
 
 
@@ -301,6 +395,7 @@ def _values(kpi: Kpi, estimate: Estimate, min_n: int) -> Iterator[CellValue]:
         shown(np.clip(estimate.high, kpi.lowest, kpi.highest)),
         is_suppressed.tolist(),
         _nullable(estimate.squared_deviation),
+        itertools.repeat(0),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import reduce
 from operator import add
 
-from sqlalchemy import Double, column, func, or_
+from sqlalchemy import Boolean, Double, column, func, or_
 
 from cxflow.kpis.estimators import Mean, Share
 from cxflow.kpis.facts import fact
@@ -27,6 +27,8 @@ offered = fact(
 
 answered = offered.where(column("answered_at").is_not(None))
 wait_seconds = column("wait_seconds", Double)
+waited = answered.needing("without a wait", wait_seconds.is_not(None))
+"""Answered interactions whose wait is known."""
 
 average_handle_time = Kpi(
     name="average_handle_time",
@@ -35,7 +37,10 @@ average_handle_time = Kpi(
     better="lower",
     lowest=0,
     formula="(talk + hold + after-call work) ÷ answered interactions for which at least one of the three is known",
-    of=Mean(answered.where(column("was_timed")), column("handle_seconds", Double)),
+    of=Mean(
+        answered.needing("without talk, hold or after-call time", column("was_timed", Boolean)),
+        column("handle_seconds", Double),
+    ),
 )
 
 average_speed_of_answer = Kpi(
@@ -45,7 +50,7 @@ average_speed_of_answer = Kpi(
     better="lower",
     lowest=0,
     formula="wait of answered interactions ÷ answered interactions whose wait is known",
-    of=Mean(answered, wait_seconds),
+    of=Mean(waited, wait_seconds),
 )
 
 abandonment_rate = Kpi(
@@ -66,6 +71,7 @@ service_level_80_20 = Kpi(
     better="higher",
     lowest=0,
     highest=1,
-    formula="answered within service_level_seconds (default 20) ÷ answered interactions",
-    of=lambda settings: Share(answered, where=wait_seconds <= settings.kpis.service_level_seconds),
+    formula="answered within service_level_seconds (default 20) ÷ answered interactions whose wait is known",
+    version=2,
+    of=lambda settings: Share(waited, where=wait_seconds <= settings.kpis.service_level_seconds),
 )

@@ -12,7 +12,9 @@ from cxflow.warehouse.tables import support_case
 _t = support_case.c
 minutes = column("minutes", Double)
 
-replied = fact(support_case, minutes=seconds_between(_t.opened_at, _t.first_reply_at) / 60)
+replied = fact(support_case, minutes=seconds_between(_t.opened_at, _t.first_reply_at) / 60).needing(
+    "without a reply yet", minutes.is_not(None)
+)
 """Cases by `opened_at`: minutes to the first reply."""
 solved = fact(support_case, _t.last_solved_at, minutes=seconds_between(_t.opened_at, _t.last_solved_at) / 60)
 """Cases by `last_solved_at`: minutes from opening to it, including time between solving and reopening."""

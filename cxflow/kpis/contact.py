@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Boolean, String, and_, column, exists, func, select
+from sqlalchemy import Boolean, ColumnElement, DateTime, String, and_, column, exists, func, select
 
-from cxflow.kpis.estimators import Rate, Share
+from cxflow.kpis.estimators import NO_CUSTOMER, Rate, Share
 from cxflow.kpis.facts import Fact, Reach, Rows, fact, newest, seconds_between
 from cxflow.kpis.kpi import Kpi
 from cxflow.model.activities import SUPPORT_ACTIVITIES
@@ -43,7 +44,16 @@ def judged_contacts(settings: Settings) -> Fact:
 
     reach = Reach(before=settings.kpis.repeat_contact_days, since_last=support_contacts.rows)
     judged = of_customers.derived(lambda contacts: _judged(contacts, wait))
-    return replace(judged, reach={touchpoint.name: reach}, narrowed=until_repeated)
+    left_out = {
+        NO_CUSTOMER: support_contacts.where(column("customer_id").is_(None)),
+        "repeat days not over": of_customers.where(~_is_over(column("at", DateTime), wait)),
+    }
+    return replace(judged, reach={touchpoint.name: reach}, narrowed=until_repeated, left_out=left_out)
+
+
+def _is_over(at: ColumnElement[Any], wait: timedelta) -> ColumnElement[bool]:
+    """Whether the repeat days of a contact at that time are over."""
+    return seconds_between(at, newest(support_contacts.rows)) >= wait.total_seconds()
 
 
 def _judged(contacts: Rows, wait: timedelta) -> Rows:
@@ -58,9 +68,11 @@ def _judged(contacts: Rows, wait: timedelta) -> Rows:
     seconds = wait.total_seconds()
     is_repeated = and_(rows.c.later > rows.c.at, seconds_between(rows.c.at, rows.c.later) <= seconds)
     return select(rows, func.coalesce(is_repeated, False).label("is_repeated")).where(
-        seconds_between(rows.c.at, newest(support_contacts.rows)) >= seconds
+        _is_over(rows.c.at, wait)
     )
 
+
+_COUNTS = f"touchpoints with the activity {', '.join(SUPPORT_ACTIVITIES[:-1])} or {SUPPORT_ACTIVITIES[-1]}"
 
 contact_rate = Kpi(
     name="contact_rate",
@@ -70,6 +82,7 @@ contact_rate = Kpi(
     lowest=0,
     formula="100 × support contacts in the period ÷ orders placed in it, cancelled ones included",
     of=Rate(support_contacts, per=fact(order_header)),
+    counts=_COUNTS,
     needs=support_contacts.where(exists(select(order_header.c.order_id))).rows,
     # A contact has the channel and source of the help desk, an order those of the shop: they share only the customer.
     dimensions=("segment", "country", "consent"),
@@ -84,5 +97,6 @@ first_contact_resolution = Kpi(
     highest=1,
     formula="support contacts not followed by another from the same customer for the same reason within "
     "repeat_contact_days ÷ support contacts of known customers whose repeat_contact_days are over",
+    counts=f"{_COUNTS}, of known customers",
     of=lambda settings: Share(judged_contacts(settings), where=column("is_repeated", Boolean).is_(False)),
 )

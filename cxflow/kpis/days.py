@@ -17,6 +17,7 @@ from sqlalchemy import (
     Date,
     DateTime,
     Double,
+    Table,
     and_,
     case,
     cast,
@@ -78,13 +79,18 @@ def summed(kpi: Kpi, periods: Periods, slices: Slices, only: Mapping[str, Set[st
     """
     t = kpi_day.c
     day = (
-        select(t.day, t.dimension, _name(slices).label("dimension_value"), *(t[name] for name in _COMPONENTS))
+        select(
+            t.day,
+            t.dimension,
+            slice_name(kpi_day, slices).label("dimension_value"),
+            *(t[name] for name in _COMPONENTS),
+        )
         .where(t.kpi == kpi.name, t.version == kpi.version)
         .cte("days")
     )
-    in_period = union_all(*(_in_periods(day, grain, periods, only) for grain in kpi.grains)).subquery()
+    in_period = union_all(*(in_periods(day, grain, periods, only) for grain in kpi.grains)).subquery()
     cell = [in_period.c[name] for name in KEY]
-    n, numerator = in_period.c.n, in_period.c.numerator
+    n, numerator = cast(in_period.c.n, Double), in_period.c.numerator
     mean = func.sum(numerator).over(partition_by=cell) / func.nullif(func.sum(n).over(partition_by=cell), 0)
     # Deviations from each day's mean, shifted to the cell's mean: the difference of two large sums of squares would
     # lose a small spread.
@@ -100,9 +106,9 @@ def summed(kpi: Kpi, periods: Periods, slices: Slices, only: Mapping[str, Set[st
     ).group_by(*key)
 
 
-def _name(slices: Slices) -> ColumnElement[str]:
-    """The slice under which a value is published."""
-    t = kpi_day.c
+def slice_name(days: Table, slices: Slices) -> ColumnElement[str]:
+    """The slice under which a value is published, over a table with the cells of days."""
+    t = days.c
     shared = [
         and_(t.dimension == dimension, t.dimension_value.not_in([name for name in names if name != OTHER]))
         for dimension, names in slices.items()
@@ -111,22 +117,14 @@ def _name(slices: Slices) -> ColumnElement[str]:
     return case((or_(*shared), OTHER), else_=t.dimension_value) if shared else t.dimension_value
 
 
-def _in_periods(day: CTE, grain: Grain, periods: Periods, only: Mapping[str, Set[str]] | None) -> Rows:
-    """The days, each with its period of a grain."""
+def in_periods(day: CTE, grain: Grain, periods: Periods, only: Mapping[str, Set[str]] | None = None) -> Rows:
+    """The days, each with its period of a grain: `grain` and `period_start` beside its columns."""
     start: ColumnElement[Any] = literal(BEGINNING)
     if grain == "day":
         start = day.c.day
     elif grain != "all":
         start = cast(func.date_trunc(grain, cast(day.c.day, DateTime)), Date)
-    rows = select(
-        literal(grain).label("grain"),
-        start.label("period_start"),
-        day.c.dimension,
-        day.c.dimension_value,
-        cast(day.c.n, Double).label("n"),
-        day.c.numerator,
-        day.c.squared_deviation,
-    )
+    rows = select(literal(grain).label("grain"), start.label("period_start"), day)
     if periods.starts is not None and grain != "all":
         rows = rows.where(start.in_(sorted(periods.starts[grain])))
     if only is not None:

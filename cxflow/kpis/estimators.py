@@ -32,6 +32,9 @@ from cxflow.kpis.facts import Fact, Reach, Rows, newest
 from cxflow.kpis.intervals import Array
 from cxflow.warehouse.functions import sorted_array
 
+NO_VALUE, NO_CUSTOMER = "without a value", "without a customer"
+"""Why estimators leave events out."""
+
 Components = Mapping[str, Array]
 """Component to its values, one element per cell."""
 
@@ -79,6 +82,16 @@ class Estimator(ABC):
     def sliced(self) -> Fact:
         """The fact whose dimensions it may be sliced by."""
 
+    @property
+    def left_out(self) -> Mapping[str, Fact]:
+        """Reason to the events that it leaves out for it."""
+        return {}
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The canonical tables without whose rows it has no events, as far as they are known."""
+        return tuple(filter(None, (self.sliced.table,)))
+
     @abstractmethod
     def cells(self, cut: Cut) -> Rows:
         """One row per cell: its KEY and its components."""
@@ -116,6 +129,15 @@ class _OfFact(Estimator):
     @property
     def sliced(self) -> Fact:
         return self.of
+
+    @property
+    def counted(self) -> Fact:
+        """The events that it counts."""
+        return self.of
+
+    @property
+    def left_out(self) -> Mapping[str, Fact]:
+        return self.counted.left_out
 
 
 @dataclass(frozen=True)
@@ -160,11 +182,14 @@ class Mean(_OfFact, Additive):
     """What is averaged: an expression over the columns of the fact."""
     method = "Student's t"
 
+    @property
+    def counted(self) -> Fact:
+        return self.of.needing(NO_VALUE, self.measure.is_not(None))
+
     def cells(self, cut: Cut) -> Rows:
         measure = cast(self.measure, Double)
-        known = self.of.where(self.measure.is_not(None))
         total, spread = func.sum(measure), _spread(measure)
-        return cells(known, cut, n=func.count(), numerator=total, squared_deviation=spread)
+        return cells(self.counted, cut, n=func.count(), numerator=total, squared_deviation=spread)
 
     def estimate(self, components: Components) -> Estimate:
         n, total, spread = (components[name] for name in ("n", "numerator", "squared_deviation"))
@@ -189,6 +214,10 @@ class Rate(Additive):
     @property
     def sliced(self) -> Fact:
         return self.of.against(self.per)
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        return tuple(filter(None, (self.of.table, self.per.table)))
 
     def cells(self, cut: Cut) -> Rows:
         hits, n = func.sum(column("hit", Integer)), func.sum(column("base", Integer))
@@ -227,17 +256,16 @@ class Quantile(_OfFact):
         return (id(self.of), id(self.measure), *self._quantiles)
 
     @property
-    def _known(self) -> tuple[Fact, ColumnElement[Any]]:
-        return self.of.where(self.measure.is_not(None)), cast(self.measure, Double)
+    def counted(self) -> Fact:
+        return self.of.needing(NO_VALUE, self.measure.is_not(None))
 
     def kept(self, cuts: Sequence[Cut]) -> Rows:
-        fact, measure = self._known
-        return kept(fact, cuts, measure=measure)
+        return kept(self.counted, cuts, measure=cast(self.measure, Double))
 
     def cells(self, cut: Cut) -> Rows:
-        fact, measure = self._known
         ordered = sorted_array(column("measure", Double))
-        cell = cells(fact, cut, measure=measure, n=func.count(), ordered=ordered).subquery()
+        measure = cast(self.measure, Double)
+        cell = cells(self.counted, cut, measure=measure, n=func.count(), ordered=ordered).subquery()
         ranks = select(
             *(
                 literal(found, ARRAY(Integer)).label(f"{end}_{i}")
@@ -290,11 +318,15 @@ class RepeatShare(_OfFact):
     times: int = 2
     method = "Wilson score"
 
+    @property
+    def counted(self) -> Fact:
+        return self.of.needing(NO_CUSTOMER, column("customer_id").is_not(None))
+
     def kept(self, cuts: Sequence[Cut]) -> Rows:
-        return kept(self.of, cuts, per_customer=True)
+        return kept(self.counted, cuts, per_customer=True)
 
     def cells(self, cut: Cut) -> Rows:
-        customers = cells(self.of, cut, per_customer=True, events=func.count())
+        customers = cells(self.counted, cut, per_customer=True, events=func.count())
         often = func.count().filter(column("events") >= self.times)
         return cells_of_customers(customers, n=func.count(), numerator=often)
 
@@ -314,7 +346,7 @@ class Retained(_OfFact):
 
     @property
     def reach(self) -> Mapping[str, Reach]:
-        rows = self._customers.rows
+        rows = self.counted.rows
         return {
             table: Reach(reach.before, reach.after, since_last=rows) for table, reach in self.of.reach.items()
         }
@@ -329,19 +361,19 @@ class Retained(_OfFact):
         )
 
     @property
-    def _customers(self) -> Fact:
-        return self.of.where(column("customer_id").is_not(None))
+    def counted(self) -> Fact:
+        return self.of.needing(NO_CUSTOMER, column("customer_id").is_not(None))
 
     def _last(self, cut: Cut) -> ColumnElement[Any]:
-        return local_day(newest(self._customers.rows), cut.zone)
+        return local_day(newest(self.counted.rows), cut.zone)
 
     def kept(self, cuts: Sequence[Cut]) -> Rows:
-        return kept(self._customers, cuts, per_customer=True, last=self._last(cuts[0]))
+        return kept(self.counted, cuts, per_customer=True, last=self._last(cuts[0]))
 
     def cells(self, cut: Cut) -> Rows:
         was_here, is_here = column("was_here", Boolean), column("is_here", Boolean)
         followed = cells(
-            self._customers,
+            self.counted,
             cut,
             per_customer=True,
             last=self._last(cut),

@@ -25,7 +25,9 @@ from sqlalchemy import (
     cast,
     column,
     extract,
+    func,
     literal,
+    not_,
     select,
     union_all,
 )
@@ -79,6 +81,10 @@ class Fact:
     dimensions: Dimensions = field(default_factory=lambda: USUAL)
     """Dimension to an expression over the columns of `rows`. The expression of `signal.` is the touchpoint's id, and
     stands for every signal of it."""
+    table: str = ""
+    """The canonical table whose rows the events are, if there is one."""
+    left_out: Mapping[str, Fact] = field(default_factory=dict)
+    """Reason to the events that belong here and cannot be counted for it; each event has one reason."""
 
     def dimension(self, name: str) -> ColumnElement[str]:
         """The value of a dimension as text, over the columns of `rows`. Raises KeyError if it is not offered."""
@@ -92,12 +98,30 @@ class Fact:
         return replace(self, rows=select(rows).where(rows.c.at >= start, rows.c.at < end), narrowed=None)
 
     def where(self, *conditions: ColumnElement[bool]) -> Fact:
-        """Only the events for which the conditions hold."""
+        """Only the events for which the conditions hold. The others are none of those that it is about; if they are,
+        and cannot be counted, use `needing`."""
         return self.derived(lambda rows: select(rows.subquery()).where(*conditions))
+
+    def needing(self, reason: str, condition: ColumnElement[bool]) -> Fact:
+        """Only the events for which the condition holds. The others are counted as left out, for this reason: a few
+        words such as `without a value`. Raises ConfigError if the fact has that reason already."""
+        if reason in self.left_out:
+            raise ConfigError(f"a fact leaves events out twice for {reason!r}", value=reason)
+        holds = func.coalesce(condition, False)
+        kept, left = (
+            self._changed(lambda rows, wanted=wanted: select(rows.subquery()).where(wanted))  # type: ignore[misc]
+            for wanted in (holds, not_(holds))
+        )
+        return replace(kept, left_out={**self.left_out, reason: replace(left, left_out={})})
 
     def derived(self, change: Callable[[Rows], Rows]) -> Fact:
         """These events after a change of their query that keeps all columns: it may drop events or add columns. It must
         treat each event by itself; if it looks at other events, set `narrowed` to say which ones a range needs."""
+        left_out = {reason: left.derived(change) for reason, left in self.left_out.items()}
+        return replace(self._changed(change), left_out=left_out)
+
+    def _changed(self, change: Callable[[Rows], Rows]) -> Fact:
+        """As `derived`, without the events that are left out."""
         narrowed = self.narrowed
         return replace(
             self,
@@ -186,6 +210,7 @@ def fact(
         rows,
         {table.name: SAME_DAY, touchpoint.name: SAME_DAY},
         dimensions={**USUAL, **sliced, SIGNAL: column("by_signal", String)},
+        table=table.name,
     )
 
 

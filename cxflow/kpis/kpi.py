@@ -57,7 +57,10 @@ class Kpi:
     return rate, rather than one of 0. The first row causes all periods to be computed. If all rows disappear later, the
     KPI is still computed, and 0 is then correct."""
     check: Callable[[Connection, Settings], None] | None = None
-    """Called before anything is written; raises ConfigError if the settings do not fit the data."""
+    """Called before the KPI is computed; raises ConfigError if the settings do not fit the data. The KPI then keeps its
+    values, and its status says why; all others are computed."""
+    counts: str = ""
+    """What it counts, in words, where its tables do not tell: `touchpoints with the activity called_support`."""
 
     def estimator(self, settings: Settings) -> Estimator:
         """How it is measured under these settings."""

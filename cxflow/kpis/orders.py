@@ -32,13 +32,17 @@ _kept = column("is_cancelled", Boolean).is_(False)
 kept = fact(order_header, is_cancelled=_is_cancelled).where(_kept)
 """Orders that are not cancelled, by `created_at`."""
 
-delivered = fact(
-    order_header,
-    _t.delivered_at,
-    is_cancelled=_is_cancelled,
-    delivered_at=_t.delivered_at,
-    promised_at=_t.promised_at,
-).where(_kept, column("promised_at").is_not(None))
+delivered = (
+    fact(
+        order_header,
+        _t.delivered_at,
+        is_cancelled=_is_cancelled,
+        delivered_at=_t.delivered_at,
+        promised_at=_t.promised_at,
+    )
+    .where(_kept)
+    .needing("without a promised time", column("promised_at").is_not(None))
+)
 """Delivered orders with a promised date, by `delivered_at`."""
 
 
@@ -58,6 +62,7 @@ on_time_delivery_rate = Kpi(
     highest=1,
     formula="orders delivered by the end of the promised day (reporting time zone) ÷ orders delivered in the "
     "period that had a promised date",
+    counts="orders with a time of delivery",
     of=_on_time,
 )
 
@@ -86,9 +91,9 @@ def _rate(currency: ColumnElement[Any], settings: Settings) -> ColumnElement[Any
 
 
 def valued(settings: Settings) -> Fact:
-    """Orders that are not cancelled and have a value, by `created_at`: `value` in the project's currency.
+    """Orders that are not cancelled, by `created_at`: `value` in the project's currency.
 
-    The value is `price_total` or, if that is null, the sum of the order's lines.
+    The value is `price_total` or, if that is null, the sum of the order's lines; null if there is neither.
     """
     price = cast(_t.price_total, Double) * _rate(_t.currency_code, settings)
     orders = fact(order_header, is_cancelled=_is_cancelled, order_id=_t.order_id, price=price).where(_kept)
@@ -107,7 +112,7 @@ def valued(settings: Settings) -> Fact:
             order, lines, lines.c.order_id == order.c.order_id, isouter=True
         )
 
-    return orders.derived(with_value).where(column("value").is_not(None))
+    return orders.derived(with_value)
 
 
 def _every_currency_has_a_rate(connection: Connection, settings: Settings) -> None:

@@ -50,6 +50,7 @@ class CellValue(NamedTuple):
     ci_high: float | None
     is_suppressed: bool
     squared_deviation: float | None
+    left_out: int | None
 
 
 class Previous(NamedTuple):
@@ -61,7 +62,7 @@ class Previous(NamedTuple):
     """The slices of the last computation."""
 
 
-NOTHING = CellValue(None, None, 0, None, None, None, True, None)
+NOTHING = CellValue(None, None, 0, None, None, None, True, None, 0)
 """Published for a cell that no longer has events."""
 
 
@@ -202,7 +203,9 @@ def _used(kpi: Kpi, dimensions: Sequence[str], settings: Settings) -> str:
         "timezone": settings.project.timezone,
         "currency": settings.project.currency,
         # The dimensions of other KPIs do not affect this one.
-        "kpis": settings.kpis.model_dump(mode="json", exclude={"dimensions", "dimensions_of"}),
+        "kpis": settings.kpis.model_dump(
+            mode="json", exclude={"dimensions", "dimensions_of", "max_left_out"}
+        ),
         "dimensions": sorted(dimensions),
         "grains": kpi.grains,
     }

@@ -37,7 +37,7 @@ class KpiValue:
     denominator: float | None
     """What the value divides by; None for quantiles."""
     n: int
-    """Observations; 0: the cell no longer has events."""
+    """Observations; 0: no event that could be counted."""
     value: float | None
     """None if n is under the minimum, or the denominator is 0."""
     ci_low: float | None
@@ -48,6 +48,8 @@ class KpiValue:
     """Whether n is under the minimum, so that there is no value."""
     squared_deviation: float | None
     """Sum of squared deviations of the observations from their mean; None if the interval does not need it."""
+    left_out: int | None
+    """Events that belong to the cell and could not be counted; None if they were not when it was published."""
 
 
 @dataclass(frozen=True, slots=True)

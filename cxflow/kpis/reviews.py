@@ -11,6 +11,7 @@ from cxflow.warehouse.tables import review
 
 _t = review.c
 _stars = 1 + 4 * (_t.rating_value - _t.worst_rating) / func.nullif(_t.best_rating - _t.worst_rating, 0)
+stars = column("stars", Double)
 
 review_rating = Kpi(
     name="review_rating",
@@ -20,5 +21,5 @@ review_rating = Kpi(
     lowest=1,
     highest=5,
     formula="mean rating, each rescaled linearly from its own scale to 1–5",
-    of=Mean(fact(review, stars=_stars), column("stars", Double)),
+    of=Mean(fact(review, stars=_stars).needing("without a rating", stars.is_not(None)), stars),
 )

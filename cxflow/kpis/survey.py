@@ -18,7 +18,13 @@ def answers(metric_type: str) -> Fact:
     rated = fact(
         survey_response, score=t.rating_value, worst=t.worst_rating, best=t.best_rating, metric=t.metric_type
     )
-    return rated.where(column("metric") == metric_type, score.is_not(None))
+    return rated.where(column("metric") == metric_type).needing("without a rating", score.is_not(None))
+
+
+def _on_scale(answers: Fact, lowest: int, highest: int) -> Fact:
+    """Only the answers on one scale."""
+    is_on_it = (worst == lowest) & (best == highest)
+    return answers.needing(f"on another scale than {lowest}–{highest}", is_on_it)
 
 
 nps = Kpi(
@@ -29,7 +35,8 @@ nps = Kpi(
     lowest=-100,
     highest=100,
     formula="100 × (share of 9–10 − share of 0–6), answers on the 0–10 scale",  # Reichheld 2003
-    of=Net(answers("nps").where(worst == 0, best == 10), plus=score >= 9, minus=score <= 6),
+    counts="rated answers with the metric type nps",
+    of=Net(_on_scale(answers("nps"), 0, 10), plus=score >= 9, minus=score <= 6),
 )
 
 csat = Kpi(
@@ -40,6 +47,7 @@ csat = Kpi(
     lowest=0,
     highest=1,
     formula="answers in the top two points of their scale (in the top one, if it spans under 3) ÷ answers",
+    counts="rated answers with the metric type csat",
     of=Share(answers("csat"), where=case((best - worst >= 3, score >= best - 1), else_=score == best)),
 )
 
@@ -51,5 +59,6 @@ ces = Kpi(
     lowest=1,
     highest=7,
     formula="mean agreement that it was easy, answers on the 1–7 scale",
-    of=Mean(answers("ces").where(worst == 1, best == 7), score),
+    counts="rated answers with the metric type ces",
+    of=Mean(_on_scale(answers("ces"), 1, 7), score),
 )

@@ -90,6 +90,20 @@ kpi_value = derived_table(
         Double,
         "sum of squared deviations from the mean; null if no interval needs it",
     ),
+    column(
+        "left_out", BigInteger, "events that belong to it and could not be counted (no value, no customer)"
+    ),
+)
+
+kpi_status = derived_table(
+    "kpi_status",
+    "whether each KPI could be computed",
+    ("kpi", "version"),
+    column("kpi", String, "its name", nullable=False),
+    column("version", Integer, "of its definition", nullable=False),
+    column("status", String, "computed, failed, or no events", nullable=False),
+    column("reason", String, "why it failed or has no events"),
+    column("since", TIME, "when it came to this status", nullable=False),
 )
 
 kpi_day = system_table(
@@ -104,6 +118,19 @@ kpi_day = system_table(
     column("n", BigInteger, "observations", nullable=False),
     column("numerator", Double, "additive component"),
     column("squared_deviation", Double, "sum of squared deviations from the day's mean"),
+)
+
+kpi_left_out = system_table(
+    "kpi_left_out",
+    "how many events of each day a KPI leaves out, by reason",
+    ("kpi", "version", "day", "dimension", "dimension_value", "reason"),
+    column("kpi", String, "its name", nullable=False),
+    column("version", Integer, "of its definition", nullable=False),
+    column("day", Date, "in the reporting time zone", nullable=False),
+    column("dimension", String, "as in kpi_value", nullable=False),
+    column("dimension_value", String, "its value, never (other); empty: everything", nullable=False),
+    column("reason", String, "no value, no customer, …", nullable=False),
+    column("events", BigInteger, "how many", nullable=False),
 )
 
 load_run = system_table(

@@ -28,6 +28,18 @@ class Report:
     counts: Counts
     secret: str = "maria@example.com"
 
+@dataclass
+class KpiReport:
+    computed: int
+    failed: dict
+    problems: list
+
+def compute_kpis(settings):
+    calls["kpis", "computed"] += 1
+    broken = calls["kpis", "computed"] == 1 and sys.argv[-1] == "broken kpi"
+    problems = [ConfigError("the KPI nps could not be computed: no scale")] if broken else []
+    return KpiReport(3, {"nps": "no scale"} if broken else {}, problems)
+
 def extract(settings, connection, stream, window, mode):
     calls[connection, stream] += 1
     if connection == "halting" and stream == "b":
@@ -43,7 +55,7 @@ flow.extract = extract
 flow.prepare = lambda settings, batch: batch
 flow.load = lambda settings, batch: Report(Counts(extracted=3, inserted=2, quarantined=1))
 flow.resolve_identity = lambda settings: None
-flow.compute_kpis = lambda settings: Report(Counts())
+flow.compute_kpis = compute_kpis
 flow.publish = lambda settings: ["mart_kpi"]
 sys.modules["cxflow.flow"] = cxflow.flow = flow
 """
@@ -69,6 +81,10 @@ for task in airflow.dags["acme__halting"].tasks:
     task.retries, task.retry_delay = 2, timedelta(seconds=0.1)
 calls.clear()
 runs.append(airflow.run("acme__halting", logical_date=day))
+halted = {".".join(key): n for key, n in calls.items()}
+calls.clear()
+sys.argv.append("broken kpi")
+runs.append(airflow.run("acme__kpis"))
 
 from airflow.models.asset import AssetEvent
 from airflow.models.pool import Pool
@@ -90,7 +106,7 @@ with create_session() as session:
     slots = Pool.get_pool("cxflow_duckdb", session=session).slots
 print(json.dumps({
     "runs": [asdict(run) for run in runs], "xcoms": xcoms, "states": states, "events": events,
-    "slots": slots, "seen": seen, "calls": {".".join(key): n for key, n in calls.items()},
+    "slots": slots, "seen": seen, "calls": halted,
 }, default=str))
 """
 )
@@ -116,7 +132,7 @@ print(json.dumps({kind.__name__: seen_by_airflow(kind("out of order")) for kind 
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Seven runs in one process, because Airflow takes seconds to begin."""
+    """Eight runs in one process, because Airflow takes seconds to begin."""
     folder = tmp_path_factory.mktemp("stand-in")
     (folder / "cxflow.toml").write_text(TOML + '[connections.halting]\nconnector = "files"\n')
     found: dict[str, Any] = run_script(folder, RUNS, folder)
@@ -187,8 +203,16 @@ def test_a_failing_stream_stops_no_other_and_fails_the_run(outcome: dict[str, An
     assert states(outcome, 3)["announce"] == "success"
 
 
+def test_a_failed_kpi_fails_the_run_and_not_the_views(outcome: dict[str, Any]) -> None:
+    run = outcome["runs"][7]
+    assert run["state"] == "failed"
+    assert run["failures"] == {"kpis": "ConfigError: the KPI nps could not be computed: no scale"}
+    assert values(outcome, 7, "publish") == [["mart_kpi"]]
+    assert values(outcome, 4, "kpis") == [{"computed": 3}]
+
+
 def test_what_was_loaded_is_announced_once_a_run(outcome: dict[str, Any]) -> None:
-    shop, _, refused, halting, _, _, again = (run["run_id"] for run in outcome["runs"])
+    shop, _, refused, halting, _, _, again, _ = (run["run_id"] for run in outcome["runs"])
     announced = [run_id for run_id, _ in outcome["events"]]
     assert announced.count(shop) == announced.count(halting) == announced.count(again) == 1
     assert refused not in announced

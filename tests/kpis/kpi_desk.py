@@ -102,13 +102,17 @@ class Desk:
     def values(
         self, kpi: str | None, grain: Grain = "month", by: str | None = None, **more: Any
     ) -> list[KpiValue]:
+        """Also of cells without an event that counts."""
         return values(self.connection, kpi, grain, by, **more)
+
+    def counted(self, kpi: str, grain: Grain = "month") -> list[KpiValue]:
+        return [value for value in self.values(kpi, grain) if value.n]
 
     def result(self, kpi: str) -> KpiValue | None:
         """Compute one KPI and give its value over all time, if there is one."""
         self.compute(kpi)
         found = self.values(kpi, "all")
-        return found[0] if found else None
+        return found[0] if found and found[0].n else None
 
     # One word per kind of row; what a test does not name is the plainest thing.
 

@@ -110,7 +110,7 @@ def test_a_contact_after_a_quiet_month_judges_those_before_it(desk: Desk) -> Non
     assert desk.result("first_contact_resolution") is None
     desk.contact(at("2-20"), "eva")
     desk.compute("first_contact_resolution")
-    assert [(v.period_start.day, v.n) for v in desk.values("first_contact_resolution", "day")] == [
+    assert [(v.period_start.day, v.n) for v in desk.counted("first_contact_resolution", "day")] == [
         (10, 1),
         (12, 1),
     ]
@@ -122,7 +122,7 @@ def test_a_repeat_changes_the_day_of_the_first_contact(desk: Desk) -> None:
     desk.compute("first_contact_resolution")
     desk.contact(at("3-07"), "ana")
     desk.compute("first_contact_resolution")
-    assert [(v.period_start.day, v.value) for v in desk.values("first_contact_resolution", "day")] == [
+    assert [(v.period_start.day, v.value) for v in desk.counted("first_contact_resolution", "day")] == [
         (1, 0),
         (7, 1),
     ]

@@ -22,6 +22,7 @@ CANARY = "canary"
 READABLE = {
     "customer",
     "kpi_definition",
+    "kpi_status",
     "kpi_value",
     "mart_interaction",
     "mart_kpi",

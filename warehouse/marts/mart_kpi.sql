@@ -1,6 +1,7 @@
--- The current value of every KPI: the latest one published for each period and slice.
+-- The current value of every KPI: the latest one published for each period and slice, of its newest version.
 SELECT
     v.kpi,
+    v.version,
     d.title,
     d.unit,
     d.better,
@@ -12,14 +13,24 @@ SELECT
     v.ci_low,
     v.ci_high,
     v.n,
+    v.left_out,
     v.numerator,
     v.denominator,
     v.squared_deviation,
     v.is_suppressed,
-    v.as_of
+    v.as_of,
+    s.status,
+    s.reason AS status_reason
 FROM kpi_value AS v
 INNER JOIN kpi_definition AS d ON d.kpi = v.kpi AND d.version = v.version
+LEFT JOIN kpi_status AS s ON s.kpi = v.kpi AND s.version = v.version
 WHERE NOT EXISTS (
+    SELECT 1
+    FROM kpi_definition AS newer
+    WHERE newer.kpi = v.kpi
+      AND newer.version > v.version
+)
+AND NOT EXISTS (
     SELECT 1
     FROM kpi_value AS later
     WHERE later.kpi = v.kpi

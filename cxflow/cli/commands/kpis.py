@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cxflow.cli import explanation
 from cxflow.cli.call import Call, command
 from cxflow.cli.output import table
 from cxflow.errors import ConfigError
@@ -17,8 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from rich.table import Table
+    from sqlalchemy import Connection
+
     from cxflow.kpis.kpi import Kpi
     from cxflow.kpis.read import KpiValue
+    from cxflow.kpis.status import Status
     from cxflow.settings import Settings
 
 
@@ -53,6 +58,7 @@ def kpis(
     from cxflow import flow
     from cxflow.cli import project, warehouse
     from cxflow.settings import nearest
+    from cxflow.warehouse import revisions, transactions
 
     settings = call.settings
     known = flow.kpis(settings)
@@ -72,19 +78,36 @@ def kpis(
     edges = _day(since, "--since"), _day(until, "--until")
     moment = project.instant(settings, as_of, "--as-of") if as_of else None
     effective = grain or ("day" if since or until else None)
-    found = _values(call, known, name, effective, by, edges, moment)
-    rows = [_row(known.get(value.kpi), value, settings.project.currency) for value in found]
-    data = [_as_json(known.get(value.kpi), value) for value in found]
-    columns = ("KPI", "period", by or "slice", "value", "95 % interval", "n")
-    kept = [0, 1, *([2] if by else []), 3, 4, 5]
-    shown = table(_title(call, as_of), [columns[i] for i in kept], [[row[i] for i in kept] for row in rows])
+    with transactions.reading(settings) as connection:
+        revisions.require(connection)
+        values = _values(connection, known, name, effective, by, edges, moment)
+        why = {} if by or moment else explanation.reasons(connection, values)
+        statuses = explanation.statuses(connection, selected)
     is_filtered = any((by, grain, since, until, as_of))
-    none = "no such values" if is_filtered else "no values yet; `cxflow run` computes them"
-    call.out.answer(data, shown if rows else none)
+    absent = set() if is_filtered else set(selected) - {value.kpi for value in values}
+    currency = settings.project.currency
+    parts: list[Any] = [
+        _table(_title(call, as_of), by, [_row(known.get(v.kpi), v, currency) for v in values])
+    ]
+    parts += explanation.of_left_out(values, why, settings.kpis.max_left_out, always=name is not None)
+    parts += explanation.of_absent({key: statuses[key] for key in selected if key in absent})
+    data = [_as_json(known.get(value.kpi), value, why, statuses) for value in values]
+    data += [_without_value(known[key], statuses[key]) for key in selected if key in absent]
+    call.out.answer(data, *(parts[0 if values else 1 :] or ["no such values"]))
+    for key, status in statuses.items():
+        if status.status == "failed":
+            call.fail(ConfigError(f"the KPI {key} could not be computed: {status.reason}", value=key))
+
+
+def _table(title: str, by: str | None, rows: Sequence[tuple[Any, ...]]) -> Table:
+    """The table of values, without columns that say nothing."""
+    columns = ("KPI", "period", by or "slice", "value", "95 % interval", "n", "left out")
+    kept = [0, 1, *([2] if by else []), 3, 4, 5, *([6] if any(row[6] for row in rows) else [])]
+    return table(title, [columns[i] for i in kept], [[row[i] for i in kept] for row in rows])
 
 
 def _values(
-    call: Call,
+    connection: Connection,
     known: Mapping[str, Kpi],
     name: str | None,
     grain: Grain | None,
@@ -94,17 +117,14 @@ def _values(
 ) -> list[KpiValue]:
     """The selected values. Without a grain: the whole time or, for a KPI without it, the longest grain with values."""
     from cxflow.kpis import read
-    from cxflow.warehouse import revisions, transactions
 
     found: list[KpiValue] = []
-    with transactions.reading(call.settings) as connection:
-        revisions.require(connection)
-        for kpi in [name] if name else known:
-            for each in [grain] if grain else _longest_first(known[kpi]):
-                rows = read.values(connection, kpi, each, by, edges[0], edges[1], as_of)
-                if shown := [value for value in rows if value.n]:
-                    found += shown
-                    break
+    for kpi in [name] if name else known:
+        for each in [grain] if grain else _longest_first(known[kpi]):
+            rows = read.values(connection, kpi, each, by, edges[0], edges[1], as_of)
+            if shown := [value for value in rows if value.n or value.left_out]:
+                found += shown
+                break
     return found
 
 
@@ -166,8 +186,10 @@ def _row(kpi: Kpi | None, value: KpiValue, currency: str) -> tuple[Any, ...]:
     def worded(number: float | None) -> str | None:
         return with_unit(number, kpi, currency)
 
-    if value.is_suppressed:
-        shown: str | None = "too few to say"
+    if not value.n:
+        shown: str | None = "nothing to count"
+    elif value.is_suppressed:
+        shown = "too few to say"
     else:
         shown = worded(value.value)
     period = {
@@ -181,7 +203,8 @@ def _row(kpi: Kpi | None, value: KpiValue, currency: str) -> tuple[Any, ...]:
     between = None
     if value.ci_low is not None and value.ci_high is not None:
         between = f"{worded(value.ci_low)} to {worded(value.ci_high)}"
-    return (kpi.title if kpi else value.kpi, period, value.dimension_value, shown, between, value.n)
+    title = kpi.title if kpi else value.kpi
+    return (title, period, value.dimension_value, shown, between, value.n, value.left_out or None)
 
 
 def with_unit(number: float | None, kpi: Kpi | None, currency: str) -> str | None:
@@ -204,12 +227,28 @@ def with_unit(number: float | None, kpi: Kpi | None, currency: str) -> str | Non
             return f"{number:,.2f} {kpi.unit if kpi else ''}".rstrip()
 
 
-def _as_json(kpi: Kpi | None, value: KpiValue) -> dict[str, Any]:
+def _as_json(
+    kpi: Kpi | None, value: KpiValue, why: explanation.Reasons, statuses: Mapping[str, Status]
+) -> dict[str, Any]:
     """A value for `--json`; the whole time has no first day."""
     row = asdict(value)
     if value.grain == "all":
         row["period_start"] = None
-    return {"title": kpi.title if kpi else None, "unit": kpi.unit if kpi else None, **row}
+    row["left_out_reasons"] = why.get((value.kpi, value.period_start), {})
+    status = statuses.get(value.kpi)
+    return {
+        "title": kpi.title if kpi else None,
+        "unit": kpi.unit if kpi else None,
+        **row,
+        "status": status.status if status else None,
+        "status_reason": status.reason if status else None,
+    }
+
+
+def _without_value(kpi: Kpi, status: Status) -> dict[str, Any]:
+    """A KPI that has no value, for `--json`."""
+    named = {"title": kpi.title, "unit": kpi.unit, "kpi": kpi.name, "version": kpi.version}
+    return {**named, "value": None, "n": 0, "status": status.status, "status_reason": status.reason}
 
 
 def _day(text: str | None, option: str) -> date | None:

@@ -1,0 +1,65 @@
+"""Explains KPI values: what they leave out, and why there is none. Called by `kpis`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import date
+
+    from sqlalchemy import Connection
+
+    from cxflow.kpis.kpi import Kpi
+    from cxflow.kpis.read import KpiValue
+    from cxflow.kpis.status import Status
+
+    Reasons = Mapping[tuple[str, date], Mapping[str, int]]
+    """KPI and period to reason and number of events left out."""
+
+
+def reasons(connection: Connection, values: Sequence[KpiValue]) -> Reasons:
+    """Why events were left out of values."""
+    from cxflow.kpis import left_out
+
+    found: dict[tuple[str, date], dict[str, int]] = {}
+    for kpi, grain in sorted({(value.kpi, value.grain) for value in values if value.left_out}):
+        for each in left_out.reasons(connection, kpi, grain):
+            found.setdefault((kpi, each.period_start), {})[each.reason] = each.events
+    return found
+
+
+def statuses(connection: Connection, kpis: Mapping[str, Kpi]) -> dict[str, Status]:
+    """The status of each KPI."""
+    from cxflow.kpis import status
+
+    known = status.read(connection)
+    never = status.Status("no events", "not computed yet; `cxflow run` computes it")
+    return {name: known.get(name, never) for name in kpis}
+
+
+def of_left_out(values: Iterable[KpiValue], why: Reasons, most: float, *, always: bool) -> list[str]:
+    """One line per KPI with its reasons, if it leaves out more than the share `most`, or `always`."""
+    counted: dict[str, int] = {}
+    found: dict[str, dict[str, int]] = {}
+    for value in values:
+        counted[value.kpi] = counted.get(value.kpi, 0) + value.n
+        for reason, events in why.get((value.kpi, value.period_start), {}).items():
+            of_kpi = found.setdefault(value.kpi, {})
+            of_kpi[reason] = of_kpi.get(reason, 0) + events
+    lines = []
+    for kpi, each in found.items():
+        left = sum(each.values())
+        if always or left > most * (left + counted[kpi]):
+            worded = ", ".join(f"{events:,} {reason}" for reason, events in each.items())
+            lines.append(f"{kpi} leaves out {left:,} of {left + counted[kpi]:,} events: {worded}")
+    return lines
+
+
+def of_absent(statuses: Mapping[str, Status]) -> list[str]:
+    """Why KPIs have no value, one line per reason."""
+    by_reason: dict[str, list[str]] = {}
+    for kpi, status in statuses.items():
+        if status.status != "failed":  # that is an error of its own
+            by_reason.setdefault(status.reason or "no events", []).append(kpi)
+    return [f"no value of {', '.join(kpis)}: {reason}" for reason, kpis in by_reason.items()]

@@ -1,0 +1,78 @@
+"""Counts the events that KPIs leave out (an order without a value, an answer on another scale), by day and reason.
+
+`kpi_left_out` holds the days; what a period leaves out is their sum, for every kind of KPI.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import NamedTuple
+
+from sqlalchemy import Connection, delete, func, insert, literal, select, union_all
+
+from cxflow.kpis.cells import KEY, Cut, cells
+from cxflow.kpis.days import in_periods, slice_name
+from cxflow.kpis.estimators import Estimator
+from cxflow.kpis.kpi import Kpi
+from cxflow.kpis.periods import Grain, Periods
+from cxflow.kpis.publication import Key
+from cxflow.kpis.slices import Slices
+from cxflow.warehouse.tables import kpi_left_out
+
+_t = kpi_left_out.c
+
+
+class LeftOut(NamedTuple):
+    """How many events a KPI left out of a period, and why."""
+
+    kpi: str
+    version: int
+    period_start: date
+    reason: str
+    events: int
+
+
+def count(connection: Connection, kpi: Kpi, estimator: Estimator, cut: Cut, periods: Periods) -> None:
+    """Recount the days in `periods`, which the cut must match. EVERY_PERIOD starts from nothing."""
+    old = delete(kpi_left_out).where(_t.kpi == kpi.name)
+    if periods.starts is not None:
+        old = old.where(_t.version == kpi.version, _t.day.in_(sorted(periods.starts["day"])))
+    connection.execute(old)
+    for reason, fact in estimator.left_out.items():
+        cell = cells(fact, cut, n=func.count()).subquery()
+        counted = select(
+            literal(kpi.name).label("kpi"),
+            literal(kpi.version).label("version"),
+            cell.c.period_start.label("day"),
+            cell.c.dimension,
+            cell.c.dimension_value,
+            literal(reason).label("reason"),
+            cell.c.n.label("events"),
+        )
+        names = [each.name for each in counted.selected_columns]
+        connection.execute(insert(kpi_left_out).from_select(names, counted))
+
+
+def summed(connection: Connection, kpi: Kpi, periods: Periods, slices: Slices) -> dict[Key, int]:
+    """Cell to the number of events left out of it, in these periods; only cells with any."""
+    day = (
+        select(_t.day, _t.dimension, slice_name(kpi_left_out, slices).label("dimension_value"), _t.events)
+        .where(_t.kpi == kpi.name, _t.version == kpi.version)
+        .cte("days")
+    )
+    found = union_all(*(in_periods(day, grain, periods) for grain in kpi.grains)).subquery()
+    key = [found.c[name] for name in KEY]
+    rows = connection.execute(select(*key, func.sum(found.c.events)).group_by(*key))
+    return {tuple(row[:-1]): int(row[-1]) for row in rows}
+
+
+def reasons(connection: Connection, kpi: str, grain: Grain) -> list[LeftOut]:
+    """How many events a KPI leaves out of each period of a grain, over everything, most frequent reason first."""
+    day = select(kpi_left_out).where(_t.kpi == kpi, _t.dimension == "").cte("days")
+    found = in_periods(day, grain, Periods(None)).subquery()
+    each = (found.c.kpi, found.c.version, found.c.period_start, found.c.reason)
+    events = func.sum(found.c.events)
+    rows = connection.execute(
+        select(*each, events).group_by(*each).order_by(found.c.period_start, events.desc(), found.c.reason)
+    )
+    return [LeftOut(*row[:-1], int(row[-1])) for row in rows]

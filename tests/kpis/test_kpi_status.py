@@ -1,0 +1,113 @@
+"""Each KPI stands or fails alone, and says why it has no value."""
+
+from __future__ import annotations
+
+import pytest
+from kpi_desk import BY_NAME, FIRST, Desk, at
+from sqlalchemy import Double, Select, cast, column, literal, select
+
+from cxflow.kpis import status
+from cxflow.kpis.calculator import KpiError, compute
+from cxflow.kpis.estimators import Mean
+from cxflow.kpis.facts import fact
+from cxflow.kpis.kpi import Kpi
+from cxflow.warehouse.tables import order_header
+
+
+def of(desk: Desk, kpi: str) -> tuple[str, str | None]:
+    return tuple(status.read(desk.connection)[kpi])  # type: ignore[return-value]
+
+
+def test_a_currency_without_a_rate_stops_its_own_kpi_alone(desk: Desk) -> None:
+    desk.order(at("3-10"), "ana", price_total=10)
+    desk.order(at("3-10"), "ana", price_total=20, currency_code="BRL")
+    report = desk.compute()
+    assert set(report.failed) == {"average_order_value"}
+    assert "BRL" in report.failed["average_order_value"]
+    assert "[kpis.rates]" in report.failed["average_order_value"]
+    assert of(desk, "average_order_value") == ("failed", report.failed["average_order_value"])
+    assert desk.values("average_order_value", "all") == []
+    (repeat,) = desk.values("repeat_purchase_rate", "all")
+    assert (repeat.value, repeat.n) == (1, 1)
+
+
+def test_once_it_can_be_computed_a_failed_kpi_catches_up_with_all_that_it_missed(desk: Desk) -> None:
+    desk.order(at("1-10"), price_total=10)
+    desk.compute()
+    desk.order(at("3-10"), price_total=20, currency_code="BRL")
+    desk.compute()  # fails; its days are forgotten
+    desk.order(at("5-10"), price_total=5)
+    desk.compute()  # and again
+    assert [(v.period_start.month, v.value) for v in desk.values("average_order_value")] == [(1, 10)]
+    desk.connection.execute(
+        order_header.update().where(order_header.c.currency_code == "BRL").values(currency_code="EUR")
+    )
+    report = desk.compute()  # nothing is noted as touched
+    assert report.failed == {}
+    assert of(desk, "average_order_value") == ("computed", None)
+    found = [(v.period_start.month, v.value) for v in desk.values("average_order_value")]
+    assert found == [(1, 10), (3, 20), (5, 5)]
+
+
+@pytest.mark.parametrize(
+    ("kpi", "said"),
+    [
+        ("nps", "no rows in survey_response"),
+        ("average_handle_time", "no rows in interaction"),
+        ("return_rate", "no rows in refund"),
+        ("lead_conversion_rate", "no rows in lead"),
+    ],
+)
+def test_without_rows_the_table_is_named(desk: Desk, kpi: str, said: str) -> None:
+    desk.order()
+    desk.compute(kpi)
+    assert of(desk, kpi) == ("no events", said)
+
+
+def test_rows_of_which_none_counts_are_told_by_what_would_count(desk: Desk) -> None:
+    desk.order()
+    desk.touchpoint(at("3-10"), activity="visited_shop")
+    desk.compute("contact_rate", "first_contact_resolution")
+    for kpi in ("contact_rate", "first_contact_resolution"):
+        found, reason = of(desk, kpi)
+        assert found == "no events"
+        assert reason is not None
+        assert "called_support, contacted_support or filed_complaint" in reason
+
+
+def test_the_status_changes_with_the_first_event(desk: Desk) -> None:
+    desk.compute("nps")
+    desk.answer("nps", 9)
+    desk.compute("nps")
+    assert of(desk, "nps") == ("computed", None)
+
+
+def _value(prices: Select[tuple[object]]) -> Kpi:
+    made = fact(order_header, price=prices.scalar_subquery())
+    return Kpi(
+        name="broken", title="Broken", unit="points", better="higher", formula="cannot be computed",
+        of=Mean(made, column("price", Double)),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "prices",
+    [select(column("no_such_column", Double)), select(cast(literal("ana@example.org"), Double))],
+    ids=["a column that does not exist", "a value that does not fit"],
+)
+def test_a_kpi_whose_sql_fails_is_named_without_a_value_of_the_data(
+    desk: Desk, prices: Select[tuple[object]]
+) -> None:
+    desk.order(price_total=3)
+    kpis = {"broken": _value(prices), "average_order_value": BY_NAME["average_order_value"]}
+    nested = desk.connection.begin_nested() if desk.connection.dialect.name == "postgresql" else None
+    with pytest.raises(KpiError) as caught:
+        compute(desk.connection, desk.settings, kpis, FIRST)
+    assert caught.value.kpi == "broken"
+    assert "ana@example.org" not in caught.value.reason
+    if nested is None:
+        return  # the desk's transaction is lost
+    nested.rollback()
+    report = compute(desk.connection, desk.settings, kpis, FIRST, failed={"broken": caught.value.reason})
+    assert set(report.failed) == {"broken"}
+    assert [v.value for v in desk.values("average_order_value", "all")] == [3]
