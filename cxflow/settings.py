@@ -92,6 +92,9 @@ class Quality(Frozen):
     """The share of a smaller batch is taken of this many records: one bad record in three does not stop it."""
     earliest: date = date(1990, 1, 1)
     """Events dated before this day are implausible (a clock that was reset, an empty field read as zero)."""
+    minor_units: Literal["warn", "refuse", "accept"] = "warn"
+    """What to do with amounts that have more decimals than their currency: count them in the load's report, refuse
+    their records, or nothing."""
     future_tolerance_seconds: float = Field(default=86400, ge=0, le=LONGEST.total_seconds())
     """How far after the time of delivery an event may be dated."""
 

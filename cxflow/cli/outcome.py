@@ -163,6 +163,10 @@ def notes(found: dict[str, Any]) -> list[str]:
         f"one identifier {namespace!r} is in {most:,} of {records:,} records: a switchboard, or a value that is none?"
         for namespace, (most, records) in found.get("frequent_identifiers", {}).items()
     ]
+    lines += [
+        f"{rows:,} amounts in {column} have more decimals than their currency: are they in another unit?"
+        for column, rows in found.get("odd_amounts", {}).items()
+    ]
     if resumed_at := found.get("resumed_at"):
         lines.append(f"resumed an interrupted pull ({resumed_at:,} records kept)")
     lines += [

@@ -99,12 +99,32 @@ class BoundProjection:
             found["best_rating"] = _lookup(metric, {name: str(scale.best) for name, scale in SCALES.items()})
         if self.table is tables.review:
             found["worst_rating"], found["best_rating"] = "1", "5"
+        if self.table is tables.interaction:
+            found |= self._durations()
         if "currency_code" in tables.mappable(self.table):
             found["currency_code"] = literal(self.origin.currency)
         return {
             name: f"coalesce({self.cell(name)}, {sql})" if name in mapped else sql
             for name, sql in found.items()
         }
+
+    def _durations(self) -> dict[str, str]:
+        """The durations of a contact that follow from its times."""
+
+        def seconds(start: str, *ends: str, less: str = "") -> str | None:
+            known = [self.cell(end) for end in ends if end in self.kinds]
+            if start not in self.kinds or not known:
+                return None
+            elapsed = (
+                f"(epoch_us(coalesce({', '.join([*known, 'NULL'])})) - epoch_us({self.cell(start)})) / 1e6"
+            )
+            return f"{elapsed} - coalesce({self.cell(less)}, 0)" if less in self.kinds else elapsed
+
+        found = {
+            "wait_seconds": seconds("offered_at", "answered_at", "abandoned_at"),
+            "talk_seconds": seconds("answered_at", "ended_at", less="hold_seconds"),
+        }
+        return {name: sql for name, sql in found.items() if sql}
 
 
 def _lookup(key: str, values: dict[str, str]) -> str:

@@ -15,6 +15,15 @@ TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VED VES VND VUV WST XAF XCD XCG 
 
 CURRENCIES = frozenset(_CODES.split())
 
+_UNLIKE_MOST = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+}
+MINOR_UNITS = dict.fromkeys(CURRENCIES, 2) | {
+    code: digits for digits, codes in _UNLIKE_MOST.items() for code in codes.split()
+}
+"""Currency to the decimals of its smallest unit: 2 for EUR, none for JPY."""
+
 
 def known_currency(code: str | None) -> str | None:
     """The code, if it is one in use. Raises ValueError with the nearest one."""

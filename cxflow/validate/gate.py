@@ -10,7 +10,7 @@ from cxflow.errors import ConfigError, FatalError
 from cxflow.landing.prepared import CONFLICT_COLUMN, CONFLICT_RULE, Conformed, Verdict
 from cxflow.model.stream import Stream
 from cxflow.settings import Quality, Settings, nearest
-from cxflow.validate import runner, suites
+from cxflow.validate import amounts, runner, suites
 from cxflow.warehouse import tables
 
 
@@ -86,6 +86,7 @@ def validate(settings: Settings, stream: Stream, conformed: Conformed) -> Verdic
             "SELECT rule, count(DISTINCT _row) FROM refused GROUP BY rule ORDER BY rule"
         ).fetchall()
         found = reasons(database)
+        odd = amounts.misfits(database, stream) if settings.quality.minor_units == "warn" else {}
     why = ""
     if not conformed.is_replay:
         why = _why(settings, stream, conformed.extracted, refused, fit, found, broken)
@@ -97,7 +98,7 @@ def validate(settings: Settings, stream: Stream, conformed: Conformed) -> Verdic
         refused=refused,
         deduplicated=deduplicated,
         rules={rule: int(records) for rule, records in rules},
-        report=conformed.report,
+        report=conformed.report | ({"odd_amounts": odd} if odd else {}),
         raw_columns=conformed.raw_columns,
         takes_latest=stream.takes_latest,
         mapping=conformed.mapping,

@@ -8,6 +8,7 @@ from cxflow.model.currencies import CURRENCIES
 from cxflow.model.expectation import Expectation
 from cxflow.model.stream import Stream
 from cxflow.settings import Quality
+from cxflow.validate import amounts
 from cxflow.warehouse import tables
 
 
@@ -57,6 +58,36 @@ def of_table(quality: Quality, table: Table) -> list[Expectation]:
     if seconds := [name for name in columns if name.endswith("_seconds")]:
         positive = " AND ".join(_or_null(f"t.{name} >= 0", name) for name in seconds)
         found.append(("duration_not_negative", positive, "no negative durations"))
+    if table is tables.interaction:
+        found += [
+            (
+                "wait_fits_its_times",
+                _alike("t.wait_seconds", _WAIT),
+                "the wait is from offer to answer or abandon",
+            ),
+            (
+                "talk_fits_its_times",
+                _within("t.talk_seconds + coalesce(t.hold_seconds, 0)", _TALK),
+                "talk and hold lie within the contact",
+            ),
+            (
+                "answered_or_abandoned",
+                "t.answered_at IS NULL OR t.abandoned_at IS NULL",
+                "a contact is answered or abandoned, not both",
+            ),
+        ]
+    if table is tables.order_header:
+        found.append(
+            (
+                "price_total_not_negative",
+                _or_null("t.price_total >= 0", "price_total"),
+                "a refund is no order",
+            )
+        )
+    if quality.minor_units == "refuse" and (fit := amounts.fit(table)):
+        found.append(
+            ("amount_fits_currency", " AND ".join(fit.values()), "no more decimals than the currency has")
+        )
     if table is tables.touchpoint:
         found += [
             ("activity_named", "regexp_full_match(t.activity, '[a-z]+(_[a-z]+)+')", "verb_noun, past tense"),
@@ -68,6 +99,27 @@ def of_table(quality: Quality, table: Table) -> list[Expectation]:
     no_nul = f"NOT contains(concat(t.record_id, {', '.join(texts)}), chr(0))"
     found.append(("text_without_nul", no_nul, "no U+0000 in texts: not every database can store it"))
     return [Expectation(table=table.name, rule=rule, sql=sql, says=says) for rule, sql, says in found]
+
+
+_WAIT = "epoch_us(coalesce(t.answered_at, t.abandoned_at)) - epoch_us(t.offered_at)"
+_TALK = "epoch_us(t.ended_at) - epoch_us(t.answered_at)"
+"""Durations that follow from times, in microseconds."""
+
+
+def _alike(seconds: str, elapsed: str) -> str:
+    """Whether a duration is as long as its times say. Systems round, and count ringing to one or the other."""
+    return (
+        f"coalesce(abs({seconds} - ({elapsed}) / 1e6) <= greatest({_slack(elapsed)}, 0.1 * {seconds}), true)"
+    )
+
+
+def _within(seconds: str, elapsed: str) -> str:
+    """Whether a duration is no longer than its times say."""
+    return f"coalesce({seconds} - ({elapsed}) / 1e6 <= {_slack(elapsed)}, true)"
+
+
+def _slack(elapsed: str) -> str:
+    return f"greatest(60, 0.1 * ({elapsed}) / 1e6)"
 
 
 def _or_null(condition: str, name: str) -> str:

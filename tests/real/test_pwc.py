@@ -39,6 +39,7 @@ def test_a_call_is_a_touchpoint_an_interaction_and_an_answer(pwc: RealProject) -
     )
     call = ("called_support", "phone")
     # 09:10:50 and 39 seconds until the answer, 97 of the other; 1:29 and 3:50 minutes of talk until the rating.
+    # Of the call that nobody answered, the mapping says that it ended when it came: a wait of nothing.
     assert found == [
         (
             "ID9011", *call, "callcentre:Chidi", "Delivery", "answered",
@@ -50,7 +51,7 @@ def test_a_call_is_a_touchpoint_an_interaction_and_an_answer(pwc: RealProject) -
         ),
         (
             "ID9014", *call, "callcentre:Botond", "Installation", "abandoned",
-            "01-06 15:49:17", None, "01-06 15:49:17", None, None, None, None, None,
+            "01-06 15:49:17", None, "01-06 15:49:17", 0, None, None, None, None,
         ),
     ]  # fmt: skip
 

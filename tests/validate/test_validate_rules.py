@@ -85,8 +85,8 @@ GOOD: dict[str, dict[str, Any]] = {
         "abandoned_at": None,
         "ended_at": "2026-03-01T10:05:00Z",
         "wait_seconds": 20,
-        "talk_seconds": 0,
-        "hold_seconds": None,
+        "talk_seconds": 200,
+        "hold_seconds": 140,  # of 280 s between answer and end, and a minute's slack
     },
     "support_case": {"opened_at": "1990-01-01T00:00:00Z", "first_reply_at": "2026-03-01T10:00:00Z"},
     "order_header": {
@@ -118,6 +118,10 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "interaction.end_not_before_start": ("interaction", {"answered_at": "2026-03-01T10:05:01Z"}),
     "interaction.time_plausible": ("interaction", {"offered_at": "1980-01-01T00:00:00Z"}),
     "interaction.time_not_in_future": ("interaction", {"ended_at": "2026-03-04T00:00:00Z"}),
+    "interaction.wait_fits_its_times": ("interaction", {"wait_seconds": 20_000}),  # milliseconds
+    "interaction.talk_fits_its_times": ("interaction", {"talk_seconds": 200, "hold_seconds": 141}),
+    "interaction.answered_or_abandoned": ("interaction", {"abandoned_at": "2026-03-01T10:00:20Z"}),
+    "order_header.price_total_not_negative": ("order_header", {"price_total": -0.01}),
     "support_case.end_not_before_start": ("support_case", {"first_reply_at": "1990-01-01T00:00:00Z"}),
     "support_case.time_plausible": ("support_case", {"opened_at": "1989-12-31T23:00:00Z"}),
     "support_case.time_not_in_future": ("support_case", {"first_reply_at": "2027-01-01T00:00:00Z"}),
@@ -134,7 +138,11 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """`table.rule` to the record that breaks it: a table, and what differs from the good one."""
 
-ALSO = {"support_case.end_not_before_start": {"opened_at": "1990-01-01T00:00:01Z"}}
+ALSO: dict[str, dict[str, Any]] = {
+    "support_case.end_not_before_start": {"opened_at": "1990-01-01T00:00:01Z"},
+    "interaction.end_not_before_start": {"wait_seconds": 301, "talk_seconds": 0, "hold_seconds": None},
+    "interaction.time_plausible": {"wait_seconds": None},
+}
 
 
 @pytest.fixture(scope="module")
@@ -458,3 +466,51 @@ def test_a_condition_that_gets_past_the_check_still_reads_no_file(
             [{"id": 1, "t": "2026-03-01T10:00:00Z"}],
         )
     assert "canary" not in str(caught.value)
+
+
+AMOUNTS = [
+    {"id": "yen", "total": "555", "currency": "JPY"},
+    {"id": "half a yen", "total": "5.50", "currency": "JPY"},
+    {"id": "dinar", "total": "1.234", "currency": "KWD"},
+    {"id": "tenth of a fil", "total": "1.2345", "currency": "KWD"},
+    {"id": "cent", "total": "10.5000", "currency": "EUR"},
+    {"id": "tenth of a cent", "total": "10.505", "currency": "EUR"},
+    {"id": "nothing", "total": None, "currency": "JPY"},
+]
+ORDERS = {
+    "primary_key": ["id"],
+    "to": {
+        "order_header": {
+            "order_id": "id",
+            "created_at": "'2026-03-01T10:00:00Z'",
+            "price_total": "total",
+            "currency_code": "currency",
+        },
+        "order_line": {
+            "order_id": "id",
+            "line_no": "'1'",
+            "unit_price": "'0.0333'",
+            "currency_code": "currency",
+        },
+    },
+}
+
+
+def test_amounts_that_their_currency_does_not_have_are_counted(tmp_path: Path) -> None:
+    verdict, broken, left = judge(tmp_path, ORDERS, AMOUNTS)
+    assert verdict.report["odd_amounts"] == {"order_header.price_total": 3}
+    assert (verdict.refused, broken) == (0, {})
+    assert left["order_header"] == len(AMOUNTS)
+
+
+def test_amounts_that_their_currency_does_not_have_can_be_refused(tmp_path: Path) -> None:
+    verdict, broken, _ = judge(tmp_path, ORDERS, AMOUNTS, 'minor_units = "refuse"')
+    odd = ("half a yen", "tenth of a fil", "tenth of a cent")
+    assert broken == {record: {"order_header.amount_fits_currency"} for record in odd}
+    assert "odd_amounts" not in verdict.report
+
+
+def test_amounts_can_be_taken_as_they_are(tmp_path: Path) -> None:
+    verdict, broken, _ = judge(tmp_path, ORDERS, AMOUNTS, 'minor_units = "accept"')
+    assert "odd_amounts" not in verdict.report
+    assert broken == {}
