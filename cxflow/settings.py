@@ -107,7 +107,9 @@ class Identity(Frozen):
     store_values: Literal["hashed", "clear"] = "hashed"
     """How customer_identity stores identifiers."""
     ignore: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Namespace to values that identify nobody: the switchboard's number, noreply addresses."""
+    """Namespace to values that identify nobody: the switchboard's number, the shop's own address."""
+    placeholders: bool = True
+    """Whether values that systems write where there is none (0, unknown, n/a, noreply@…) identify nobody."""
     weak: tuple[str, ...] = ()
     """Namespaces whose values several people may share (a household's telephone): they link only in pairs."""
     max_identifiers: int = Field(default=50, ge=2)

@@ -160,6 +160,10 @@ def notes(found: dict[str, Any]) -> list[str]:
         for namespace, count in found.get("unusable_identifiers", {}).items()
     ]
     lines += [
+        f"{count:,} identifiers {namespace!r} are placeholders (0, unknown, noreply@ …): they name nobody"
+        for namespace, count in found.get("placeholders", {}).items()
+    ]
+    lines += [
         f"one identifier {namespace!r} is in {most:,} of {records:,} records: a switchboard, or a value that is none?"
         for namespace, (most, records) in found.get("frequent_identifiers", {}).items()
     ]

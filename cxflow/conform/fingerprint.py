@@ -24,8 +24,8 @@ _OF_STREAM = {
     "may_lack",
     "expect",
 }
-_OF_QUALITY = {"earliest", "future_tolerance_seconds"}
-_OF_IDENTITY = {"store_values", "ignore", "weak"}
+_OF_QUALITY = {"earliest", "future_tolerance_seconds", "minor_units"}
+_OF_IDENTITY = {"store_values", "ignore", "placeholders", "weak"}
 
 
 def of(settings: Settings, connection: Connection, stream: Stream) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import phonenumbers
 
-from cxflow.conform import phone_numbers
+from cxflow.conform import phone_numbers, placeholders
 from cxflow.duck import count, identifier, literal, literals
 from cxflow.errors import ConfigError
 from cxflow.model.stream import Stream
@@ -35,17 +35,27 @@ def collect(
     """Fill `identifier_seen` from the wide table; returns what the load's report should say of them.
 
     E-mail addresses are compared in lower case, phone numbers in E.164 (national ones are read as of `country`),
-    anything else as it is. A value that is not an address or a possible number, or that contains U+0000, is unusable:
-    the record loads without it. Values in `identity.ignore` are skipped, too, but not counted. A value in a large share
-    of the records is reported: how many have it, and how many have one at all.
+    anything else as it is. Of a list, each item is one. A value that is not an address or a valid number, or that
+    contains U+0000, is unusable: the record loads without it. So are placeholders (`0`, `unknown`, `noreply@`), which
+    are counted by themselves, and values in `identity.ignore`, which are not. A value in a large share of the records
+    is reported: how many have it, and how many have one at all.
     """
     secret = salt(settings)
     unusable: dict[str, int] = {}
+    placed: dict[str, int] = {}
     frequent: dict[str, list[int]] = {}
+    lists = _lists(database, stream)
     for name in stream.identifiers:
         namespace = qualified(name, system)
-        value = f"trim({identifier(f'identifiers.{name}')}::VARCHAR)"
-        present = f"SELECT _row, {value} AS raw_value FROM wide WHERE {value} <> ''"
+        value = identifier(f"identifiers.{name}")
+        given = (
+            f"SELECT DISTINCT _row, unnest({value}) AS given FROM wide"
+            if name in lists
+            else f"SELECT _row, {value} AS given FROM wide"
+        )
+        present = (
+            f"SELECT _row, trim(given::VARCHAR) AS raw_value FROM ({given}) WHERE trim(given::VARCHAR) <> ''"
+        )
         normal = (
             phone_numbers.normalised(database, country, present)
             if namespace == "phone"
@@ -53,21 +63,44 @@ def collect(
         )
         # A table, because DuckDB would evaluate the value twice: once to select the rows, once for their hash.
         database.execute(f"CREATE OR REPLACE TEMP TABLE normal AS {normal}")
+        is_placeholder = "false"
+        if settings.identity.placeholders:
+            is_placeholder = placeholders.is_placeholder(namespace, "identity_value")
         ignored = _ignored(database, settings.identity.ignore.get(namespace, ()), namespace, country)
         kept = "identity_value" if settings.identity.store_values == "clear" else "NULL"
+        is_ignored = f"list_contains({literals(ignored)}::VARCHAR[], identity_value)"
         prefix = literal(f"{secret}\x1f{namespace}\x1f")
         database.execute(
-            f"INSERT INTO identifier_seen SELECT _row, {literal(namespace)}, "
+            f"INSERT INTO identifier_seen SELECT {'DISTINCT ' if name in lists else ''}_row, {literal(namespace)}, "
             f"{_HASH.format(f'{prefix} || identity_value')}, {kept} FROM normal WHERE identity_value IS NOT NULL "
-            f"AND NOT list_contains({literals(ignored)}::VARCHAR[], identity_value)"
+            f"AND NOT {is_placeholder} AND NOT {is_ignored}"
         )
+        if found := count(database, f"normal WHERE {is_placeholder} AND NOT {is_ignored}"):
+            placed[namespace] = found
         if found := count(database, "normal WHERE identity_value IS NULL"):
             unusable[namespace] = found
         most, records = _most_frequent(database, namespace)
         if records >= _JUDGED_RECORDS and most > settings.identity.max_share / 2 * records:
             frequent[namespace] = [most, records]
     _pair_weak(database, [qualified(name, system) for name in stream.identifiers], settings.identity.weak)
-    return {"unusable_identifiers": unusable, "frequent_identifiers": frequent}
+    return {"unusable_identifiers": unusable, "placeholders": placed, "frequent_identifiers": frequent}
+
+
+def _lists(database: duckdb.DuckDBPyConnection, stream: Stream) -> set[str]:
+    """The identifiers that are lists. Raises ConfigError for one that is an object, or a list of them."""
+    if not stream.identifiers:
+        return set()
+    names = ", ".join(identifier(f"identifiers.{name}") for name in stream.identifiers)
+    rows = database.execute(f"DESCRIBE SELECT {names} FROM wide").fetchall()
+    found = {row[0].removeprefix("identifiers."): str(row[1]) for row in rows}
+    for name, kind in found.items():
+        if kind.startswith(("STRUCT", "MAP")) or kind.endswith("[][]"):
+            raise ConfigError(
+                f"identifiers.{name} is {'a list of objects or lists' if kind.endswith('[]') else 'an object'}",
+                value=name,
+                fix="name the value in it, such as list_transform(contacts, c -> c.email)",
+            )
+    return {name for name, kind in found.items() if kind.endswith("[]")}
 
 
 def _most_frequent(database: duckdb.DuckDBPyConnection, namespace: str) -> tuple[int, int]:

@@ -8,7 +8,7 @@ extensions, digits other than ASCII's, unknown calling codes, national prefixes 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -78,9 +78,9 @@ SELECT _row, CASE
             OR (is_home AND {{is_transformed}})
             OR (NOT is_home AND length(regexp_extract(international, {{foreign_prefix}})) > length(code))
             THEN {_FUNCTION}(raw_value)
-        WHEN international IS NULL THEN
-            CASE WHEN ({{possible}} >> length(significant)) & 1 = 1 THEN '+' || {{code}} || significant END
-        WHEN (possible >> length(significant)) & 1 = 1 THEN '+' || code || significant
+        WHEN international IS NULL OR code = {{code}} THEN
+            CASE WHEN {{in_use}} THEN '+' || {{code}} || significant END
+        WHEN {{in_use_anywhere}} THEN '+' || code || significant
     END AS identity_value
 FROM significant
 """
@@ -89,14 +89,17 @@ alternative that matches."""
 
 
 def e164(number: str, country: str) -> str | None:
-    """A phone number in E.164; None if it is not a possible one. National numbers are read as of `country`."""
+    """A phone number in E.164; None if it is not a valid one: of a length and a range that its country uses. National
+    numbers are read as of `country`. An extension is kept (`;ext=12`, as RFC 3966 writes it): who shares a switchboard
+    is not one person."""
     try:
         parsed = phonenumbers.parse(number, country)
     except phonenumbers.NumberParseException:
         return None
-    if not phonenumbers.is_possible_number(parsed):
+    if not phonenumbers.is_valid_number(parsed):
         return None
-    return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
+    found = str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
+    return f"{found};ext={parsed.extension}" if parsed.extension else found
 
 
 def normalised(database: duckdb.DuckDBPyConnection, country: str, rows: str) -> str:
@@ -111,11 +114,10 @@ def normalised(database: duckdb.DuckDBPyConnection, country: str, rows: str) -> 
         type=PythonUDFType.ARROW,
         null_handling=FunctionNullHandling.SPECIAL,
     )
-    plans = ", ".join(f"('{plan.code}', {_bits(plan.possible)})" for plan in _plans().values())
+    codes = ", ".join(f"('{code}')" for code in _plans())
     database.execute(
-        "CREATE OR REPLACE TEMP TABLE calling_code AS SELECT lead::VARCHAR AS lead, code, possible "
-        f"FROM range(100, 1000) leads(lead) JOIN (VALUES {plans}) plans(code, possible) "
-        "ON starts_with(lead::VARCHAR, code)"
+        "CREATE OR REPLACE TEMP TABLE calling_code AS SELECT lead::VARCHAR AS lead, code "
+        f"FROM range(100, 1000) leads(lead) JOIN (VALUES {codes}) codes(code) ON starts_with(lead::VARCHAR, code)"
     )
     home = _plan(PhoneMetadata.metadata_for_region(country))
     main = _plans()[home.code]
@@ -128,7 +130,8 @@ def normalised(database: duckdb.DuckDBPyConnection, country: str, rows: str) -> 
         "hopeless": literal(_HOPELESS),
         "marks": literal(f"+{_SEPARATORS}"),
         "code": literal(home.code),
-        "possible": _bits(main.possible),
+        "in_use": _in_use("significant", home.code),
+        "in_use_anywhere": _in_use("code || significant"),
         "complete": ", ".join(map(str, home.complete)),
         "longest": max(home.complete),
         "valid": literal(home.number),
@@ -148,8 +151,6 @@ class _Plan:
 
     code: str
     """The calling code."""
-    possible: tuple[int, ...]
-    """Lengths of possible national numbers."""
     complete: tuple[int, ...]
     """Those of numbers with their area code, ascending."""
     number: str
@@ -167,7 +168,6 @@ def _plan(metadata: Any) -> _Plan:
     prefix = metadata.national_prefix_for_parsing or ""
     return _Plan(
         str(metadata.country_code),
-        (*description.possible_length, *description.possible_length_local_only),
         description.possible_length,
         description.national_number_pattern,
         prefix,
@@ -185,9 +185,47 @@ def _plans() -> dict[str, _Plan]:
     }
 
 
-def _bits(lengths: Iterable[int]) -> int:
-    """Lengths as one number: its bit 9 stands for nine digits."""
-    return sum(1 << length for length in lengths)
+_KINDS = (
+    "fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost", "personal_number", "voip", "pager", "uan",
+    "voicemail",
+)  # fmt: skip
+
+
+def _in_use(number: str, code: str | None = None) -> str:
+    """SQL: whether a national number is one of its calling code's, and of a kind that is in use there. Without a code,
+    `number` begins with its own."""
+    whens = ""
+    for length, plans in _by_length(code).items():
+        general, kinds = (_pattern({code: plan[i] for code, plan in plans.items()}) for i in (0, 1))
+        fits = f"regexp_full_match({number}, {literal(general)}) AND regexp_full_match({number}, {literal(kinds)})"
+        whens += f" WHEN {length} THEN {fits}"
+    return f"CASE length(significant){whens} ELSE false END"
+
+
+def _pattern(plans: Mapping[str, Iterable[str]]) -> str:
+    return "|".join(f"{code}(?:{'|'.join(f'(?:{part})' for part in parts)})" for code, parts in plans.items())
+
+
+_Expressions = tuple[dict[str, None], dict[str, None]]
+"""Expressions of national numbers in general, and of the kinds of them that are in use."""
+
+
+@cache
+def _by_length(only: str | None) -> dict[int, dict[str, _Expressions]]:
+    """Length of a national number to the calling codes that have such numbers. Of `only` one code, which is then empty.
+    A code may be that of several regions."""
+    found: dict[int, dict[str, _Expressions]] = {}
+    for code in [int(only)] if only else COUNTRY_CODE_TO_REGION_CODE:
+        for region in COUNTRY_CODE_TO_REGION_CODE[code]:
+            metadata: Any = PhoneMetadata.metadata_for_region_or_calling_code(code, region)
+            general = metadata.general_desc
+            for kind in filter(None, (getattr(metadata, kind) for kind in _KINDS)):
+                for length in kind.possible_length or general.possible_length:
+                    at_length = found.setdefault(length, {})
+                    numbers, kinds = at_length.setdefault("" if only else str(code), ({}, {}))
+                    numbers[general.national_number_pattern] = None
+                    kinds[kind.national_number_pattern] = None
+    return found
 
 
 def _library(country: str) -> Callable[[Any], Any]:

@@ -96,8 +96,15 @@ class RecordColumns:
         if "version" in self.kinds and "deleted" in self.kinds:
             # A tombstone often has only its key: its version is its time of delivery.
             version_at = f"coalesce({version_at}, CASE WHEN {is_deleted} THEN _received_at END)"
-        values = [f"{identifier(name)}::VARCHAR AS {identifier(name)}" for name in self.identifiers]
+        values = [f"{self._texts(name)} AS {identifier(name)}" for name in self.identifiers]
         return ", ".join(["record_id", f"{version_at} AS version_at", f"{is_deleted} AS is_deleted", *values])
+
+    def _texts(self, name: str) -> str:
+        """An identifier as text, or as a list of texts; what is neither stays as it is, to be refused by name."""
+        kind = self.kinds[name]
+        if kind.startswith(("STRUCT", "MAP")) or kind.endswith("[][]"):
+            return identifier(name)
+        return f"{identifier(name)}::{'VARCHAR[]' if kind.endswith('[]') else 'VARCHAR'}"
 
 
 def make(

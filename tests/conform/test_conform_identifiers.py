@@ -70,6 +70,95 @@ def test_other_identifiers_are_taken_as_they_are(tmp_path: Path) -> None:
     assert report == {}
 
 
+NOBODY = [
+    "0",
+    "000",
+    "0.0",
+    "-1",
+    "NULL",
+    "n/a",
+    "None",
+    "NaN",
+    "-",
+    "--",
+    "?",
+    "Unknown",
+    "undefined",
+    "(not set)",
+]
+NOBODY += ["00000000-0000-0000-0000-000000000000", "99999", "xxx"]
+SOMEBODY = ["10", "A0", "0a", "9999", "-10", "x", "Nunes", "00000000-0000-0000-0000-000000000001", "n/a-7"]
+
+
+def test_placeholders_name_nobody_and_are_counted(tmp_path: Path) -> None:
+    values, report = found(tmp_path, "crm.contact_id", [*NOBODY, *SOMEBODY])
+    assert values == [None] * len(NOBODY) + SOMEBODY
+    assert report == {"placeholders": {"crm.contact_id": len(NOBODY)}}
+
+
+def test_mailboxes_that_nobody_reads_name_nobody(tmp_path: Path) -> None:
+    nobody = ["noreply@shop.example", "No-Reply+7@shop.example", "do_not_reply@shop.example", "none@x.org"]
+    nobody += ["NULL@x.org", "noemail@marketplace.example", "mailer-daemon@x.org"]
+    somebody = ["nora.reply@x.org", "na@x.org", "info@x.org", "noreplies@x.org", "ada@noreply.example"]
+    values, report = found(tmp_path, "email", [*nobody, *somebody])
+    assert values == [None] * len(nobody) + somebody
+    assert report == {"placeholders": {"email": len(nobody)}}
+
+
+def test_placeholders_can_be_taken_as_they_are(tmp_path: Path) -> None:
+    values, report = found(tmp_path, "crm.contact_id", ["0", "N/A"], identity=", placeholders = false")
+    assert values == ["0", "N/A"]
+    assert report == {}
+
+
+def test_telephone_numbers_must_be_valid_not_only_possible(tmp_path: Path) -> None:
+    none = ["000-000-0000", "123-456-7890", "999 999 9999", "(111) 111-1111", "0000000000"]
+    values, report = found(tmp_path, "phone", [*none, "(415) 555-2671"], country="US")
+    assert values == [None] * len(none) + ["+14155552671"]
+    assert report == {"unusable_identifiers": {"phone": len(none)}}
+
+
+def test_the_extensions_of_a_switchboard_are_different_numbers(tmp_path: Path) -> None:
+    same = ["415-555-2671 ext. 12", "+1 (415) 555-2671 x12", "tel:+1-415-555-2671;ext=12"]
+    values, _ = found(tmp_path, "phone", [*same, "415-555-2671 ext 13", "415-555-2671"], country="US")
+    assert values == ["+14155552671;ext=12"] * 3 + ["+14155552671;ext=13", "+14155552671"]
+
+
+def several(folder: Path, namespace: str, lists: list[Any]) -> tuple[dict[int, list[str]], dict[str, Any]]:
+    """The identity values of each record, whose raw value is a list."""
+    (folder / "cxflow.toml").write_text(
+        'identity = { store_values = "clear" }\nconnections = { shop = { connector = "files" } }\n'
+    )
+    records = [{"id": number, "x": values} for number, values in enumerate(lists, start=1)]
+    with conformed(load(folder), folder, {**STREAM, "identifiers": {namespace: "x"}}, records) as scratch:
+        rows = scratch.rows(
+            "SELECT _row, list(identity_value ORDER BY identity_value) FROM identifier GROUP BY 1"
+        )
+        return dict(rows), scratch.conformed.report
+
+
+def test_a_list_gives_several_identifiers(tmp_path: Path) -> None:
+    lists = [
+        ["Ada@x.org", "ada@x.org", "a.lovelace@x.org"],
+        [],
+        None,
+        ["bob@x.org", None, "noreply@x.org", "bob"],
+    ]
+    values, report = several(tmp_path, "email", lists)
+    assert values == {1: ["a.lovelace@x.org", "ada@x.org"], 4: ["bob@x.org"]}
+    assert report == {"placeholders": {"email": 1}, "unusable_identifiers": {"email": 1}}
+
+
+def test_a_list_of_numbers_is_one_of_ids(tmp_path: Path) -> None:
+    assert several(tmp_path, "merged", [[7, 8], [8]])[0] == {1: ["7", "8"], 2: ["8"]}
+
+
+@pytest.mark.parametrize("value", [{"email": "ada@x.org"}, [{"email": "ada@x.org"}], [["ada@x.org"]]])
+def test_an_identifier_that_is_no_value_is_refused_with_its_name(tmp_path: Path, value: Any) -> None:
+    with pytest.raises(ConfigError, match=r"identifiers\.email is (an object|a list of objects or lists)"):
+        several(tmp_path, "email", [value])
+
+
 def test_a_namespace_of_an_unknown_connection_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         ConfigError, match=r"'crn.contact_id' belongs to a connection 'crn'.*did you mean 'crm'"

@@ -158,7 +158,7 @@ def precision(bench: Bench, calls: list[dict[str, Any]]) -> float:
 
 def crowd(share: int, records: int = 100) -> list[dict[str, Any]]:
     """Calls of which so many come from a number that is none."""
-    return [order(n, customer="0" if n < share else f"C{n}") for n in range(records)]
+    return [order(n, customer="KIOSK" if n < share else f"C{n}") for n in range(records)]
 
 
 def test_a_value_in_too_many_records_of_a_stream_links_nobody_and_is_reported(bench: Bench) -> None:
