@@ -142,6 +142,24 @@ def check(database: duckdb.DuckDBPyConnection, place: str, text: str) -> Express
     return expression
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function that an expression calls."""
+
+    name: str
+    """In lower case."""
+    is_ordered: bool
+    """Whether the call says in which order its values are taken (ORDER BY)."""
+
+
+def calls(expression: Expression) -> Iterator[Call]:
+    """The functions that an expression calls."""
+    for node in _nodes(expression.tree):
+        if node.get("class") == "FUNCTION":
+            orders = (node.get("order_bys") or {}).get("orders") or ()
+            yield Call(str(node["function_name"]).lower(), bool(orders))
+
+
 def value_functions(database: duckdb.DuckDBPyConnection, expression: Expression) -> Iterator[Column]:
     """The names in an expression that DuckDB takes for a function unless there is such a column: `current_date`."""
     for column in expression.columns():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import ClassVar
 
 from cxflow import scratch
 from cxflow.connect.connector import Connector
-from cxflow.connect.files import file_set, formats
+from cxflow.connect.files import file_set, formats, grouping
+from cxflow.connect.files.items import Items
 from cxflow.connect.files.stream import FilesConnection, FileStream
 from cxflow.connect.files.text import LocalFile
 from cxflow.errors import SourceError
@@ -45,13 +48,15 @@ class Files(Connector[FilesConnection, FileStream]):
         """Read every file that is new or changed (scheduled), or delivered in the window (backfill)."""
         files = self._files(stream)
         found = file_set.changes(files, self._settled(stream, window), cursor)
+        if stream.group_by and stream.group_within == "stream":
+            found = found.whole()
         with scratch.folder("files") as folder:
             by_format: dict[str, list[LocalFile]] = {}
             for number, file in enumerate(found.files):
                 local = LocalFile(files.fetch(file, folder, number), file.path, file.delivered_at)
                 by_format.setdefault(stream.file_format(file.path), []).append(local)
-            for group in by_format.values():
-                yield from formats.read(stream, group, folder)
+            read = _all(stream, by_format.values(), folder)
+            yield from grouping.grouped(stream, read, folder) if stream.group_by else read
         return found.cursor
 
     def _files(self, stream: FileStream) -> file_set.FileSet:
@@ -72,6 +77,12 @@ class Files(Connector[FilesConnection, FileStream]):
             return window
         youngest = datetime.now(window.end.tzinfo) - timedelta(seconds=stream.settle_seconds)
         return Window(window.start, min(window.end, youngest))
+
+
+def _all(stream: FileStream, groups: Iterable[list[LocalFile]], folder: Path) -> Items:
+    """The items of files, grouped by format."""
+    for group in groups:
+        yield from formats.read(stream, group, folder)
 
 
 def _under(root: str, path: str) -> str:

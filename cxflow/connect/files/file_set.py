@@ -12,7 +12,7 @@ import re
 import stat
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -215,6 +215,22 @@ class Changes:
     _known: KnownFiles | None
     _end: float
     """The end of the window, in seconds since 1970."""
+    _delivered: tuple[SourceFile, ...] = ()
+    """All files that were delivered before that end."""
+
+    def whole(self) -> Changes:
+        """All files that were delivered, if any is to be read. Raises SourceError if one that was read is gone."""
+        if not self.files:
+            return self
+        if self._known is not None and self._known.gone:
+            gone = sorted(self._known.gone)
+            raise SourceError(
+                f"files that were read before are gone: {', '.join(gone[:3])}{' …' if len(gone) > 3 else ''}; records "
+                "may have lines in them (group_by)",
+                value=gone[0],
+                fix='put them back; or set group_within = "file", if no record has lines in two files',
+            )
+        return replace(self, files=self._delivered)
 
     @property
     def cursor(self) -> Cursor:
@@ -234,18 +250,16 @@ def changes(files: FileSet, window: Window, cursor: Cursor | None) -> Changes:
     one, are only remembered, so that later changes of them are detected.
     """
     listing, end = files.listing(), window.end.timestamp()
+    delivered = tuple(file for file in listing if file.delivered_at < window.end)
     if cursor is None:
-        return Changes(tuple(file for file in listing if file.delivered_at in window), files, None, end)
+        chosen = [file for file in listing if file.delivered_at in window]
+        return Changes(tuple(chosen), files, None, end, delivered)
     files.keeps_digests = True
     known = KnownFiles(cursor)
     known.see({file.path for file in listing}, end)
     unread = set() if files.is_dated else known.unread()
-    chosen = [
-        file
-        for file in listing
-        if file.delivered_at < window.end and _is_new(file, files, known, window, unread)
-    ]
-    return Changes(tuple(chosen), files, known, end)
+    chosen = [file for file in delivered if _is_new(file, files, known, window, unread)]
+    return Changes(tuple(chosen), files, known, end, delivered)
 
 
 def _is_new(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from cxflow.connect.column_names import RESERVED, unique_names
+from cxflow.connect.files import aggregates as aggregates_of_lines
 from cxflow.errors import ConfigError
 from cxflow.model.stream import Stream
 from cxflow.settings import Connection, Secret
@@ -66,6 +67,14 @@ class FileStream(Stream):
     """JSON: dotted path to the list of records; unset: the document is the list."""
     fields: dict[str, tuple[int, int]] = Field(default_factory=dict)
     """Fixed width: name to first and last character, from 1, inclusive."""
+    group_by: tuple[str, ...] = ()
+    """Columns whose values the lines of one record share: a basket's number, a call's. Unset: each line is a record."""
+    aggregates: dict[str, str] = Field(default_factory=dict)
+    """Column of such a record to an aggregate over its lines, in DuckDB SQL: `sum(price::decimal(18, 4))`. It may use
+    `file` and `row`, the place of a line."""
+    group_within: Literal["stream", "file"] = "stream"
+    """Where the lines of one record may lie: anywhere in the stream's files, which are then all read again when one is
+    new; or in one file each."""
     max_record_bytes: int = Field(default=64 << 20, ge=1 << 10)
     """A file with a longer line or record is refused."""
     max_columns: int = Field(default=5_000, ge=1)
@@ -122,6 +131,17 @@ class FileStream(Stream):
                     f"{name} has the range {first} to {last}: characters count from 1, first before last"
                 )
         return fields
+
+    @model_validator(mode="after")
+    def _grouped(self) -> Self:
+        if bool(self.group_by) != bool(self.aggregates):
+            raise ValueError("group_by and aggregates go together")
+        if self.aggregates:
+            try:
+                aggregates_of_lines.check(self.aggregates)
+            except ConfigError as problem:
+                raise ValueError(f"{problem.message}{f' ({problem.fix})' if problem.fix else ''}") from None
+        return self
 
     def model_post_init(self, _: Any) -> None:
         """A TSV's delimiter is a tab unless declared otherwise."""
