@@ -160,6 +160,10 @@ def notes(found: dict[str, Any]) -> list[str]:
         for namespace, count in found.get("unusable_identifiers", {}).items()
     ]
     lines += [
+        f"{count:,} ids in {place} look like 1.23457E+15: a spreadsheet cut them short, export the column as text"
+        for place, count in found.get("mangled_ids", {}).items()
+    ]
+    lines += [
         f"{count:,} identifiers {namespace!r} are placeholders (0, unknown, noreply@ …): they name nobody"
         for namespace, count in found.get("placeholders", {}).items()
     ]

@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from cxflow.conform import drift, fingerprint, identifiers, long_numbers, wide_table
+from cxflow.conform import drift, fingerprint, identifiers, long_numbers, plain_ids, wide_table
 from cxflow.conform.bound_projection import (
     FIRST_TOUCHPOINT,
     BoundProjection,
@@ -121,7 +121,7 @@ def conform(
             _refuse_drifted(work, outcome)
             rows = _wide_tables(work)
             _require(work, rows)
-            told = _identifiers(work)
+            told = {**_identifiers(work), "mangled_ids": _mangled(work, rows)}
             _complete(work, rows)
         else:
             _leave_empty(work)
@@ -297,6 +297,16 @@ def _identifiers(work: _Work) -> dict[str, dict[str, Any]]:
         system=work.connection.name,
         country=work.connection.country or work.settings.project.country,
     )
+
+
+def _mangled(work: _Work, rows: list[Rows]) -> dict[str, int]:
+    """Where ids were cut short by a spreadsheet, and how many."""
+    places = {"primary_key": "record_id"}
+    for projection in (each.projection for each in rows if each.projection.wide_table == "wide"):
+        columns = tables.mappable(projection.table)
+        ids = (name for name in projection.kinds if columns[name].info.get("qualified"))
+        places |= {f"{projection.table.name}.{name}": projection.cell(name) for name in ids}
+    return plain_ids.mangled(work.database, places)
 
 
 def _leave_empty(work: _Work) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import types
 
+from cxflow.conform.plain_ids import plain
 from cxflow.duck import literal
 
 MACROS = {
@@ -125,10 +126,12 @@ def cast(raw: str, source: str, target: str, notation: Notation) -> Cast:
 
 
 def cast_id(raw: str, source: str, system: str) -> Cast:
-    """The cast of an id to `system:id`. An id from `id_of` brings its own system; an empty id counts as absent."""
+    """The cast of an id to `system:id`. An id from `id_of` brings its own system; an empty id counts as absent, and a
+    whole number is written without decimals."""
     own = source.startswith("STRUCT(") and "system" in source
-    prefix, identity = (f"{raw}.system || ':'", f"{raw}.id") if own else (literal(f"{system}:"), raw)
-    text = f"nullif(trim({identity}::VARCHAR), '')"
+    prefix, identity = (f"{raw}.system || ':'", f"{raw}.id::VARCHAR") if own else (literal(f"{system}:"), raw)
+    text = plain(f"trim({identity})", "VARCHAR") if own or source == "VARCHAR" else plain(identity, source)
+    text = f"nullif({text}, '')"
     return Cast(f"{prefix} || {text}", "'cast'", f"{text} IS NOT NULL", always_fits=not own)
 
 

@@ -10,6 +10,7 @@ import duckdb
 import phonenumbers
 
 from cxflow.conform import phone_numbers, placeholders
+from cxflow.conform.plain_ids import plain
 from cxflow.duck import count, identifier, literal, literals
 from cxflow.errors import ConfigError
 from cxflow.model.stream import Stream
@@ -53,9 +54,8 @@ def collect(
             if name in lists
             else f"SELECT _row, {value} AS given FROM wide"
         )
-        present = (
-            f"SELECT _row, trim(given::VARCHAR) AS raw_value FROM ({given}) WHERE trim(given::VARCHAR) <> ''"
-        )
+        raw = plain("trim(given::VARCHAR)", "VARCHAR")
+        present = f"SELECT _row, {raw} AS raw_value FROM ({given}) WHERE trim(given::VARCHAR) <> ''"
         normal = (
             phone_numbers.normalised(database, country, present)
             if namespace == "phone"

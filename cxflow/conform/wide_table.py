@@ -16,6 +16,7 @@ import duckdb
 from cxflow.conform.bound_projection import BoundProjection
 from cxflow.conform.expressions import Cast, Notation, cast
 from cxflow.conform.guard import DATA_ERRORS, Evaluation, evaluate
+from cxflow.conform.plain_ids import plain
 from cxflow.duck import identifier, literal
 
 
@@ -83,10 +84,14 @@ class RecordColumns:
     @property
     def key(self) -> str:
         """SQL: the record's key; null if any component is empty."""
-        keys = [f"nullif(trim(primary_key_{number}::VARCHAR), '')" for number in range(1, self.keys + 1)]
+        keys = [f"nullif({self._id(f'primary_key_{number}')}, '')" for number in range(1, self.keys + 1)]
         if len(keys) > 1:
             keys = [rf"replace(replace({key}, '\', '\\'), '|', '\|')" for key in keys]
         return " || chr(124) || ".join(keys)
+
+    def _id(self, name: str) -> str:
+        kind = self.kinds[name]
+        return plain(f"trim({name})", kind) if kind == "VARCHAR" else plain(name, kind)
 
     @property
     def outputs(self) -> str:

@@ -22,11 +22,16 @@ def fit(table: Table) -> dict[str, str]:
         if digits in odd:
             odd[digits].append(code)
     whens = "".join(
-        f"WHEN t.currency_code IN ({', '.join(map(repr, sorted(codes)))}) THEN {10**digits} "
+        f"WHEN t.currency_code IN ({', '.join(map(repr, sorted(codes)))}) THEN {_unit(digits)} "
         for digits, codes in odd.items()
     )
-    units = f"CASE {whens}ELSE 100 END"
-    return {name: f"coalesce((t.{name} * {units}) % 1 = 0, true)" for name in money}
+    unit = f"CASE {whens}ELSE {_unit(2)} END"
+    return {name: f"coalesce(t.{name} % {unit} = 0, true)" for name in money}
+
+
+def _unit(digits: int) -> str:
+    """SQL: the smallest unit of a currency, of the type of money."""
+    return f"{10**-digits:.4f}::DECIMAL(18, 4)"
 
 
 def misfits(database: duckdb.DuckDBPyConnection, stream: Stream) -> dict[str, int]:

@@ -13,7 +13,6 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import ClassVar
 
-import duckdb
 import pytest
 import sqlalchemy as sa
 import structlog
@@ -286,23 +285,16 @@ def test_the_project_speaks_of_no_registry_and_no_machine() -> None:
 
 def test_the_database_of_the_sources_page_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ERP_URL", "sqlite:///erp.db")
-    (tmp_path / configuration.FILE_NAME).write_text(snippets("sources.md", "toml")[1])
+    page = snippets("sources.md", "toml")
+    (tmp_path / configuration.FILE_NAME).write_text(next(text for text in page if "ERP_URL" in text))
     assert flow.lint(configuration.load(tmp_path), "erp") == ["erp.orders"]
 
 
-def test_the_query_over_files_of_the_sources_page_groups_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    duckdb.connect(str(tmp_path / "empty.duckdb")).close()
-    exports = tmp_path / "exports"
-    exports.mkdir()
-    for name, lines in {
-        "a": "1,2026-03-01T10:00:00Z\n1,2026-03-01T10:01:00Z",
-        "b": "2,2026-03-02T10:00:00Z",
-    }.items():
-        (exports / f"events-{name}.csv").write_text(f"call_id,happened\n{lines}\n")
-    monkeypatch.setenv("READER_URL", "duckdb:///empty.duckdb")
-    monkeypatch.setenv("EXPORTS", str(exports))
-    project = TestProject(tmp_path, snippets("sources.md", "toml")[2])
+def test_the_baskets_of_the_sources_page_are_made_of_lines(tmp_path: Path) -> None:
+    page = snippets("sources.md", "toml")
+    connection = '[connections.till]\nconnector = "files"\ntimezone = "UTC"\n'
+    lines = "1,2026-03-01 10:00,tea,1.10\n2,2026-03-01 10:05,tea,1.10\n1,2026-03-01 10:01,milk,2\n"
+    (tmp_path / "lines-1.csv").write_text(f"basket,time,product,price\n{lines}")
+    project = TestProject(tmp_path, connection + next(text for text in page if "group_by" in text))
     (report,) = project.run().values()
     assert (report.counts.extracted, report.counts.inserted) == (2, 2)
