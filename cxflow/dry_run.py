@@ -20,7 +20,7 @@ from cxflow.model import raw_schema
 from cxflow.model.batch import BatchRef
 from cxflow.model.stream import Stream
 from cxflow.settings import Connection, Settings
-from cxflow.validate import gate
+from cxflow.validate import examples, gate, suites
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,22 @@ class DryRun:
     """Rule and column to the number of records refused."""
     stopped: str
     """Why the gate would stop such a batch; empty if it would not."""
+    examples: dict[str, list[str]]
+    """Rule and column to some of the refused values: masked, unless they were to be revealed."""
+    suggestions: list[str]
+    """Settings that would read the refused values."""
 
 
-def try_first(settings: Settings, extraction: Extraction, known: raw_schema.RawSchema, limit: int) -> DryRun:
+def try_first(
+    settings: Settings,
+    extraction: Extraction,
+    known: raw_schema.RawSchema,
+    limit: int,
+    *,
+    reveal: bool = False,
+) -> DryRun:
     """Try at most `limit` records of an extraction. `known` is the stream's raw schema so far.
+    `reveal` shows examples of refused values as they are.
 
     Raises the errors of extract and conform. Nothing outlives the call.
     """
@@ -49,7 +61,7 @@ def try_first(settings: Settings, extraction: Extraction, known: raw_schema.RawS
         aside = _aside(settings, folder)
         batch = extract.extract(aside, extraction, limit)
         try:
-            return _tried(aside, connector.connection, stream, batch, known, folder)
+            return _tried(aside, connector.connection, stream, batch, known, folder, reveal)
         except ConfigError as problem:
             if zone.read_manifest(aside, batch).layout == "json":  # a later record may have the key
                 tried = f"the dry run read only the first {limit:,} records"
@@ -64,6 +76,8 @@ def try_landed(
     landed: BatchRef,
     known: raw_schema.RawSchema,
     limit: int,
+    *,
+    reveal: bool = False,
 ) -> DryRun:
     """Try the first records of a landed batch, at most `limit`. `known` is the stream's raw schema so far.
 
@@ -73,7 +87,7 @@ def try_landed(
         aside = _aside(settings, folder)
         rows = range(1, limit + 1)
         (batch,) = derived.compose(settings, {landed: rows}, "remap", into=aside)
-        return _tried(aside, connection, stream, batch, known, folder)
+        return _tried(aside, connection, stream, batch, known, folder, reveal)
 
 
 def _aside(settings: Settings, folder: Path) -> Settings:
@@ -89,6 +103,7 @@ def _tried(
     batch: BatchRef,
     known: raw_schema.RawSchema,
     folder: Path,
+    reveal: bool,
 ) -> DryRun:
     conformed = conforming.conform(settings, connection, stream, batch, known, folder)
     verdict = gate.validate(settings, stream, conformed)
@@ -101,4 +116,6 @@ def _tried(
             refused=verdict.refused,
             reasons=gate.reasons(database),
             stopped=verdict.why,
+            examples=examples.of(database, stream, suites.of_stream(settings.quality, stream), reveal=reveal),
+            suggestions=examples.suggestions(database, stream),
         )

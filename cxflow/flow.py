@@ -139,16 +139,24 @@ def try_first(
     window: Window,
     mode: Mode,
     records: int = DRY_RUN_RECORDS,
+    *,
+    reveal: bool = False,
 ) -> dry_run.DryRun:
-    """Dry run: try the window's first records. Nothing that it writes is kept."""
+    """Dry run: try the window's first records. Nothing that it writes is kept. `reveal`: its examples of refused values
+    are as they are, personal ones too."""
     with _at(connection, stream):
         asked = _extraction(settings, connection, stream, window, mode)
         known = ledger.raw_columns(settings, connection, stream)
-        return dry_run.try_first(settings, asked, known, records)
+        return dry_run.try_first(settings, asked, known, records, reveal=reveal)
 
 
 def try_landed(
-    settings: Settings, connection: str, stream: str, records: int = DRY_RUN_RECORDS
+    settings: Settings,
+    connection: str,
+    stream: str,
+    records: int = DRY_RUN_RECORDS,
+    *,
+    reveal: bool = False,
 ) -> dry_run.DryRun:
     """Dry run on the first records of the newest batch that was loaded: tries a changed mapping without the source."""
     connector = open_connection(settings, connection)
@@ -157,8 +165,9 @@ def try_landed(
         if not batches:
             raise ConfigError("nothing has been loaded yet", fix="try the source: `cxflow run --dry-run`")
         known = ledger.raw_columns(settings, connection, stream)
+        declared = connector.stream(stream)
         return dry_run.try_landed(
-            settings, connector.connection, connector.stream(stream), batches[-1], known, records
+            settings, connector.connection, declared, batches[-1], known, records, reveal=reveal
         )
 
 

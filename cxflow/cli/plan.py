@@ -15,14 +15,16 @@ if TYPE_CHECKING:
     from cxflow.cli.call import Call
 
 
-def show(call: Call, streams: list[tuple[str, str]], end: datetime, *, landed: bool) -> None:
+def show(call: Call, streams: list[tuple[str, str]], end: datetime, *, landed: bool, reveal: bool) -> None:
     """Plan a run of streams up to `end`; a stream that cannot be planned does not stop the others. `landed`: try the
-    newest landed records instead of the source's."""
+    newest landed records instead of the source's; `reveal`: show refused values as they are, personal ones too."""
+    from cxflow.landing import prepared
+
     plans: list[dict[str, Any]] = []
     with warehouse.or_empty(call.settings) as settings:
         for connection, stream in streams:
             try:
-                plans.append(_plan(settings, connection, stream, end, landed=landed))
+                plans.append(_plan(settings, connection, stream, end, landed=landed, reveal=reveal))
             except CxflowError as problem:
                 call.fail(problem)
     zone = call.settings.project.timezone
@@ -43,6 +45,8 @@ def show(call: Call, streams: list[tuple[str, str]], end: datetime, *, landed: b
     for each in plans:
         if why := each["tried"]["stopped"]:
             call.out.note(f"{each['connection']}.{each['stream']}: the gate would stop such a batch: {why}")
+        for line in (*prepared.example_lines(each["tried"]["examples"]), *each["tried"]["suggestions"]):
+            call.out.note(f"  {line}")
 
 
 def _tried(tried: dict[str, Any]) -> tuple[int, list[str], list[str]]:
@@ -55,15 +59,17 @@ def _tried(tried: dict[str, Any]) -> tuple[int, list[str], list[str]]:
     )
 
 
-def _plan(settings: Any, connection: str, stream: str, end: datetime, *, landed: bool) -> dict[str, Any]:
+def _plan(
+    settings: Any, connection: str, stream: str, end: datetime, *, landed: bool, reveal: bool
+) -> dict[str, Any]:
     from cxflow import flow
 
     window = flow.scheduled_window(settings, connection, stream, end)
     if landed:
-        tried = flow.try_landed(settings, connection, stream)
+        tried = flow.try_landed(settings, connection, stream, reveal=reveal)
         reads = ["the newest landed batch"]
     else:
-        tried = flow.try_first(settings, connection, stream, window, "scheduled")
+        tried = flow.try_first(settings, connection, stream, window, "scheduled", reveal=reveal)
         reads = flow.plan(settings, connection, stream, window, "scheduled")
     return {
         "connection": connection,

@@ -12,7 +12,7 @@ schema OUTPUT.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -139,6 +139,17 @@ class Verdict:
     """Whether the last of conflicting records wins; otherwise all are refused."""
     mapping: str = ""
     """The hash of the mapping that made the rows."""
+    examples: dict[str, list[str]] = field(default_factory=dict)
+    """If it did not pass: reason to some of the refused values, masked."""
+    suggestions: list[str] = field(default_factory=list)
+    """If it did not pass: settings that would read the refused values."""
+
+
+def example_lines(examples: Mapping[str, Sequence[str]]) -> list[str]:
+    """Examples of refused values for a message, one line per reason."""
+    return [
+        f"{reason}: " + ", ".join(f'"{value}"' for value in values) for reason, values in examples.items()
+    ]
 
 
 def commit(settings: Settings, batch: BatchRef, conformed: Conformed, verdict: Verdict) -> None:

@@ -63,14 +63,31 @@ def load(settings: Settings, batch: BatchRef) -> LoadReport:
         return report
     if not verdict.passed:
         raise GateClosedError(
-            f"the gate stopped batch {batch.batch_id}: {verdict.why}",
-            fix="nothing was loaded; fix the mapping or the source, or raise max_rejected_share, and run again",
+            "\n".join(
+                [
+                    f"the gate stopped batch {batch.batch_id}: {verdict.why}",
+                    *prepared.example_lines(verdict.examples),
+                ]
+            ),
+            fix=_fix(verdict),
         )
     if manifest.sources:  # its records stay in the batches that they were landed in
         zone.remove_folder(settings, batch.path)
     else:
         prepared.discard(settings, batch)
     return report
+
+
+_FEW = 0.5
+"""Up to this share of refused records, a batch may be worth loading without them."""
+
+
+def _fix(verdict: prepared.Verdict) -> str:
+    """What to do about a batch that the gate stopped."""
+    ways = [*verdict.suggestions, *([] if verdict.suggestions else ["fix the mapping or the source"])]
+    if verdict.refused <= _FEW * verdict.extracted:
+        ways.append("or raise max_rejected_share")
+    return f"nothing was loaded; {', '.join(ways)}, and run again"
 
 
 def _load(

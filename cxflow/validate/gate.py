@@ -10,7 +10,7 @@ from cxflow.errors import ConfigError, FatalError
 from cxflow.landing.prepared import CONFLICT_COLUMN, CONFLICT_RULE, Conformed, Verdict
 from cxflow.model.stream import Stream
 from cxflow.settings import Quality, Settings, nearest
-from cxflow.validate import amounts, runner, suites
+from cxflow.validate import amounts, examples, runner, suites
 from cxflow.warehouse import tables
 
 
@@ -62,9 +62,8 @@ def validate(settings: Settings, stream: Stream, conformed: Conformed) -> Verdic
     the gate never stops it.
     """
     check(stream)
-    broken = (
-        runner.run(conformed.database, suites.of_stream(settings.quality, stream)) if conformed.rows else []
-    )
+    declared = suites.of_stream(settings.quality, stream)
+    broken = runner.run(conformed.database, declared) if conformed.rows else []
     with workbench(conformed.database) as database:
         database.execute(seal_sql())  # the expectations are the project's SQL
         for item in broken:
@@ -87,9 +86,11 @@ def validate(settings: Settings, stream: Stream, conformed: Conformed) -> Verdic
         ).fetchall()
         found = reasons(database)
         odd = amounts.misfits(database, stream) if settings.quality.minor_units == "warn" else {}
-    why = ""
-    if not conformed.is_replay:
-        why = _why(settings, stream, conformed.extracted, refused, fit, found, broken)
+        why = ""
+        if not conformed.is_replay:
+            why = _why(settings, stream, conformed.extracted, refused, fit, found, broken)
+        shown = examples.of(database, stream, declared) if why else {}
+        suggested = examples.suggestions(database, stream) if why else []
     return Verdict(
         passed=not why,
         why=why,
@@ -102,6 +103,8 @@ def validate(settings: Settings, stream: Stream, conformed: Conformed) -> Verdic
         raw_columns=conformed.raw_columns,
         takes_latest=stream.takes_latest,
         mapping=conformed.mapping,
+        examples=shown,
+        suggestions=suggested,
     )
 
 

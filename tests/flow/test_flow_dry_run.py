@@ -95,6 +95,11 @@ def test_the_first_records_are_tried_as_a_run_would(tmp_path: Path, source: Sour
         refused=3,
         reasons={"rating_within_scale of review": 2, "cast of review.rating_value": 1},
         stopped="",
+        examples={
+            "cast of review.rating_value": ["xxxx"],
+            "rating_within_scale of review": ["rating_value 9.0, worst_rating 1.0, best_rating 5.0"],
+        },
+        suggestions=[],
     )
 
 

@@ -31,6 +31,10 @@ def run(
         bool,
         typer.Option("--landed", help="With --dry-run: try the newest landed records, not the source."),
     ] = False,
+    reveal: Annotated[
+        bool,
+        typer.Option("--reveal", help="With --dry-run: show refused values as they are, personal ones too."),
+    ] = False,
     no_kpis: NoKpis = False,
 ) -> None:
     """Load what is new since the last run, then update customers and KPIs."""
@@ -50,8 +54,12 @@ def run(
     chosen = faults.ready(call, project.chosen(settings, streams or ()))
     if landed and not dry_run:
         raise ConfigError("--landed goes with --dry-run", fix="`cxflow remap` maps all landed records anew")
+    if reveal and not dry_run:
+        raise ConfigError(
+            "--reveal goes with --dry-run", fix="`cxflow quarantine show ID --reveal` shows an entry"
+        )
     if dry_run:
-        plan.show(call, chosen, end, landed=landed)
+        plan.show(call, chosen, end, landed=landed, reveal=reveal)
         return
     if chosen:
         revisions.ensure(settings)
