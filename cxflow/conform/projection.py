@@ -89,16 +89,18 @@ def check_tags(stream: Stream, raw: raw_schema.RawSchema) -> None:
     known = raw_schema.names(raw)
     for name in stream.pii:
         if name.lower() not in map(str.lower, known):
-            raise _not_there("pii", name, known)
+            raise unknown_column("pii", name, known)
 
 
 def _require_mapped(name: str, projection: Projection, stream: Stream) -> None:
     """Check that every required column is mapped or filled by cxflow. Raises ConfigError."""
     table = tables.CANONICAL[name]
     filled = {"currency_code"} | ({"touchpoint_id"} if tables.touchpoint.name in stream.to else set())
-    for column in required(table):
-        if column not in projection.columns and column not in filled:
-            raise ConfigError(f"{name} requires the column {column!r}, which is not mapped", value=column)
+    absent = [each for each in required(table) if each not in projection.columns and each not in filled]
+    if absent:
+        columns = f"columns {', '.join(map(repr, absent))}" if absent[1:] else f"column {absent[0]!r}"
+        verb = "are" if absent[1:] else "is"
+        raise ConfigError(f"{name} requires the {columns}, which {verb} not mapped", value=absent[0])
 
 
 def record_expressions(stream: Stream) -> dict[str, str]:
@@ -152,7 +154,7 @@ def types(
     for name, expression in expressions.items():
         for column in record_sql.value_functions(database, record_sql.parse(database, place, expression)):
             if column.path[0].lower() not in known:  # DuckDB would take it for a function
-                raise _not_there(f"{place}{name}: {expression!r}", column.path[0], raw_schema.names(raw))
+                raise unknown_column(f"{place}{name}: {expression!r}", column.path[0], raw_schema.names(raw))
         try:
             # Also in WHERE, which allows neither aggregates nor set-returning functions.
             row = database.execute(
@@ -169,13 +171,14 @@ def _explained(place: str, expression: str, raw: raw_schema.RawSchema, problem: 
     known = raw_schema.names(raw)
     missing = re.search(r'Referenced (?:column|table) "([^"]+)"|Could not find key "([^"]+)"', text)
     if missing:
-        return _not_there(f"{place}: {expression!r}", missing[1] or missing[2], known)
+        return unknown_column(f"{place}: {expression!r}", missing[1] or missing[2], known)
     nearer = re.search(r'Did you mean "([^"]+)"', str(problem))
     hint = f"; did you mean {nearer[1]!r}?" if nearer else ""
     return ConfigError(f"{place}: {expression!r} cannot be computed: {text}{hint}", value=place)
 
 
-def _not_there(place: str, name: str, known: list[str]) -> ConfigError:
+def unknown_column(place: str, name: str, known: list[str]) -> ConfigError:
+    """The error for a raw column that does not exist, with the nearest name."""
     fix = f"raw columns: {', '.join(known[:40])}; add a column that may be absent to may_lack"
     if len(known) == 1 and (marks := [mark for mark in ";\t|," if mark in known[0]]):
         # The whole header as one name: the most common slip with exports from a spreadsheet.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar, Generic, cast, get_args, get_origin
 
 from pydantic import ValidationError
@@ -83,6 +84,14 @@ class Connector(ABC, Generic[ConnectionT, StreamT]):
         Raises ConfigError or SourceError. Reads no record. Called by `cxflow doctor` and before every
         extraction.
         """
+
+    def columns(self, stream: StreamT, *, offline: bool = False) -> Sequence[str] | None:  # noqa: ARG002
+        """The names of the raw columns that a reading would give; None if they cannot be told cheaply.
+
+        `cxflow lint` (with `offline`: no network, no database) and `cxflow doctor` compare them with the mapping. Reads
+        no record. Raises ConfigError or SourceError for what `read` would refuse.
+        """
+        return None
 
     def plan(self, stream: StreamT, window: Window, cursor: Cursor | None) -> list[str]:  # noqa: ARG002
         """What `read` would read, one line per item, for `cxflow run --dry-run`."""

@@ -163,7 +163,10 @@ FAULTS = {
     ),
     "a required column left out": ({"support_case": {"case_id": "id"}}, "requires the column 'opened_at'"),
     "a key left out": ({"support_case": {"opened_at": AT}}, "requires the column 'case_id'"),
-    "nothing mapped": ({"touchpoint": {"where": "true"}}, "requires the column 'activity'"),
+    "nothing mapped": (
+        {"touchpoint": {"where": "true"}},
+        "requires the columns 'activity', 'channel', 'occurred_at', which are not mapped",
+    ),
 }
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import ClassVar
 
 from cxflow import scratch
 from cxflow.connect.connector import Connector
-from cxflow.connect.files import file_set, formats
+from cxflow.connect.files import file_set, formats, headers
 from cxflow.connect.files.stream import FilesConnection, FileStream
 from cxflow.connect.files.text import LocalFile
 from cxflow.errors import SourceError
 from cxflow.model.reading import Cursor, Reading
 from cxflow.model.window import Window
 from cxflow.settings import Secret
+
+_LARGEST_FETCHED = 16 << 20
+"""Bytes of a remote file that is fetched for its header."""
 
 
 class Files(Connector[FilesConnection, FileStream]):
@@ -33,6 +37,26 @@ class Files(Connector[FilesConnection, FileStream]):
                 value=stream.paths[0],
                 fix="fix the path, or set optional = true",
             )
+
+    def columns(self, stream: FileStream, *, offline: bool = False) -> Sequence[str] | None:
+        """The names in the headers of the stream's oldest and newest file. None for JSON, for large remote files and
+        without a file."""
+        if offline and any("://" in pattern for pattern in self._patterns(stream)):
+            return None
+        files = self._files(stream)
+        listing = files.listing()
+        found: list[str] = []
+        with scratch.folder("headers") as folder:
+            for number, file in enumerate(dict.fromkeys([*listing[:1], *listing[-1:]])):
+                if not files.is_local and file.size > _LARGEST_FETCHED:
+                    return None
+                local = LocalFile(files.fetch(file, folder, number), file.path, file.delivered_at)
+                names = headers.names(stream, local)
+                if names is None:
+                    return None
+                known = {name.lower() for name in found}
+                found += [name for name in names if name.lower() not in known]
+        return found or None
 
     def plan(self, stream: FileStream, window: Window, cursor: Cursor | None) -> list[str]:
         """One line per file that would be read."""
@@ -62,9 +86,11 @@ class Files(Connector[FilesConnection, FileStream]):
             else value
             for name, value in connection.storage_options.items()
         }
-        patterns = [_under(connection.root, path) for path in stream.paths]
         zone = stream.timezone or connection.timezone
-        return file_set.FileSet(patterns, self.settings.folder, options, zone)
+        return file_set.FileSet(self._patterns(stream), self.settings.folder, options, zone)
+
+    def _patterns(self, stream: FileStream) -> list[str]:
+        return [_under(self.connection.root, path) for path in stream.paths]
 
     def _settled(self, stream: FileStream, window: Window) -> Window:
         """The window without files that may still be being written (`settle_seconds`)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -60,6 +60,13 @@ class Sql(Connector[SqlConnection, SqlStream]):
         cursor is one of its columns."""
         with self._source(stream) as (database, source):
             _columns(database, source)
+
+    def columns(self, stream: SqlStream, *, offline: bool = False) -> Sequence[str] | None:
+        """The columns of the table or query, as the database names them; None without asking it."""
+        if offline:
+            return None
+        with self._source(stream) as (database, source):
+            return _columns(database, source)
 
     def plan(self, stream: SqlStream, window: Window, cursor: Cursor | None) -> list[str]:
         """One line: the table or query, and how much of it. The database is not asked."""
