@@ -10,6 +10,7 @@ from cxflow.errors import CxflowError
 from cxflow.model.stream import Stream
 from cxflow.settings import Settings
 from cxflow.validate import suites
+from cxflow.warehouse import tables
 
 _MEANINGS = {
     "malformed": "the line or document could not be read as a record; only a new delivery fixes it",
@@ -31,9 +32,12 @@ def meaning(settings: Settings, entry: Mapping[str, Any]) -> str | None:
     if rule in _MEANINGS:
         return _MEANINGS[rule]
     stream = _stream(settings, entry)
-    if stream is None:
-        return None
-    expectations = (each for suite in suites.of_stream(settings.quality, stream).values() for each in suite)
+    if stream is not None:
+        named = suites.of_stream(settings.quality, stream)
+    else:  # those of the table are the same for every stream
+        table = tables.CANONICAL.get(_table(entry))
+        named = {} if table is None else {table.name: suites.of_table(settings.quality, table)}
+    expectations = (each for suite in named.values() for each in suite)
     return next((each.says for each in expectations if each.rule == rule), None) or None
 
 
@@ -47,8 +51,13 @@ def expression(settings: Settings, entry: Mapping[str, Any]) -> str | None:
     return " or ".join(found) or None
 
 
+def _table(entry: Mapping[str, Any]) -> str:
+    """The canonical table of an entry's column; empty if it is about none."""
+    return str(entry["column_name"] or "").partition(".")[0]
+
+
 def _stream(settings: Settings, entry: Mapping[str, Any]) -> Stream | None:
-    """The entry's stream; None if it is no longer configured."""
+    """The entry's stream; None if it is no longer configured, or cannot be opened."""
     try:
         found: Stream = flow.open_connection(settings, entry["source_system"]).stream(entry["source_object"])
     except CxflowError:
