@@ -12,6 +12,7 @@ import duckdb
 from cxflow import record_sql
 from cxflow.conform.projection import record_expressions, unknown_column
 from cxflow.errors import ConfigError
+from cxflow.model.sql_place import named, shown
 from cxflow.model.stream import Stream
 
 _OWN = frozenset({"_row", "_origin", "_received_at", "_landed_batch", "_landed_row", "_raw_hash"})
@@ -42,7 +43,12 @@ def check(stream: Stream, database: duckdb.DuckDBPyConnection, names: Sequence[s
             if first == _WHOLE_RECORD and first not in known:
                 first = inner[0] if inner else "*"
             if first not in known and not (has_items and first in _ITEM):
-                raise unknown_column(f"{place}: {expression!r}", column.path[0], list(names))
+                raise unknown_column(
+                    f"{place}: {named(expression)}",
+                    column.path[0],
+                    list(names),
+                    shown(expression, column.at),
+                )
     for name in stream.pii:
         if known.isdisjoint((name.lower(), name.split(".")[0].lower())):
             raise unknown_column("pii", name, list(names))

@@ -8,6 +8,7 @@ from cxflow import record_sql
 from cxflow.duck import count, identifier, literal, seal_sql, workbench
 from cxflow.errors import ConfigError, FatalError
 from cxflow.landing.prepared import CONFLICT_COLUMN, CONFLICT_RULE, Conformed, Verdict
+from cxflow.model.sql_place import named, shown
 from cxflow.model.stream import Stream
 from cxflow.settings import Quality, Settings, nearest
 from cxflow.validate import runner, suites
@@ -50,7 +51,9 @@ def _check_conditions(conditions: dict[str, str]) -> None:
                 database, condition
             ):  # no canonical column has such a name
                 raise ConfigError(
-                    f"{place}: {sql!r} names the column {column.path[0]!r}, which does not exist", value=place
+                    f"{place}: {named(sql)} names the column {column.path[0]!r}, which does not exist"
+                    f"{shown(sql, column.at)}",
+                    value=place,
                 )
 
 

@@ -314,6 +314,10 @@ def test_a_type_that_speaks_of_the_table_must_say_so(tmp_path: Path) -> None:
     ("expectation", "says"),
     [
         ({"rule": "odd", "sql": "no_such_column > 3"}, "no_such_column"),
+        (
+            {"rule": "odd", "sql": "reason <> ''\n  AND no_such > 3"},
+            r'"no_such" not found in FROM clause!\nline 2, column 7:\n    AND no_such > 3\n        \^$',
+        ),
         ({"rule": "odd", "sql": "CAST(reason AS INTEGER) > 3"}, "cannot be evaluated"),
         (
             {
@@ -431,7 +435,7 @@ def test_an_empty_batch_passes_without_a_word(tmp_path: Path) -> None:
         ("case_id IN (SELECT content FROM read_text('/etc/hostname'))", "contains a query"),
         ("opened_at < now()", r"calls now\(\)"),
         ('opened_at < "current_timestamp"', "names the column 'current_timestamp', which does not exist"),
-        ("case_id = user", "names the column 'user', which does not exist"),
+        ("case_id = user", "names the column 'user', which does not exist\nline 1, column 11:"),
         ("case_id <>", "does not parse"),
     ],
 )
