@@ -42,13 +42,20 @@ def meaning(settings: Settings, entry: Mapping[str, Any]) -> str | None:
 
 
 def expression(settings: Settings, entry: Mapping[str, Any]) -> str | None:
-    """The current expression of the mapping for the canonical column at fault."""
+    """The current expression of the mapping for the canonical column at fault; for several, each with its column."""
     stream = _stream(settings, entry)
-    table, _, column = (entry["column_name"] or "").partition(".")
     if stream is None:
         return None
-    found = [part.columns[column] for part in stream.to.get(table, ()) if column in part.columns]
-    return " or ".join(found) or None
+    places = [place.partition(".")[::2] for place in (entry["column_name"] or "").split(", ")]
+    found = {
+        column: " or ".join(
+            part.columns[column] for part in stream.to.get(table, ()) if column in part.columns
+        )
+        for table, column in places
+    }
+    if len(found) == 1:
+        return next(iter(found.values())) or None
+    return "; ".join(f"{column} = {sql}" for column, sql in found.items() if sql) or None
 
 
 def _table(entry: Mapping[str, Any]) -> str:

@@ -119,9 +119,14 @@ def reasons(database: duckdb.DuckDBPyConnection) -> dict[str, int]:
 def _refuse(database: duckdb.DuckDBPyConnection, item: runner.Broken) -> None:
     """Refuse the records with rows that break an expectation. Raises FatalError if the numbers of rows differ."""
     table, rule = item.expectation.table, item.expectation.rule
+    at_fault = f"[{literal(table)}]"
+    if rule == suites.IN_ORDER and (pairs := suites.ordered_pairs(tables.CANONICAL[table])):
+        cases = (f"CASE WHEN NOT {condition} THEN {literal(names)} END" for names, condition in pairs.items())
+        at_fault = f"[{', '.join(cases)}]"
     row = database.execute(
-        f"INSERT INTO refused SELECT DISTINCT r._row, 'validate', {literal(rule)}, {literal(table)}, NULL "
-        f"FROM {table} r WHERE r.row_id IN ({item.rows_sql})"
+        f"INSERT INTO refused SELECT DISTINCT _row, 'validate', {literal(rule)}, place, NULL "
+        f"FROM (SELECT t._row, unnest({at_fault}) AS place FROM {table} t WHERE t.row_id IN ({item.rows_sql})) "
+        "WHERE place IS NOT NULL"
     ).fetchone()
     found = count(database, f"({item.rows_sql})")
     if found != item.count or row is None:

@@ -80,3 +80,20 @@ def test_a_record_is_discarded_for_a_reason_and_after_a_question(own: Path) -> N
     assert answer.json == {"discarded": 1}
     (entry,) = cxflow("quarantine", "list", "--entries", "--status", "discarded", "--json", project=own).json
     assert entry["reason"] == "a typing error"
+
+
+def test_two_times_in_the_wrong_order_are_both_named_and_replayed(fresh: Path) -> None:
+    invited = "CASE WHEN response_id = 'A001' THEN '2026-02-01T00:00:00Z' ELSE answered_at END"
+    edit(fresh, 'responded_at = "answered_at"', f'responded_at = "answered_at"\ninvited_at = "{invited}"')
+    assert cxflow("run", "--no-kpis", project=fresh).code == 0
+    names = "survey_response.invited_at, survey_response.responded_at"
+    rule = ("--rule", "end_not_before_start")
+    assert names in cxflow("quarantine", "list", *rule, project=fresh).out
+    (entry,) = cxflow("quarantine", "list", *rule, "--entries", "--json", project=fresh).json
+    assert entry["column_name"] == names
+    shown = cxflow("quarantine", "show", entry["quarantine_id"], "--json", project=fresh).json
+    assert shown["expression"] == f"invited_at = {invited}; responded_at = answered_at"
+    assert "of the two times, the first is not after the second" in shown["means"]
+    edit(fresh, f'\ninvited_at = "{invited}"', "")
+    assert cxflow("quarantine", "replay", *rule, "--json", project=fresh).json["total"]["inserted"] == 1
+    assert cxflow("quarantine", "list", *rule, "--json", project=fresh).json == []
