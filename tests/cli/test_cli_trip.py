@@ -56,6 +56,23 @@ def test_a_dry_run_knows_what_was_read(loaded: Path) -> None:
     assert files_of(loaded) == before
 
 
+def test_a_dry_run_lists_ten_files_and_counts_the_rest(fresh: Path) -> None:
+    answers = (fresh / "exports" / "answers.csv").read_text()
+    (fresh / "exports" / "answers.csv").unlink()
+    for number in range(1, 13):
+        (fresh / "exports" / f"a{number:02d}.csv").write_text(answers)
+    shown = cxflow("run", "--dry-run", project=fresh).out
+    assert [f"a{number:02d}.csv" in shown for number in range(1, 13)] == [True] * 10 + [False] * 2
+    assert "and 2 more" in shown
+    (plan,) = cxflow("run", "--dry-run", "--json", project=fresh).json
+    assert len(plan["reads"]) == 12
+    (fresh / "exports" / "a12.csv").unlink()
+    (fresh / "exports" / "a11.csv").unlink()
+    shown = cxflow("run", "--dry-run", project=fresh).out
+    assert "a10.csv" in shown
+    assert " more" not in shown
+
+
 def test_one_stream_that_fails_stops_no_other(fresh: Path) -> None:
     with (fresh / "cxflow.toml").open("a") as file:
         file.write(BROKEN)
