@@ -22,12 +22,14 @@ def entry(loaded: Path) -> str:
 
 def test_reasons_are_counted_and_explained(loaded: Path) -> None:
     (reason,) = cxflow("quarantine", "list", "--json", project=loaded).json
-    assert (reason["source_object"], reason["rule"], reason["records"]) == (
+    assert (reason["source_object"], reason["rule"], reason["entries"]) == (
         "answers",
         "rating_within_scale",
         1,
     )
-    assert "a rating lies within its scale" in cxflow("quarantine", "list", project=loaded).out
+    shown = cxflow("quarantine", "list", project=loaded).out
+    assert "a rating lies within its scale" in shown
+    assert shown.splitlines()[2].split() == ["stream", "rule", "column", "status", "entries", "last", "seen"]
 
 
 @pytest.mark.parametrize("chosen", [["--rule", "cast"], ["--connection", "shop"], ["--status", "discarded"]])
@@ -68,7 +70,7 @@ def test_a_mended_mapping_takes_the_record_in(own: Path) -> None:
 def test_without_mending_it_stays(own: Path) -> None:
     answer = cxflow("quarantine", "replay", "--json", project=own)
     assert answer.json["total"]["quarantined"] == 1
-    assert [reason["records"] for reason in cxflow("quarantine", "list", "--json", project=own).json] == [1]
+    assert [reason["entries"] for reason in cxflow("quarantine", "list", "--json", project=own).json] == [1]
 
 
 def test_a_record_is_discarded_for_a_reason_and_after_a_question(own: Path) -> None:
