@@ -161,6 +161,13 @@ def plan(settings: Settings, connection: str, stream: str, window: Window, mode:
         return asked.connector.plan(asked.stream, window, asked.cursor)
 
 
+def available(settings: Settings, connection: str, stream: str) -> str | None:
+    """Between which times (or cursor values) a stream has something to read; None if that is not known."""
+    connector = open_connection(settings, connection)
+    with _at(connection, stream):
+        return connector.available(connector.stream(stream))
+
+
 def try_first(
     settings: Settings,
     connection: str,

@@ -97,6 +97,14 @@ class Connector(ABC, Generic[ConnectionT, StreamT]):
         """What `read` would read, one line per item, for `cxflow run --dry-run`."""
         return [f"{stream.name} of {window}"]
 
+    def available(self, stream: StreamT) -> str | None:  # noqa: ARG002
+        """Between which times (or cursor values) there is something to read, as a clause; None if that is not known.
+
+        `cxflow backfill` shows it if its window held nothing: a window goes by the time of delivery or change, which is
+        easily taken for the time of the event. Reads no record.
+        """
+        return None
+
     @abstractmethod
     def read(self, stream: StreamT, window: Window, cursor: Cursor | None) -> Reading:
         """Yield the records of the stream's window, and return the next cursor.

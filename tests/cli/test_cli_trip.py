@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,25 @@ def test_a_backfill_reads_again_and_leaves_the_cursor_alone(own: Path) -> None:
     assert [(row["cursor"], row["position"]) for row in after] == [
         (row["cursor"], row["position"]) for row in before
     ]
+
+
+def test_a_backfill_that_reads_nothing_says_when_there_is_something(fresh: Path) -> None:
+    arguments = ("backfill", "--from", "2026-01-12", "--to", "2026-02-10", "--no-kpis")  # of the events
+    answers = fresh / "exports" / "answers.csv"
+    os.utime(answers, (1_772_445_600, 1_772_445_600))
+    told = (
+        "nothing is in [2026-01-12T00:00:00+00:00, 2026-02-10T00:00:00+00:00): its {}. A window goes by when"
+    )
+    assert told.format("file was delivered at 2026-03-02T10:00:00Z") in cxflow(*arguments, project=fresh).out
+    more = answers.with_name("b.csv")
+    more.write_bytes(answers.read_bytes())
+    os.utime(more, (1_772_532_000, 1_772_532_000))
+    answer = cxflow(*arguments, "--json", project=fresh).json
+    between = "its 2 files were delivered from 2026-03-02T10:00:00Z to 2026-03-03T10:00:00Z"
+    assert [stream["available"] for stream in answer["streams"]] == [between]
+    found = cxflow("backfill", "--from", "2026-03-02", "--to", "2026-03-03", "--json", project=fresh).json
+    assert [stream["available"] for stream in found["streams"]] == [None]
+    assert found["total"]["extracted"] == 20
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 from cxflow import scratch
@@ -65,6 +65,16 @@ class Files(Connector[FilesConnection, FileStream]):
             f"{file.path} ({file.size:,} bytes, delivered {file.delivered_at:%Y-%m-%d})" for file in chosen
         ]
 
+    def available(self, stream: FileStream) -> str | None:
+        """When the stream's oldest and newest file were delivered."""
+        listing = self._files(stream).listing()
+        if not listing:
+            return "there is no file"
+        first, last = (_shown(file.delivered_at) for file in (listing[0], listing[-1]))
+        if first == last:
+            return f"its {'file was' if len(listing) == 1 else 'files were'} delivered at {first}"
+        return f"its {len(listing):,} files were delivered from {first} to {last}"
+
     def read(self, stream: FileStream, window: Window, cursor: Cursor | None) -> Reading:
         """Read every file that is new or changed (scheduled), or delivered in the window (backfill)."""
         files = self._files(stream)
@@ -98,6 +108,11 @@ class Files(Connector[FilesConnection, FileStream]):
             return window
         youngest = datetime.now(window.end.tzinfo) - timedelta(seconds=stream.settle_seconds)
         return Window(window.start, min(window.end, youngest))
+
+
+def _shown(instant: datetime) -> str:
+    """An instant as an option of the command line takes it."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _under(root: str, path: str) -> str:

@@ -82,6 +82,22 @@ class Sql(Connector[SqlConnection, SqlStream]):
             return [f"{what}, whole, by {by}"]
         return [f"{what} with {by} in {window}"]
 
+    def available(self, stream: SqlStream) -> str | None:
+        """The least and the greatest value of the cursor."""
+        if not stream.cursor:
+            return "there is no row"  # without a cursor, a window holds all
+        with self._source(stream) as (database, source):
+            value = database.first(selection.sample(source))
+            if value is None:
+                return f"no row has a value in {source.cursor[0]}"
+            infinite = database.has_infinite_times and isinstance(value, date)
+            least, greatest = (
+                database.first(each) for each in selection.extremes(source, value, infinite=infinite)
+            )
+        if least is None:
+            return None
+        return f"{source.cursor[0]} goes from {selection.shown(source, least)} to {selection.shown(source, greatest)}"
+
     def read(self, stream: SqlStream, window: Window, cursor: Cursor | None) -> Reading:
         """Read the window's rows, those after the last key, or all; a backfill by a key reads all."""
         received_at = datetime.now(UTC)
