@@ -95,6 +95,8 @@ def _reading(path: str, written: Mapping[str, Any], suggested: Suggestions) -> l
     """How the file is written."""
     lines = [("path = " + quoted(path), "")]
     lines += [(f"{name} = {_value(value)}", _REMARKS.get(name, "")) for name, value in written.items()]
+    if suggested.is_headless:
+        lines.append(('# columns = ["COLUMN", …]', "REQUIRED: the first line is no header; name the columns"))
     if suggested.decimals:
         lines.append(('decimal = ","', f"in {_listed(suggested.decimals)}"))
     if suggested.time_formats:

@@ -39,6 +39,11 @@ _OF_SOMETHING_ELSE = re.compile(r"updated|modified|changed|due|promised|planned|
 _CHANNEL = re.compile(r"channel|medium|kanal|canal|(^|_)via(_|$)")
 _RATING = re.compile(r"score|rating|stars|(^|_)(nps|csat|ces)(_|$)|bewertung|note$")
 
+_VALUE = re.compile(
+    r"[+-]?\d+([.,]\d+)?(_\d+)?|\d{4}-\d\d-\d\d.*|\d{1,2}[./]\d{1,2}[./]\d{2,4}.*|[^@\s]+@[^@\s]+\.[^@\s.]+"
+)
+"""A name that is a number, a time or an address."""
+
 _MOST_CHANNELS = 20
 _LONGEST_KEY = 64
 """Characters of a value that may identify a record, if its column's name does not say that it does."""
@@ -70,6 +75,8 @@ class Suggestions:
     personal: tuple[Column, ...]
     channel: Column | None
     rating: Column | None
+    is_headless: bool
+    """Whether the names look like values: the file has no header."""
 
 
 def suggest(found: FirstRecords) -> Suggestions:
@@ -118,6 +125,7 @@ def suggest(found: FirstRecords) -> Suggestions:
             and column.distinct <= _MOST_CHANNELS
         ),
         rating=_first(column for column in others if _is(column, _RATING) and column.kind == "number"),
+        is_headless=any(_VALUE.fullmatch(column.name) for column in columns),
     )
 
 

@@ -270,6 +270,18 @@ def test_an_encoding_that_a_run_detects_is_not_declared(tmp_path: Path, encoding
     assert (found.get("encoding"), found["delimiter"], found["primary_key"]) == (None, ";", ["nr"])
 
 
+def test_a_file_without_a_header_is_noticed(tmp_path: Path) -> None:
+    project = described(tmp_path, "a.csv", "17,ana@example.org,2026-03-01\n18,ben@example.org,2026-03-02\n")
+    assert "# columns = [" in (project / "cxflow.toml").read_text()
+    project = described(tmp_path / "mine", "a.csv", "id,q1_2026,2nd\n17,1,2\n")
+    assert "# columns = [" not in (project / "cxflow.toml").read_text()
+
+
+def test_a_text_of_one_long_line_has_a_header(tmp_path: Path) -> None:
+    content = "id,comment\r1," + "x" * 3_000_000 + "\r2,y"
+    assert stream(described(tmp_path, "a.csv", content))["primary_key"] == ["id"]
+
+
 def test_names_with_line_ends_and_quotes_make_a_valid_file(tmp_path: Path) -> None:
     project = described(tmp_path, "a.csv", 'id,"a ""name""\nof two lines",\'x\'\n1,a,b\n')
     assert stream(project)["primary_key"] == ["id"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import json
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -25,6 +26,8 @@ _ENCODING_BYTES = 64 << 20
 """How much of a text decides on its encoding: accents may be rare."""
 _JSON_BYTES = 64 << 20
 """A larger JSON document is not searched for its list of records."""
+_SAMPLE_CHARACTERS = 1 << 20
+"""How much of a text decides on the delimiter, whatever the length of its lines."""
 _ROWS = 50
 """How many rows decide on the delimiter and the header."""
 _DELIMITERS = ",;\t|"
@@ -149,7 +152,7 @@ def _text(file: LocalFile, encoding: str | None) -> IO[str]:
 def _delimited(lines: IO[str]) -> tuple[list[list[str]], str]:
     """The first rows of a text, by the delimiter that gives most of them the same number of cells; of several, the one
     that gives more cells."""
-    sample = list(islice(_lines(lines), 2 * _ROWS))
+    sample = list(islice(io.StringIO(lines.read(_SAMPLE_CHARACTERS), newline=""), 2 * _ROWS))
     best: tuple[tuple[float, int], list[list[str]], str] = ((-1.0, 0), [], ",")
     for delimiter in _DELIMITERS:
         try:
@@ -162,12 +165,6 @@ def _delimited(lines: IO[str]) -> tuple[list[list[str]], str]:
         if score > best[0]:
             best = (score, rows, delimiter)
     return best[1], best[2]
-
-
-def _lines(lines: IO[str]) -> Iterator[str]:
-    """Lines, also of a text whose lines end in CR alone."""
-    for line in lines:
-        yield from line.splitlines(keepends=True) if "\r" in line.rstrip("\r\n") else [line]
 
 
 def _title(rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
