@@ -102,14 +102,15 @@ def _reading(path: str, written: Mapping[str, Any], suggested: Suggestions) -> l
     if suggested.time_formats:
         forms = ", ".join(map(quoted, suggested.time_formats))
         lines.append((f"time_formats = [{forms}]", f"in {_listed(suggested.timed)}"))
-    for column in suggested.unclear:
-        forms = " or ".join(map(quoted, column.formats))
-        lines.append(
-            (
-                f"# time_formats = [{quoted(column.formats[0])}]",
-                f"of {_listed([column])}: {forms}? both read all values",
-            )
+    is_set = bool(suggested.time_formats)
+    for tried in dict.fromkeys(column.formats for column in suggested.unclear):
+        columns = _listed(column for column in suggested.unclear if column.formats == tried)
+        choice = f"of {columns}: {' or '.join(map(quoted, tried))}? each reads all values"
+        setting = (
+            f"# time_formats: add {quoted(tried[0])}" if is_set else f"# time_formats = [{quoted(tried[0])}]"
         )
+        lines.append((setting, choice))
+        is_set = True  # a setting stands in a table once
     return lines
 
 

@@ -241,9 +241,19 @@ def test_a_column_that_its_values_do_not_bear_out_is_not_suggested(tmp_path: Pat
     text = (project / "cxflow.toml").read_text()
     assert '# primary_key = ["COLUMN"]' in text
     assert '# time_formats = ["%d/%m/%Y"]' in text
-    assert '"%d/%m/%Y" or "%m/%d/%Y"? both read all values' in text
+    assert '"%d/%m/%Y" or "%m/%d/%Y"? each reads all values' in text
     assert '# occurred_at = "happened"' in text
     assert "primary_key: this setting is required" in cxflow("lint", project=project).err
+
+
+def test_what_to_uncomment_is_set_once(tmp_path: Path) -> None:
+    lines = "".join(f"{n},{n}.3.2026,{n}/{n}/2026,{n}-{n}-2026,{n}/{n + 1}/2026\n" for n in range(1, 9))
+    project = described(tmp_path, "a.csv", f"id,at,one,two,three\n{lines}")
+    text = (project / "cxflow.toml").read_text()
+    assert 'time_formats = ["%d.%m.%Y"]   ' in text
+    assert '# time_formats: add "%d/%m/%Y"   # of one, three: "%d/%m/%Y" or "%m/%d/%Y"? each reads' in text
+    assert '# time_formats: add "%d-%m-%Y"   # of two: ' in text
+    assert "# time_formats = " not in text
 
 
 def test_two_columns_may_be_a_key_together(tmp_path: Path) -> None:
