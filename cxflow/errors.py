@@ -53,7 +53,9 @@ class CxflowError(Exception):
 
     def __str__(self) -> str:
         place = f"{self.place}: " if self.place else ""
-        fix = f" ({self.fix})" if self.fix else ""
+        fix = ""
+        if self.fix:
+            fix = f"\nfix: {self.fix}" if "\n" in self.message else f" ({self.fix})"
         return f"{place}{self.message}{fix}"
 
 

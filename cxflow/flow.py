@@ -10,7 +10,7 @@ name their connection and stream.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -20,7 +20,7 @@ import structlog
 from cxflow import dry_run, scratch
 from cxflow import extract as extraction
 from cxflow.conform import batch as conforming
-from cxflow.conform import fingerprint, identifiers
+from cxflow.conform import fingerprint, header, identifiers
 from cxflow.conform.projection import check as check_mapping
 from cxflow.conform.projection import check_references
 from cxflow.connect import registry
@@ -33,6 +33,7 @@ from cxflow.kpis import calculator, slicing
 from cxflow.kpis.kpi import Kpi, checked
 from cxflow.landing import derived, prepared, zone
 from cxflow.load import batch as loading
+from cxflow.model import raw_schema
 from cxflow.model.batch import BatchRef, Mode
 from cxflow.model.window import Window
 from cxflow.publish import grants, views
@@ -118,11 +119,39 @@ def lint(settings: Settings, connection: str) -> list[str]:
     return checked
 
 
+def check_columns(settings: Settings, connection: str, stream: str, *, offline: bool) -> None:
+    """Check that the raw columns that a stream's declaration names exist, as far as its connector tells them without
+    reading a record (`offline`: without a network or a database).
+
+    Raises ConfigError with the nearest name, and what the connector raises. A column that an earlier load knew is none
+    to refuse: the files that had it may be gone.
+    """
+    connector = open_connection(settings, connection)
+    with _at(connection, stream), workbench() as database:
+        declared = connector.stream(stream)
+        names = connector.columns(declared, offline=offline)
+        if names is None:
+            return
+        try:
+            header.check(declared, database, names)
+        except ConfigError:
+            loaded: raw_schema.RawSchema = {}
+            with suppress(CxflowError):  # a warehouse that cannot be asked is no fault of the mapping
+                if transactions.exists(settings):
+                    loaded = ledger.raw_columns(settings, connection, stream)
+            lower = {name.lower() for name in names}
+            header.check(
+                declared, database, [*names, *(name for name in loaded if name.lower() not in lower)]
+            )
+
+
 def doctor(settings: Settings, connection: str, stream: str) -> None:
-    """Check that the stream can be read now. Raises ConfigError, SourceError or TransientError if not."""
+    """Check that the stream can be read now, and has the raw columns that its declaration names. Raises ConfigError,
+    SourceError or TransientError if not."""
     with _at(connection, stream):
         connector = open_connection(settings, connection)
         connector.check(connector.stream(stream))
+    check_columns(settings, connection, stream, offline=False)
 
 
 def plan(settings: Settings, connection: str, stream: str, window: Window, mode: Mode) -> list[str]:
@@ -130,6 +159,13 @@ def plan(settings: Settings, connection: str, stream: str, window: Window, mode:
     with _at(connection, stream):
         asked = _extraction(settings, connection, stream, window, mode)
         return asked.connector.plan(asked.stream, window, asked.cursor)
+
+
+def available(settings: Settings, connection: str, stream: str) -> str | None:
+    """Between which times (or cursor values) a stream has something to read; None if that is not known."""
+    connector = open_connection(settings, connection)
+    with _at(connection, stream):
+        return connector.available(connector.stream(stream))
 
 
 def try_first(

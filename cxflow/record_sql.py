@@ -18,6 +18,7 @@ import duckdb
 
 from cxflow.duck import identifier, literal
 from cxflow.errors import ConfigError
+from cxflow.model.sql_place import named, shown
 
 _HEAD, _TAIL = "SELECT (", "\n) FROM raw"
 """Around an expression to parse it. The line break ends a comment, which would otherwise hide what follows it."""
@@ -52,6 +53,8 @@ class Column:
     inside: tuple[str, ...]
     """The functions that it is an argument of, the outermost first; `is null` stands for the test."""
     is_quoted: bool = False
+    at: int | None = None
+    """Its place in the expression, in characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +82,11 @@ class Expression:
             yield from self._columns(node["expr"], inside, bound | {name.lower() for name in names})
             return
         if kind in ("STAR", "POSITIONAL_REFERENCE"):
-            yield Column(("*",), inside)
+            yield Column(("*",), inside, at=self.place(node))
         if kind == "COLUMN_REF" and node["column_names"][0].lower() not in bound:
-            yield Column(tuple(node["column_names"]), inside, self._is_quoted(node))
+            at = self.place(node)
+            is_quoted = at is not None and self.text[at : at + 1] == '"'
+            yield Column(tuple(node["column_names"]), inside, is_quoted, at)
         if name := node.get("function_name"):
             inside = (*inside, str(name).lower())
         elif node.get("type") in ("OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL"):
@@ -89,9 +94,11 @@ class Expression:
         for each in node.values():
             yield from self._columns(each, inside, bound)
 
-    def _is_quoted(self, node: dict[str, Any]) -> bool:
-        start = int(node.get("query_location", 0)) - len(_HEAD)
-        return self.text.encode()[start : start + 1] == b'"'
+    def place(self, node: dict[str, Any]) -> int | None:
+        """A node's place in the expression, in characters; None if DuckDB does not tell it."""
+        start = int(node.get("query_location", 0)) - len(_HEAD)  # in bytes
+        encoded = self.text.encode()
+        return len(encoded[:start].decode(errors="ignore")) if 0 <= start < len(encoded) else None
 
 
 def parse(database: duckdb.DuckDBPyConnection, place: str, text: str) -> Expression:
@@ -102,10 +109,15 @@ def parse(database: duckdb.DuckDBPyConnection, place: str, text: str) -> Express
         for tail in (_TAIL.lstrip(), _TAIL):  # it stands on one line with SQL after it, too
             tree = _serialised(database, f"{_HEAD}{text}{tail}")
     except _SyntaxError as problem:
-        raise ConfigError(f"{place}: {text!r} does not parse: {problem}", value=place) from None
+        at = None if problem.position is None else problem.position - len(_HEAD)
+        # DuckDB also sees what stands after the expression, and would quote that.
+        what = "it ends too early" if at is not None and at >= len(text) else problem
+        raise ConfigError(
+            f"{place}: {named(text)} does not parse: {what}{shown(text, at)}", value=place
+        ) from None
     expressions = tree.pop("select_list")
     if len(expressions) != 1 or _shape(tree) != _frame():
-        raise ConfigError(f"{place}: {text!r} is not one expression", value=place)
+        raise ConfigError(f"{place}: {named(text)} is not one expression", value=place)
     return Expression(text, expressions[0])
 
 
@@ -114,11 +126,12 @@ def check(database: duckdb.DuckDBPyConnection, place: str, text: str) -> Express
     expression = parse(database, place, text)
     for node in _nodes(expression.tree):
         if node.get("class") == "WINDOW":
-            raise _refused(place, text, "uses a window function")
+            raise _refused(place, expression, node, "uses a window function")
         if node.get("class") == "SUBQUERY" or "from_table" in node:
             raise _refused(
                 place,
-                text,
+                expression,
+                node,
                 "contains a query",
                 "use list functions (list_filter, list_sum, …) on the record's own lists; "
                 "make other data a stream of its own",
@@ -127,7 +140,8 @@ def check(database: duckdb.DuckDBPyConnection, place: str, text: str) -> Express
         if name and _reaches_out(name.lower(), len(node.get("children") or ())):
             raise _refused(
                 place,
-                text,
+                expression,
+                node,
                 f"calls {name}(), whose value depends on more than the record (a clock, chance, a file, a setting)",
                 "use a raw column or a constant instead",
             )
@@ -135,7 +149,8 @@ def check(database: duckdb.DuckDBPyConnection, place: str, text: str) -> Express
         if not column.is_quoted and _reaches_out(column.path[0].lower(), 0):
             raise _refused(
                 place,
-                text,
+                expression,
+                column.at,
                 f"uses {column.path[0]}, whose value depends on more than the record",
                 f"use a raw column or a constant instead; quote a raw column of that name: '\"{column.path[0]}\"'",
             )
@@ -181,14 +196,23 @@ def _is_value_function(database: duckdb.DuckDBPyConnection, name: str) -> bool:
     return _value_functions[name]
 
 
-def _refused(place: str, text: str, why: str, fix: str | None = None) -> ConfigError:
+def _refused(
+    place: str, expression: Expression, at: dict[str, Any] | int | None, why: str, fix: str | None = None
+) -> ConfigError:
+    """The error for a part of an expression: a node, or its place."""
+    text = expression.text
+    mark = shown(text, expression.place(at) if isinstance(at, dict) else at)
     return ConfigError(
-        f"{place}: {text!r} {why}; an expression sees only its own record", value=place, fix=fix
+        f"{place}: {named(text)} {why}; an expression sees only its own record{mark}", value=place, fix=fix
     )
 
 
 class _SyntaxError(Exception):
-    """What DuckDB's parser says."""
+    """What DuckDB's parser says, and where in the statement, in characters, if it says that."""
+
+    def __init__(self, message: str, position: int | None) -> None:
+        super().__init__(message)
+        self.position = position
 
 
 def _serialised(database: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
@@ -198,7 +222,8 @@ def _serialised(database: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]
     ).fetchone()  # a parameter would import Arrow
     outcome: dict[str, Any] = json.loads(row[0]) if row else {}
     if outcome.get("error"):
-        raise _SyntaxError(outcome["error_message"])
+        position = outcome.get("position")
+        raise _SyntaxError(outcome["error_message"], None if position is None else int(position))
     (statement,) = outcome["statements"]
     node: dict[str, Any] = statement["node"]
     return node

@@ -215,6 +215,8 @@ class Settings(Frozen):
     """Each is checked by its connector's model (`connect.registry.open_connection`)."""
 
     _folder: Path = PrivateAttr(default=Path())
+    _unset: dict[str, ConfigError] = PrivateAttr(default_factory=dict)
+    """Place in `connections` to the error for an environment variable that it needs and that is not set."""
     _names = field_validator("connections")(_plain_names)
 
     @property
@@ -226,34 +228,57 @@ class Settings(Frozen):
         """A path from the configuration, relative to the project's folder."""
         return Path(os.path.realpath(self._folder / relative))  # a loop of links fails where the path is used
 
+    def require_variables(self, connection: str, setting: str = "") -> None:
+        """Raise ConfigError if a connection (or one of its settings) needs an environment variable that is not set.
+
+        Only who uses the connection needs them: the warehouse can be read without the credentials of its sources.
+        """
+        where = f"connections.{connection}.{setting}"
+        for place, problem in self._unset.items():
+            if place == where or (not setting and place.startswith(where)):
+                raise ConfigError(problem.message, value=problem.value, fix=problem.fix)
+
 
 _TOO_DEEP = f"tables or lists are nested deeper than {DEEPEST_TABLE} levels"
 
 
-def _expand(value: Any, where: str, depth: int = 0) -> Any:
-    """Replace `${NAME}` in every text of a TOML tree from the environment. Raises ConfigError."""
+def _expand(value: Any, where: str, unset: dict[str, ConfigError], depth: int = 0) -> Any:
+    """Replace `${NAME}` in every text of a TOML tree from the environment. Raises ConfigError.
+
+    In connections, a variable that is not set is replaced by nothing, and its error is added to `unset`.
+    """
     if depth > DEEPEST_TABLE:
         raise ConfigError(f"{FILE_NAME}: {_TOO_DEEP}", value=where[:100])
     if isinstance(value, str):
 
         def of_environment(match: re.Match[str]) -> str:
             name = match[1]
+            problem = None
             if name not in os.environ:
-                raise ConfigError(f"{where}: the environment variable {name} is not set", value=name)
-            found = os.environ[name]
-            if not is_text(found):
-                raise ConfigError(f"{where}: the environment variable {name} is not UTF-8", value=name)
-            return found
+                problem = ConfigError(
+                    f"{where}: the environment variable {name} is not set",
+                    value=name,
+                    fix="set it for the process that runs cxflow",
+                )
+            elif not is_text(os.environ[name]):
+                problem = ConfigError(f"{where}: the environment variable {name} is not UTF-8", value=name)
+            if problem is None:
+                return os.environ[name]
+            if not where.startswith("connections."):
+                raise problem
+            unset.setdefault(where, problem)
+            return ""
 
         if not is_text(value):
             raise ConfigError(f"{where}: a text contains the character NUL", value=where)
         return re.sub(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", of_environment, value)
     if isinstance(value, dict):
         return {
-            key: _expand(item, f"{where}.{key}" if where else key, depth + 1) for key, item in value.items()
+            key: _expand(item, f"{where}.{key}" if where else key, unset, depth + 1)
+            for key, item in value.items()
         }
     if isinstance(value, list):
-        return [_expand(item, where, depth + 1) for item in value]
+        return [_expand(item, where, unset, depth + 1) for item in value]
     return value
 
 
@@ -300,7 +325,7 @@ def load(folder: Path) -> Settings:
     """Read and check the project's `cxflow.toml`.
 
     Raises ConfigError with each invalid setting, and the nearest valid name for a misspelt one. Of connections, only
-    the names are checked here; their connectors check the rest.
+    the names are checked here; their connectors check the rest, and that their environment variables are set.
     """
     try:
         tree = _parsed(folder / FILE_NAME)
@@ -314,13 +339,14 @@ def load(folder: Path) -> Settings:
             f"{FILE_NAME}:\n" + "\n".join(written),
             fix="and change every secret that was in the file: copies of it may be anywhere",
         )
-    expanded = _expand(tree, "")
+    unset: dict[str, ConfigError] = {}
+    expanded = _expand(tree, "", unset)
     plain_secrets.remember(expanded)
     try:
         settings = Settings.model_validate(expanded, context={"folder": home})
     except ValidationError as problem:
         raise ConfigError(f"{FILE_NAME}:\n{explain(problem, Settings)}") from problem
-    settings._folder = home
+    settings._folder, settings._unset = home, unset
     return settings
 
 

@@ -119,7 +119,7 @@ def database() -> duckdb.DuckDBPyConnection:
 
 @pytest.mark.parametrize("text", QUERIES)
 def test_a_query_is_refused(database: duckdb.DuckDBPyConnection, text: str) -> None:
-    with pytest.raises(ConfigError, match=r"^a\.b: .* contains a query.*list functions"):
+    with pytest.raises(ConfigError, match=r"(?s)^a\.b: .* contains a query.*list functions"):
         record_sql.check(database, "a.b", text)
 
 
@@ -170,3 +170,39 @@ def test_the_columns_of_an_expression_are_those_of_the_record(database: duckdb.D
         ("l",): ("list_first", "list_filter"),
         ("z",): ("list_first", "list_filter"),
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("score +", "'score +' does not parse: it ends too early\nline 1, column 8:\n  score +\n         ^"),
+        (
+            "upper(\n  x fro y\n)",
+            "'upper( …' does not parse: syntax error at or near \"fro\"\nline 2, column 5:\n    x fro y\n      ^",
+        ),
+        (
+            "'日本é' || now()",
+            "calls now(), whose value depends on more than the record (a clock, chance, a file, a setting); an "
+            "expression sees only its own record\nline 1, column 10:\n  '日本é' || now()\n             ^",
+        ),
+        (
+            "a\n\t|| (SELECT 1)",
+            "contains a query; an expression sees only its own record\nline 2, column 5:\n  \t|| (SELECT 1)\n  \t   ^",
+        ),
+        (
+            "a = 1 AND current_date > b",
+            "uses current_date, whose value depends on more than the record; an expression sees only its own record"
+            "\nline 1, column 11:\n  a = 1 AND current_date > b\n            ^",
+        ),
+        (
+            "sum(a) OVER ()",
+            "uses a window function; an expression sees only its own record"
+            "\nline 1, column 1:\n  sum(a) OVER ()\n  ^",
+        ),
+    ],
+)
+def test_the_place_of_a_fault_is_shown(database: duckdb.DuckDBPyConnection, text: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        record_sql.check(database, "a.b", text)
+    assert caught.value.message.startswith("a.b: ")
+    assert caught.value.message.endswith(message)

@@ -174,6 +174,7 @@ def _warehouse(settings: Settings) -> dict[str, str]:
 
 
 def _schedule(settings: Settings, connection: str) -> str:
+    settings.require_variables(connection, "schedule")
     cron = settings.connections[connection].get("schedule") or settings.airflow.schedule
     try:
         if isinstance(cron, str) and known_schedule(cron):

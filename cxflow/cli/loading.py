@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cxflow.cli import outcome
@@ -35,7 +36,11 @@ def load_streams(
                 call.fail(problem)
             else:
                 outdated = flow.outdated(call.settings, connection, stream)
-                made.loads.append(outcome.Load(report, report.window, outdated))
+                available = None
+                if mode == "backfill" and not report.counts.extracted:
+                    with suppress(CxflowError):  # the backfill itself did not fail
+                        available = flow.available(call.settings, connection, stream)
+                made.loads.append(outcome.Load(report, report.window, outdated, available))
         if made.loads and with_kpis:
             outcome.finish(call, made, step)
     outcome.show(call, made)

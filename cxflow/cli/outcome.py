@@ -36,6 +36,8 @@ class Load:
     """None for a replay and a remap."""
     outdated: int = 0
     """Loaded records of the stream whose rows an earlier mapping made."""
+    available: str | None = None
+    """Of a backfill that read nothing: between which times there is something to read."""
 
     @property
     def name(self) -> str:
@@ -51,6 +53,7 @@ class Load:
             "counts": asdict(report.counts),
             "withdrawn": report.withdrawn,
             "outdated": self.outdated,
+            "available": self.available,
             "rules": report.rules,
             "notes": report.notes,
         }
@@ -141,6 +144,11 @@ def outdated(name: str, records: int) -> str:
 
 def _load_notes(load: Load) -> list[str]:
     lines = notes(load.report.notes)
+    if load.available:
+        lines.append(
+            f"nothing is in {load.window}: {load.available}. A window goes by when a record was delivered or changed, "
+            "not by when its event happened"
+        )
     if withdrawn := load.report.withdrawn:
         lines.append(
             f"{withdrawn:,} records loaded before were withdrawn: what was loaded now puts them in doubt"

@@ -177,6 +177,12 @@ def text(value: Any) -> str:
     return one_line(str(value))
 
 
+def first_of(lines: Sequence[str], most: int = 10) -> list[str]:
+    """The first lines of a list and, if there are more than `most`, how many more."""
+    rest = len(lines) - most
+    return list(lines) if rest <= 0 else [*lines[:most], f"and {rest:,} more"]
+
+
 def moment(instant: datetime | None, zone: str) -> str | None:
     """An instant in a time zone, to the minute."""
     return f"{instant.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}" if instant else None

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from cxflow.cli import warehouse
-from cxflow.cli.output import moment, table
+from cxflow.cli.output import first_of, moment, table
 from cxflow.errors import CxflowError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def show(call: Call, streams: list[tuple[str, str]], end: datetime, *, landed: b
             moment(datetime.fromisoformat(each["window"]["start"]), zone)
             if each["window"]["start"]
             else "the beginning",
-            each["reads"] or "nothing",
+            first_of(each["reads"]) or "nothing",
             *_tried(each["tried"]),
         )
         for each in plans

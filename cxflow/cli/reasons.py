@@ -10,6 +10,7 @@ from cxflow.errors import CxflowError
 from cxflow.model.stream import Stream
 from cxflow.settings import Settings
 from cxflow.validate import suites
+from cxflow.warehouse import tables
 
 _MEANINGS = {
     "malformed": "the line or document could not be read as a record; only a new delivery fixes it",
@@ -31,24 +32,39 @@ def meaning(settings: Settings, entry: Mapping[str, Any]) -> str | None:
     if rule in _MEANINGS:
         return _MEANINGS[rule]
     stream = _stream(settings, entry)
-    if stream is None:
-        return None
-    expectations = (each for suite in suites.of_stream(settings.quality, stream).values() for each in suite)
+    if stream is not None:
+        named = suites.of_stream(settings.quality, stream)
+    else:  # those of the table are the same for every stream
+        table = tables.CANONICAL.get(_table(entry))
+        named = {} if table is None else {table.name: suites.of_table(settings.quality, table)}
+    expectations = (each for suite in named.values() for each in suite)
     return next((each.says for each in expectations if each.rule == rule), None) or None
 
 
 def expression(settings: Settings, entry: Mapping[str, Any]) -> str | None:
-    """The current expression of the mapping for the canonical column at fault."""
+    """The current expression of the mapping for the canonical column at fault; for several, each with its column."""
     stream = _stream(settings, entry)
-    table, _, column = (entry["column_name"] or "").partition(".")
     if stream is None:
         return None
-    found = [part.columns[column] for part in stream.to.get(table, ()) if column in part.columns]
-    return " or ".join(found) or None
+    places = [place.partition(".")[::2] for place in (entry["column_name"] or "").split(", ")]
+    found = {
+        column: " or ".join(
+            part.columns[column] for part in stream.to.get(table, ()) if column in part.columns
+        )
+        for table, column in places
+    }
+    if len(found) == 1:
+        return next(iter(found.values())) or None
+    return "; ".join(f"{column} = {sql}" for column, sql in found.items() if sql) or None
+
+
+def _table(entry: Mapping[str, Any]) -> str:
+    """The canonical table of an entry's column; empty if it is about none."""
+    return str(entry["column_name"] or "").partition(".")[0]
 
 
 def _stream(settings: Settings, entry: Mapping[str, Any]) -> Stream | None:
-    """The entry's stream; None if it is no longer configured."""
+    """The entry's stream; None if it is no longer configured, or cannot be opened."""
     try:
         found: Stream = flow.open_connection(settings, entry["source_system"]).stream(entry["source_object"])
     except CxflowError:

@@ -1,19 +1,15 @@
-"""What `cxflow init` writes: a first project, with invented answers or for an existing CSV file."""
+"""What `cxflow init` writes without a file: a first project, with invented answers."""
 
 from __future__ import annotations
 
-import csv
 import re
-from dataclasses import dataclass
+import unicodedata
 from pathlib import Path
-
-from cxflow.connect.files import text
-from cxflow.errors import ConfigError
 
 IGNORED = "warehouse.duckdb*\nlanding/\n.cxflow/\n"
 """The .gitignore: generated files, and files with personal data."""
 
-_HEAD = """\
+HEAD = """\
 # A cxflow project. `cxflow lint` checks this file, `cxflow connectors files` explains its settings.
 
 [project]
@@ -23,9 +19,10 @@ currency = "EUR"       # of amounts without a currency
 country = "US"         # of telephone numbers without a country code
 
 """
+"""The beginning of every `cxflow.toml`."""
 
 SAMPLE_TOML = (
-    _HEAD
+    HEAD
     + """\
 [connections.surveys]
 connector = "files"
@@ -79,141 +76,8 @@ A020,sami@example.com,email,9,Simple,2026-02-09T08:40:00Z
 """
 """Invented answers. One score is outside its scale on purpose, to show the quarantine."""
 
-_SPREADSHEETS = "cp1252"
-"""The encoding of CSV files from Western and American spreadsheets that do not write UTF-8."""
-
-_SUGGESTIONS = (
-    (r"(^|_)(response|answer|review|ticket|call|order|record)?_?id$|^key$", "primary_key"),
-    (r"mail", "identifiers.email"),
-    (r"phone|mobile|(^|_)tel", "identifiers.phone"),
-    (r"comment|text|body|name|mail|phone|mobile|address", "pii"),
-    (r"(^|_)(at|on|when)(_|$)|date|time|created|answered|responded", "occurred_at"),
-    (r"score|rating|stars|(^|_)(nps|csat|ces)", "rating_value"),
-    (r"channel|medium|(^|_)via", "channel"),
-)
-"""Pattern of a column's name → what the column may be for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """The columns of a CSV file, and its format."""
-
-    delimiter: str
-    columns: tuple[str, ...]
-    encoding: str | None = None
-    """None if the file is UTF-8 or has a byte order mark."""
-
-
-def header(path: Path) -> Header:
-    """Read the header of a CSV file, plain or compressed. Raises ConfigError if it is unreadable or has no columns."""
-    try:
-        marked = text.marked_encoding(path)
-        try:
-            line, encoding = _first_line(path, marked or "utf-8-sig"), None
-        except UnicodeDecodeError:
-            line, encoding = _first_line(path, _SPREADSHEETS), _SPREADSHEETS
-    except FileNotFoundError:
-        raise ConfigError(f"there is no file {path}", value=str(path)) from None
-    except (OSError, EOFError, UnicodeError) as problem:
-        raise ConfigError(f"{path} cannot be read as text: {problem}", value=str(path)) from None
-    if not line.strip():
-        raise ConfigError(
-            f"{path} has no header", value=str(path), fix="its first line must name the columns"
-        )
-    delimiter = max(",;\t|", key=line.count)
-    return Header(delimiter, tuple(next(csv.reader([line], delimiter=delimiter))), encoding)
-
-
-def _first_line(path: Path, encoding: str) -> str:
-    with text.open_text(path, encoding) as file:
-        return file.readline()
-
-
-def skeleton(name: str, stream: str, path: str, found: Header) -> str:
-    """A `cxflow.toml` for a CSV file. Its format is configured; its meaning is only suggested, in comments."""
-    delimiter = "\\t" if found.delimiter == "\t" else found.delimiter
-    expressions = {column: _expression(column) for column in found.columns}
-    width = max(map(len, expressions.values()))
-    encoding = (
-        f'encoding = "{found.encoding}"   # not UTF-8: check that accents are right\n'
-        if found.encoding
-        else ""
-    )
-    columns = "\n".join(
-        f"#   {expressions[column]:{width}}{_remark(column)}".rstrip() for column in found.columns
-    )
-
-    def like(part: str, otherwise: str) -> str:
-        return next((expressions[column] for column in found.columns if part in _parts(column)), otherwise)
-
-    personal = ", ".join(_quoted(column) for column in found.columns if "pii" in _parts(column)) or '"COLUMN"'
-    return (
-        _HEAD.format(name=name)
-        + f"""\
-[connections.{name}]
-connector = "files"
-# timezone = "Europe/Madrid"   # of times without a zone
-
-[connections.{name}.streams.{stream}]
-path = {_quoted(path)}
-delimiter = "{delimiter}"
-{encoding}
-# The columns of the file, as SQL names them, and what their names suggest. Nothing below is active until you
-# remove its `#`: only you know what a record means.
-#
-{columns}
-
-# What identifies a record:
-# primary_key = [{_quoted(like("primary_key", "COLUMN"))}]
-
-# What identifies the customer, and what is personal (raw column names):
-# identifiers = {{ email = {_quoted(like("identifiers.email", "COLUMN"))} }}
-# pii = [{personal}]
-
-# Every record is a touchpoint: something happened between a customer and you, at some time.
-# [connections.{name}.streams.{stream}.to.touchpoint]
-# activity = "'answered_survey'"     # a SQL text; or 'wrote_review', 'placed_order', …
-# channel = {_quoted(like("channel", "'web'"))}
-# occurred_at = {_quoted(like("occurred_at", "COLUMN"))}
-
-# An answer to a survey also gets a row in survey_response:
-# [connections.{name}.streams.{stream}.to.survey_response]
-# response_id = {_quoted(like("primary_key", "COLUMN"))}
-# question_id = "'recommend'"
-# metric_type = "'nps'"              # nps (0 to 10), csat (1 to 5), ces (1 to 7)
-# rating_value = {_quoted(like("rating_value", "COLUMN"))}
-# responded_at = {_quoted(like("occurred_at", "COLUMN"))}
-"""
-    )
-
 
 def project_name(folder: Path) -> str:
     """A project name derived from the name of its folder."""
-    return re.sub(r"^[^a-z]+", "", re.sub(r"[^a-z0-9_-]+", "-", folder.name.lower())).strip("-") or "project"
-
-
-def _parts(column: str) -> list[str]:
-    """What a column may be for, judging by its name."""
-    words = re.sub(r"[^a-z0-9]+", "_", column.lower())
-    return [part for pattern, part in _SUGGESTIONS if re.search(pattern, words)]
-
-
-def _remark(column: str) -> str:
-    found = _parts(column)
-    return f"   {', '.join(found)}?" if found else ""
-
-
-def _expression(column: str) -> str:
-    """A raw column as a SQL identifier, quoted only if necessary."""
-    from cxflow.conform.projection import is_word_of_sql
-    from cxflow.duck import identifier
-
-    bare = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", column) and not is_word_of_sql(column)
-    return column if bare else identifier(column)
-
-
-def _quoted(text: str) -> str:
-    """A TOML string."""
-    if "'" not in text and ('"' in text or "\\" in text):
-        return f"'{text}'"
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    plain = unicodedata.normalize("NFKD", folder.name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"^[^a-z]+", "", re.sub(r"[^a-z0-9_-]+", "-", plain)).strip("-") or "project"

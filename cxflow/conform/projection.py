@@ -20,6 +20,7 @@ from cxflow.conform.guard import Evaluation
 from cxflow.duck import seal_sql, workbench
 from cxflow.errors import ConfigError
 from cxflow.model import raw_schema
+from cxflow.model.sql_place import marked, named, shown
 from cxflow.model.stream import Projection, Stream
 from cxflow.settings import nearest
 from cxflow.warehouse import tables
@@ -89,16 +90,18 @@ def check_tags(stream: Stream, raw: raw_schema.RawSchema) -> None:
     known = raw_schema.names(raw)
     for name in stream.pii:
         if name.lower() not in map(str.lower, known):
-            raise _not_there("pii", name, known)
+            raise unknown_column("pii", name, known)
 
 
 def _require_mapped(name: str, projection: Projection, stream: Stream) -> None:
     """Check that every required column is mapped or filled by cxflow. Raises ConfigError."""
     table = tables.CANONICAL[name]
     filled = {"currency_code"} | ({"touchpoint_id"} if tables.touchpoint.name in stream.to else set())
-    for column in required(table):
-        if column not in projection.columns and column not in filled:
-            raise ConfigError(f"{name} requires the column {column!r}, which is not mapped", value=column)
+    absent = [each for each in required(table) if each not in projection.columns and each not in filled]
+    if absent:
+        columns = f"columns {', '.join(map(repr, absent))}" if absent[1:] else f"column {absent[0]!r}"
+        verb = "are" if absent[1:] else "is"
+        raise ConfigError(f"{name} requires the {columns}, which {verb} not mapped", value=absent[0])
 
 
 def record_expressions(stream: Stream) -> dict[str, str]:
@@ -152,11 +155,16 @@ def types(
     for name, expression in expressions.items():
         for column in record_sql.value_functions(database, record_sql.parse(database, place, expression)):
             if column.path[0].lower() not in known:  # DuckDB would take it for a function
-                raise _not_there(f"{place}{name}: {expression!r}", column.path[0], raw_schema.names(raw))
+                raise unknown_column(
+                    f"{place}{name}: {named(expression)}",
+                    column.path[0],
+                    raw_schema.names(raw),
+                    shown(expression, column.at),
+                )
         try:
             # Also in WHERE, which allows neither aggregates nor set-returning functions.
             row = database.execute(
-                f"DESCRIBE SELECT ({expression}) AS value FROM {source} WHERE ({expression}) IS NULL"
+                f"DESCRIBE SELECT (\n{expression}\n) AS value FROM {source} WHERE (\n{expression}\n) IS NULL"
             ).fetchone()
         except duckdb.Error as problem:
             raise _explained(f"{place}{name}", expression, raw, problem) from problem
@@ -167,22 +175,24 @@ def types(
 def _explained(place: str, expression: str, raw: raw_schema.RawSchema, problem: duckdb.Error) -> ConfigError:
     text = str(problem).splitlines()[0]
     known = raw_schema.names(raw)
+    where = shown(expression, marked(expression, str(problem)))
     missing = re.search(r'Referenced (?:column|table) "([^"]+)"|Could not find key "([^"]+)"', text)
     if missing:
-        return _not_there(f"{place}: {expression!r}", missing[1] or missing[2], known)
+        return unknown_column(f"{place}: {named(expression)}", missing[1] or missing[2], known, where)
     nearer = re.search(r'Did you mean "([^"]+)"', str(problem))
     hint = f"; did you mean {nearer[1]!r}?" if nearer else ""
-    return ConfigError(f"{place}: {expression!r} cannot be computed: {text}{hint}", value=place)
+    return ConfigError(f"{place}: {named(expression)} cannot be computed: {text}{hint}{where}", value=place)
 
 
-def _not_there(place: str, name: str, known: list[str]) -> ConfigError:
+def unknown_column(place: str, name: str, known: list[str], where: str = "") -> ConfigError:
+    """The error for a raw column that does not exist, with the nearest name. `where`: the lines that show its place."""
     fix = f"raw columns: {', '.join(known[:40])}; add a column that may be absent to may_lack"
     if len(known) == 1 and (marks := [mark for mark in ";\t|," if mark in known[0]]):
         # The whole header as one name: the most common slip with exports from a spreadsheet.
         mark = max(marks, key=known[0].count)
         fix = f"the only raw column is {known[0]!r}; does the stream need delimiter = {json.dumps(mark)}?"
     return ConfigError(
-        f"{place} names the raw column {name!r}, which does not exist{nearest(name, known)}",
+        f"{place} names the raw column {name!r}, which does not exist{nearest(name, known)}{where}",
         value=name,
         fix=fix,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar, Generic, cast, get_args, get_origin
 
 from pydantic import ValidationError
@@ -84,9 +85,25 @@ class Connector(ABC, Generic[ConnectionT, StreamT]):
         extraction.
         """
 
+    def columns(self, stream: StreamT, *, offline: bool = False) -> Sequence[str] | None:  # noqa: ARG002
+        """The names of the raw columns that a reading would give; None if they cannot be told cheaply.
+
+        `cxflow lint` (with `offline`: no network, no database) and `cxflow doctor` compare them with the mapping. Reads
+        no record. Raises ConfigError or SourceError for what `read` would refuse.
+        """
+        return None
+
     def plan(self, stream: StreamT, window: Window, cursor: Cursor | None) -> list[str]:  # noqa: ARG002
         """What `read` would read, one line per item, for `cxflow run --dry-run`."""
         return [f"{stream.name} of {window}"]
+
+    def available(self, stream: StreamT) -> str | None:  # noqa: ARG002
+        """Between which times (or cursor values) there is something to read, as a clause; None if that is not known.
+
+        `cxflow backfill` shows it if its window held nothing: a window goes by the time of delivery or change, which is
+        easily taken for the time of the event. Reads no record.
+        """
+        return None
 
     @abstractmethod
     def read(self, stream: StreamT, window: Window, cursor: Cursor | None) -> Reading:

@@ -165,6 +165,7 @@ def open_connection(settings: Settings, name: str) -> Connector:
     """
     if name not in settings.connections:
         raise ConfigError(f"there is no connection {name!r}{nearest(name, settings.connections)}", value=name)
+    settings.require_variables(name)
     table = settings.connections[name]
     if "name" in table:
         raise ConfigError(

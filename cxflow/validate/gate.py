@@ -8,6 +8,7 @@ from cxflow import record_sql
 from cxflow.duck import count, identifier, literal, seal_sql, workbench
 from cxflow.errors import ConfigError, FatalError
 from cxflow.landing.prepared import CONFLICT_COLUMN, CONFLICT_RULE, Conformed, Verdict
+from cxflow.model.sql_place import named, shown
 from cxflow.model.stream import Stream
 from cxflow.settings import Quality, Settings, nearest
 from cxflow.validate import amounts, examples, runner, suites
@@ -50,7 +51,9 @@ def _check_conditions(conditions: dict[str, str]) -> None:
                 database, condition
             ):  # no canonical column has such a name
                 raise ConfigError(
-                    f"{place}: {sql!r} names the column {column.path[0]!r}, which does not exist", value=place
+                    f"{place}: {named(sql)} names the column {column.path[0]!r}, which does not exist"
+                    f"{shown(sql, column.at)}",
+                    value=place,
                 )
 
 
@@ -120,9 +123,14 @@ def reasons(database: duckdb.DuckDBPyConnection) -> dict[str, int]:
 def _refuse(database: duckdb.DuckDBPyConnection, item: runner.Broken) -> None:
     """Refuse the records with rows that break an expectation. Raises FatalError if the numbers of rows differ."""
     table, rule = item.expectation.table, item.expectation.rule
+    at_fault = f"[{literal(table)}]"
+    if rule == suites.IN_ORDER and (pairs := suites.ordered_pairs(tables.CANONICAL[table])):
+        cases = (f"CASE WHEN NOT {condition} THEN {literal(names)} END" for names, condition in pairs.items())
+        at_fault = f"[{', '.join(cases)}]"
     row = database.execute(
-        f"INSERT INTO refused SELECT DISTINCT r._row, 'validate', {literal(rule)}, {literal(table)}, NULL "
-        f"FROM {table} r WHERE r.row_id IN ({item.rows_sql})"
+        f"INSERT INTO refused SELECT DISTINCT _row, 'validate', {literal(rule)}, place, NULL "
+        f"FROM (SELECT t._row, unnest({at_fault}) AS place FROM {table} t WHERE t.row_id IN ({item.rows_sql})) "
+        "WHERE place IS NOT NULL"
     ).fetchone()
     found = count(database, f"({item.rows_sql})")
     if found != item.count or row is None:

@@ -47,7 +47,7 @@ class Filter:
 
 
 def reasons(settings: Settings, chosen: Filter) -> Sequence[sa.RowMapping]:
-    """The number of entries per reason: connection, stream, rule, column, status, records, first and last seen."""
+    """The number of entries per reason: connection, stream, rule, column, status, entries, first and last seen."""
     c = quarantine.c
     query = (
         sa.select(
@@ -56,7 +56,7 @@ def reasons(settings: Settings, chosen: Filter) -> Sequence[sa.RowMapping]:
             c.rule,
             c.column_name,
             c.status,
-            sa.func.count().label("records"),
+            sa.func.count().label("entries"),
             sa.func.min(c.first_seen_at).label("first_seen_at"),
             sa.func.max(c.first_seen_at).label("last_seen_at"),
         )
@@ -68,7 +68,7 @@ def reasons(settings: Settings, chosen: Filter) -> Sequence[sa.RowMapping]:
 
 
 def open_records(settings: Settings) -> dict[tuple[str, str], int]:
-    """The number of open records by connection and stream. A record that broke several rules counts once."""
+    """The number of records with open entries, by connection and stream. One that broke several rules counts once."""
     c = quarantine.c
     records = (
         sa.select(c.source_system, c.source_object, c.batch_id, c.row_number)

@@ -21,6 +21,7 @@ from typing import Any
 from cxflow.duck import SEALED, memory_limit
 from cxflow.errors import ConfigError, FatalError
 from cxflow.model.expectation import Expectation
+from cxflow.model.sql_place import marked, shown
 from cxflow.settings import nearest
 
 # Without these, Great Expectations asks SQLAlchemy for things that DuckDB's driver cannot do.
@@ -167,7 +168,7 @@ def _offenders(relation: str, condition: str) -> str:
     """SQL for the rows for which a condition is false. The record is a single value `k`, so that none of its columns
     hides one of the table's; it is joined only if the condition uses it."""
     record = " JOIN (SELECT _row, k FROM record k) USING (_row)" if re.search(r"\bk\s*\.", condition) else ""
-    return f"SELECT t.row_id FROM (SELECT * FROM {relation}) t{record} WHERE NOT ({condition})"
+    return f"SELECT t.row_id FROM (SELECT * FROM {relation}) t{record} WHERE NOT (\n{condition}\n)"
 
 
 def check(expectation: Expectation) -> None:
@@ -206,10 +207,12 @@ def _raise_if_crashed(expectation: Expectation, info: Any) -> None:
     outcomes = [info] if "raised_exception" in (info or {}) else list((info or {}).values())
     for outcome in outcomes:
         if isinstance(outcome, dict) and outcome.get("raised_exception"):
-            text = str(outcome.get("exception_message", "")).splitlines() or ["no message"]
+            message = str(outcome.get("exception_message", ""))
+            text = message.splitlines() or ["no message"]
+            sql = expectation.sql or ""
             raise FatalError(
                 f"the expectation {expectation.rule!r} on {expectation.table} cannot be evaluated: "
-                f"{_without_values(text[0], expectation)}",
+                f"{_without_values(text[0], expectation)}{shown(sql, marked(sql, message) if sql else None)}",
                 value=expectation.rule,
             )
 

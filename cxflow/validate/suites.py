@@ -11,6 +11,17 @@ from cxflow.settings import Quality
 from cxflow.validate import amounts
 from cxflow.warehouse import tables
 
+IN_ORDER = "end_not_before_start"
+"""The rule about the order of two times. Its entries in the quarantine name both."""
+
+
+def ordered_pairs(table: Table) -> dict[str, str]:
+    """The pairs of times of a table that must be in order: both names, and the condition over the row `t`."""
+    return {
+        f"{table.name}.{first}, {table.name}.{second}": f"coalesce(t.{first} <= t.{second}, true)"
+        for first, second in table.info["in_order"]
+    }
+
 
 def of_stream(quality: Quality, stream: Stream) -> dict[str, list[Expectation]]:
     """Canonical table to its expectations, the stream's own last."""
@@ -39,9 +50,9 @@ def of_table(quality: Quality, table: Table) -> list[Expectation]:
         limit = f"t._received_at + INTERVAL {int(quality.future_tolerance_seconds)} SECOND"
         not_future = " AND ".join(_or_null(f"t.{name} <= {limit}", name) for name in past)
         found.append(("time_not_in_future", not_future, "no event after its record was delivered"))
-    if pairs := table.info["in_order"]:
-        in_order = " AND ".join(f"coalesce(t.{first} <= t.{second}, true)" for first, second in pairs)
-        found.append(("end_not_before_start", in_order, "nothing ends before it starts"))
+    if pairs := ordered_pairs(table):
+        says = "nothing ends before it starts: of the two times, the first is not after the second"
+        found.append((IN_ORDER, " AND ".join(pairs.values()), says))
     if "rating_value" in columns:
         within = "coalesce(t.rating_value BETWEEN t.worst_rating AND t.best_rating, t.rating_value IS NULL)"
         found.append(

@@ -75,6 +75,9 @@ REFUSED = {
         "desk: schedule: '0 3 * *' is not a cron expression"
     ),
     '[connections.desk]\nconnector = "files"\nschedule = 3\n': "desk: schedule: it is not a text",
+    '[connections.desk]\nconnector = "files"\nschedule = "${CXFLOW_TEST_UNSET}"\n': (
+        "connections.desk.schedule: the environment variable CXFLOW_TEST_UNSET is not set"
+    ),
 }
 """A connection that makes no DAG to what is said of it."""
 

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from cli_runner import cxflow
+from cli_runner import cxflow, edit
 from sqlalchemy import insert
 
 from cxflow.cli.commands.kpis import with_unit
@@ -187,3 +187,39 @@ def test_a_dimension_that_nothing_offers_is_a_fault_of_the_settings(
     answer = cxflow(*command, project=own)
     assert answer.code == 78
     assert "kpis.dimensions_of.ces: ces cannot be sliced by 'chanel'; did you mean 'channel'?" in answer.err
+
+
+@pytest.mark.parametrize(
+    "command", [("status",), ("kpis",), ("quarantine", "list"), ("state", "list"), ("kpis", "--recompute")]
+)
+def test_the_warehouse_is_read_without_what_its_sources_need(own: Path, command: tuple[str, ...]) -> None:
+    before = cxflow(*command, project=own)
+    edit(own, 'path = "exports/', 'path = "${CXFLOW_TEST_UNSET}/')
+    assert (before.code, cxflow(*command, project=own)) == (0, before)
+    for needs_it in (("run",), ("backfill", "--from", "2026-01-01", "--to", "2026-02-01"), ("lint",)):
+        answer = cxflow(*needs_it, project=own)
+        assert answer.code == 78
+        assert (
+            "connections.surveys.streams.answers.path: the environment variable CXFLOW_TEST_UNSET is not set"
+            in answer.err
+        )
+
+
+def test_other_sources_are_loaded_while_one_lacks_its_variable(own: Path) -> None:
+    with (own / "cxflow.toml").open("a") as toml:
+        toml.write('\n[connections.erp]\nconnector = "files"\nroot = "${CXFLOW_TEST_UNSET}"\n')
+    answer = cxflow("run", "--no-kpis", "--json", project=own)
+    assert answer.code == 78
+    assert [(each["connection"], each["stream"]) for each in answer.json["streams"]] == [
+        ("surveys", "answers")
+    ]
+    assert [error["value"] for error in answer.errors] == ["CXFLOW_TEST_UNSET"]
+    assert cxflow("run", "surveys", "--no-kpis", project=own).code == 0
+
+
+@pytest.mark.parametrize("command", ["status", "kpis"])
+def test_the_warehouse_needs_its_own_variables(own: Path, command: str) -> None:
+    (own / "cxflow.toml").write_text('[warehouse]\nurl = "${CXFLOW_TEST_UNSET}"\n')
+    answer = cxflow(command, project=own)
+    assert answer.code == 78
+    assert "warehouse.url: the environment variable CXFLOW_TEST_UNSET is not set" in answer.err

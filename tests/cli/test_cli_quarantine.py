@@ -22,12 +22,14 @@ def entry(loaded: Path) -> str:
 
 def test_reasons_are_counted_and_explained(loaded: Path) -> None:
     (reason,) = cxflow("quarantine", "list", "--json", project=loaded).json
-    assert (reason["source_object"], reason["rule"], reason["records"]) == (
+    assert (reason["source_object"], reason["rule"], reason["entries"]) == (
         "answers",
         "rating_within_scale",
         1,
     )
-    assert "a rating lies within its scale" in cxflow("quarantine", "list", project=loaded).out
+    shown = cxflow("quarantine", "list", project=loaded).out
+    assert "a rating lies within its scale" in shown
+    assert shown.splitlines()[2].split() == ["stream", "rule", "column", "status", "entries", "last", "seen"]
 
 
 @pytest.mark.parametrize("chosen", [["--rule", "cast"], ["--connection", "shop"], ["--status", "discarded"]])
@@ -68,7 +70,7 @@ def test_a_mended_mapping_takes_the_record_in(own: Path) -> None:
 def test_without_mending_it_stays(own: Path) -> None:
     answer = cxflow("quarantine", "replay", "--json", project=own)
     assert answer.json["total"]["quarantined"] == 1
-    assert [reason["records"] for reason in cxflow("quarantine", "list", "--json", project=own).json] == [1]
+    assert [reason["entries"] for reason in cxflow("quarantine", "list", "--json", project=own).json] == [1]
 
 
 def test_a_record_is_discarded_for_a_reason_and_after_a_question(own: Path) -> None:
@@ -80,3 +82,20 @@ def test_a_record_is_discarded_for_a_reason_and_after_a_question(own: Path) -> N
     assert answer.json == {"discarded": 1}
     (entry,) = cxflow("quarantine", "list", "--entries", "--status", "discarded", "--json", project=own).json
     assert entry["reason"] == "a typing error"
+
+
+def test_two_times_in_the_wrong_order_are_both_named_and_replayed(fresh: Path) -> None:
+    invited = "CASE WHEN response_id = 'A001' THEN '2026-02-01T00:00:00Z' ELSE answered_at END"
+    edit(fresh, 'responded_at = "answered_at"', f'responded_at = "answered_at"\ninvited_at = "{invited}"')
+    assert cxflow("run", "--no-kpis", project=fresh).code == 0
+    names = "survey_response.invited_at, survey_response.responded_at"
+    rule = ("--rule", "end_not_before_start")
+    assert names in cxflow("quarantine", "list", *rule, project=fresh).out
+    (entry,) = cxflow("quarantine", "list", *rule, "--entries", "--json", project=fresh).json
+    assert entry["column_name"] == names
+    shown = cxflow("quarantine", "show", entry["quarantine_id"], "--json", project=fresh).json
+    assert shown["expression"] == f"invited_at = {invited}; responded_at = answered_at"
+    assert "of the two times, the first is not after the second" in shown["means"]
+    edit(fresh, f'\ninvited_at = "{invited}"', "")
+    assert cxflow("quarantine", "replay", *rule, "--json", project=fresh).json["total"]["inserted"] == 1
+    assert cxflow("quarantine", "list", *rule, "--json", project=fresh).json == []

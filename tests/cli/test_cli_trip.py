@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,23 @@ def test_a_dry_run_knows_what_was_read(loaded: Path) -> None:
     assert files_of(loaded) == before
 
 
+def test_a_dry_run_lists_ten_files_and_counts_the_rest(fresh: Path) -> None:
+    answers = (fresh / "exports" / "answers.csv").read_text()
+    (fresh / "exports" / "answers.csv").unlink()
+    for number in range(1, 13):
+        (fresh / "exports" / f"a{number:02d}.csv").write_text(answers)
+    shown = cxflow("run", "--dry-run", project=fresh).out
+    assert [f"a{number:02d}.csv" in shown for number in range(1, 13)] == [True] * 10 + [False] * 2
+    assert "and 2 more" in shown
+    (plan,) = cxflow("run", "--dry-run", "--json", project=fresh).json
+    assert len(plan["reads"]) == 12
+    (fresh / "exports" / "a12.csv").unlink()
+    (fresh / "exports" / "a11.csv").unlink()
+    shown = cxflow("run", "--dry-run", project=fresh).out
+    assert "a10.csv" in shown
+    assert " more" not in shown
+
+
 def test_one_stream_that_fails_stops_no_other(fresh: Path) -> None:
     with (fresh / "cxflow.toml").open("a") as file:
         file.write(BROKEN)
@@ -101,6 +119,25 @@ def test_a_backfill_reads_again_and_leaves_the_cursor_alone(own: Path) -> None:
     assert [(row["cursor"], row["position"]) for row in after] == [
         (row["cursor"], row["position"]) for row in before
     ]
+
+
+def test_a_backfill_that_reads_nothing_says_when_there_is_something(fresh: Path) -> None:
+    arguments = ("backfill", "--from", "2026-01-12", "--to", "2026-02-10", "--no-kpis")  # of the events
+    answers = fresh / "exports" / "answers.csv"
+    os.utime(answers, (1_772_445_600, 1_772_445_600))
+    told = (
+        "nothing is in [2026-01-12T00:00:00+00:00, 2026-02-10T00:00:00+00:00): its {}. A window goes by when"
+    )
+    assert told.format("file was delivered at 2026-03-02T10:00:00Z") in cxflow(*arguments, project=fresh).out
+    more = answers.with_name("b.csv")
+    more.write_bytes(answers.read_bytes())
+    os.utime(more, (1_772_532_000, 1_772_532_000))
+    answer = cxflow(*arguments, "--json", project=fresh).json
+    between = "its 2 files were delivered from 2026-03-02T10:00:00Z to 2026-03-03T10:00:00Z"
+    assert [stream["available"] for stream in answer["streams"]] == [between]
+    found = cxflow("backfill", "--from", "2026-03-02", "--to", "2026-03-03", "--json", project=fresh).json
+    assert [stream["available"] for stream in found["streams"]] == [None]
+    assert found["total"]["extracted"] == 20
 
 
 @pytest.mark.parametrize(

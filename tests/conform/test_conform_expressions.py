@@ -163,7 +163,10 @@ FAULTS = {
     ),
     "a required column left out": ({"support_case": {"case_id": "id"}}, "requires the column 'opened_at'"),
     "a key left out": ({"support_case": {"opened_at": AT}}, "requires the column 'case_id'"),
-    "nothing mapped": ({"touchpoint": {"where": "true"}}, "requires the column 'activity'"),
+    "nothing mapped": (
+        {"touchpoint": {"where": "true"}},
+        "requires the columns 'activity', 'channel', 'occurred_at', which are not mapped",
+    ),
 }
 
 
@@ -178,6 +181,19 @@ BOUND = {
     "a raw column that is not there": (
         {"reason": "reasn"},
         "names the raw column 'reasn'.*did you mean 'reason'",
+    ),
+    "its place": (
+        {"reason": "lower(\n  reasn\n)"},
+        r"(?s)'lower\( …' names the raw column 'reasn'.*\nline 2, column 3:\n    reasn\n    \^\nfix: raw columns",
+    ),
+    "the place of a condition": (
+        {"where": "id > 0\n  AND uper(reason) = 'X'"},
+        r"support_case\.where: 'id > 0 …' cannot be computed: .*\nline 2, column 7:\n    AND uper\(reason\) = 'X'"
+        r"\n        \^",
+    ),
+    "the place of a list": (
+        {"for_each": "[reason, nothing]"},
+        r"(?s)'nothing', which does not exist.*\nline 1, column 10:\n  \[reason, nothing\]\n           \^",
     ),
     "an inner one": ({"reason": "via.chanel"}, "names the raw column 'chanel'.*did you mean 'via.channel'"),
     "a function": ({"reason": "uper(reason)"}, "support_case.reason.*uper.*upper"),
@@ -219,7 +235,7 @@ def test_a_header_that_was_not_cut_into_columns_is_told_with_what_separates_them
     with (
         pytest.raises(
             ConfigError,
-            match=r"the raw column 'id', which does not exist.*\n?.*does the stream need delimiter = \";\"\?",
+            match=r"(?s)the raw column 'id', which does not exist.*does the stream need delimiter = \";\"\?",
         ),
         conform({"primary_key": ["id"], "to": {"support_case": CASE}}, [record], as_columns=True),
     ):
@@ -253,7 +269,7 @@ PLACES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("place", PLACES)
 def test_the_clock_is_refused_wherever_an_expression_stands(place: str) -> None:
     declaration = {**stream({"support_case": CASE}), **PLACES[place]}
-    with pytest.raises(ConfigError, match=rf"^{place}: .*calls now\(\).*raw column or a constant"):
+    with pytest.raises(ConfigError, match=rf"(?s)^{place}: .*calls now\(\).*raw column or a constant"):
         check(Stream.model_validate(declaration), duckdb.connect())
 
 

@@ -286,3 +286,29 @@ def test_a_plan_is_one_line(shop: Shop) -> None:
     assert plan(cursor=KEYSET) == [f"orders with updated_at in {window}"]
     assert plan({"column": "id", "after": 4000}, cursor=["id"]) == ["orders with id after 4000 less 1,000"]
     assert plan(query="SELECT *\n  FROM orders") == ["query SELECT * FROM orders, whole"]
+
+
+def test_what_there_is_to_read_is_told_by_the_cursor(shop: Shop) -> None:
+    shop.orders((1, "2026-03-02 10:00:00+00:00"), (2, None), (3, "2026-03-04 11:30:00+00:00"))
+    connector = shop.connector(cursor=KEYSET)
+    offset = "+00:00" if shop.kind == "sqlite" else "+00"  # as each database writes a time as text
+    expected = f"updated_at goes from 2026-03-02 10:00:00{offset} to 2026-03-04 11:30:00{offset}"
+    assert connector.available(connector.stream("orders")) == expected
+    connector = shop.connector(cursor=["id"])
+    assert connector.available(connector.stream("orders")) == "id goes from 1 to 3"
+    connector = shop.connector(query="SELECT 1772445600000 AS id", cursor=["id"], cursor_type="epoch_ms")
+    told = "1772445600000 (2026-03-02T10:00:00Z)"
+    assert connector.available(connector.stream("orders")) == f"id goes from {told} to {told}"
+    shop.execute("DELETE FROM orders WHERE id <> 2")
+    connector = shop.connector(cursor=KEYSET)
+    assert connector.available(connector.stream("orders")) == "no row has a value in updated_at"
+
+
+def test_an_infinite_cursor_is_no_edge_of_what_there_is(
+    tmp_path: Path, postgresql: Callable[[], str]
+) -> None:
+    shop = Shop("postgresql", tmp_path, postgresql)
+    shop.orders((1, "infinity"), (2, "2026-03-02 10:00:00+00:00"), (3, "-infinity"))
+    connector = shop.connector(cursor=["updated_at"])
+    at = "2026-03-02 10:00:00+00"
+    assert connector.available(connector.stream("orders")) == f"updated_at goes from {at} to {at}"

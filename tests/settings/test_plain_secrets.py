@@ -206,3 +206,16 @@ def test_a_secret_from_the_environment_is_masked(tmp_path: Path, monkeypatch: py
     )
     load(tmp_path)
     assert redaction.masked(f"{HUSH} another-secret anon") == "*** *** anon"
+
+
+def test_a_secret_beside_a_variable_that_is_not_set_is_masked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXFLOW_TEST_KEY", "a-secret-that-is-set")
+    monkeypatch.delenv("CXFLOW_TEST_UNSET", raising=False)
+    (tmp_path / "cxflow.toml").write_text(
+        '[connections.shop]\nconnector = "files"\nroot = "${CXFLOW_TEST_UNSET}"\n'
+        'storage_options = { key = "${CXFLOW_TEST_KEY}${CXFLOW_TEST_UNSET}", secret = "${CXFLOW_TEST_UNSET}" }\n'
+    )
+    load(tmp_path)
+    assert redaction.masked("a-secret-that-is-set ${CXFLOW_TEST_UNSET}") == "*** ${CXFLOW_TEST_UNSET}"

@@ -329,17 +329,41 @@ def test_variables_of_the_environment_are_filled_in_everywhere(
     assert table["streams"]["reviews"]["path"] == ["monday.csv", "$5.csv", "${5}"]
 
 
+@pytest.mark.parametrize(
+    "text", ['[warehouse]\nurl = "{}"', '[landing]\nurl = "{}"', '[project]\nname = "{}"']
+)
 def test_a_variable_that_is_not_set_is_named_with_its_place(
+    write: Any, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.delenv("CXFLOW_TEST_ROOT", raising=False)
+    with pytest.raises(ConfigError) as caught:
+        load(write(text.format("${CXFLOW_TEST_ROOT}")))
+    table, setting = text[1:].split("]\n")
+    assert caught.value.message == (
+        f"{table}.{setting.split()[0]}: the environment variable CXFLOW_TEST_ROOT is not set"
+    )
+    assert caught.value.value == "CXFLOW_TEST_ROOT"
+
+
+def test_a_connection_needs_its_variables_once_it_is_opened(
     write: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CXFLOW_TEST_ROOT", raising=False)
-    folder = write(SHOP.format(connection='root = "${CXFLOW_TEST_ROOT}"', stream=GOOD))
-    with pytest.raises(ConfigError) as caught:
-        load(folder)
-    assert str(caught.value) == (
-        "connections.shop.root: the environment variable CXFLOW_TEST_ROOT is not set"
-    )
-    assert caught.value.value == "CXFLOW_TEST_ROOT"
+    text = SHOP.format(connection='root = "${CXFLOW_TEST_ROOT}"', stream=GOOD)
+    settings = load(write(text + SHOP.replace("shop", "other").format(connection="", stream=GOOD)))
+    assert set(flow.open_connection(settings, "other").streams) == {"reviews"}
+    for _ in range(2):
+        with pytest.raises(ConfigError) as caught:
+            flow.open_connection(settings, "shop")
+        assert str(caught.value) == (
+            "shop: connections.shop.root: the environment variable CXFLOW_TEST_ROOT is not set "
+            "(set it for the process that runs cxflow)"
+        )
+        assert caught.value.value == "CXFLOW_TEST_ROOT"
+        caught.value.at(stream="reviews")  # as a caller does: it is no part of the next error
+    settings.require_variables("shop", "schedule")
+    with pytest.raises(ConfigError, match="CXFLOW_TEST_ROOT is not set"):
+        settings.require_variables("shop", "root")
 
 
 def test_a_secret_is_read_late_from_the_environment(write: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from trip_bench import Record, conformed
 
@@ -36,14 +37,12 @@ def judge(folder: Path, declaration: dict[str, Any], records: list[Record], qual
 
 
 def _outcome(made: Any) -> tuple[dict[str, set[str]], dict[str, int]]:
-    import duckdb
-
     with duckdb.connect(str(made.database), read_only=True) as database:
         broken: dict[str, set[str]] = {}
         for record, table, rule in database.execute(
             "SELECT a.record_id, f.column_name, f.rule FROM refused f JOIN record a USING (_row)"
         ).fetchall():
-            broken.setdefault(record, set()).add(f"{table}.{rule}")
+            broken.setdefault(record, set()).add(f"{table.split('.')[0]}.{rule}")
         left = {}
         for name in made.tables:
             row = database.execute(f"SELECT count(*) FROM {name} ANTI JOIN left_out USING (_row)").fetchone()
@@ -322,6 +321,10 @@ def test_a_type_that_speaks_of_the_table_must_say_so(tmp_path: Path) -> None:
     ("expectation", "says"),
     [
         ({"rule": "odd", "sql": "no_such_column > 3"}, "no_such_column"),
+        (
+            {"rule": "odd", "sql": "reason <> ''\n  AND no_such > 3"},
+            r'"no_such" not found in FROM clause!\nline 2, column 7:\n    AND no_such > 3\n        \^$',
+        ),
         ({"rule": "odd", "sql": "CAST(reason AS INTEGER) > 3"}, "cannot be evaluated"),
         (
             {
@@ -340,6 +343,41 @@ def test_an_expectation_that_crashes_is_fatal_never_a_pass_and_tells_no_value(
         judge(tmp_path, expecting(expectation), [case(1, reason=CANARY)])
     assert CANARY not in str(caught.value)
     assert "'odd' on support_case" in str(caught.value)
+
+
+def test_times_in_the_wrong_order_are_both_named(tmp_path: Path) -> None:
+    columns = {name: f"interaction.{name}" for name in GOOD["interaction"]}
+    to = {"interaction": {"interaction_id": "id", **columns}}
+    times = {
+        "early answer": {"answered_at": "2026-03-01T09:00:00Z"},
+        "early end": {"answered_at": None, "ended_at": "2026-03-01T09:00:00Z"},
+        "both": {"ended_at": "2026-03-01T09:00:00Z"},
+        "fine": {},
+    }
+    records = [
+        {"id": name, "interaction": {**GOOD["interaction"], **changed}} for name, changed in times.items()
+    ]
+    (tmp_path / "cxflow.toml").write_text('[connections.shop]\nconnector = "files"\n')
+    settings = load(tmp_path)
+    declaration: dict[str, Any] = {"primary_key": ["id"], "to": to}
+    stream = Stream.model_validate({"name": "things", **declaration})
+    with conformed(settings, tmp_path, declaration, records) as scratch:
+        scratch.database.close()
+        verdict = gate.validate(settings, stream, scratch.conformed)
+        with duckdb.connect(str(scratch.conformed.database), read_only=True) as database:
+            rows = database.execute(
+                "SELECT record_id, column_name FROM refused JOIN record USING (_row) ORDER BY ALL"
+            ).fetchall()
+            reasons = gate.reasons(database)
+    offered, answered = "interaction.offered_at", "interaction.answered_at"
+    assert rows == [
+        ("both", f"{answered}, interaction.ended_at"),
+        ("both", f"{offered}, interaction.ended_at"),
+        ("early answer", f"{offered}, {answered}"),
+        ("early end", f"{offered}, interaction.ended_at"),
+    ]
+    assert verdict.rules == {"end_not_before_start": 3}
+    assert reasons[f"end_not_before_start of {offered}, interaction.ended_at"] == 2
 
 
 def check(*expectations: dict[str, Any]) -> None:
@@ -439,7 +477,7 @@ def test_an_empty_batch_passes_without_a_word(tmp_path: Path) -> None:
         ("case_id IN (SELECT content FROM read_text('/etc/hostname'))", "contains a query"),
         ("opened_at < now()", r"calls now\(\)"),
         ('opened_at < "current_timestamp"', "names the column 'current_timestamp', which does not exist"),
-        ("case_id = user", "names the column 'user', which does not exist"),
+        ("case_id = user", "names the column 'user', which does not exist\nline 1, column 11:"),
         ("case_id <>", "does not parse"),
     ],
 )

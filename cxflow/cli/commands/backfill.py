@@ -22,7 +22,7 @@ def backfill(
     streams: Names = None,
     no_kpis: NoKpis = False,
 ) -> None:
-    """Load a past window again; cursors do not move."""
+    """Load what was delivered (or changed) in a past window again; cursors do not move."""
     from cxflow.cli import faults, loading, project
     from cxflow.model.window import Window
     from cxflow.warehouse import revisions

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import glob
+import os
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -20,10 +23,11 @@ def init(
     call: Call,
     folder: Annotated[Path, typer.Argument(help="The project folder; created if missing.")] = Path(),
     csv: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Configure this CSV file instead of a sample.")
+        Path | None,
+        typer.Option(metavar="PATH", help="Configure this file instead of a sample: CSV, TXT, XLSX, JSON, …"),
     ] = None,
 ) -> None:
-    """Create a project: a commented cxflow.toml that works at once, or one for your own CSV file.
+    """Create a project: a commented cxflow.toml that works at once, or one for your own file.
 
     Never overwrites a file.
     """
@@ -38,12 +42,11 @@ def init(
         }
         then = "cxflow run, then cxflow kpis"
     else:
-        found = sample.header(csv)
-        path = _configured_path(folder, csv)
-        files = {
-            FILE_NAME: sample.skeleton(name, sample.project_name(Path(csv.name.split(".")[0])), path, found)
-        }
-        then = f"map the records in {FILE_NAME}, then cxflow lint, cxflow run and cxflow kpis"
+        files = {FILE_NAME: _for_file(name, folder, csv)}
+        then = (
+            f"fill in what {FILE_NAME} calls REQUIRED (cxflow lint names it), then cxflow run --dry-run, cxflow run "
+            "and cxflow kpis"
+        )
     with call.writing(folder):
         for file in files:
             if (folder / file).exists():
@@ -56,7 +59,7 @@ def init(
             target = folder / file
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(content, encoding="utf-8")
-    where = "" if folder.resolve() == Path.cwd() else f"cd {folder}, "
+    where = "" if folder.resolve() == Path.cwd() else f"cd {shlex.quote(str(folder))}, "
     call.out.report(
         {"folder": str(folder.resolve()), "files": list(files)},
         *(f"wrote {folder / file}" for file in files),
@@ -64,7 +67,22 @@ def init(
     )
 
 
-def _configured_path(folder: Path, csv: Path) -> str:
-    """A file's path for the configuration: relative if the file is in the project folder, else absolute."""
-    there, home = csv.resolve(), folder.resolve()
-    return there.relative_to(home).as_posix() if there.is_relative_to(home) else there.as_posix()
+def _for_file(name: str, folder: Path, file: Path) -> str:
+    """The configuration for a person's own file, whose first records are read."""
+    from cxflow.cli import first_records, skeleton, suggestions
+    from cxflow.connect.files import detection
+
+    written = detection.settings_of(file)
+    with first_records.read(file.resolve(), written) as found:
+        suggested = suggestions.suggest(found)
+        stream = skeleton.stream_name(file)
+        return skeleton.document(name, stream, _configured_path(folder, file), written, found, suggested)
+
+
+def _configured_path(folder: Path, file: Path) -> str:
+    """A file's path for the configuration: relative to the project's folder, and no glob."""
+    try:
+        found = os.path.relpath(file.resolve(), folder.resolve())
+    except ValueError:  # on another drive
+        found = str(file.resolve())
+    return glob.escape(Path(found).as_posix())

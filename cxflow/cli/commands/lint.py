@@ -22,7 +22,10 @@ def register(app: typer.Typer) -> None:
 
 
 def lint(call: Call, connections: Names = None) -> None:
-    """Check cxflow.toml: settings, mappings, expectations. Reports every fault; reads no records."""
+    """Check cxflow.toml: settings, mappings, expectations, and columns against the headers of local files.
+
+    Reports every fault; reads no records.
+    """
     from cxflow import flow
     from cxflow.cli import project
     from cxflow.cli.faults import faults
@@ -44,8 +47,13 @@ def lint(call: Call, connections: Names = None) -> None:
         for fault in found:
             call.fail(fault)
         if not found:
-            streams = wanted or flow.streams(settings, connection)
-            checked += [f"{connection}.{stream}" for stream in streams]
+            for stream in wanted or flow.streams(settings, connection):
+                try:
+                    flow.check_columns(settings, connection, stream, offline=True)
+                except CxflowError as problem:
+                    call.fail(problem)
+                else:
+                    checked.append(f"{connection}.{stream}")
     old = _outdated(settings, checked)
     call.out.report(
         {"ok": not call.failed, "checked": checked, "outdated": old},

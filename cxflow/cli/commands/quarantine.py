@@ -1,4 +1,7 @@
-"""`cxflow quarantine`: shows what was refused and why; replays or discards it."""
+"""`cxflow quarantine`: shows what was refused and why; replays or discards it.
+
+An *entry* is the refusal of one record by one rule, for one column or pair: a record may have several.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ Status = Literal["open", "replayed", "superseded", "discarded", "all"]
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(help="Show, replay or discard refused records.", no_args_is_help=True)
+    group = typer.Typer(help="Show, replay or discard the entries of refused records.", no_args_is_help=True)
     command(group, "list")(list_reasons)
     command(group)(show)
     command(group)(replay)
@@ -47,7 +50,7 @@ def list_reasons(
     ] = False,
     limit: Annotated[int, typer.Option(min=1, help="Maximum number of entries.")] = 50,
 ) -> None:
-    """Count the refused records by reason, or list them."""
+    """Count the entries by reason, or list them."""
     from cxflow.cli import reasons
     from cxflow.validate import quarantine
 
@@ -72,14 +75,14 @@ def list_reasons(
         ]
     else:
         found = [dict(row) for row in quarantine.reasons(call.settings, chosen)]
-        columns = ("stream", "rule", "column", "status", "records", "last seen")
+        columns = ("stream", "rule", "column", "status", "entries", "last seen")
         rows = [
             (
                 f"{reason['source_system']}.{reason['source_object']}",
                 reason["rule"],
                 reason["column_name"],
                 reason["status"],
-                reason["records"],
+                reason["entries"],
                 moment(reason["last_seen_at"], zone),
             )
             for reason in found
@@ -97,7 +100,7 @@ def show(
         bool, typer.Option("--reveal", help="Show the content of the record, which is personal data.")
     ] = False,
 ) -> None:
-    """Show one refused record: the rule it broke, its place in the landing zone and, on request, its content."""
+    """Show one entry: the rule that was broken, the record's place in the landing zone and, on request, its content."""
     from cxflow.cli import reasons, warehouse
     from cxflow.validate import quarantine
 
@@ -117,7 +120,7 @@ def show(
     rows = [
         (name, moment(value, zone) if isinstance(value, datetime) else value) for name, value in one.items()
     ]
-    call.out.answer(one | means, table(f"Refused ({zone})", ("", ""), [*rows, *means.items()]))
+    call.out.answer(one | means, table(f"Entry ({zone})", ("", ""), [*rows, *means.items()]))
 
 
 def replay(
@@ -160,7 +163,7 @@ def discard(
     from cxflow.validate import quarantine
 
     chosen = _filter(call, connection, stream, rule, ids)
-    meant = sum(row["records"] for row in quarantine.reasons(call.settings, chosen))
+    meant = sum(row["entries"] for row in quarantine.reasons(call.settings, chosen))
     if meant and not yes:
         typer.confirm(f"Discard {meant:,} entries permanently?", abort=True, err=True)
     count = quarantine.discard(call.settings, chosen, reason)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
 from cxflow import scratch
 from cxflow.connect.connector import Connector
-from cxflow.connect.files import file_set, formats, grouping
+from cxflow.connect.files import file_set, formats, grouping, headers
 from cxflow.connect.files.items import Items
 from cxflow.connect.files.stream import FilesConnection, FileStream
 from cxflow.connect.files.text import LocalFile
@@ -17,6 +17,9 @@ from cxflow.errors import SourceError
 from cxflow.model.reading import Cursor, Reading
 from cxflow.model.window import Window
 from cxflow.settings import Secret
+
+_LARGEST_FETCHED = 16 << 20
+"""Bytes of a remote file that is fetched for its header."""
 
 
 class Files(Connector[FilesConnection, FileStream]):
@@ -37,12 +40,44 @@ class Files(Connector[FilesConnection, FileStream]):
                 fix="fix the path, or set optional = true",
             )
 
+    def columns(self, stream: FileStream, *, offline: bool = False) -> Sequence[str] | None:
+        """The names in the headers of the stream's oldest and newest file. None for JSON, for large remote files and
+        without a file."""
+        if stream.group_by:
+            return [*stream.group_by, *stream.aggregates]
+        if offline and any("://" in pattern for pattern in self._patterns(stream)):
+            return None
+        files = self._files(stream)
+        listing = files.listing()
+        found: list[str] = []
+        with scratch.folder("headers") as folder:
+            for number, file in enumerate(dict.fromkeys([*listing[:1], *listing[-1:]])):
+                if not files.is_local and file.size > _LARGEST_FETCHED:
+                    return None
+                local = LocalFile(files.fetch(file, folder, number), file.path, file.delivered_at)
+                names = headers.names(stream, local)
+                if names is None:
+                    return None
+                known = {name.lower() for name in found}
+                found += [name for name in names if name.lower() not in known]
+        return found or None
+
     def plan(self, stream: FileStream, window: Window, cursor: Cursor | None) -> list[str]:
         """One line per file that would be read."""
         chosen = file_set.changes(self._files(stream), self._settled(stream, window), cursor).files
         return [
             f"{file.path} ({file.size:,} bytes, delivered {file.delivered_at:%Y-%m-%d})" for file in chosen
         ]
+
+    def available(self, stream: FileStream) -> str | None:
+        """When the stream's oldest and newest file were delivered."""
+        listing = self._files(stream).listing()
+        if not listing:
+            return "there is no file"
+        first, last = (_shown(file.delivered_at) for file in (listing[0], listing[-1]))
+        if first == last:
+            return f"its {'file was' if len(listing) == 1 else 'files were'} delivered at {first}"
+        return f"its {len(listing):,} files were delivered from {first} to {last}"
 
     def read(self, stream: FileStream, window: Window, cursor: Cursor | None) -> Reading:
         """Read every file that is new or changed (scheduled), or delivered in the window (backfill)."""
@@ -67,9 +102,11 @@ class Files(Connector[FilesConnection, FileStream]):
             else value
             for name, value in connection.storage_options.items()
         }
-        patterns = [_under(connection.root, path) for path in stream.paths]
         zone = stream.timezone or connection.timezone
-        return file_set.FileSet(patterns, self.settings.folder, options, zone)
+        return file_set.FileSet(self._patterns(stream), self.settings.folder, options, zone)
+
+    def _patterns(self, stream: FileStream) -> list[str]:
+        return [_under(self.connection.root, path) for path in stream.paths]
 
     def _settled(self, stream: FileStream, window: Window) -> Window:
         """The window without files that may still be being written (`settle_seconds`)."""
@@ -83,6 +120,11 @@ def _all(stream: FileStream, groups: Iterable[list[LocalFile]], folder: Path) ->
     """The items of files, grouped by format."""
     for group in groups:
         yield from formats.read(stream, group, folder)
+
+
+def _shown(instant: datetime) -> str:
+    """An instant as an option of the command line takes it."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _under(root: str, path: str) -> str:

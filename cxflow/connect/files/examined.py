@@ -84,6 +84,23 @@ def examine(stream: FileStream, file: LocalFile) -> Examined:
     )
 
 
+def header(stream: FileStream, file: LocalFile, source: IO[bytes]) -> tuple[str, ...]:
+    """The column names of a file, read no further than its header; empty if there is none. `source` is its text."""
+    if stream.columns:
+        return stream.columns
+    notation = Notation(stream.delimiter.encode(), stream.quote.encode())
+    if _ends_in_bare_cr(source.peek(1), notation):  # type: ignore[attr-defined]
+        notation = replace(notation, bare_cr=True)
+    to_skip = stream.skip_rows
+    for found in file_slices(stream, file, source, notation):
+        for number in range(len(found.ends)):
+            if to_skip:
+                to_skip -= 1
+            elif (text := text_of(found, number)).strip(b" \t"):
+                return _header(stream, file, found, number, text)
+    return ()
+
+
 def file_slices(
     stream: FileStream, file: LocalFile, source: IO[bytes], notation: Notation
 ) -> Iterator[Slice]:

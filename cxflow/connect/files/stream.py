@@ -15,7 +15,7 @@ from cxflow.settings import Connection, Secret
 
 FileFormat = Literal["csv", "tsv", "jsonl", "json", "parquet", "xlsx", "fixed_width"]
 
-_SUFFIXES: dict[str, FileFormat] = {
+SUFFIXES: dict[str, FileFormat] = {
     ".csv": "csv",
     ".tsv": "tsv",
     ".jsonl": "jsonl",
@@ -24,6 +24,8 @@ _SUFFIXES: dict[str, FileFormat] = {
     ".parquet": "parquet",
     ".xlsx": "xlsx",
 }
+"""A file's last suffix, in lower case and without a compression's, to its format."""
+COMPRESSIONS = (".gz", ".zst")
 
 
 class FilesConnection(Connection):
@@ -161,8 +163,8 @@ class FileStream(Stream):
         if self.format:
             return self.format
         suffixes = [suffix.lower() for suffix in Path(path).suffixes]
-        suffixes = [suffix for suffix in suffixes if suffix not in (".gz", ".zst")]
-        found = _SUFFIXES.get(suffixes[-1]) if suffixes else None
+        suffixes = [suffix for suffix in suffixes if suffix not in COMPRESSIONS]
+        found = SUFFIXES.get(suffixes[-1]) if suffixes else None
         if found is None and strict:
             raise ConfigError(
                 f"the name of {path} does not tell its format",

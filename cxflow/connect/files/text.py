@@ -51,10 +51,8 @@ def as_utf8(stream: FileStream, file: LocalFile, folder: Path) -> LocalFile:
     which rejects its line; in any other encoding, invalid bytes are an error. Raises SourceError for a file that is
     truncated or not what its name says.
     """
-    encoding = stream.encoding
     with reading(file):
-        if encoding.lower().replace("_", "-") in _NATIVE_ENCODINGS:
-            encoding = marked_encoding(file.path) or "utf-8"
+        encoding = encoding_of(stream, file)
         if encoding == "utf-8":
             return file
         with (
@@ -66,6 +64,13 @@ def as_utf8(stream: FileStream, file: LocalFile, folder: Path) -> LocalFile:
             while block := text.read(_BLOCK_CHARACTERS):
                 copy.write(block)
     return replace(file, path=Path(copy.name))
+
+
+def encoding_of(stream: FileStream, file: LocalFile) -> str:
+    """The encoding of a file: the declared one or, by default, the one that a byte order mark tells, or UTF-8."""
+    if stream.encoding.lower().replace("_", "-") in _NATIVE_ENCODINGS:
+        return marked_encoding(file.path) or "utf-8"
+    return stream.encoding
 
 
 @contextmanager

@@ -62,6 +62,35 @@ def read(
                 yield from _read_rows(stream, file, filled, names, database)
 
 
+def header(stream: FileStream, file: LocalFile) -> tuple[str, ...]:
+    """The column names of the sheet; empty if there are none."""
+    if stream.columns:
+        return stream.columns
+    _refuse_large(stream, file)
+    with _rows(stream, file) as rows:
+        filled = (row for row in islice(rows, stream.skip_rows, None) if _has_value(row))
+        return tuple(unique_names(_without_empty_end(next(filled, ()))))
+
+
+def first_rows(stream: FileStream, file: LocalFile, most: int) -> list[tuple[Any, ...]]:
+    """The first rows of the sheet, the blank ones included."""
+    _refuse_large(stream, file)
+    with _rows(stream, file) as rows:
+        return list(islice(rows, most))
+
+
+def sheets(file: LocalFile) -> list[str]:
+    """The names of a file's sheets, in order. Raises SourceError for a damaged file."""
+    book = _openpyxl()
+    with reading(file), file.path.open("rb") as raw, warnings.catch_warnings(), _readable(file):
+        warnings.simplefilter("ignore")
+        opened = book.load_workbook(raw, read_only=True)
+        try:
+            return [sheet.title for sheet in opened.worksheets]
+        finally:
+            opened.close()
+
+
 def _read_rows(
     stream: FileStream,
     file: LocalFile,
@@ -94,10 +123,7 @@ def _read_rows(
 @contextmanager
 def _rows(stream: FileStream, file: LocalFile) -> Iterator[Iterator[_Row]]:
     """The rows of the sheet, read lazily. Raises SourceError for a damaged file, also while they are read."""
-    try:
-        import openpyxl
-    except ImportError as problem:
-        raise ConfigError("reading XLSX needs openpyxl", fix="install cxflow-framework[excel]") from problem
+    openpyxl = _openpyxl()
     with reading(file), file.path.open("rb") as raw, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about unsupported styles and extensions
         with _readable(file):
@@ -110,6 +136,14 @@ def _rows(stream: FileStream, file: LocalFile) -> Iterator[Iterator[_Row]]:
             yield _watched(file, sheet.iter_rows(values_only=True) if sheet is not None else iter(()))
         finally:
             book.close()
+
+
+def _openpyxl() -> Any:
+    try:
+        import openpyxl
+    except ImportError as problem:
+        raise ConfigError("reading XLSX needs openpyxl", fix="install cxflow-framework[excel]") from problem
+    return openpyxl
 
 
 @contextmanager

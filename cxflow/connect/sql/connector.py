@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -61,6 +61,13 @@ class Sql(Connector[SqlConnection, SqlStream]):
         with self._source(stream) as (database, source):
             _columns(database, source)
 
+    def columns(self, stream: SqlStream, *, offline: bool = False) -> Sequence[str] | None:
+        """The columns of the table or query, as the database names them; None without asking it."""
+        if offline:
+            return None
+        with self._source(stream) as (database, source):
+            return _columns(database, source)
+
     def plan(self, stream: SqlStream, window: Window, cursor: Cursor | None) -> list[str]:
         """One line: the table or query, and how much of it. The database is not asked."""
         what = stream.table or f"query {_shown(stream.query or '')}"
@@ -74,6 +81,22 @@ class Sql(Connector[SqlConnection, SqlStream]):
         if stream.cursor_type == "key":
             return [f"{what}, whole, by {by}"]
         return [f"{what} with {by} in {window}"]
+
+    def available(self, stream: SqlStream) -> str | None:
+        """The least and the greatest value of the cursor."""
+        if not stream.cursor:
+            return "there is no row"  # without a cursor, a window holds all
+        with self._source(stream) as (database, source):
+            value = database.first(selection.sample(source))
+            if value is None:
+                return f"no row has a value in {source.cursor[0]}"
+            infinite = database.has_infinite_times and isinstance(value, date)
+            least, greatest = (
+                database.first(each) for each in selection.extremes(source, value, infinite=infinite)
+            )
+        if least is None:
+            return None
+        return f"{source.cursor[0]} goes from {selection.shown(source, least)} to {selection.shown(source, greatest)}"
 
     def read(self, stream: SqlStream, window: Window, cursor: Cursor | None) -> Reading:
         """Read the window's rows, those after the last key, or all; a backfill by a key reads all."""

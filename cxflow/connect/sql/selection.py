@@ -36,6 +36,31 @@ def sample(stream: SqlStream) -> sa.Select[Any]:
     return sa.select(cursor).select_from(_relation(stream)).where(cursor.is_not(None)).limit(1)
 
 
+def extremes(
+    stream: SqlStream, value: Any, *, infinite: bool = False
+) -> tuple[sa.Select[Any], sa.Select[Any]]:
+    """The least and the greatest value of the first cursor column; `infinite`: infinite ones do not count. Times, such
+    as `value`, come as text: Python cannot represent them all."""
+    cursor = _column(stream.cursor[0])
+    condition = sa.not_(_is_infinite(stream)) if infinite else cursor.is_not(None)
+    edges = (sa.func.min(cursor), sa.func.max(cursor))
+    least, greatest = (
+        sa.select(sa.cast(edge, sa.String()) if isinstance(value, date) else edge)
+        .select_from(_relation(stream))
+        .where(condition)
+        for edge in edges
+    )
+    return least, greatest
+
+
+def shown(stream: SqlStream, value: Any) -> str:
+    """A value of the first cursor column, as a message shows it: an epoch also as a time."""
+    if stream.cursor_type in _MICROSECONDS:
+        instant = _EPOCH + timedelta(microseconds=int(value * _MICROSECONDS[str(stream.cursor_type)]))
+        return f"{value} ({instant:%Y-%m-%dT%H:%M:%SZ})"
+    return str(value)
+
+
 def one_without_cursor(stream: SqlStream) -> sa.Select[Any]:
     """1 if some row has no cursor."""
     return _one(stream, _column(stream.cursor[0]).is_(None))

@@ -1,0 +1,69 @@
+"""Checks a mapping against the names of the raw columns, before a record is read. Called by `flow`.
+
+It knows names only, not types: what it refuses, `projection` would refuse, too, once the records are there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import duckdb
+
+from cxflow import record_sql
+from cxflow.conform.projection import record_expressions, unknown_column
+from cxflow.errors import ConfigError
+from cxflow.model.sql_place import named, shown
+from cxflow.model.stream import Stream
+
+_OWN = frozenset({"_row", "_origin", "_received_at", "_landed_batch", "_landed_row", "_raw_hash"})
+"""What every raw record has besides its own columns."""
+_ITEM = frozenset({"item", "item_no"})
+_WHOLE_RECORD = "raw"
+"""DuckDB's name of the relation, which as a column is the record with all its columns."""
+
+
+def check(stream: Stream, database: duckdb.DuckDBPyConnection, names: Sequence[str]) -> None:
+    """Check that the raw columns that a stream uses are among `names`, and that no two of these differ in case alone.
+
+    Any DuckDB database will do: nothing is read from it. Raises ConfigError with the nearest name.
+    """
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(name.lower(), name)
+        if other != name:
+            raise ConfigError(
+                f"the raw columns {other!r} and {name!r} differ in case alone, and SQL cannot tell them apart",
+                value=name,
+                fix="give one of them another name at the source",
+            )
+    known = {*seen, *_OWN, "*", *(name.split(".")[0].lower() for name in stream.may_lack)}
+    for place, expression, has_items in _expressions(stream):
+        for column in record_sql.parse(database, place, expression).columns():
+            first, *inner = (part.lower() for part in column.path)
+            if first == _WHOLE_RECORD and first not in known:
+                first = inner[0] if inner else "*"
+            if first not in known and not (has_items and first in _ITEM):
+                raise unknown_column(
+                    f"{place}: {named(expression)}",
+                    column.path[0],
+                    list(names),
+                    shown(expression, column.at),
+                )
+    for name in stream.pii:
+        if known.isdisjoint((name.lower(), name.split(".")[0].lower())):
+            raise unknown_column("pii", name, list(names))
+
+
+def _expressions(stream: Stream) -> Iterator[tuple[str, str, bool]]:
+    """The expressions over a record: place, text, and whether it may name an item of the projection's list."""
+    for place, expression in record_expressions(stream).items():
+        yield place, expression, False
+    for table, projections in stream.to.items():
+        for projection in projections:
+            has_items = projection.for_each is not None
+            if projection.for_each is not None:
+                yield f"{table}.for_each", projection.for_each, False
+            if projection.where is not None:
+                yield f"{table}.where", projection.where, has_items
+            for column, expression in projection.columns.items():
+                yield f"{table}.{column}", expression, has_items
