@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from pydantic import Field, field_validator
 
 from cxflow.connect.connector import Connector
-from cxflow.connect.sql import selection
+from cxflow.connect.sql import selection, time_texts
 from cxflow.connect.sql.database import SourceDatabase
 from cxflow.connect.sql.opening import opened, parsed
 from cxflow.connect.sql.query import reading, varies
@@ -110,7 +110,7 @@ class Sql(Connector[SqlConnection, SqlStream]):
                 value=stream.cursor[0],
                 fix='use coalesce(…) in a query, or set without_cursor = "read" or "skip"',
             )
-        value = database.first(selection.sample(stream))
+        value = _sampled(database, stream)
         if value is None:
             if stream.without_cursor == "read":
                 return _Chosen(selection.whole(stream))
@@ -176,6 +176,40 @@ def _independent_count(
                 fix="remove what is random, or store its result in a table and read that",
             )
     yield Count(counted, stream.origin)
+
+
+def _sampled(database: SourceDatabase, stream: SqlStream) -> Any:
+    """A value of the cursor that stands for all of them; None if there is none.
+
+    Raises ConfigError if they do not sort: texts that are times in several forms, or texts beside numbers, which a
+    column of SQLite may hold.
+    """
+    value = database.first(selection.sample(stream))
+    column = stream.cursor[0]
+    if value is not None and database.mixes_types:
+        kinds = {
+            _kind(database.first(edge)) for edge in (selection.least(stream), selection.greatest(stream))
+        }
+        if len(kinds) > 1:
+            raise ConfigError(
+                f"the cursor {column!r} holds {' and '.join(sorted(kinds))}, which do not sort by their meaning",
+                value=column,
+                fix="convert it in a query: CAST(… AS integer), or strftime(…) for times",
+            )
+    if not isinstance(value, str) or stream.cursor_type == "key":
+        return value
+    if stream.cursor_type in ("epoch", "epoch_ms"):
+        raise ConfigError(
+            f"the cursor {column!r} is text, and cursor_type {stream.cursor_type!r} needs a number",
+            value=column,
+            fix="convert it in a query: CAST(… AS bigint)",
+        )
+    return time_texts.representative(database, stream) or value
+
+
+def _kind(value: Any) -> str:
+    """The kind of a value, as SQLite sorts them: numbers before texts before blobs."""
+    return "texts" if isinstance(value, str) else "blobs" if isinstance(value, bytes) else "numbers"
 
 
 def _shown_key(stream: SqlStream) -> list[str]:

@@ -34,6 +34,8 @@ class SourceDatabase:
     """Whether all statements of the transaction see one snapshot of the database."""
     has_infinite_times: ClassVar[bool] = False
     """Whether its time types have a value 'infinity'."""
+    mixes_types: ClassVar[bool] = False
+    """Whether a column may hold numbers beside texts."""
     _options: ClassVar[Mapping[str, Any]] = {}
     """SQLAlchemy's execution options for statements that hold what a stream declares."""
 
@@ -72,6 +74,21 @@ class SourceDatabase:
         with self._step():
             value = self._execute(statement).scalar()
         return value.like if isinstance(value, Unreadable) else value
+
+    def rows(self, statement: sa.Select[Any]) -> list[Sequence[Any]]:
+        """All rows of a statement that yields few."""
+        with self._step():
+            return [tuple(row) for row in self._execute(statement)]
+
+    def masked(self, text: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
+        """An expression: the text with each digit replaced by 9."""
+        for digit in "012345678":
+            text = sa.func.replace(text, digit, "9")
+        return text
+
+    def as_time(self, column: str, *, zoned: bool) -> str:
+        """SQL that converts a column of texts to times, for advice. `zoned`: the texts have zones."""
+        return f"CAST({column} AS {'timestamp with time zone' if zoned else 'timestamp'})"
 
     def count(self, statement: sa.Select[Any]) -> int:
         """The number of rows a statement yields, counted by the database."""

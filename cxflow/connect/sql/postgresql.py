@@ -40,6 +40,10 @@ class Postgresql(SourceDatabase):
         sa.event.listen(engine, "do_connect", _connector(own_options))
         return engine
 
+    def masked(self, text: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
+        """As in `SourceDatabase`, in one pass over the text."""
+        return sa.func.translate(text, "012345678", "999999999")
+
     def _begin(self) -> None:
         self._run(f"SET LOCAL statement_timeout = {max(1, round(self._timeout_seconds * 1000))}")
         self._run("SET LOCAL TIME ZONE 'UTC'")

@@ -17,6 +17,11 @@ class Sqlite(SourceDatabase):
 
     drivers: ClassVar[tuple[str, ...]] = ("pysqlite",)
     has_one_snapshot: ClassVar[bool] = True
+    mixes_types: ClassVar[bool] = True
+
+    def as_time(self, column: str, *, zoned: bool) -> str:
+        """As in `SourceDatabase`: SQLite's own form of times, which sorts. Those with a zone are converted to UTC."""
+        return f"strftime('%Y-%m-%d %H:%M:%f{'Z' if zoned else ''}', {column})"
 
     @classmethod
     def _engine(cls, url: sa.URL, **arguments: Any) -> sa.Engine:
