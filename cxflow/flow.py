@@ -83,20 +83,24 @@ def streams(settings: Settings, connection: str) -> list[str]:
 
 def scheduled_window(settings: Settings, connection: str, stream: str, end: datetime) -> Window:
     """The window of a scheduled run up to `end`: from the cursor minus the stream's look-back, to `end` minus its lag.
-    Without a cursor it starts at the connection's `start`, or at the beginning of the source."""
+    Without a cursor it starts at the connection's `start`, or at the beginning of the source. A look-back does not reach
+    before that `start`."""
     connector = open_connection(settings, connection)
     declared = connector.stream(stream)
     with _at(connection, stream):
         position = ledger.position(settings, connection, stream)
     end = end - declared.lag
+    first = connector.connection.start
+    if first is not None:
+        zone = ZoneInfo(settings.project.timezone) if first.tzinfo is None else first.tzinfo
+        first = min(first.replace(tzinfo=zone), end - _SHORTEST)
     if position is None:
-        start = connector.connection.start
-        if start is not None and start.tzinfo is None:
-            start = start.replace(tzinfo=ZoneInfo(settings.project.timezone))
-        return Window(None if start is None else min(start, end - _SHORTEST), end)
-    start = position - declared.look_back
+        return Window(first, end)
     # A run for a past day still has a window, although its records are loaded already.
-    return Window(min(start, end - declared.look_back - _SHORTEST), end)
+    start = min(position, end - _SHORTEST) - declared.look_back
+    if first is not None and first <= position:
+        start = max(start, first)
+    return Window(start, end)
 
 
 def lint(settings: Settings, connection: str) -> list[str]:
