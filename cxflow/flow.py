@@ -83,8 +83,8 @@ def streams(settings: Settings, connection: str) -> list[str]:
 
 def scheduled_window(settings: Settings, connection: str, stream: str, end: datetime) -> Window:
     """The window of a scheduled run up to `end`: from the cursor minus the stream's look-back, to `end` minus its lag.
-    Without a cursor it starts at the connection's `start`, or at the beginning of the source. A look-back does not reach
-    before that `start`."""
+    Without a cursor it starts at the connection's `start`, or at the beginning of the source. A look-back does not
+    reach before that `start`."""
     connector = open_connection(settings, connection)
     declared = connector.stream(stream)
     with _at(connection, stream):
@@ -122,11 +122,16 @@ def lint(settings: Settings, connection: str) -> list[str]:
     return checked
 
 
-def doctor(settings: Settings, connection: str, stream: str) -> None:
-    """Check that the stream can be read now. Raises ConfigError, SourceError or TransientError if not."""
+def doctor(settings: Settings, connection: str, stream: str) -> list[str]:
+    """Check that the stream can be read now. Returns the connector's remarks on it.
+
+    Raises ConfigError, SourceError or TransientError if it cannot be read.
+    """
     with _at(connection, stream):
         connector = open_connection(settings, connection)
-        connector.check(connector.stream(stream))
+        declared = connector.stream(stream)
+        connector.check(declared)
+        return connector.remarks(declared)
 
 
 def plan(settings: Settings, connection: str, stream: str, window: Window, mode: Mode) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 from pydantic import Field, field_validator
 
 from cxflow.connect.connector import Connector
-from cxflow.connect.sql import selection, time_texts
+from cxflow.connect.sql import lateness, selection, time_texts
 from cxflow.connect.sql.database import SourceDatabase
 from cxflow.connect.sql.opening import opened, parsed
 from cxflow.connect.sql.query import reading, varies
@@ -60,6 +61,12 @@ class Sql(Connector[SqlConnection, SqlStream]):
         cursor is one of its columns."""
         with self._source(stream) as (database, source):
             _columns(database, source)
+
+    def remarks(self, stream: SqlStream) -> list[str]:
+        """How late rows commit, against the look-back, where the database knows it."""
+        with self._source(stream, lateness.TIMEOUT_SECONDS) as (database, source):
+            found = lateness.remark(database, source, stream.timezone or self.connection.timezone)
+        return [found] if found else []
 
     def plan(self, stream: SqlStream, window: Window, cursor: Cursor | None) -> list[str]:
         """One line: the table or query, and how much of it. The database is not asked."""
@@ -126,18 +133,19 @@ class Sql(Connector[SqlConnection, SqlStream]):
         return _Chosen(selection.within(stream, edges, infinite=infinite))
 
     @contextmanager
-    def _source(self, stream: SqlStream) -> Iterator[tuple[SourceDatabase, SqlStream]]:
+    def _source(
+        self, stream: SqlStream, timeout_seconds: float = math.inf
+    ) -> Iterator[tuple[SourceDatabase, SqlStream]]:
         """The open database, and the stream with its query checked; errors in the block name the connection and the
-        stream."""
+        stream. A statement may take `timeout_seconds`, but no longer than the connection allows."""
         connection = self.connection
+        timeout_seconds = min(timeout_seconds, connection.statement_timeout_seconds)
         try:
             url = parsed(connection.url.reveal("url").get_secret_value())
             if stream.query:
                 text = reading(stream.query, url.get_backend_name(), files=bool(connection.folders))
                 stream = stream.model_copy(update={"query": text})
-            with opened(
-                url, self.settings.folder, connection.statement_timeout_seconds, connection.folders
-            ) as database:
+            with opened(url, self.settings.folder, timeout_seconds, connection.folders) as database:
                 yield database, stream
         except CxflowError as problem:
             problem.at(connection.name, stream.name)

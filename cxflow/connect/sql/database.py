@@ -34,6 +34,8 @@ class SourceDatabase:
     """Whether all statements of the transaction see one snapshot of the database."""
     has_infinite_times: ClassVar[bool] = False
     """Whether its time types have a value 'infinity'."""
+    has_commit_times: ClassVar[bool] = False
+    """Whether it can be set to remember when each row was committed, as PostgreSQL does."""
     mixes_types: ClassVar[bool] = False
     """Whether a column may hold numbers beside texts."""
     _options: ClassVar[Mapping[str, Any]] = {}

@@ -28,6 +28,7 @@ class Postgresql(SourceDatabase):
     drivers: ClassVar[tuple[str, ...]] = ("psycopg",)
     has_one_snapshot: ClassVar[bool] = True
     has_infinite_times: ClassVar[bool] = True
+    has_commit_times: ClassVar[bool] = True
     _options: ClassVar[Mapping[str, Any]] = {"stream_results": True}
 
     @classmethod
