@@ -13,6 +13,7 @@ import duckdb
 import sqlalchemy as sa
 from pydantic import Field, field_validator
 
+from cxflow.connect.column_names import alike
 from cxflow.connect.connector import Connector
 from cxflow.connect.sql import lateness, selection, time_texts
 from cxflow.connect.sql.database import SourceDatabase
@@ -58,7 +59,7 @@ class Sql(Connector[SqlConnection, SqlStream]):
 
     def check(self, stream: SqlStream) -> None:
         """Check that the query only reads, the database accepts the connection and the query, the table exists, and the
-        cursor is one of its columns."""
+        cursor is one of its columns, whose names differ in more than case."""
         with self._source(stream) as (database, source):
             _columns(database, source)
 
@@ -226,11 +227,20 @@ def _shown_key(stream: SqlStream) -> list[str]:
 
 
 def _columns(database: SourceDatabase, stream: SqlStream) -> list[str]:
-    """The stream's columns. Raises ConfigError for a table or a cursor column that does not exist."""
+    """The stream's columns.
+
+    Raises ConfigError for a table or a cursor column that does not exist, and for names that differ in case alone.
+    """
     if stream.table:
         schema, name = stream.place
         database.require_table(name, schema)
     names = database.columns(selection.nothing(stream))
+    if pair := alike(database.spelled(names, stream.query)):
+        raise ConfigError(
+            f"{stream.origin} has the columns {pair[0]!r} and {pair[1]!r}, and a mapping cannot tell them apart",
+            value=pair[1],
+            fix="list the columns in a query, and rename one of these two with AS",
+        )
     for column in stream.cursor:
         if column not in names:
             raise ConfigError(

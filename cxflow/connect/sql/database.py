@@ -71,6 +71,11 @@ class SourceDatabase:
             result.close()
         return names
 
+    def spelled(self, names: list[str], query: str | None) -> list[str]:  # noqa: ARG002
+        """The names of columns as the stream's table or query has them: a database may rename those of a sub-select
+        that it takes for equal."""
+        return names
+
     def first(self, statement: sa.Select[Any]) -> Any:
         """The first value of the first row, or None. A time Python cannot represent is replaced by one of its type."""
         with self._step():
