@@ -199,7 +199,12 @@ def prepare(settings: Settings, batch: BatchRef) -> BatchRef:
         known = ledger.raw_columns(settings, batch.connection, batch.stream)
         with scratch.folder(batch.stream) as folder:
             conformed = conforming.conform(settings, connector.connection, stream, batch, known, folder)
-            verdict = gate.validate(settings, stream, conformed)
+            verdict = gate.validate(
+                settings,
+                stream,
+                conformed,
+                lambda: quarantine.raw_hashes(settings, batch.connection, batch.stream),
+            )
             prepared.commit(settings, batch, conformed, verdict)
         log.info("prepared", connection=batch.connection, stream=batch.stream, batch=batch.batch_id)
         return batch

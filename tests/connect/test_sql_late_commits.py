@@ -13,10 +13,13 @@ from sql_source import Shop
 
 from cxflow import flow
 from cxflow.connect.sql.stream import SqlStream
+from cxflow.errors import GateClosedError
 from cxflow.model.batch import Counts
 from cxflow.testing import TestProject
 
 TEN = datetime(2026, 3, 2, 10, tzinfo=UTC)
+ODD = "CASE WHEN id % 2 = 1 THEN updated_at::varchar ELSE 'never' END"
+"""A time that only odd rows have."""
 COLUMNS = {
     "timestamptz": ("timestamptz", None, "2026-03-02 {}:00+00:00"),
     "timestamp": ("timestamp", None, "2026-03-02 {}:00"),
@@ -31,10 +34,13 @@ def column(request: pytest.FixtureRequest) -> tuple[str, str | None, str | None]
     return found
 
 
-def started(folder: Path, server: Callable[[], str], kind: str, **stream: Any) -> tuple[Shop, TestProject]:
+def started(
+    folder: Path, server: Callable[[], str], kind: str, occurred_at: str = "updated_at", **stream: Any
+) -> tuple[Shop, TestProject]:
     shop = Shop("postgresql", folder, server)
     shop.orders(of={"postgresql": kind})
-    occurred_at = "updated_at" if kind != "bigint" else "to_timestamp(updated_at)"
+    if kind == "bigint":
+        occurred_at = "to_timestamp(updated_at)"
     to = {"touchpoint": {"activity": "'placed_order'", "channel": "'web'", "occurred_at": occurred_at}}
     shop.configure({"timezone": "UTC"}, cursor=["updated_at", "id"], to=to, **stream)
     return shop, TestProject(folder, (folder / "cxflow.toml").read_text())
@@ -87,6 +93,27 @@ def test_a_row_that_commits_later_than_the_look_back_is_left_to_a_backfill(
     assert counts(project, TEN + timedelta(hours=1)) == Counts()
     project.run(mode="backfill", start=TEN - timedelta(hours=1), end=TEN)
     assert ids(project) == ["2"]
+
+
+def test_a_refused_row_that_is_read_again_does_not_stop_the_stream(
+    tmp_path: Path, postgresql: Callable[[], str]
+) -> None:
+    """Nothing else is in the look-back's hour, so that no record of the batch passes."""
+    shop, project = started(tmp_path, postgresql, "timestamptz", occurred_at=ODD)
+    shop.add((1, "2026-03-02 08:00:00+00:00"), (2, "2026-03-02 09:40:00+00:00"))
+    assert counts(project, TEN) == Counts(extracted=2, inserted=1, quarantined=1)
+    five_past = TEN + timedelta(minutes=5)
+    assert counts(project, five_past) == Counts(extracted=1, quarantined=1)
+    assert project.query("SELECT count(*) FROM quarantine") == [(1,)]
+    shop.add((4, "2026-03-02 10:04:00+00:00"))
+    with pytest.raises(GateClosedError, match="none of 2 records passed"):
+        counts(project, TEN + timedelta(minutes=10))
+    shop.add((5, "2026-03-02 10:05:00+00:00"))
+    assert counts(project, TEN + timedelta(minutes=10)) == Counts(extracted=3, inserted=1, quarantined=2)
+    counts(project, TEN + timedelta(hours=5))
+    shop.execute("UPDATE orders SET updated_at = '2026-03-02 15:30:00+00:00' WHERE id = 4")
+    with pytest.raises(GateClosedError, match="none of 1 records passed"):
+        counts(project, TEN + timedelta(hours=6))
 
 
 def test_the_first_run_has_no_look_back(tmp_path: Path, postgresql: Callable[[], str]) -> None:
