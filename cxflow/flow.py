@@ -84,20 +84,24 @@ def streams(settings: Settings, connection: str) -> list[str]:
 
 def scheduled_window(settings: Settings, connection: str, stream: str, end: datetime) -> Window:
     """The window of a scheduled run up to `end`: from the cursor minus the stream's look-back, to `end` minus its lag.
-    Without a cursor it starts at the connection's `start`, or at the beginning of the source."""
+    Without a cursor it starts at the connection's `start`, or at the beginning of the source. A look-back does not
+    reach before that `start`."""
     connector = open_connection(settings, connection)
     declared = connector.stream(stream)
     with _at(connection, stream):
         position = ledger.position(settings, connection, stream)
     end = end - declared.lag
+    first = connector.connection.start
+    if first is not None:
+        zone = ZoneInfo(settings.project.timezone) if first.tzinfo is None else first.tzinfo
+        first = min(first.replace(tzinfo=zone), end - _SHORTEST)
     if position is None:
-        start = connector.connection.start
-        if start is not None and start.tzinfo is None:
-            start = start.replace(tzinfo=ZoneInfo(settings.project.timezone))
-        return Window(None if start is None else min(start, end - _SHORTEST), end)
-    start = position - declared.look_back
+        return Window(first, end)
     # A run for a past day still has a window, although its records are loaded already.
-    return Window(min(start, end - declared.look_back - _SHORTEST), end)
+    start = min(position, end - _SHORTEST) - declared.look_back
+    if first is not None and first <= position:
+        start = max(start, first)
+    return Window(start, end)
 
 
 def lint(settings: Settings, connection: str) -> list[str]:
@@ -145,13 +149,17 @@ def check_columns(settings: Settings, connection: str, stream: str, *, offline: 
             )
 
 
-def doctor(settings: Settings, connection: str, stream: str) -> None:
-    """Check that the stream can be read now, and has the raw columns that its declaration names. Raises ConfigError,
-    SourceError or TransientError if not."""
+def doctor(settings: Settings, connection: str, stream: str) -> list[str]:
+    """Check that the stream can be read now, and has the raw columns that its declaration names.
+
+    Returns the connector's remarks on it. Raises ConfigError, SourceError or TransientError if not.
+    """
     with _at(connection, stream):
         connector = open_connection(settings, connection)
-        connector.check(connector.stream(stream))
-    check_columns(settings, connection, stream, offline=False)
+        declared = connector.stream(stream)
+        connector.check(declared)
+        check_columns(settings, connection, stream, offline=False)
+        return connector.remarks(declared)
 
 
 def plan(settings: Settings, connection: str, stream: str, window: Window, mode: Mode) -> list[str]:
@@ -235,7 +243,12 @@ def prepare(settings: Settings, batch: BatchRef) -> BatchRef:
         known = ledger.raw_columns(settings, batch.connection, batch.stream)
         with scratch.folder(batch.stream) as folder:
             conformed = conforming.conform(settings, connector.connection, stream, batch, known, folder)
-            verdict = gate.validate(settings, stream, conformed)
+            verdict = gate.validate(
+                settings,
+                stream,
+                conformed,
+                lambda: quarantine.raw_hashes(settings, batch.connection, batch.stream),
+            )
             prepared.commit(settings, batch, conformed, verdict)
         log.info("prepared", connection=batch.connection, stream=batch.stream, batch=batch.batch_id)
         return batch

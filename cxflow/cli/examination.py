@@ -230,8 +230,9 @@ def _streams(settings: Settings) -> Iterator[Finding]:
         faulty = {problem.stream for problem in found}
         for stream in (stream for stream in streams if stream not in faulty):
             try:
-                flow.doctor(settings, connection, stream)
+                remarks = flow.doctor(settings, connection, stream)
             except CxflowError as problem:
                 yield _failed(f"{connection}.{stream}", problem)
             else:
                 yield Finding(f"{connection}.{stream}", "can be read")
+                yield from (Finding(f"{connection}.{stream}", each, state="note") for each in remarks)

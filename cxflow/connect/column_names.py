@@ -17,13 +17,28 @@ RESERVED = (
 """Column names with a meaning in the landing zone."""
 
 
+def _trimmed(cell: object) -> str:
+    return str(cell).strip("\ufeff \t\r\n")
+
+
+def alike(names: Iterable[str]) -> tuple[str, str] | None:
+    """Two names that differ in case or in blanks around them alone, which `unique_names` would number; None if there
+    are none."""
+    seen: dict[str, str] = {}
+    for name in names:
+        first = seen.setdefault(_trimmed(name).lower(), name)
+        if first != name:
+            return first, name
+    return None
+
+
 def unique_names(row: Iterable[object]) -> list[str]:
     """Header cells as distinct column names: trimmed, empty ones numbered; repeated (ignoring case) and reserved ones
     get a numeric suffix."""
     names: list[str] = []
     seen = {name.lower() for name in RESERVED}
     for position, cell in enumerate(row, start=1):
-        wanted = str(cell).strip("\ufeff \t\r\n") if cell is not None else ""
+        wanted = _trimmed(cell) if cell is not None else ""
         name = wanted = wanted or f"column_{position}"
         number = 1
         while name.lower() in seen:

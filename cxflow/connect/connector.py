@@ -93,6 +93,11 @@ class Connector(ABC, Generic[ConnectionT, StreamT]):
         """
         return None
 
+    def remarks(self, stream: StreamT) -> list[str]:  # noqa: ARG002
+        """What to know about a stream that can be read, one sentence per item, such as a setting that does not fit the
+        source. Shown by `cxflow doctor` after `check`; must be quick, and quote no record."""
+        return []
+
     def plan(self, stream: StreamT, window: Window, cursor: Cursor | None) -> list[str]:  # noqa: ARG002
         """What `read` would read, one line per item, for `cxflow run --dry-run`."""
         return [f"{stream.name} of {window}"]

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, field_validator, model_validator
+from pydantic_core import CoreSchema
 
 from cxflow.model.coerced import Coerced
 from cxflow.model.expectation import Expectation
@@ -73,7 +74,10 @@ class Policies(Frozen):
 
 
 class Stream(Frozen):
-    """One kind of record of a source, and its mapping."""
+    """One kind of record of a source, and its mapping.
+
+    Every setting that is a tuple of texts accepts a single text, too: `primary_key = "id"`.
+    """
 
     name: str = ""
     """Filled from the table's name in TOML."""
@@ -121,6 +125,29 @@ class Stream(Frozen):
 
     _zone = field_validator("timezone")(known_zone)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _from_single_texts(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        lists = _lists_of_texts(cls)
+        return {
+            name: (item,) if name in lists and isinstance(item, str) else item for name, item in value.items()
+        }
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """The schema of a stream's settings: a list of texts may be written as a single text."""
+        schema = handler(core_schema)
+        properties = handler.resolve_ref_schema(schema)["properties"]
+        for name in _lists_of_texts(cls):
+            about = {key: item for key, item in properties[name].items() if key in _ABOUT}
+            listed = {key: item for key, item in properties[name].items() if key not in _ABOUT}
+            properties[name] = {"anyOf": [{"type": "string"}, listed], **about}
+        return schema
+
     @field_validator("may_lack")
     @classmethod
     def _names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -134,3 +161,12 @@ class Stream(Frozen):
         """Whether the last delivered of conflicting records wins; otherwise all are refused."""
         policy = self.policies.duplicate_key or ("latest" if self.version else "quarantine")
         return policy == "latest"
+
+
+_ABOUT = ("title", "description", "default")
+"""Keywords of a JSON schema that describe a setting, not the form of its value."""
+
+
+def _lists_of_texts(model: type[Stream]) -> set[str]:
+    """The settings of a kind of stream that are tuples of texts."""
+    return {name for name, field in model.model_fields.items() if field.annotation == tuple[str, ...]}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+
 import duckdb
 
 from cxflow import record_sql
@@ -57,12 +59,18 @@ def _check_conditions(conditions: dict[str, str]) -> None:
                 )
 
 
-def validate(settings: Settings, stream: Stream, conformed: Conformed) -> Verdict:
+def validate(
+    settings: Settings,
+    stream: Stream,
+    conformed: Conformed,
+    known: Callable[[], Collection[int]] = tuple,
+) -> Verdict:
     """Run the expectations, refuse the records that break one, and decide on the batch.
 
     Creates the scratch table `left_out` with the records that must not load: the refused ones, and all versions but the
     newest. They are usually few, so filtering by them is fast. A replay is not a batch as the source delivered it, so
-    the gate never stops it.
+    the gate never stops it. `known` gives the raw hashes of the records in quarantine: a batch that brings no other
+    refused record than those (a look-back reads records again) is not stopped for them.
     """
     check(stream)
     declared = suites.of_stream(settings.quality, stream)
@@ -92,6 +100,8 @@ def validate(settings: Settings, stream: Stream, conformed: Conformed) -> Verdic
         why = ""
         if not conformed.is_replay:
             why = _why(settings, stream, conformed.extracted, refused, fit, found, broken)
+            if why and _raw_hashes(database) <= set(known()):
+                why = _why(settings, stream, conformed.extracted, 0, fit, found, broken)
         shown = examples.of(database, stream, declared) if why else {}
         suggested = examples.suggestions(database, stream) if why else []
     return Verdict(
@@ -109,6 +119,12 @@ def validate(settings: Settings, stream: Stream, conformed: Conformed) -> Verdic
         examples=shown,
         suggestions=suggested,
     )
+
+
+def _raw_hashes(database: duckdb.DuckDBPyConnection) -> set[int | None]:
+    """The hashes of the refused raw records; None among them if one could not be read."""
+    rows = database.execute("SELECT DISTINCT raw_hash FROM refused LEFT JOIN record USING (_row)").fetchall()
+    return {row[0] for row in rows}
 
 
 def reasons(database: duckdb.DuckDBPyConnection) -> dict[str, int]:

@@ -114,6 +114,20 @@ def discard(settings: Settings, chosen: Filter, reason: str) -> int:
     return transactions.committed(settings, work)
 
 
+def raw_hashes(settings: Settings, connection: str, stream: str) -> set[int]:
+    """The hashes of a stream's raw records with open or discarded entries. Malformed records have none."""
+    query = (
+        sa.select(quarantine.c.raw_hash)
+        .where(
+            Filter(connection, stream, status=None).condition(),
+            quarantine.c.status.in_(("open", "discarded")),
+            quarantine.c.raw_hash.is_not(None),
+        )
+        .distinct()
+    )
+    return {int(row["raw_hash"]) for row in _rows(settings, query)}
+
+
 def replayable(settings: Settings, chosen: Filter) -> dict[BatchRef, list[int]]:
     """The landed rows of open entries, by batch. Malformed records are left out: they need a new delivery."""
     query = (

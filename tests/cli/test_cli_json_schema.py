@@ -56,6 +56,7 @@ def test_the_first_projects_configuration_is_valid(loaded: Path) -> None:
         {},
         {"to": {"touchpoint": [{"activity": "'a_b'"}, {"for_each": "items", "activity": "'a_b'"}]}},
         {"path": ["a.csv", "b.csv"]},
+        {"primary_key": "id", "pii": "email", "may_lack": "note", "time_formats": "iso", "null_values": "NA"},
         {"look_back": 3600},
         {"look_back": "PT1H"},
         {"policies": {"new_column": "stop"}},
@@ -71,6 +72,8 @@ def test_what_cxflow_takes_is_valid(changes: dict[str, Any]) -> None:
     [
         stream(primry_key=["id"]),
         stream(name="orders"),
+        stream(primary_key=[]),
+        stream(pii=5),
         stream(to={"touchpoint": {"activity": 1}}),
         stream(policies={"new_column": "ignore"}),
         {"projekt": {}},

@@ -103,6 +103,26 @@ def test_a_cursor_column_that_is_not_there_is_named_with_the_nearest(shop: Shop)
     assert "orders has no column 'update_at' for the cursor; did you mean 'updated_at'?" in str(error)
 
 
+@pytest.mark.parametrize("names", ["Score", "SCORE", "score "])
+def test_columns_that_differ_in_case_alone_are_refused(shop: Shop, names: str) -> None:
+    error = refusal(shop, query=f'SELECT id, 1 AS score, 2 AS "{names}" FROM orders')
+    assert isinstance(error, ConfigError)
+    assert f"query has the columns 'score' and {names!r}, and a mapping cannot tell them apart" in str(error)
+    with pytest.raises(ConfigError, match="cannot tell them apart"):
+        shop.land(query=f'SELECT id, 1 AS "{names}", 2 AS score FROM orders')
+
+
+def test_so_are_those_of_a_table(on_postgresql: Shop) -> None:
+    on_postgresql.execute('CREATE TABLE scores (id int, score int, "Score" int)')
+    assert "scores has the columns 'score' and 'Score'" in str(refusal(on_postgresql, table="scores"))
+
+
+def test_columns_of_one_name_are_numbered(shop: Shop) -> None:
+    """Nothing is mixed up: the first keeps its name."""
+    landed = shop.land(query="SELECT o.id, p.id, o.id AS number FROM orders o JOIN orders p ON o.id = p.id")
+    assert len(landed.manifest.raw_columns) == 3
+
+
 @pytest.mark.parametrize(
     ("query", "says"),
     [

@@ -68,6 +68,17 @@ def test_a_run_begins_at_the_cursor_less_the_look_back(bench: Bench) -> None:
     assert window(bench, "plain", at(9)) == (at(8), at(9)), "the start is only for the first run"
 
 
+def test_a_look_back_does_not_reach_before_the_connections_start(bench: Bench) -> None:
+    """Its first run left out what is older."""
+    bench.load([], "patient", end=at(8))
+    begin_at(bench, "2026-03-07T23:00:00Z")
+    assert window(bench, "patient", at(9)) == (at(7, 23), at(8, 23, 50))
+    begin_at(bench, "2026-03-09T00:00:00Z")
+    assert window(bench, "patient", at(9)) == (at(7, 22), at(8, 23, 50)), "a start is no reason to skip"
+    begin_at(bench, "2026-03-03T00:00:00Z")
+    assert window(bench, "patient", at(3)) == (at(2, 23, 50) - timedelta(microseconds=1), at(2, 23, 50))
+
+
 def test_a_run_for_a_past_day_still_has_a_window(bench: Bench) -> None:
     for stream in STREAMS:
         bench.load([], stream, end=at(8))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from cxflow.duck import identifier, literal, literals
 from cxflow.errors import (
@@ -137,6 +137,24 @@ def test_a_wrong_declaration_is_refused_at_its_place(
     with pytest.raises(ValidationError) as caught:
         Stream.model_validate({**DECLARED, **changes})
     assert [error["loc"] for error in caught.value.errors()] == [place]
+
+
+@pytest.mark.parametrize("setting", ["primary_key", "time_formats", "may_lack", "pii"])
+def test_a_list_of_texts_may_be_written_as_a_single_text(setting: str) -> None:
+    assert getattr(Stream.model_validate({**DECLARED, setting: "iso"}), setting) == ("iso",)
+
+
+def test_so_may_those_of_every_kind_of_stream() -> None:
+    """A connector's own settings are read like the common ones."""
+
+    class Calls(Stream):
+        queues: Annotated[tuple[str, ...], Field(min_length=1)] = ("all",)
+        label: str = ""
+
+    calls = Calls.model_validate({**DECLARED, "primary_key": "id", "queues": "sales", "label": "x"})
+    assert (calls.primary_key, calls.queues, calls.label) == (("id",), ("sales",), "x")
+    assert Calls.model_validate(DECLARED).queues == ("all",)
+    assert Calls.model_validate(calls.model_dump()) == calls
 
 
 @pytest.mark.parametrize(("value", "expected"), [(90, 90), ("PT90S", 90), ("P1D", 86400), (0.5, 0.5)])

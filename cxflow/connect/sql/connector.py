@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,8 +13,9 @@ import duckdb
 import sqlalchemy as sa
 from pydantic import Field, field_validator
 
+from cxflow.connect.column_names import alike
 from cxflow.connect.connector import Connector
-from cxflow.connect.sql import selection
+from cxflow.connect.sql import lateness, selection, time_texts
 from cxflow.connect.sql.database import SourceDatabase
 from cxflow.connect.sql.opening import opened, parsed
 from cxflow.connect.sql.query import reading, varies
@@ -57,7 +59,7 @@ class Sql(Connector[SqlConnection, SqlStream]):
 
     def check(self, stream: SqlStream) -> None:
         """Check that the query only reads, the database accepts the connection and the query, the table exists, and the
-        cursor is one of its columns."""
+        cursor is one of its columns, whose names differ in more than case."""
         with self._source(stream) as (database, source):
             _columns(database, source)
 
@@ -67,6 +69,12 @@ class Sql(Connector[SqlConnection, SqlStream]):
             return None
         with self._source(stream) as (database, source):
             return _columns(database, source)
+
+    def remarks(self, stream: SqlStream) -> list[str]:
+        """How late rows commit, against the look-back, where the database knows it."""
+        with self._source(stream, lateness.TIMEOUT_SECONDS) as (database, source):
+            found = lateness.remark(database, source, stream.timezone or self.connection.timezone)
+        return [found] if found else []
 
     def plan(self, stream: SqlStream, window: Window, cursor: Cursor | None) -> list[str]:
         """One line: the table or query, and how much of it. The database is not asked."""
@@ -133,7 +141,7 @@ class Sql(Connector[SqlConnection, SqlStream]):
                 value=stream.cursor[0],
                 fix='use coalesce(…) in a query, or set without_cursor = "read" or "skip"',
             )
-        value = database.first(selection.sample(stream))
+        value = _sampled(database, stream)
         if value is None:
             if stream.without_cursor == "read":
                 return _Chosen(selection.whole(stream))
@@ -149,18 +157,19 @@ class Sql(Connector[SqlConnection, SqlStream]):
         return _Chosen(selection.within(stream, edges, infinite=infinite))
 
     @contextmanager
-    def _source(self, stream: SqlStream) -> Iterator[tuple[SourceDatabase, SqlStream]]:
+    def _source(
+        self, stream: SqlStream, timeout_seconds: float = math.inf
+    ) -> Iterator[tuple[SourceDatabase, SqlStream]]:
         """The open database, and the stream with its query checked; errors in the block name the connection and the
-        stream."""
+        stream. A statement may take `timeout_seconds`, but no longer than the connection allows."""
         connection = self.connection
+        timeout_seconds = min(timeout_seconds, connection.statement_timeout_seconds)
         try:
             url = parsed(connection.url.reveal("url").get_secret_value())
             if stream.query:
                 text = reading(stream.query, url.get_backend_name(), files=bool(connection.folders))
                 stream = stream.model_copy(update={"query": text})
-            with opened(
-                url, self.settings.folder, connection.statement_timeout_seconds, connection.folders
-            ) as database:
+            with opened(url, self.settings.folder, timeout_seconds, connection.folders) as database:
                 yield database, stream
         except CxflowError as problem:
             problem.at(connection.name, stream.name)
@@ -201,17 +210,60 @@ def _independent_count(
     yield Count(counted, stream.origin)
 
 
+def _sampled(database: SourceDatabase, stream: SqlStream) -> Any:
+    """A value of the cursor that stands for all of them; None if there is none.
+
+    Raises ConfigError if they do not sort: texts that are times in several forms, or texts beside numbers, which a
+    column of SQLite may hold.
+    """
+    value = database.first(selection.sample(stream))
+    column = stream.cursor[0]
+    if value is not None and database.mixes_types:
+        kinds = {
+            _kind(database.first(edge)) for edge in (selection.least(stream), selection.greatest(stream))
+        }
+        if len(kinds) > 1:
+            raise ConfigError(
+                f"the cursor {column!r} holds {' and '.join(sorted(kinds))}, which do not sort by their meaning",
+                value=column,
+                fix="convert it in a query: CAST(… AS integer), or strftime(…) for times",
+            )
+    if not isinstance(value, str) or stream.cursor_type == "key":
+        return value
+    if stream.cursor_type in ("epoch", "epoch_ms"):
+        raise ConfigError(
+            f"the cursor {column!r} is text, and cursor_type {stream.cursor_type!r} needs a number",
+            value=column,
+            fix="convert it in a query: CAST(… AS bigint)",
+        )
+    return time_texts.representative(database, stream) or value
+
+
+def _kind(value: Any) -> str:
+    """The kind of a value, as SQLite sorts them: numbers before texts before blobs."""
+    return "texts" if isinstance(value, str) else "blobs" if isinstance(value, bytes) else "numbers"
+
+
 def _shown_key(stream: SqlStream) -> list[str]:
     """The columns that may identify a refused record in a reason."""
     return [name for name in stream.primary_key if name not in stream.pii]
 
 
 def _columns(database: SourceDatabase, stream: SqlStream) -> list[str]:
-    """The stream's columns. Raises ConfigError for a table or a cursor column that does not exist."""
+    """The stream's columns.
+
+    Raises ConfigError for a table or a cursor column that does not exist, and for names that differ in case alone.
+    """
     if stream.table:
         schema, name = stream.place
         database.require_table(name, schema)
     names = database.columns(selection.nothing(stream))
+    if pair := alike(database.spelled(names, stream.query)):
+        raise ConfigError(
+            f"{stream.origin} has the columns {pair[0]!r} and {pair[1]!r}, and a mapping cannot tell them apart",
+            value=pair[1],
+            fix="list the columns in a query, and rename one of these two with AS",
+        )
     for column in stream.cursor:
         if column not in names:
             raise ConfigError(

@@ -34,6 +34,10 @@ class SourceDatabase:
     """Whether all statements of the transaction see one snapshot of the database."""
     has_infinite_times: ClassVar[bool] = False
     """Whether its time types have a value 'infinity'."""
+    has_commit_times: ClassVar[bool] = False
+    """Whether it can be set to remember when each row was committed, as PostgreSQL does."""
+    mixes_types: ClassVar[bool] = False
+    """Whether a column may hold numbers beside texts."""
     _options: ClassVar[Mapping[str, Any]] = {}
     """SQLAlchemy's execution options for statements that hold what a stream declares."""
 
@@ -67,11 +71,31 @@ class SourceDatabase:
             result.close()
         return names
 
+    def spelled(self, names: list[str], query: str | None) -> list[str]:  # noqa: ARG002
+        """The names of columns as the stream's table or query has them: a database may rename those of a sub-select
+        that it takes for equal."""
+        return names
+
     def first(self, statement: sa.Select[Any]) -> Any:
         """The first value of the first row, or None. A time Python cannot represent is replaced by one of its type."""
         with self._step():
             value = self._execute(statement).scalar()
         return value.like if isinstance(value, Unreadable) else value
+
+    def rows(self, statement: sa.Select[Any]) -> list[Sequence[Any]]:
+        """All rows of a statement that yields few."""
+        with self._step():
+            return [tuple(row) for row in self._execute(statement)]
+
+    def masked(self, text: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
+        """An expression: the text with each digit replaced by 9."""
+        for digit in "012345678":
+            text = sa.func.replace(text, digit, "9")
+        return text
+
+    def as_time(self, column: str, *, zoned: bool) -> str:
+        """SQL that converts a column of texts to times, for advice. `zoned`: the texts have zones."""
+        return f"CAST({column} AS {'timestamp with time zone' if zoned else 'timestamp'})"
 
     def count(self, statement: sa.Select[Any]) -> int:
         """The number of rows a statement yields, counted by the database."""

@@ -58,6 +58,18 @@ class DuckdbFile(SourceDatabase):
         interrupt: Callable[[], None] = self._driver.interrupt
         return interrupt
 
+    def spelled(self, names: list[str], query: str | None) -> list[str]:
+        """As in `SourceDatabase`: the second `score` is `Score_1`. The query is bound, and not run."""
+        if query is None:
+            return names
+        self._require_one_select(None, None, query)
+        with self._step():
+            return list(self._driver.sql(query).columns)
+
+    def masked(self, text: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
+        """As in `SourceDatabase`, in one pass over the text."""
+        return sa.func.translate(text, "012345678", "999999999")
+
     def first(self, statement: sa.Select[Any]) -> Any:
         """As in `SourceDatabase`."""
         with self._step():

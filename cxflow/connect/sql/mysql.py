@@ -21,6 +21,10 @@ class Mysql(SourceDatabase):
             arguments["multi_statements"] = False  # by default it takes several
         return super()._engine(url, **arguments)
 
+    def as_time(self, column: str, *, zoned: bool) -> str:  # noqa: ARG002  it has no type with a zone
+        """As in `SourceDatabase`."""
+        return f"CAST({column} AS datetime(6))"
+
     def _begin(self) -> None:
         self._run("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         self._connection.rollback()  # the setting applies from the next transaction on

@@ -28,6 +28,7 @@ class Postgresql(SourceDatabase):
     drivers: ClassVar[tuple[str, ...]] = ("psycopg",)
     has_one_snapshot: ClassVar[bool] = True
     has_infinite_times: ClassVar[bool] = True
+    has_commit_times: ClassVar[bool] = True
     _options: ClassVar[Mapping[str, Any]] = {"stream_results": True}
 
     @classmethod
@@ -39,6 +40,10 @@ class Postgresql(SourceDatabase):
         engine = super()._engine(url, options=f"{own_options} {_READ_ONLY}".strip(), **arguments)
         sa.event.listen(engine, "do_connect", _connector(own_options))
         return engine
+
+    def masked(self, text: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
+        """As in `SourceDatabase`, in one pass over the text."""
+        return sa.func.translate(text, "012345678", "999999999")
 
     def _begin(self) -> None:
         self._run(f"SET LOCAL statement_timeout = {max(1, round(self._timeout_seconds * 1000))}")

@@ -6,6 +6,7 @@ declared types of its columns, and in SQLite they mean nothing.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -18,6 +19,10 @@ from cxflow.connect.sql.stream import SqlStream
 from cxflow.errors import ConfigError
 from cxflow.model.window import Window
 
+COMPARABLE = re.compile(
+    r"9999-99-99((?P<separator>[^9+-])99:99(?P<second>:99(\.9+)?)?(?P<zone>[Zz]|[+-]99(:?99)?)?)?"
+)
+"""Texts that sort by time: ISO 8601, with each digit replaced by 9."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECONDS = {"epoch": 1_000_000, "epoch_ms": 1_000}
 _TURN = timedelta(hours=3)
@@ -32,8 +37,18 @@ def nothing(stream: SqlStream) -> sa.Select[Any]:
 
 def sample(stream: SqlStream) -> sa.Select[Any]:
     """One value of the first cursor column."""
-    cursor = _column(stream.cursor[0])
-    return sa.select(cursor).select_from(_relation(stream)).where(cursor.is_not(None)).limit(1)
+    cursor = cursor_column(stream)
+    return sa.select(cursor).select_from(relation(stream)).where(cursor.is_not(None)).limit(1)
+
+
+def least(stream: SqlStream) -> sa.Select[Any]:
+    """The first value of the first cursor column in its order."""
+    return sa.select(sa.func.min(cursor_column(stream))).select_from(relation(stream))
+
+
+def greatest(stream: SqlStream) -> sa.Select[Any]:
+    """The last value of the first cursor column in its order."""
+    return sa.select(sa.func.max(cursor_column(stream))).select_from(relation(stream))
 
 
 def extremes(
@@ -41,12 +56,12 @@ def extremes(
 ) -> tuple[sa.Select[Any], sa.Select[Any]]:
     """The least and the greatest value of the first cursor column; `infinite`: infinite ones do not count. Times, such
     as `value`, come as text: Python cannot represent them all."""
-    cursor = _column(stream.cursor[0])
+    cursor = cursor_column(stream)
     condition = sa.not_(_is_infinite(stream)) if infinite else cursor.is_not(None)
     edges = (sa.func.min(cursor), sa.func.max(cursor))
     least, greatest = (
         sa.select(sa.cast(edge, sa.String()) if isinstance(value, date) else edge)
-        .select_from(_relation(stream))
+        .select_from(relation(stream))
         .where(condition)
         for edge in edges
     )
@@ -63,7 +78,7 @@ def shown(stream: SqlStream, value: Any) -> str:
 
 def one_without_cursor(stream: SqlStream) -> sa.Select[Any]:
     """1 if some row has no cursor."""
-    return _one(stream, _column(stream.cursor[0]).is_(None))
+    return _one(stream, cursor_column(stream).is_(None))
 
 
 def one_infinite(stream: SqlStream) -> sa.Select[Any]:
@@ -73,7 +88,7 @@ def one_infinite(stream: SqlStream) -> sa.Select[Any]:
 
 def with_cursor(stream: SqlStream) -> sa.Select[Any]:
     """The rows that have a cursor."""
-    return _all(stream).where(_column(stream.cursor[0]).is_not(None))
+    return _all(stream).where(cursor_column(stream).is_not(None))
 
 
 def whole(stream: SqlStream) -> sa.Select[Any]:
@@ -83,7 +98,7 @@ def whole(stream: SqlStream) -> sa.Select[Any]:
 
 def within(stream: SqlStream, edges: Edges, *, infinite: bool = False) -> sa.Select[Any]:
     """The rows of a window, by the keyset. `infinite` adds those whose cursor is infinite, which no window holds."""
-    cursor = _column(stream.cursor[0])
+    cursor = cursor_column(stream)
     condition = cursor < edges.end
     if edges.start is not None:
         condition = sa.and_(cursor >= edges.start, condition)
@@ -92,7 +107,7 @@ def within(stream: SqlStream, edges: Edges, *, infinite: bool = False) -> sa.Sel
 
 def after(stream: SqlStream, last: int | str | None) -> sa.Select[Any]:
     """The rows after a key (minus the look-back, if it is a number), or all rows with a key if `last` is None."""
-    cursor = _column(stream.cursor[0])
+    cursor = cursor_column(stream)
     if last is None:
         return _ordered(stream, cursor.is_not(None))
     if isinstance(last, int):
@@ -133,12 +148,6 @@ def edges(stream: SqlStream, window: Window, value: Any, zone: str | None) -> Ed
         )
     is_day = not isinstance(written, datetime)
     if isinstance(written, datetime) and written.tzinfo is not None:
-        if isinstance(value, str) and written.utcoffset():
-            raise ConfigError(
-                f"the cursor {stream.cursor[0]!r} is text with an offset from UTC, which does not sort by time",
-                value=stream.cursor[0],
-                fix="convert it to UTC in a query",
-            )
         first, last = start, end
     else:
         first, last = _on_the_clock(stream, start, end, zone)
@@ -174,10 +183,10 @@ def _like(value: Any, edge: datetime, *, is_day: bool) -> sa.ColumnElement[Any]:
     if isinstance(value, str):
         if is_day:
             return sa.literal(edge.date().isoformat(), sa.String())
-        # Without trailing zeros, so that every spelling of the same instant sorts at or after it.
+        # In the shortest form, so that every spelling of the same instant sorts at or after it.
         zoneless = edge.astimezone(UTC).replace(tzinfo=None) if edge.tzinfo else edge
         shown = zoneless.isoformat(sep=value[10])
-        return sa.literal(shown.rstrip("0") if "." in shown else shown, sa.String())
+        return sa.literal(shown.rstrip("0") if "." in shown else shown.removesuffix(":00"), sa.String())
     if is_day:
         # A day belongs to the window that contains its start.
         return sa.literal(edge.date(), sa.Date())
@@ -185,8 +194,8 @@ def _like(value: Any, edge: datetime, *, is_day: bool) -> sa.ColumnElement[Any]:
 
 
 def _iso(value: str) -> date | None:
-    """A text in ISO 8601 as a date or a time, or None."""
-    if len(value) < 10 or value[4] != "-":
+    """A text as a day or a time; None if it has not the form of one that sorts by time."""
+    if not COMPARABLE.fullmatch(re.sub("[0-9]", "9", value)):
         return None
     try:
         return date.fromisoformat(value) if len(value) == 10 else datetime.fromisoformat(value)
@@ -218,22 +227,27 @@ def _number(value: int) -> sa.ColumnElement[Any]:
 
 
 def _all(stream: SqlStream) -> sa.Select[Any]:
-    return sa.select(sa.text("*")).select_from(_relation(stream))
+    return sa.select(sa.text("*")).select_from(relation(stream))
 
 
 def _ordered(stream: SqlStream, condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
     if stream.without_cursor == "read":
-        condition = sa.or_(condition, _column(stream.cursor[0]).is_(None))
+        condition = sa.or_(condition, cursor_column(stream).is_(None))
     return _all(stream).where(condition).order_by(*(_column(name) for name in stream.cursor))
 
 
 def _one(stream: SqlStream, condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
-    return sa.select(sa.text("1")).select_from(_relation(stream)).where(condition).limit(1)
+    return sa.select(sa.text("1")).select_from(relation(stream)).where(condition).limit(1)
 
 
 def _is_infinite(stream: SqlStream) -> sa.ColumnElement[bool]:
-    cursor = _column(stream.cursor[0])
+    cursor = cursor_column(stream)
     return sa.or_(cursor == sa.text("'infinity'"), cursor == sa.text("'-infinity'"))
+
+
+def cursor_column(stream: SqlStream) -> sa.ColumnElement[Any]:
+    """The first cursor column."""
+    return _column(stream.cursor[0])
 
 
 def _column(name: str) -> sa.ColumnElement[Any]:
@@ -241,7 +255,8 @@ def _column(name: str) -> sa.ColumnElement[Any]:
     return sa.column(sa.quoted_name(name, quote=True))
 
 
-def _relation(stream: SqlStream) -> sa.FromClause:
+def relation(stream: SqlStream) -> sa.FromClause:
+    """The stream's table or query, to select from."""
     if stream.table:
         schema, name = stream.place
         return sa.table(name, schema=schema)

@@ -3,6 +3,7 @@ is `query_only`, and Python's `execute` takes a single statement."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -11,12 +12,30 @@ import sqlalchemy as sa
 
 from cxflow.connect.sql.database import SourceDatabase
 
+_NUMBERED = re.compile(r"(.+):\d+", re.DOTALL)
+
 
 class Sqlite(SourceDatabase):
     """A file, in one read transaction."""
 
     drivers: ClassVar[tuple[str, ...]] = ("pysqlite",)
     has_one_snapshot: ClassVar[bool] = True
+    mixes_types: ClassVar[bool] = True
+
+    def spelled(self, names: list[str], query: str | None) -> list[str]:
+        """As in `SourceDatabase`: the second `score` is `Score:1`."""
+        if query is None:
+            return names
+        known = {name.lower() for name in names}
+        bases = (_NUMBERED.fullmatch(name) for name in names)
+        return [
+            base[1] if base and base[1].lower() in known else name
+            for name, base in zip(names, bases, strict=True)
+        ]
+
+    def as_time(self, column: str, *, zoned: bool) -> str:
+        """As in `SourceDatabase`: SQLite's own form of times, which sorts. Those with a zone are converted to UTC."""
+        return f"strftime('%Y-%m-%d %H:%M:%f{'Z' if zoned else ''}', {column})"
 
     @classmethod
     def _engine(cls, url: sa.URL, **arguments: Any) -> sa.Engine:

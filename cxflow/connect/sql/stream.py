@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Literal
 
 from pydantic import Field, model_validator
 
-from cxflow.model.stream import Stream
+from cxflow.model.stream import LONGEST, Stream
 
 CursorType = Literal["time", "epoch", "epoch_ms", "key"]
 
@@ -25,6 +26,9 @@ class SqlStream(Stream):
     cursor_type: CursorType | None = None
     """What the first cursor column holds: time, epoch (seconds since 1970), epoch_ms, or key. Unset: times and texts in
     ISO 8601 are times, anything else is a key."""
+    look_back: timedelta = Field(default=timedelta(hours=1), ge=timedelta(0), le=LONGEST)
+    """How far before the last run's end a scheduled run starts reading a time cursor again: a transaction may commit
+    long after the time that it wrote. Rows that commit later than that are lost. Seconds or ISO 8601."""
     without_cursor: Literal["stop", "read", "skip"] = "stop"
     """What to do with rows whose cursor is null, which no window contains: stop (refuse to read), read (read them each
     time), skip (leave them out)."""
