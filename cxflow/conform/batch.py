@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from cxflow.conform import drift, fingerprint, identifiers, long_numbers, plain_ids, wide_table
+from cxflow.conform import drift, fingerprint, identifiers, json_numbers, plain_ids, wide_table
 from cxflow.conform.bound_projection import (
     FIRST_TOUCHPOINT,
     BoundProjection,
@@ -159,7 +159,9 @@ def _view_raw(work: _Work, folder: Path, manifest: zone.Manifest) -> None:
     own += f", ({raw_hash(manifest)} // 2)::BIGINT AS _raw_hash"
     names = ", ".join(("_row", *RAW_OWN))
     if manifest.layout == "json":
-        record = f"from_json({long_numbers.exact(work.database, '_payload')}, {structure})"
+        record = (
+            f"from_json({json_numbers.exact(work.database, '_payload', work.stream.decimal)}, {structure})"
+        )
         select = f"SELECT record.*, {names} FROM (SELECT {record} AS record, {own} FROM {records})"
     else:
         absent = [name for name in work.raw if name not in manifest.raw_columns]

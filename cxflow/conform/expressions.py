@@ -20,8 +20,8 @@ MACROS = {
         "an id that another connection issued: id_of('shop', order_ref)",
     ),
     "email": (
-        r"(address) AS trim(regexp_replace(lower(address), '^\s*mailto:|[<>]', '', 'g'))",
-        "an e-mail address as identity compares it: trimmed, lower case",
+        r"(address) AS trim(regexp_replace(lower(nfc_normalize(address)), '^\s*mailto:|[<>]', '', 'g'))",
+        "an e-mail address as identity compares it: trimmed, lower case, in Unicode's composed form",
     ),
 }
 """Name to definition and description. `docs/mapping.md` lists them from here."""
@@ -101,7 +101,8 @@ def cast(raw: str, source: str, target: str, notation: Notation) -> Cast:
 
     Times without a zone use the notation's zone; without one they break the rule `zone_missing`. A number does not fit
     if it is not finite, if an integer is expected and it is not whole, or if the decimal mark is a comma and its points
-    do not separate groups of three digits (12.5 is not 125).
+    do not separate groups of three digits (12.5 is not 125). Money with more than four decimals breaks the rule
+    `decimals`, unless only the binary form of a floating number has them (0.1 + 0.2).
     """
     present = f"{raw} IS NOT NULL"
     if target == "TIMESTAMPTZ":
@@ -116,10 +117,16 @@ def cast(raw: str, source: str, target: str, notation: Notation) -> Cast:
                 f"THEN replace(replace({number}, '.', ''), ',', '.') END"
             )
         double = f"TRY_CAST({number} AS DOUBLE)"
-        fits = f"isfinite({double})"
+        fits, rule = f"isfinite({double})", "'cast'"
+        if text:
+            fits += f" AND NOT contains({number}, '_')"  # DuckDB takes 1_000 for a number
         if target == "INTEGER":
             fits += f" AND {double} = floor({double})"
-        return Cast(f"CASE WHEN {fits} THEN TRY_CAST({number} AS {target}) END", "'cast'", present)
+        if target == "DECIMAL(18, 4)":
+            rule = f"CASE WHEN {fits} AND abs({double}) < 1e14 THEN 'decimals' ELSE 'cast' END"
+            kept = f"abs(TRY_CAST({number} AS {target})::DOUBLE - {double})"
+            fits += f" AND {kept} <= greatest(1e-9, abs({double}) * 1e-15)"
+        return Cast(f"CASE WHEN {fits} THEN TRY_CAST({number} AS {target}) END", rule, present)
     if target == "VARCHAR":
         return Cast(raw if text else f"CAST({raw} AS VARCHAR)", "'cast'", present, always_fits=True)
     return Cast(f"TRY_CAST({f'trim({raw})' if text else raw} AS {target})", "'cast'", present)
@@ -145,7 +152,9 @@ def _cast_time(raw: str, source: str, notation: Notation) -> tuple[str, str]:
     plain: list[str] = []
     naive: list[str] = []
     zoned: list[str] = []
-    for form in notation.time_formats or ("iso",):
+    forms = notation.time_formats or ("iso",)
+    typed = [] if "iso" in forms else _typed(text)
+    for form in forms:
         if form == "iso":
             if not (naive or zoned):
                 # The usual spellings first: matching them takes a quarter of the time of the patterns below.
@@ -168,7 +177,21 @@ def _cast_time(raw: str, source: str, notation: Notation) -> tuple[str, str]:
             zoned.append(read)
         else:
             naive.append(f"try_strptime({text}, {literal(form)})")
-    return _localised(f"coalesce({', '.join(naive)})" if naive else "", [*plain, *zoned], notation.zone)
+    naive += typed[:1]
+    zoned = [*plain, *zoned]
+    value, rule = _localised(f"coalesce({', '.join(naive)})" if naive else "", zoned, notation.zone)
+    # After the declared formats: one that reads such a text itself says what it means.
+    return (f"coalesce({value}, {typed[1]})" if typed else value), rule
+
+
+def _typed(text: str) -> list[str]:
+    """SQL: a time in full ISO 8601, without and with a zone: a cell that is a time for its spreadsheet is one, whatever
+    the formats of texts are."""
+    whole = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?"
+    return [
+        f"CASE WHEN regexp_full_match({text}, {literal(pattern)}) THEN TRY_CAST({text} AS {kind}) END"
+        for pattern, kind in ((whole, "TIMESTAMP"), (f"{whole}(?:Z|{_OFFSET})", "TIMESTAMPTZ"))
+    ]
 
 
 def _with_offset(form: str) -> str:

@@ -65,6 +65,9 @@ class FileStream(Stream):
     """Rows before the header (or the data). A quoted line break does not end a row."""
     sheet: str | None = None
     """XLSX: the sheet's name; unset: the first."""
+    merged_cells: Literal["refuse", "repeat"] = "refuse"
+    """XLSX: what to do with merged cells below the header, of which all but the first are empty: refuse the file, or
+    repeat the value in each."""
     records: str | None = None
     """JSON: dotted path to the list of records; unset: the document is the list."""
     fields: dict[str, tuple[int, int]] = Field(default_factory=dict)

@@ -6,9 +6,9 @@ from __future__ import annotations
 import re
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from itertools import islice, zip_longest
 from pathlib import Path
 from posixpath import join, normpath
@@ -19,6 +19,7 @@ import duckdb
 import pyarrow as pa
 
 from cxflow.connect.column_names import unique_names
+from cxflow.connect.files import sheet_xml
 from cxflow.connect.files.items import Batches, Items, origin_columns, rejected
 from cxflow.connect.files.stream import FileStream
 from cxflow.connect.files.text import LocalFile, reading
@@ -28,8 +29,6 @@ from cxflow.model.reading import Count, Reject
 
 _CHUNK_CELLS = 200_000
 """Cells held in memory at a time."""
-_BLOCK_BYTES = 1 << 20
-_VALUE = re.compile(rb"<(?:\w+:)?[vt](?:\s[^>]*)?>[^<]")
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 
 _Row = tuple[Any, ...]
@@ -41,16 +40,29 @@ def read(
     """Read the declared sheet of each file, or its first. Blank rows are not records."""
     for file in files:
         _refuse_large(stream, file)
+        part = _sheet_part(stream, file)
+        with reading(file), _readable(file):
+            sheet = sheet_xml.scan(file, part)
         with _rows(stream, file) as rows:
-            above = list(islice(rows, stream.skip_rows))
-            filled = (row for row in rows if _has_value(row))
+            numbered = enumerate(rows, start=1)
+            above = [row for _, row in islice(numbered, stream.skip_rows)]
+            filled = ((number, row) for number, row in numbered if _has_value(row) or number in sheet.faults)
             names = list(stream.columns)
             header: _Row = ()
+            number = stream.skip_rows
             if not names:
-                header = next(filled, ())
+                number, header = next((each for each in filled if _has_value(each[1])), (number, ()))
                 names = unique_names(_without_empty_end(header))
             skipped = sum(map(_has_value, above)) + _has_value(header)
-            count = _count(stream, file) - skipped
+            skipped += sum(each <= number and each in sheet.only_faults for each in sheet.faults)
+            count = sheet.rows - skipped
+            merges = [each for each in sheet.merges if each.last_row > number]
+            if merges and stream.merged_cells == "refuse":
+                raise SourceError(
+                    f"{file.origin} has merged cells in its data ({merges[0].shown}): all but one of them are empty",
+                    value=file.origin,
+                    fix='unmerge them; or set merged_cells = "repeat", if each stands for all of them',
+                )
             if len(names) > stream.max_columns:
                 raise SourceError(
                     f"{file.origin} has {len(names):,} columns, more than {stream.max_columns:,}",
@@ -59,7 +71,7 @@ def read(
                 )
             yield Count(count, file.origin, remark_none=True)
             if names:
-                yield from _read_rows(stream, file, filled, names, database)
+                yield from _read_rows(stream, file, _repeated(filled, merges), names, sheet.faults, database)
 
 
 def header(stream: FileStream, file: LocalFile) -> tuple[str, ...]:
@@ -94,30 +106,33 @@ def sheets(file: LocalFile) -> list[str]:
 def _read_rows(
     stream: FileStream,
     file: LocalFile,
-    rows: Iterator[_Row],
+    rows: Iterator[tuple[int, _Row]],
     names: list[str],
+    faults: Mapping[int, str],
     database: duckdb.DuckDBPyConnection,
 ) -> Items:
     schema = pa.schema([(name, pa.string()) for name in names])
-    long: list[Reject] = []
+    refused: list[Reject] = []
 
     def batches() -> Iterator[pa.RecordBatch]:
         size = max(_CHUNK_CELLS // len(names), 1)
         while chunk := list(islice(rows, size)):
-            kept = [row for row in chunk if not _has_value(row[len(names) :])]
-            long.extend(
-                Reject("more cells than columns", _shown(row))
-                for row in chunk
-                if _has_value(row[len(names) :])
-            )
+            kept = []
+            for number, row in chunk:
+                if fault := faults.get(number) or (
+                    _has_value(row[len(names) :]) and "more cells than columns"
+                ):
+                    refused.append(Reject(fault, _shown(row)))
+                else:
+                    kept.append(row)
             columns = zip_longest(*(row[: len(names)] for row in kept)) if kept else iter(())
-            texts = [[_cell(value, stream.null_values) for value in column] for column in columns]
+            texts = [[_cell(value, stream) for value in column] for column in columns]
             texts += [[None] * len(kept)] * (len(names) - len(texts))
             yield pa.record_batch([pa.array(column, pa.string()) for column in texts], schema=schema)
 
     where = origin_columns(database, [file], "0")
     yield from Batches(schema, batches).query(database, f"SELECT *, {where} FROM batches")
-    yield from rejected(file, long)
+    yield from rejected(file, refused)
 
 
 @contextmanager
@@ -185,26 +200,32 @@ def _refuse_large(stream: FileStream, file: LocalFile) -> None:
             )
 
 
-def _count(stream: FileStream, file: LocalFile) -> int:
-    """The number of rows with a value, counted in the sheet's XML."""
-    count, rest, mark = 0, b"", b"<row"
+def _repeated(
+    rows: Iterator[tuple[int, _Row]], merges: Sequence[sheet_xml.Range]
+) -> Iterator[tuple[int, _Row]]:
+    """The rows, with the value of each merged range in all of its cells."""
+    waiting = sorted(merges, key=lambda each: each.row)
+    active: list[tuple[sheet_xml.Range, Any]] = []
+    for number, row in rows:
+        active = [each for each in active if each[0].last_row >= number]
+        while waiting and waiting[0].row <= number:
+            found = waiting.pop(0)
+            if found.last_row >= number:
+                active.append((found, row[found.column - 1] if found.column <= len(row) else None))
+        if active:
+            cells = [*row, *[None] * (max(each.last_column for each, _ in active) - len(row))]
+            for each, value in active:
+                cells[each.column - 1 : each.last_column] = [value] * (each.last_column - each.column + 1)
+            row = tuple(cells)
+        yield number, row
+
+
+def _sheet_part(stream: FileStream, file: LocalFile) -> str | None:
     with reading(file), _readable(file), zipfile.ZipFile(file.path) as parts:
-        part = _sheet_part(stream, parts)
-        if part is None:
-            return 0
-        with parts.open(part) as xml:
-            while block := xml.read(_BLOCK_BYTES):
-                rest += block
-                if b"sheetData" in rest and mark == b"<row":
-                    prefix = re.search(rb"<(\w+:)?sheetData", rest)
-                    mark = b"<" + (prefix[1] or b"" if prefix else b"") + b"row "
-                *whole, rest = re.split(re.escape(mark.rstrip()) + rb"(?=[\s>/])", rest)
-                count += sum(bool(_VALUE.search(row)) for row in whole)
-                rest = mark.rstrip() + b" " + rest if whole or rest.startswith(mark) else rest
-    return count + bool(_VALUE.search(rest))
+        return _part_of(stream, parts)
 
 
-def _sheet_part(stream: FileStream, parts: zipfile.ZipFile) -> str | None:
+def _part_of(stream: FileStream, parts: zipfile.ZipFile) -> str | None:
     """The name of the XML part with the sheet's rows."""
     book = next((name for name in parts.namelist() if re.fullmatch(r"xl/workbook\d*\.xml", name)), None)
     if book is None:
@@ -237,15 +258,18 @@ def _shown(row: _Row) -> bytes:
     return "\t".join("" if value is None else str(value) for value in row).encode()
 
 
-def _cell(value: Any, null_values: tuple[str, ...]) -> str | None:
-    """A cell as text: whole numbers without a point, times in ISO 8601, durations as h:mm:ss."""
+def _cell(value: Any, stream: FileStream) -> str | None:
+    """A cell as text: whole numbers without a point, others with the stream's decimal mark, times in ISO 8601,
+    durations as h:mm:ss."""
     if value is None:
         return None
-    if isinstance(value, float) and value.is_integer():
-        text = str(int(value))
+    if isinstance(value, float):
+        text = str(int(value)) if value.is_integer() else str(value).replace(".", stream.decimal)
     elif isinstance(value, timedelta):
         minutes, seconds = divmod(round(value.total_seconds()), 60)
         text = f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
+    elif isinstance(value, date) and not isinstance(value, datetime):
+        text = f"{value.isoformat()}T00:00:00"
     else:
         text = str(value.isoformat()) if hasattr(value, "isoformat") else str(value)
-    return None if text == "" or text in null_values else text
+    return None if text == "" or text in stream.null_values else text

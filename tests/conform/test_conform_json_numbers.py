@@ -9,14 +9,14 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from cxflow.conform import long_numbers
+from cxflow.conform import json_numbers
 from cxflow.testing import TestProject
 
 
 def read(*records: str) -> list[dict[str, str]]:
     """Records as DuckDB reads them, every scalar as text."""
     with duckdb.connect() as database:
-        payload = long_numbers.exact(database, "payload")
+        payload = json_numbers.exact(database, "payload")
         names = {name: "VARCHAR" for record in records for name in json.loads(record)}
         rows = database.execute(
             f"SELECT from_json({payload}, ?) FROM (SELECT unnest(?::VARCHAR[]) AS payload)",
