@@ -21,7 +21,7 @@ from cxflow.connect.connector import Connector
 from cxflow.connect.extraction import Extraction
 from cxflow.connect.fingerprint import fingerprint
 from cxflow.errors import ConfigError, FatalError, StaleCheckpointError, TransientError
-from cxflow.landing import files, inference, partial, zone
+from cxflow.landing import files, inference, partial, witness, zone
 from cxflow.landing.keeper import Keeper
 from cxflow.model.batch import BatchRef
 from cxflow.model.reading import Checkpoint, Cursor, Page, Reading
@@ -103,6 +103,7 @@ def _land(
             next_cursor = _pull(connector, reading, writer, keeper)
         with _dropping(settings, request, mine + others):
             writer.verify()
+            writer.drop_empty_parts()
             manifest = zone.Manifest(
                 connection=request.connection,
                 stream=request.stream,
@@ -120,6 +121,7 @@ def _land(
                 raw_columns=inference.infer(writer.folder, writer.layout),
                 counted=writer.witnessed if limit is None else None,
                 without_records=[PurePath(origin).name for origin in writer.without_records[:_REMARKS]],
+                headers={origin: witness.header_as_json(header) for origin, header in writer.headers.items()},
                 resumed_at=kept.records if kept else 0,
             )
             return zone.commit(settings, writer, manifest)

@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from cxflow.conform import drift, fingerprint, identifiers, long_numbers, wide_table
+from cxflow.conform import drift, fingerprint, headers, identifiers, long_numbers, wide_table
 from cxflow.conform.bound_projection import (
     FIRST_TOUCHPOINT,
     BoundProjection,
@@ -36,7 +36,7 @@ from cxflow.conform.projection import (
 )
 from cxflow.conform.unseen import with_unseen
 from cxflow.duck import count, identifier, literal, literals
-from cxflow.landing import derived, files, prepared, zone
+from cxflow.landing import derived, files, prepared, witness, zone
 from cxflow.landing.prepared import Conformed
 from cxflow.model import raw_schema
 from cxflow.model.batch import BatchRef
@@ -91,14 +91,18 @@ def conform(
     readable = manifest.records > manifest.malformed
     changed = raw_schema.differences(known, manifest.raw_columns) if readable else raw_schema.Drift()
     merged = raw_schema.merge(known, manifest.raw_columns)
+    is_table = manifest.layout == "columns"
+    without = {name: witness.header_from_json(each) for name, each in manifest.headers.items() if is_table}
     path = scratch / "scratch.duckdb"
     with zone.local_copy(settings, batch.path) as folder, connect(path, files.all_in(folder)) as database:
         check(stream, database)
         # A backfill may read files older than the known schema.
         before = {} if manifest.mode in ("backfill", "remap") else known
-        missing = files.lacking(folder, before) if readable else {}
+        missing = files.lacking(folder, before, without) if readable or without else {}
         changed = replace(changed, missing=tuple(dict.fromkeys((*changed.missing, *missing))))
         outcome = drift.judge(stream, manifest.layout, changed, missing)
+        if without and not before:
+            headers.check(database, stream, without, key_alone=readable)
         # A refused type is read as the known one, which the mapping was written for.
         read = (
             raw_schema.merge(manifest.raw_columns, known)
@@ -140,7 +144,7 @@ def conform(
         manifest.records if manifest.counted is None else manifest.counted,
         made,
         {key: item for key, item in report.items() if item},
-        merged if outcome.is_learned else known,
+        merged if outcome.is_learned and readable else known,
         is_replay=manifest.mode == "replay",
         mapping=fingerprint.of(settings, connection, stream),
     )

@@ -66,6 +66,7 @@ def _compose(
             malformed=0,
             counted=None,
             without_records=[],
+            headers={},
             resumed_at=0,
             parts=files.checksums(writer.folder),
             cursor={},

@@ -76,6 +76,8 @@ class Manifest:
     """Records that the source holds by an independent count; None where its connector gives none."""
     without_records: list[str] = field(default_factory=list)
     """Files that are not empty and yet have no record: the first few."""
+    headers: dict[str, Any] = field(default_factory=dict)
+    """Origin without a readable record to its header (`witness.header_as_json`), where it has one."""
     resumed_at: int = 0
     """Records taken over from an interrupted pull that this one resumed; 0 where it started from the beginning."""
     sources: list[str] = field(default_factory=list)

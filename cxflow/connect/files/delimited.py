@@ -15,7 +15,7 @@ import duckdb
 
 from cxflow.connect.files.copies import cleaned, combined
 from cxflow.connect.files.examined import Examined, examine
-from cxflow.connect.files.items import Items, origin_columns, with_origin
+from cxflow.connect.files.items import Items, origin_columns, text_header, with_origin
 from cxflow.connect.files.stream import FileStream
 from cxflow.connect.files.text import LocalFile, as_utf8, plainly_named, reading
 from cxflow.duck import literal, literals
@@ -47,7 +47,8 @@ def read(
         source = as_utf8(stream, file, folder)
         with reading(file):
             found = examine(stream, source)
-        yield Count(found.records, file.origin, _place(source), remark_none=_is_filled(file))
+        header = text_header(found.names, file) if found.names and not stream.columns else None
+        yield Count(found.records, file.origin, _place(source), _is_filled(file), header)
         if found.records:
             examined.append(found)
     small = [each for each in examined if each.size <= _SMALL_BYTES]

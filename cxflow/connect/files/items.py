@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -11,13 +12,14 @@ import pyarrow as pa
 from cxflow.connect.files.stream import FileStream
 from cxflow.connect.files.text import LocalFile
 from cxflow.duck import literal, literals
-from cxflow.model.reading import Item, Page, Query, Reject
+from cxflow.model.reading import Header, Item, Page, Query, Reject
 
 Items = Generator[Item, None, None]
 Format = Callable[[FileStream, list[LocalFile], duckdb.DuckDBPyConnection, Path], Items]
 """Reads files of one format. The folder is for scratch files."""
 
 _HELD_BYTES = 8 << 20
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def with_origin(database: duckdb.DuckDBPyConnection, read: str, files: list[LocalFile], index: str) -> str:
@@ -32,12 +34,17 @@ def origin_columns(database: duckdb.DuckDBPyConnection, files: list[LocalFile], 
         received_at = f"TIMESTAMPTZ {literal(files[0].delivered_at.isoformat())}"
         return f"{literal(files[0].origin)} AS _origin, {received_at} AS _received_at"
     database.execute(f"SET VARIABLE origins = {literals([file.origin for file in files])}")
-    times = ", ".join(str(round(file.delivered_at.timestamp() * 1_000_000)) for file in files)
+    times = ", ".join(str((file.delivered_at - _EPOCH) // timedelta(microseconds=1)) for file in files)
     database.execute(f"SET VARIABLE deliveries = [{times}]::BIGINT[]")
     return (
         f"getvariable('origins')[{index}::BIGINT + 1] AS _origin, "
         f"make_timestamptz(getvariable('deliveries')[{index}::BIGINT + 1]) AS _received_at"
     )
+
+
+def text_header(names: Iterable[str], file: LocalFile) -> Header:
+    """The header of a file whose cells are text."""
+    return Header(dict.fromkeys(names, "VARCHAR"), file.delivered_at)
 
 
 def rejected(file: LocalFile, rejects: Iterable[Reject]) -> Iterator[Page]:

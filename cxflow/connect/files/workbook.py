@@ -19,7 +19,7 @@ import duckdb
 import pyarrow as pa
 
 from cxflow.connect.column_names import unique_names
-from cxflow.connect.files.items import Batches, Items, origin_columns, rejected
+from cxflow.connect.files.items import Batches, Items, origin_columns, rejected, text_header
 from cxflow.connect.files.stream import FileStream
 from cxflow.connect.files.text import LocalFile, reading
 from cxflow.errors import ConfigError, CxflowError, SourceError
@@ -57,7 +57,8 @@ def read(
                     value=file.origin,
                     fix="if that is its header, raise max_columns",
                 )
-            yield Count(count, file.origin, remark_none=True)
+            header_of = text_header(names, file) if names and not stream.columns else None
+            yield Count(count, file.origin, remark_none=True, header=header_of)
             if names:
                 yield from _read_rows(stream, file, filled, names, database)
 
