@@ -48,7 +48,7 @@ class Files(Connector[FilesConnection, FileStream]):
         with scratch.folder("files") as folder:
             by_format: dict[str, list[LocalFile]] = {}
             for number, file in enumerate(found.files):
-                local = LocalFile(files.fetch(file, folder, number), file.path, file.delivered_at)
+                local = LocalFile(files.fetch(file, folder, number), file.path, file.received_at)
                 by_format.setdefault(stream.file_format(file.path), []).append(local)
             for group in by_format.values():
                 yield from formats.read(stream, group, folder)
@@ -64,7 +64,8 @@ class Files(Connector[FilesConnection, FileStream]):
         }
         patterns = [_under(connection.root, path) for path in stream.paths]
         zone = stream.timezone or connection.timezone
-        return file_set.FileSet(patterns, self.settings.folder, options, zone)
+        day_zone = zone or self.settings.project.timezone
+        return file_set.FileSet(patterns, self.settings.folder, options, zone, day_zone)
 
     def _settled(self, stream: FileStream, window: Window) -> Window:
         """The window without files that may still be being written (`settle_seconds`)."""

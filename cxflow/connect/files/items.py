@@ -31,10 +31,10 @@ def origin_columns(database: duckdb.DuckDBPyConnection, files: list[LocalFile], 
     """SQL: a row's `_origin` and `_received_at`, by the index of its file (from 0). Variables stay fast for many files,
     and keep the order of rows, unlike a join."""
     if len(files) == 1:
-        received_at = f"TIMESTAMPTZ {literal(files[0].delivered_at.isoformat())}"
+        received_at = f"TIMESTAMPTZ {literal(files[0].received_at.isoformat())}"
         return f"{literal(files[0].origin)} AS _origin, {received_at} AS _received_at"
     database.execute(f"SET VARIABLE origins = {literals([file.origin for file in files])}")
-    times = ", ".join(str((file.delivered_at - _EPOCH) // timedelta(microseconds=1)) for file in files)
+    times = ", ".join(str((file.received_at - _EPOCH) // timedelta(microseconds=1)) for file in files)
     database.execute(f"SET VARIABLE deliveries = [{times}]::BIGINT[]")
     return (
         f"getvariable('origins')[{index}::BIGINT + 1] AS _origin, "
@@ -44,7 +44,7 @@ def origin_columns(database: duckdb.DuckDBPyConnection, files: list[LocalFile], 
 
 def text_header(names: Iterable[str], file: LocalFile) -> Header:
     """The header of a file whose cells are text."""
-    return Header(dict.fromkeys(names, "VARCHAR"), file.delivered_at)
+    return Header(dict.fromkeys(names, "VARCHAR"), file.received_at)
 
 
 def rejected(file: LocalFile, rejects: Iterable[Reject]) -> Iterator[Page]:
@@ -55,10 +55,10 @@ def rejected(file: LocalFile, rejects: Iterable[Reject]) -> Iterator[Page]:
         held.append(reject)
         size += len(reject.payload)
         if size > _HELD_BYTES:
-            yield Page(file.origin, file.delivered_at, rejects=held)
+            yield Page(file.origin, file.received_at, rejects=held)
             held, size = [], 0
     if held:
-        yield Page(file.origin, file.delivered_at, rejects=held)
+        yield Page(file.origin, file.received_at, rejects=held)
 
 
 class Batches:

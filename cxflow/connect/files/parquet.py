@@ -57,7 +57,7 @@ def read(
 def _header(database: duckdb.DuckDBPyConnection, file: LocalFile) -> Header:
     rows = database.execute(f"DESCRIBE SELECT * FROM {_relation([file])}").fetchall()
     names = (f"{row[0]}_2" if row[0].lower() in RESERVED else row[0] for row in rows)
-    return Header({name: row[1] for name, row in zip(names, rows, strict=True)}, file.delivered_at)
+    return Header({name: row[1] for name, row in zip(names, rows, strict=True)}, file.received_at)
 
 
 def _relation(files: list[LocalFile]) -> str:

@@ -41,7 +41,8 @@ class LocalFile:
     """Its local path."""
     origin: str
     """Its name in messages and in `_origin`."""
-    delivered_at: datetime
+    received_at: datetime
+    """When it was delivered: the last instant of the day in its path, or else its modification time."""
 
 
 def as_utf8(stream: FileStream, file: LocalFile, folder: Path) -> LocalFile:
