@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from file_source import DAY, Drop
 
-from cxflow.errors import SourceError
+from cxflow.errors import ConfigError, SourceError
 from cxflow.testing import TestProject
 
 FIELDS = {"id": [1, 3], "name": [5, 10], "score": [11, 12]}
@@ -339,3 +339,42 @@ def test_files_of_several_formats_do_not_land_in_one_batch(drop: Drop) -> None:
     drop.write("a.csv", "id\n1\n")
     drop.write("b.tsv", "id\n2\n")
     assert drop.land(delimiter=",").ids == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("path", "settings", "message"),
+    [
+        ("*.csv", {"sheet": "Answers"}, "sheet means nothing for the format csv, only for xlsx"),
+        ("*.csv.gz", {"records": "data"}, "records means nothing for the format csv, only for json"),
+        ("*.tsv", {"fields": FIELDS}, "fields means nothing for the format tsv, only for fixed_width"),
+        ("*.jsonl", {"delimiter": ";"}, "delimiter means nothing for the format jsonl, only for csv, tsv"),
+        ("*.xlsx", {"quote": "'"}, "quote means nothing for the format xlsx, only for csv, tsv"),
+        ("*.json", {"skip_rows": 1}, "skip_rows means nothing for the format json, only for csv"),
+        ("*.json", {"columns": ["id"]}, "columns means nothing for the format json, only for csv, tsv, xlsx"),
+        ("*.parquet", {"columns": ["id"]}, "columns means nothing for the format parquet"),
+        ("*.parquet", {"encoding": "cp1252"}, "encoding means nothing for the format parquet"),
+        ("*", {"format": "jsonl", "null_values": ["-"]}, "null_values means nothing for the format jsonl"),
+        (["a.csv", "b.parquet"], {"sheet": "x"}, "sheet means nothing for the format csv, parquet"),
+    ],
+)
+def test_a_setting_that_no_format_of_the_stream_uses_is_refused(
+    drop: Drop, path: str | list[str], settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=rf"streams\.reviews: {message}"):
+        drop.connector(path, **settings)
+
+
+@pytest.mark.parametrize(
+    ("path", "settings"),
+    [
+        (["a.csv", "b.xlsx"], {"sheet": "x", "delimiter": ";"}),
+        ("*", {"sheet": "x", "records": "data"}),  # any format may be there
+        ("*.dat", {"format": "fixed_width", "fields": FIELDS, "skip_rows": 1}),
+        ("*.jsonl", {"skip_rows": 1, "encoding": "latin-1", "max_columns": 10}),
+        ("*.csv", {"null_values": ["-"], "columns": ["id"], "open_quote": "stop"}),
+    ],
+)
+def test_a_setting_that_one_format_of_the_stream_may_use_is_taken(
+    drop: Drop, path: str | list[str], settings: dict[str, Any]
+) -> None:
+    assert list(drop.connector(path, **settings).streams) == ["reviews"]
