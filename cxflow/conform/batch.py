@@ -88,6 +88,8 @@ def conform(
     check_references(stream, settings.connections)
     identifiers.check(settings, connection, stream)
     manifest = zone.read_manifest(settings, batch)
+    if manifest.reads_anew:  # what is known was read under other settings
+        known = {}
     readable = manifest.records > manifest.malformed
     changed = raw_schema.differences(known, manifest.raw_columns) if readable else raw_schema.Drift()
     merged = raw_schema.merge(known, manifest.raw_columns)
@@ -136,6 +138,7 @@ def conform(
         **told,
         "without_records": manifest.without_records,
         "resumed_at": manifest.resumed_at,
+        "reads_anew": manifest.reads_anew,
     }
     return Conformed(
         path,

@@ -67,6 +67,7 @@ def _compose(
             counted=None,
             without_records=[],
             headers={},
+            reads_anew=False,
             resumed_at=0,
             parts=files.checksums(writer.folder),
             cursor={},

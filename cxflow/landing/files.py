@@ -377,20 +377,21 @@ def lacking(folder: Path, known: Iterable[str], headers: Mapping[str, Header]) -
     if len({frozenset(columns) for columns in had.values()}) < 2 and not headers:
         return {}
     with workbench() as database:
-        origins: list[tuple[int, str, dict[str, str], bool]] = [
-            (received_at, origin, had[path], True)
+        # Of a file that was read twice, the later reading counts.
+        origins: dict[tuple[int, str], tuple[dict[str, str], bool]] = {
+            (received_at, origin): (had[path], True)
             for path in had
             for origin, received_at in database.execute(
                 "SELECT _origin, epoch_us(min(_received_at)) "
                 f"FROM read_parquet({literal(str(path))}, hive_partitioning = false) GROUP BY _origin"
             ).fetchall()
-        ]
+        }
     for origin, header in headers.items():
         names = {name.lower(): name for name in (*header.columns, "_origin", "_received_at")}
-        origins.append((_microseconds(header.received_at), origin, names, False))
+        origins[_microseconds(header.received_at), origin] = (names, False)
     seen = {name.lower(): name for name in known}
     found: dict[str, list[str]] = {}
-    for _, origin, names, has_records in sorted(origins, key=lambda each: each[:2]):
+    for (_, origin), (names, has_records) in sorted(origins.items(), key=lambda each: each[0]):
         for key in seen.keys() - names.keys():
             found.setdefault(seen[key], []).append(origin)
         if has_records:

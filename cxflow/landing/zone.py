@@ -80,6 +80,8 @@ class Manifest:
     """Origin without a readable record to its header (`witness.header_as_json`), where it has one."""
     resumed_at: int = 0
     """Records taken over from an interrupted pull that this one resumed; 0 where it started from the beginning."""
+    reads_anew: bool = False
+    """Whether earlier batches were read under other settings, so that the raw schema known from them counts no more."""
     sources: list[str] = field(default_factory=list)
     """Of a derived batch (`derived`): the batches that its records were landed in."""
 

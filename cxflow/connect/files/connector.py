@@ -8,6 +8,8 @@ from typing import ClassVar
 from cxflow import scratch
 from cxflow.connect.connector import Connector
 from cxflow.connect.files import file_set, formats
+from cxflow.connect.files.known_files import were_read_otherwise
+from cxflow.connect.files.reading_settings import fingerprint
 from cxflow.connect.files.stream import FilesConnection, FileStream
 from cxflow.connect.files.text import LocalFile
 from cxflow.errors import SourceError
@@ -36,7 +38,9 @@ class Files(Connector[FilesConnection, FileStream]):
 
     def plan(self, stream: FileStream, window: Window, cursor: Cursor | None) -> list[str]:
         """One line per file that would be read."""
-        chosen = file_set.changes(self._files(stream), self._settled(stream, window), cursor).files
+        chosen = file_set.changes(
+            self._files(stream), self._settled(stream, window), cursor, fingerprint(stream)
+        ).files
         return [
             f"{file.path} ({file.size:,} bytes, delivered {file.delivered_at:%Y-%m-%d})" for file in chosen
         ]
@@ -44,7 +48,7 @@ class Files(Connector[FilesConnection, FileStream]):
     def read(self, stream: FileStream, window: Window, cursor: Cursor | None) -> Reading:
         """Read every file that is new or changed (scheduled), or delivered in the window (backfill)."""
         files = self._files(stream)
-        found = file_set.changes(files, self._settled(stream, window), cursor)
+        found = file_set.changes(files, self._settled(stream, window), cursor, fingerprint(stream))
         with scratch.folder("files") as folder:
             by_format: dict[str, list[LocalFile]] = {}
             for number, file in enumerate(found.files):
@@ -53,6 +57,10 @@ class Files(Connector[FilesConnection, FileStream]):
             for group in by_format.values():
                 yield from formats.read(stream, group, folder)
         return found.cursor
+
+    def reads_anew(self, stream: FileStream, cursor: Cursor) -> bool:
+        """Whether a setting that decides how a file is read has changed since the cursor."""
+        return were_read_otherwise(cursor, fingerprint(stream))
 
     def _files(self, stream: FileStream) -> file_set.FileSet:
         connection = self.connection

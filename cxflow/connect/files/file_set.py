@@ -242,18 +242,18 @@ class Changes:
         return self._known.as_cursor(self._end)
 
 
-def changes(files: FileSet, window: Window, cursor: Cursor | None) -> Changes:
-    """The files to read in a window.
+def changes(files: FileSet, window: Window, cursor: Cursor | None, settings: str) -> Changes:
+    """The files to read in a window. `settings` is the hash of the present reading settings.
 
     A backfill (`cursor` None) takes every file delivered within it. A scheduled run takes every file delivered before
-    its end that is new or changed since the cursor. In the first run, files older than the window's start, if it has
-    one, are only remembered, so that later changes of them are detected.
+    its end that is new or changed since the cursor, or was read under other settings. In the first run, files older than
+    the window's start, if it has one, are only remembered, so that later changes of them are detected.
     """
     listing, end = files.listing(), window.end.timestamp()
     if cursor is None:
         return Changes(tuple(file for file in listing if file.delivered_at in window), files, None, end)
     files.keeps_digests = True
-    known = KnownFiles(cursor)
+    known = KnownFiles(cursor, settings)
     known.see({file.path for file in listing}, end)
     unread = set() if files.is_dated else known.unread()
     chosen = [

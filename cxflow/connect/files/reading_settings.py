@@ -40,11 +40,12 @@ def fingerprint(stream: BaseModel) -> str:
 
     Those with their default value do not count, so that a setting which a later version adds changes no hash.
     """
-    changed = {
-        name: _plain(name, getattr(stream, name))
-        for name in ("format", *FORMATS)
-        if getattr(stream, name) != type(stream).model_fields[name].get_default(call_default_factory=True)
-    }
+    changed = {}
+    for name in ("format", *FORMATS):
+        default = type(stream).model_fields[name].get_default(call_default_factory=True)
+        value = _plain(name, getattr(stream, name))
+        if value != _plain(name, default):
+            changed[name] = value
     return hashlib.sha256(json.dumps(changed, sort_keys=True).encode()).hexdigest()[:16]
 
 
