@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from cxflow.conform import drift, fingerprint, headers, identifiers, long_numbers, wide_table
+from cxflow.conform import drift, fingerprint, headers, identifiers, long_numbers, spelling, wide_table
 from cxflow.conform.bound_projection import (
     FIRST_TOUCHPOINT,
     BoundProjection,
@@ -90,6 +90,9 @@ def conform(
     manifest = zone.read_manifest(settings, batch)
     if manifest.reads_anew:  # what is known was read under other settings
         known = {}
+    if manifest.layout == "columns":
+        known = raw_schema.respelled(known, {})
+        manifest = replace(manifest, raw_columns=raw_schema.respelled(manifest.raw_columns, known))
     readable = manifest.records > manifest.malformed
     changed = raw_schema.differences(known, manifest.raw_columns) if readable else raw_schema.Drift()
     merged = raw_schema.merge(known, manifest.raw_columns)
@@ -112,7 +115,12 @@ def conform(
             else merged
         )
         if manifest.layout == "json":
-            absent = {name: "NULL" for name in stream.may_lack if "." not in name}
+            spelling.check(database, stream, manifest.raw_columns, derived.records_in(folder, manifest))
+            read = raw_schema.spelled_as(read, manifest.raw_columns)
+            spelled = {name.lower() for name in read}
+            absent = {
+                name: "NULL" for name in stream.may_lack if "." not in name and name.lower() not in spelled
+            }
             read = with_unseen({**absent, **read}, stream)
         raw = raw_schema.with_absent(read, stream.may_lack)
         work = _Work(settings, connection, stream, database, raw)

@@ -37,7 +37,8 @@ def judge(
     files = files or {}
     policies = stream.policies
     if_missing = policies.missing_column or ("accept" if layout == "json" else "stop")
-    missing = tuple(name for name in drift.missing if name not in set(stream.may_lack))
+    may_lack = {name.lower() for name in stream.may_lack}
+    missing = tuple(name for name in drift.missing if name.lower() not in may_lack)
     kinds = (
         ("new_column", "new", drift.new, policies.new_column),
         ("missing_column", "gone", missing, if_missing),

@@ -124,16 +124,6 @@ def test_large_ids_and_unicode_reach_the_warehouse_exactly(drop: Drop) -> None:
     assert project.books_balance()
 
 
-def test_of_keys_that_differ_in_case_a_mapping_reads_the_first(drop: Drop) -> None:
-    drop.write("a.jsonl", '{"id": 1, "ID": 2, "happened": "2026-01-01T00:00:00Z"}\n')
-    review = {"review_id": "id", "date_published": "happened"}
-    stream = {"path": "exports/*", "primary_key": ["id"], "to": {"review": review}}
-    table = {"connector": "files", "streams": {"reviews": stream}}
-    project = TestProject(drop.folder, {"connections": {"shop": table}})
-    project.run()
-    assert project.rows("review", "review_id") == [("shop:1",)]
-
-
 @pytest.mark.parametrize(
     ("document", "records"),
     [
@@ -311,6 +301,14 @@ def test_the_declared_sheet_is_read_and_else_the_first(drop: Drop) -> None:
         drop.land(sheet="Answer")
 
 
+def test_names_of_a_sheet_or_of_parquet_that_differ_in_case_alone_are_refused(drop: Drop) -> None:
+    drop.write("a.xlsx", _xlsx({"Sheet": [["id", "score", "Score"], [1, 2, 3]]}))
+    _parquet(drop, "b.parquet", pa.table({"id": [1], "score": [2], "Score": [3]}))
+    for name, fix in (("a.xlsx", "columns = "), ("b.parquet", "have the source rename one")):
+        with pytest.raises(SourceError, match=rf"{name} has the columns 'score' and 'Score'.*{fix}"):
+            drop.land(name)
+
+
 @pytest.mark.parametrize("rows", [[], [["id", "b"]]])
 def test_a_sheet_without_records_lands_none(drop: Drop, rows: list[list[str]]) -> None:
     drop.write("a.xlsx", _xlsx({"Sheet": rows}))
@@ -318,8 +316,8 @@ def test_a_sheet_without_records_lands_none(drop: Drop, rows: list[list[str]]) -
 
 
 def test_an_xlsx_file_may_have_any_name(drop: Drop) -> None:
-    drop.write("report.2026", _xlsx({"Sheet": [["id", "ID"], [1, 2]]}))
-    assert drop.land(format="xlsx").records == [{"id": "1", "ID_2": "2"}]
+    drop.write("report.2026", _xlsx({"Sheet": [["id", "b", "b"], [1, 2, 3]]}))
+    assert drop.land(format="xlsx").records == [{"id": "1", "b": "2", "b_2": "3"}]
 
 
 def test_an_xlsx_file_damaged_within_is_named(drop: Drop) -> None:

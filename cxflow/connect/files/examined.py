@@ -11,7 +11,7 @@ from typing import IO
 
 import numpy as np
 
-from cxflow.connect.column_names import unique_names
+from cxflow.connect.files.header_names import header_names
 from cxflow.connect.files.records import Notation, RecordTooLongError, Slice, slices
 from cxflow.connect.files.stream import FileStream
 from cxflow.connect.files.text import LocalFile, opened
@@ -126,20 +126,14 @@ def _header(stream: FileStream, file: LocalFile, found: Slice, number: int, text
         )
     notation = Notation(stream.delimiter.encode(), stream.quote.encode())
     try:
-        names = unique_names(cell.decode() for cell in notation.cells(text))
+        cells = [cell.decode() for cell in notation.cells(text)]
     except UnicodeDecodeError:
         raise SourceError(
             f"the header of {file.origin} is not {stream.encoding}",
             value=file.origin,
             fix='set encoding = "…"',
         ) from None
-    if len(names) > stream.max_columns:
-        raise SourceError(
-            f"{file.origin} has {len(names):,} columns, more than {stream.max_columns:,}",
-            value=file.origin,
-            fix="if that is its header, raise max_columns",
-        )
-    return tuple(names)
+    return tuple(header_names(stream, file, cells))
 
 
 def _refuse_open_quote(stream: FileStream, file: LocalFile, found: Slice, first: int) -> None:

@@ -246,8 +246,8 @@ def changes(files: FileSet, window: Window, cursor: Cursor | None, settings: str
     """The files to read in a window. `settings` is the hash of the present reading settings.
 
     A backfill (`cursor` None) takes every file delivered within it. A scheduled run takes every file delivered before
-    its end that is new or changed since the cursor, or was read under other settings. In the first run, files older than
-    the window's start, if it has one, are only remembered, so that later changes of them are detected.
+    its end that is new or changed since the cursor, or was read under other settings. In the first run, files older
+    than the window's start, if it has one, are only remembered, so that later changes of them are detected.
     """
     listing, end = files.listing(), window.end.timestamp()
     if cursor is None:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cxflow.connect.column_names import RESERVED
+from cxflow.connect.files.header_names import refuse_other_case
 from cxflow.connect.files.items import Items, with_origin
 from cxflow.connect.files.stream import FileStream
 from cxflow.connect.files.text import LocalFile, plainly_named, reading
@@ -32,6 +33,7 @@ def read(
                 value=file.origin,
                 fix="raise max_columns",
             )
+        refuse_other_case(file, schema.names, "have the source rename one of them")
         header = None if metadata.num_rows else _header(database, file)
         yield Count(metadata.num_rows, file.origin, remark_none=True, header=header)
         by_names.setdefault(frozenset(schema.names), []).append(file)

@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 import duckdb
 import pyarrow as pa
 
-from cxflow.connect.column_names import unique_names
+from cxflow.connect.files.header_names import header_names
 from cxflow.connect.files.items import Batches, Items, origin_columns, rejected, text_header
 from cxflow.connect.files.stream import FileStream
 from cxflow.connect.files.text import LocalFile, reading
@@ -48,15 +48,9 @@ def read(
             header: _Row = ()
             if not names:
                 header = next(filled, ())
-                names = unique_names(_without_empty_end(header))
+                names = header_names(stream, file, _without_empty_end(header))
             skipped = sum(map(_has_value, above)) + _has_value(header)
             count = _count(stream, file) - skipped
-            if len(names) > stream.max_columns:
-                raise SourceError(
-                    f"{file.origin} has {len(names):,} columns, more than {stream.max_columns:,}",
-                    value=file.origin,
-                    fix="if that is its header, raise max_columns",
-                )
             header_of = text_header(names, file) if names and not stream.columns else None
             yield Count(count, file.origin, remark_none=True, header=header_of)
             if names:
