@@ -33,6 +33,7 @@ class _Group:
     """The properties shared by files that one `read_csv` reads."""
 
     names: tuple[str, ...]
+    delimiter: str
     has_header: bool
     line_end: str
     is_long: bool
@@ -71,12 +72,13 @@ def _read_small(
     stream: FileStream, examined: list[Examined], database: duckdb.DuckDBPyConnection, folder: Path
 ) -> Items:
     """Read very many small files, combining those with the same header."""
-    by_names: dict[tuple[str, ...], list[Examined]] = {}
+    by_names: dict[tuple[tuple[str, ...], str], list[Examined]] = {}
     for each in examined:
-        by_names.setdefault(each.names, []).append(each)
-    for names, members in by_names.items():
+        by_names.setdefault((each.names, each.notation.delimiter.decode()), []).append(each)
+    for (names, delimiter), members in by_names.items():
         path = yield from combined(stream, members, folder)
-        read = _read_csv(stream, [str(path)], ("_cxflow_file", *names), ", header = false, new_line = '\\n'")
+        options = ", header = false, new_line = '\\n'"
+        read = _read_csv(stream, [str(path)], delimiter, ("_cxflow_file", *names), options)
         where = origin_columns(database, [each.file for each in members], "substr(_cxflow_file, 2)")
         yield Query(database, f"SELECT * EXCLUDE (_cxflow_file), {where} FROM {read}")
 
@@ -96,7 +98,8 @@ def _grouped(stream: FileStream, examined: list[Examined]) -> dict[_Group, list[
     groups: dict[_Group, list[Examined]] = {}
     for each in examined:
         has_header = not each.is_copy and not stream.columns
-        group = _Group(each.names, has_header, each.line_end, each.longest > _DUCKDB_LINE_BYTES)
+        delimiter = each.notation.delimiter.decode()
+        group = _Group(each.names, delimiter, has_header, each.line_end, each.longest > _DUCKDB_LINE_BYTES)
         groups.setdefault(group, []).append(each)
     return groups
 
@@ -114,16 +117,18 @@ def _query(
     options = f", header = {'true' if group.has_header else 'false'}, new_line = {literal(group.line_end)}"
     if group.is_long:
         options += f", max_line_size = {longest + 2}, buffer_size = {2 * longest + 4}"
-    read = _read_csv(stream, [str(file.path) for file in files], group.names, options)
+    read = _read_csv(stream, [str(file.path) for file in files], group.delimiter, group.names, options)
     numbered = f"(SELECT *, file_index AS _cxflow_file FROM {read})"
     sql = with_origin(database, numbered, files, "_cxflow_file")
     return Query(database, sql, record_bytes=longest if group.is_long else usual)
 
 
-def _read_csv(stream: FileStream, paths: list[str], names: tuple[str, ...], options: str) -> str:
+def _read_csv(
+    stream: FileStream, paths: list[str], delimiter: str, names: tuple[str, ...], options: str
+) -> str:
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
     return (
-        f"read_csv({literals(paths)}, delim = {literal(stream.delimiter)}, quote = {literal(stream.quote)}, "
+        f"read_csv({literals(paths)}, delim = {literal(delimiter)}, quote = {literal(stream.quote)}, "
         f"escape = {literal(stream.quote)}, columns = {{{columns}}}, auto_detect = false, "
         f"nullstr = {literals(stream.null_values)}, hive_partitioning = false{options})"
     )
