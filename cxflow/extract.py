@@ -108,6 +108,7 @@ def _land(
         with _dropping(settings, request, mine + others):
             writer.verify()
             writer.drop_empty_parts()
+            inferred = inference.infer(writer.folder, writer.layout)
             manifest = zone.Manifest(
                 connection=request.connection,
                 stream=request.stream,
@@ -122,7 +123,8 @@ def _land(
                 malformed=writer.malformed_rows,
                 parts=files.checksums(writer.folder),
                 cursor=next_cursor if request.mode == "scheduled" else {},
-                raw_columns=inference.infer(writer.folder, writer.layout),
+                raw_columns=inferred.raw_columns,
+                repeated_keys=inferred.repeated_keys,
                 counted=writer.witnessed if limit is None else None,
                 without_records=[PurePath(origin).name for origin in writer.without_records[:_REMARKS]],
                 headers={origin: witness.header_as_json(header) for origin, header in writer.headers.items()},

@@ -28,9 +28,14 @@ class Outcome:
 
 
 def judge(
-    stream: Stream, layout: Layout, drift: Drift, files: Mapping[str, tuple[str, ...]] | None = None
+    stream: Stream,
+    layout: Layout,
+    drift: Drift,
+    files: Mapping[str, tuple[str, ...]] | None = None,
+    kinds_found: str = "",
 ) -> Outcome:
-    """Apply the stream's policies. `files` maps a missing column to the files without it, if the files differ.
+    """Apply the stream's policies. `files` maps a missing column to the files without it, if the files differ;
+    `kinds_found` says what the retyped columns are now, and where.
 
     Raises SourceError if a policy is `stop`.
     """
@@ -50,7 +55,9 @@ def judge(
             continue
         if outcome == "stop":
             raise SourceError(
-                f"the source changed: {description}: {', '.join(columns)}{_hint(rule, columns, drift, files)}",
+                f"the source changed: {description}: {', '.join(columns)}"
+                + (f" ({kinds_found})" if rule == "retyped_column" and kinds_found else "")
+                + _hint(rule, columns, drift, files),
                 value=columns[0],
                 fix="fix the source or the mapping, or set "
                 + ("may_lack, or " if rule == "missing_column" else "")

@@ -75,6 +75,7 @@ def _compose(
             parts=files.checksums(writer.folder),
             cursor={},
             raw_columns=columns,
+            repeated_keys=sorted({path for manifest in manifests for path in manifest.repeated_keys}),
             sources=[manifest.batch_id for manifest in manifests],
         )
         return zone.commit(into, writer, derived)

@@ -72,6 +72,8 @@ class Manifest:
     """The stream's next cursor, if this batch is loaded."""
     raw_columns: dict[str, Any] = field(default_factory=dict)
     """The raw shape: column to type (`VARCHAR`, or a nested structure)."""
+    repeated_keys: list[str] = field(default_factory=list)
+    """JSON paths of objects that have a key twice in some record, as far as they are not in lists."""
     counted: int | None = None
     """Records that the source holds by an independent count; None where its connector gives none."""
     without_records: list[str] = field(default_factory=list)

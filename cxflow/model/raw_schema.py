@@ -177,10 +177,10 @@ def as_structure(schema: RawSchema) -> str:
 
 def _structure(value: Any) -> Any:
     if isinstance(value, dict):
-        # An object that was always empty has no known keys: keep its text.
-        first = {key.lower(): key for key in reversed(value)}
+        first = {key.lower(): key for key in reversed(value) if key}  # SQL has no name for an empty key
         distinct = {key: value[key] for key in reversed(first.values())}
-        return {key: _structure(item) for key, item in distinct.items()} if value else "VARCHAR"
+        # An object that was always empty has no known keys: keep its text.
+        return {key: _structure(item) for key, item in distinct.items()} if distinct else "VARCHAR"
     if isinstance(value, list):
         return [_structure(value[0])]
     return "VARCHAR"
