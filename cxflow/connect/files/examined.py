@@ -18,6 +18,7 @@ from cxflow.connect.files.records import Notation, RecordTooLongError, Slice, sl
 from cxflow.connect.files.stream import FileStream
 from cxflow.connect.files.text import LocalFile, opened
 from cxflow.errors import SourceError
+from cxflow.model.stream import Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +194,8 @@ def _refuse_other_delimiter(stream: FileStream, file: LocalFile, name: str, nota
     )
 
 
-def _mapping(stream: FileStream) -> str:
+def _mapping(stream: Stream) -> str:
     """All expressions of the stream, one per line."""
-    projections = [projection for each in stream.to.values() for projection in each]
     texts = [
         *stream.primary_key,
         *stream.identifiers.values(),
@@ -203,8 +203,8 @@ def _mapping(stream: FileStream) -> str:
         stream.deleted,
         *stream.may_lack,
     ]
-    for each in projections:
-        texts += [*each.columns.values(), each.where, each.for_each]
+    for projection in (item for items in stream.to.values() for item in items):
+        texts += [*projection.columns.values(), projection.where, projection.for_each]
     return "\n".join(text for text in texts if text)
 
 
