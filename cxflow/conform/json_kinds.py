@@ -97,4 +97,4 @@ def _plain_keys(schema: RawSchema, path: str, dotted: str) -> Iterator[tuple[str
 
 def _step(name: str) -> str | None:
     """A key as a step of a JSON path; None for one that no path of DuckDB's leads to."""
-    return None if '"' in name or "\\" in name else f'."{name}"'
+    return None if set('"\\\0') & set(name) else f'."{name}"'

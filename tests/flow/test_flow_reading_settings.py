@@ -11,6 +11,7 @@ import openpyxl
 import pytest
 import structlog
 
+from cxflow.cli.outcome import notes
 from cxflow.errors import SourceError
 from cxflow.testing.project import TestProject
 
@@ -51,6 +52,9 @@ def test_after_the_right_sheet_is_declared_known_files_are_read_again_once(tmp_p
         report = desk.run()["desk.cases"]
     assert (report.counts.extracted, report.counts.inserted) == (2, 2)
     assert report.notes == {"reads_anew": True}
+    assert notes(report.notes) == [
+        "the reading settings changed since the last run: earlier files are read again"
+    ]
     assert ["reading settings changed" in each["event"] for each in logs].count(True) == 1
     assert cases(desk) == [("desk:0", "a sample"), ("desk:1", "late"), ("desk:2", "lost")]
 
