@@ -15,11 +15,11 @@ import duckdb
 
 from cxflow.connect.files.copies import cleaned, combined
 from cxflow.connect.files.examined import Examined, examine
-from cxflow.connect.files.items import Items, origin_columns, text_header, with_origin
+from cxflow.connect.files.items import Items, origin_columns, with_origin
 from cxflow.connect.files.stream import FileStream
 from cxflow.connect.files.text import LocalFile, as_utf8, plainly_named, reading
 from cxflow.duck import literal, literals
-from cxflow.model.reading import Count, Query
+from cxflow.model.reading import Count, Header, Query
 
 _DUCKDB_LINE_BYTES = 2_000_000
 """DuckDB's default for the longest line."""
@@ -44,11 +44,15 @@ def read(
 ) -> Items:
     """Read CSV or TSV files. Raises SourceError for a file that is not as declared."""
     examined = []
+    shapes: dict[tuple[str, ...], dict[str, str]] = {}  # shared: there may be very many files
     for file in files:
         source = as_utf8(stream, file, folder)
         with reading(file):
             found = examine(stream, source)
-        header = text_header(found.names, file) if found.names and not stream.columns else None
+        header = None
+        if found.names and not stream.columns:
+            columns = shapes.setdefault(found.names, dict.fromkeys(found.names, "VARCHAR"))
+            header = Header(columns, file.received_at)
         yield Count(found.records, file.origin, _place(source), _is_filled(file), header)
         if found.records:
             examined.append(found)

@@ -12,7 +12,7 @@ import pyarrow as pa
 from cxflow.connect.files.stream import FileStream
 from cxflow.connect.files.text import LocalFile
 from cxflow.duck import literal, literals
-from cxflow.model.reading import Header, Item, Page, Query, Reject
+from cxflow.model.reading import Item, Page, Query, Reject
 
 Items = Generator[Item, None, None]
 Format = Callable[[FileStream, list[LocalFile], duckdb.DuckDBPyConnection, Path], Items]
@@ -40,11 +40,6 @@ def origin_columns(database: duckdb.DuckDBPyConnection, files: list[LocalFile], 
         f"getvariable('origins')[{index}::BIGINT + 1] AS _origin, "
         f"make_timestamptz(getvariable('deliveries')[{index}::BIGINT + 1]) AS _received_at"
     )
-
-
-def text_header(names: Iterable[str], file: LocalFile) -> Header:
-    """The header of a file whose cells are text."""
-    return Header(dict.fromkeys(names, "VARCHAR"), file.received_at)
 
 
 def rejected(file: LocalFile, rejects: Iterable[Reject]) -> Iterator[Page]:

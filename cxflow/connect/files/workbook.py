@@ -19,12 +19,12 @@ import duckdb
 import pyarrow as pa
 
 from cxflow.connect.files.header_names import header_names
-from cxflow.connect.files.items import Batches, Items, origin_columns, rejected, text_header
+from cxflow.connect.files.items import Batches, Items, origin_columns, rejected
 from cxflow.connect.files.stream import FileStream
 from cxflow.connect.files.text import LocalFile, reading
 from cxflow.errors import ConfigError, CxflowError, SourceError
 from cxflow.model.names import nearest
-from cxflow.model.reading import Count, Reject
+from cxflow.model.reading import Count, Header, Reject
 
 _CHUNK_CELLS = 200_000
 """Cells held in memory at a time."""
@@ -51,8 +51,8 @@ def read(
                 names = header_names(stream, file, _without_empty_end(header))
             skipped = sum(map(_has_value, above)) + _has_value(header)
             count = _count(stream, file) - skipped
-            header_of = text_header(names, file) if names and not stream.columns else None
-            yield Count(count, file.origin, remark_none=True, header=header_of)
+            told = Header(dict.fromkeys(names, "VARCHAR"), file.received_at) if header else None
+            yield Count(count, file.origin, remark_none=True, header=told)
             if names:
                 yield from _read_rows(stream, file, filled, names, database)
 
