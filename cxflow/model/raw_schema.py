@@ -152,6 +152,7 @@ class Clash:
     path: tuple[str, ...]
     """The names above them."""
     names: tuple[str, str]
+    """The two keys, in the order in which they were seen."""
     in_list: bool
     """Whether there is a list above them."""
 
