@@ -21,11 +21,10 @@ from cxflow.connect.connector import Connector
 from cxflow.connect.extraction import Extraction
 from cxflow.connect.fingerprint import fingerprint
 from cxflow.errors import ConfigError, FatalError, StaleCheckpointError, TransientError
-from cxflow.landing import files, inference, partial, zone
+from cxflow.landing import files, inference, partial, witness, zone
 from cxflow.landing.keeper import Keeper
 from cxflow.model.batch import BatchRef
 from cxflow.model.reading import Checkpoint, Cursor, Page, Reading
-from cxflow.model.stream import Stream
 from cxflow.settings import Settings
 
 _REMARKS = 20
@@ -44,6 +43,11 @@ def extract(settings: Settings, extraction: Extraction, limit: int | None = None
     connector, stream = extraction.connector, extraction.stream
     connector.check(stream)
     zone.require(settings)
+    if extraction.reads_anew:
+        log.warning(
+            "the stream's reading settings changed; a scheduled run reads all its files again",
+            stream=f"{connector.connection.name}/{stream.name}",
+        )
     request = partial.Request(
         connection=connector.connection.name,
         stream=stream.name,
@@ -55,10 +59,10 @@ def extract(settings: Settings, extraction: Extraction, limit: int | None = None
         declared=fingerprint(connector, stream),
     )
     if limit is not None or not connector.can_resume:
-        return _land(settings, connector, stream, request, limit)
+        return _land(settings, extraction, request, limit)
     for kept in partial.find(settings, request):
         try:
-            batch = _land(settings, connector, stream, kept.request, kept=kept)
+            batch = _land(settings, extraction, kept.request, kept=kept)
         except (StaleCheckpointError, _DamagedError) as problem:
             why = "stale" if isinstance(problem, StaleCheckpointError) else "damaged"
             log.warning("an interrupted pull cannot be resumed", stream=request.folder, checkpoint=why)
@@ -66,7 +70,7 @@ def extract(settings: Settings, extraction: Extraction, limit: int | None = None
         else:
             break
     else:
-        batch = _land(settings, connector, stream, request)
+        batch = _land(settings, extraction, request)
     partial.clear(settings, request)
     return batch
 
@@ -77,13 +81,13 @@ class _DamagedError(Exception):
 
 def _land(
     settings: Settings,
-    connector: Connector,
-    stream: Stream,
+    extraction: Extraction,
     request: partial.Request,
     limit: int | None = None,
     kept: partial.Partial | None = None,
 ) -> BatchRef:
     """One pull: from the start, or after the pages `kept` of an interrupted one."""
+    connector, stream = extraction.connector, extraction.stream
     extracted_at = datetime.now(UTC)
     batch_id = zone.new_batch_id(request.window, extracted_at)
     keeps = limit is None and connector.can_resume
@@ -103,6 +107,8 @@ def _land(
             next_cursor = _pull(connector, reading, writer, keeper)
         with _dropping(settings, request, mine + others):
             writer.verify()
+            writer.drop_empty_parts()
+            inferred = inference.infer(writer.folder, writer.layout)
             manifest = zone.Manifest(
                 connection=request.connection,
                 stream=request.stream,
@@ -117,10 +123,13 @@ def _land(
                 malformed=writer.malformed_rows,
                 parts=files.checksums(writer.folder),
                 cursor=next_cursor if request.mode == "scheduled" else {},
-                raw_columns=inference.infer(writer.folder, writer.layout),
+                raw_columns=inferred.raw_columns,
+                repeated_keys=inferred.repeated_keys,
                 counted=writer.witnessed if limit is None else None,
                 without_records=[PurePath(origin).name for origin in writer.without_records[:_REMARKS]],
+                headers={origin: witness.header_as_json(header) for origin, header in writer.headers.items()},
                 resumed_at=kept.records if kept else 0,
+                reads_anew=extraction.reads_anew,
             )
             return zone.commit(settings, writer, manifest)
 

@@ -218,8 +218,11 @@ def try_landed(
 def _extraction(settings: Settings, connection: str, stream: str, window: Window, mode: Mode) -> Extraction:
     """A window of a stream, with the cursor that a run of this mode begins from."""
     connector = open_connection(settings, connection)
-    cursor = ledger.cursor(settings, connection, stream) if mode == "scheduled" else None
-    return Extraction(connector, connector.stream(stream), window, cursor, mode)
+    declared, cursor = connector.stream(stream), ledger.cursor(settings, connection, stream)
+    reads_anew = connector.reads_anew(declared, cursor)
+    return Extraction(
+        connector, declared, window, cursor if mode == "scheduled" else None, mode, reads_anew=reads_anew
+    )
 
 
 def extract(settings: Settings, connection: str, stream: str, window: Window, mode: Mode) -> BatchRef:

@@ -89,7 +89,7 @@ def land(
             malformed=writer.malformed_rows,
             parts=files.checksums(writer.folder),
             cursor=(cursor or {"seen": 1}) if mode == "scheduled" else {},
-            raw_columns=inference.infer(writer.folder, writer.layout),
+            raw_columns=inference.infer(writer.folder, writer.layout).raw_columns,
         )
         return zone.commit(settings, writer, manifest)
 

@@ -185,6 +185,8 @@ def notes(found: dict[str, Any]) -> list[str]:
     ]
     if resumed_at := found.get("resumed_at"):
         lines.append(f"resumed an interrupted pull ({resumed_at:,} records kept)")
+    if found.get("reads_anew"):
+        lines.append("the reading settings changed since the last run: earlier files are read again")
     lines += [
         f"{one_line(origin)} is not empty, but has no records" for origin in found.get("without_records", ())
     ]

@@ -6,13 +6,25 @@ every raw row is in `record` or, if it could not be read at all, in `refused`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from cxflow.conform import drift, fingerprint, identifiers, json_numbers, plain_ids, wide_table
+from cxflow.conform import (
+    drift,
+    fingerprint,
+    headers,
+    identifiers,
+    json_kinds,
+    json_numbers,
+    plain_ids,
+    repeated_keys,
+    spelling,
+    wide_table,
+)
 from cxflow.conform.bound_projection import (
     FIRST_TOUCHPOINT,
     BoundProjection,
@@ -36,7 +48,8 @@ from cxflow.conform.projection import (
 )
 from cxflow.conform.unseen import with_unseen
 from cxflow.duck import count, identifier, literal, literals
-from cxflow.landing import derived, files, prepared, zone
+from cxflow.errors import ConfigError
+from cxflow.landing import derived, files, prepared, witness, zone
 from cxflow.landing.prepared import Conformed
 from cxflow.model import raw_schema
 from cxflow.model.batch import BatchRef
@@ -63,7 +76,15 @@ class _Work:
     connection: Connection
     stream: Stream
     database: duckdb.DuckDBPyConnection
-    raw: raw_schema.RawSchema
+    source: raw_schema.RawSchema
+    """The raw columns as the source names them."""
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    """Those that have another name here, because it is one of cxflow's own."""
+
+    @property
+    def raw(self) -> raw_schema.RawSchema:
+        """The raw columns as a mapping names them."""
+        return {self.renamed.get(name, name): kind for name, kind in self.source.items()}
 
     @property
     def notation(self) -> Notation:
@@ -88,17 +109,31 @@ def conform(
     check_references(stream, settings.connections)
     identifiers.check(settings, connection, stream)
     manifest = zone.read_manifest(settings, batch)
+    if manifest.reads_anew:  # what is known was read under other settings
+        known = {}
+    if manifest.layout == "columns":
+        known = raw_schema.respelled(known, {})
+        manifest = replace(manifest, raw_columns=raw_schema.respelled(manifest.raw_columns, known))
     readable = manifest.records > manifest.malformed
     changed = raw_schema.differences(known, manifest.raw_columns) if readable else raw_schema.Drift()
     merged = raw_schema.merge(known, manifest.raw_columns)
+    is_table = manifest.layout == "columns"
+    without = {name: witness.header_from_json(each) for name, each in manifest.headers.items() if is_table}
     path = scratch / "scratch.duckdb"
     with zone.local_copy(settings, batch.path) as folder, connect(path, files.all_in(folder)) as database:
         check(stream, database)
         # A backfill may read files older than the known schema.
         before = {} if manifest.mode in ("backfill", "remap") else known
-        missing = files.lacking(folder, before) if readable else {}
+        missing = files.lacking(folder, before, without) if readable or without else {}
         changed = replace(changed, missing=tuple(dict.fromkeys((*changed.missing, *missing))))
-        outcome = drift.judge(stream, manifest.layout, changed, missing)
+        if manifest.layout == "json" and changed.retyped:
+            records = derived.records_in(folder, manifest)
+            told = json_kinds.described(database, records, changed.retyped, manifest.raw_columns, known)
+        else:
+            told = ""
+        outcome = drift.judge(stream, manifest.layout, changed, missing, told)
+        if without and not before:
+            headers.check(database, stream, without, key_alone=readable)
         # A refused type is read as the known one, which the mapping was written for.
         read = (
             raw_schema.merge(manifest.raw_columns, known)
@@ -106,22 +141,34 @@ def conform(
             else merged
         )
         if manifest.layout == "json":
-            absent = {name: "NULL" for name in stream.may_lack if "." not in name}
+            spelling.check(database, stream, manifest.raw_columns, derived.records_in(folder, manifest))
+            read = raw_schema.spelled_as(read, manifest.raw_columns)
+            spelled = {name.lower() for name in read}
+            absent = {
+                name: "NULL" for name in stream.may_lack if "." not in name and name.lower() not in spelled
+            }
             read = with_unseen({**absent, **read}, stream)
         raw = raw_schema.with_absent(read, stream.may_lack)
-        work = _Work(settings, connection, stream, database, raw)
+        renamed = _renamed(raw) if manifest.layout == "json" else {}
+        work = _Work(settings, connection, stream, database, raw, renamed)
         database.execute(prepared.create("refused", prepared.REFUSED))
         database.execute(prepared.create("identifier_seen", prepared.IDENTIFIER_SEEN))
         _refuse_unreadable(work, folder, manifest)
-        told: dict[str, dict[str, Any]] = {}
+        of_identifiers: dict[str, dict[str, Any]] = {}
         if readable:
             _view_raw(work, folder, manifest)
             if manifest.layout == "columns":  # of JSON, a key may only be rare
                 check_tags(stream, raw)
             _refuse_drifted(work, outcome)
-            rows = _wide_tables(work)
+            try:
+                rows = _wide_tables(work)
+            except ConfigError as problem:
+                if manifest.layout == "columns":
+                    raise
+                records = derived.records_in(folder, manifest)
+                raise json_kinds.explained(problem, database, records, read) from problem
             _require(work, rows)
-            told = {**_identifiers(work), "mangled_ids": _mangled(work, rows)}
+            of_identifiers = {**_identifiers(work), "mangled_ids": _mangled(work, rows)}
             _complete(work, rows)
         else:
             _leave_empty(work)
@@ -129,9 +176,10 @@ def conform(
         made = sum(count(database, name) for name in stream.to)
     report = {
         "drift": changed.as_json(),
-        **told,
+        **of_identifiers,
         "without_records": manifest.without_records,
         "resumed_at": manifest.resumed_at,
+        "reads_anew": manifest.reads_anew,
     }
     return Conformed(
         path,
@@ -140,15 +188,29 @@ def conform(
         manifest.records if manifest.counted is None else manifest.counted,
         made,
         {key: item for key, item in report.items() if item},
-        merged if outcome.is_learned else known,
+        merged if outcome.is_learned and readable else known,
         is_replay=manifest.mode == "replay",
         mapping=fingerprint.of(settings, connection, stream),
     )
 
 
+def _renamed(raw: raw_schema.RawSchema) -> dict[str, str]:
+    """Raw column with a name of cxflow's own to the name that it has for a mapping: with a numeric suffix."""
+    taken = {name.lower() for name in (*raw, "_row", *RAW_OWN)}
+    found = {}
+    for name in raw:
+        if name.lower() in ("_row", *RAW_OWN):
+            number = 2
+            while f"{name}_{number}".lower() in taken:
+                number += 1
+            found[name] = f"{name}_{number}"
+            taken.add(found[name].lower())
+    return found
+
+
 def _view_raw(work: _Work, folder: Path, manifest: zone.Manifest) -> None:
     """Create the view `raw`: the raw columns (null if absent from this batch), `_row`, and RAW_OWN."""
-    structure = literal(raw_schema.as_structure(work.raw))
+    structure = literal(raw_schema.as_structure(work.source))
     records = derived.records_in(folder, manifest)
     # As enumerations, names that most rows share take a byte or two of each.
     for kind, column in (("origin", "_origin"), ("landed_batch", "_landed_batch")):
@@ -159,10 +221,14 @@ def _view_raw(work: _Work, folder: Path, manifest: zone.Manifest) -> None:
     own += f", ({raw_hash(manifest)} // 2)::BIGINT AS _raw_hash"
     names = ", ".join(("_row", *RAW_OWN))
     if manifest.layout == "json":
-        record = (
-            f"from_json({json_numbers.exact(work.database, '_payload', work.stream.decimal)}, {structure})"
-        )
-        select = f"SELECT record.*, {names} FROM (SELECT {record} AS record, {own} FROM {records})"
+        payload = "_payload"
+        if manifest.repeated_keys:
+            once = repeated_keys.last(work.database, payload, manifest.repeated_keys)
+            payload, records = "_once", f"(SELECT *, {once} AS _once FROM {records})"
+        record = f"from_json({json_numbers.exact(work.database, payload, work.stream.decimal)}, {structure})"
+        others = ", ".join(f"{identifier(old)} AS {identifier(new)}" for old, new in work.renamed.items())
+        star = f"record.*{f' RENAME ({others})' if others else ''}"
+        select = f"SELECT {star}, {names} FROM (SELECT {record} AS record, {own} FROM {records})"
     else:
         absent = [name for name in work.raw if name not in manifest.raw_columns]
         nulls = "".join(f", NULL::VARCHAR AS {identifier(name)}" for name in absent)
@@ -193,7 +259,9 @@ def _refuse_drifted(work: _Work, outcome: drift.Outcome) -> None:
     for rule, columns in outcome.quarantine.items():
         affected = "true"
         if rule == "new_column":
-            affected = " OR ".join(drift.present(column, work.raw) for column in columns)
+            affected = " OR ".join(
+                drift.present(work.renamed.get(column, column), work.raw) for column in columns
+            )
         elif rule == "missing_column" and set(columns) <= set(outcome.missing):
             origins = sorted({origin for column in columns for origin in outcome.missing[column]})
             affected = f"_origin IN (SELECT unnest({literals(origins)}))"

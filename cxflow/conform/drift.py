@@ -28,16 +28,22 @@ class Outcome:
 
 
 def judge(
-    stream: Stream, layout: Layout, drift: Drift, files: Mapping[str, tuple[str, ...]] | None = None
+    stream: Stream,
+    layout: Layout,
+    drift: Drift,
+    files: Mapping[str, tuple[str, ...]] | None = None,
+    kinds_found: str = "",
 ) -> Outcome:
-    """Apply the stream's policies. `files` maps a missing column to the files without it, if the files differ.
+    """Apply the stream's policies. `files` maps a missing column to the files without it, if the files differ;
+    `kinds_found` says what the retyped columns are now, and where.
 
     Raises SourceError if a policy is `stop`.
     """
     files = files or {}
     policies = stream.policies
     if_missing = policies.missing_column or ("accept" if layout == "json" else "stop")
-    missing = tuple(name for name in drift.missing if name not in set(stream.may_lack))
+    may_lack = {name.lower() for name in stream.may_lack}
+    missing = tuple(name for name in drift.missing if name.lower() not in may_lack)
     kinds = (
         ("new_column", "new", drift.new, policies.new_column),
         ("missing_column", "gone", missing, if_missing),
@@ -49,7 +55,9 @@ def judge(
             continue
         if outcome == "stop":
             raise SourceError(
-                f"the source changed: {description}: {', '.join(columns)}{_hint(rule, columns, drift, files)}",
+                f"the source changed: {description}: {', '.join(columns)}"
+                + (f" ({kinds_found})" if rule == "retyped_column" and kinds_found else "")
+                + _hint(rule, columns, drift, files),
                 value=columns[0],
                 fix="fix the source or the mapping, or set "
                 + ("may_lack, or " if rule == "missing_column" else "")

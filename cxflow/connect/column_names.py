@@ -38,7 +38,7 @@ def unique_names(row: Iterable[object]) -> list[str]:
     names: list[str] = []
     seen = {name.lower() for name in RESERVED}
     for position, cell in enumerate(row, start=1):
-        wanted = _trimmed(cell) if cell is not None else ""
+        wanted = trimmed(cell)
         name = wanted = wanted or f"column_{position}"
         number = 1
         while name.lower() in seen:
@@ -47,3 +47,17 @@ def unique_names(row: Iterable[object]) -> list[str]:
         seen.add(name.lower())
         names.append(name)
     return names
+
+
+def trimmed(cell: object) -> str:
+    """A header cell as a name, without the blanks around it; empty for an empty cell."""
+    return str(cell).strip("\ufeff \t\r\n") if cell is not None else ""
+
+
+def differing_in_case(names: Iterable[str]) -> tuple[str, str] | None:
+    """The first two names that differ in case alone, which SQL cannot tell apart; None if there are none."""
+    seen: dict[str, str] = {}
+    for name in names:
+        if seen.setdefault(name.lower(), name) != name:
+            return seen[name.lower()], name
+    return None

@@ -139,6 +139,11 @@ class Connector(ABC, Generic[ConnectionT, StreamT]):
             fix="it needs a method resume(stream, window, cursor, checkpoint); please tell its author",
         )
 
+    def reads_anew(self, stream: StreamT, cursor: Cursor) -> bool:  # noqa: ARG002
+        """Whether the records before this cursor were read under other settings, so that a scheduled run reads them
+        again. The raw schema known so far then counts no more."""
+        return False
+
     @property
     def can_resume(self) -> bool:
         """Whether its class overrides `resume`."""

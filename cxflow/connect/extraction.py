@@ -25,3 +25,5 @@ class Extraction:
     """The stream's last cursor ({} in its first run); None for a backfill."""
     mode: Mode
     """Whether it is a scheduled run, which moves the cursor, or a backfill."""
+    reads_anew: bool = False
+    """Whether the stream's records so far were read under other settings (`Connector.reads_anew`)."""

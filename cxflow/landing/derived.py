@@ -54,7 +54,10 @@ def _compose(
         manifests = [manifest for manifest, _ in sources]
         columns: raw_schema.RawSchema = {}
         for manifest in manifests:
-            columns = raw_schema.merge(columns, manifest.raw_columns)
+            raw = manifest.raw_columns
+            if manifest.layout == "columns":
+                raw = raw_schema.respelled(raw, columns)
+            columns = raw_schema.merge(columns, raw)
         now, window = datetime.now(UTC), _around([Window.from_json(each.window) for each in manifests])
         derived = replace(
             manifests[-1],
@@ -66,10 +69,13 @@ def _compose(
             malformed=0,
             counted=None,
             without_records=[],
+            headers={},
+            reads_anew=False,
             resumed_at=0,
             parts=files.checksums(writer.folder),
             cursor={},
             raw_columns=columns,
+            repeated_keys=sorted({path for manifest in manifests for path in manifest.repeated_keys}),
             sources=[manifest.batch_id for manifest in manifests],
         )
         return zone.commit(into, writer, derived)

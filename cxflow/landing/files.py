@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Literal
@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from cxflow.duck import literal, literals, workbench
 from cxflow.errors import FatalError
 from cxflow.landing.witness import Witness
-from cxflow.model.reading import Count, Item, Page, Query, Reject
+from cxflow.model.reading import Count, Header, Item, Page, Query, Reject
 
 _GROUP_RECORDS = 40_960
 """Records per row group, which one DuckDB thread compresses at a time: a third of its default, with which the threads
@@ -99,6 +99,12 @@ class BatchWriter:
         self._close_page_part()
         self._flush_rejects()
 
+    def drop_empty_parts(self) -> None:
+        """Remove the parts without a record: their columns are not part of what the source holds."""
+        for part in parts_in(self.folder):
+            if not count_in(part):
+                part.unlink()
+
     @property
     def rows(self) -> int:
         """Records landed so far, rejects included."""
@@ -118,6 +124,11 @@ class BatchWriter:
     def without_records(self) -> list[str]:
         """Origins without records that the load's report should mention."""
         return self._witness.without_records
+
+    @property
+    def headers(self) -> dict[str, Header]:
+        """The headers of origins without a readable record, by origin."""
+        return self._witness.headers(self.folder)
 
     def verify(self) -> None:
         """Compare the Parquet files with the independent counts.
@@ -354,29 +365,40 @@ def numbered(parts: list[Path], before: int) -> str:
     return f"(SELECT *, {row} FROM read_parquet({files}, union_by_name = true, hive_partitioning = false))"
 
 
-def lacking(folder: Path, known: Iterable[str]) -> dict[str, tuple[str, ...]]:
+def lacking(folder: Path, known: Iterable[str], headers: Mapping[str, Header]) -> dict[str, tuple[str, ...]]:
     """Where the origins of a batch differ: raw column to the origins that lack it.
 
     They are looked at in the order of their delivery. A column is lacked by those that follow one which had it,
-    a `known` one by any: before it first appeared it was not missing.
+    a `known` one by any: before it first appeared it was not missing. `headers` are the columns of origins without
+    a record; what only they have is not missing elsewhere.
     """
     # DuckDB unites columns whose names differ in case only.
     had = {path: {name.lower(): name for name in pq.read_schema(path).names} for path in parts_in(folder)}
-    if len({frozenset(columns) for columns in had.values()}) < 2:
+    if len({frozenset(columns) for columns in had.values()}) < 2 and not headers:
         return {}
     with workbench() as database:
-        origins = [
-            (received_at, origin, path)
+        # Of a file that was read twice, the later reading counts.
+        origins: dict[tuple[int, str], tuple[dict[str, str], bool]] = {
+            (received_at, origin): (had[path], True)
             for path in had
             for origin, received_at in database.execute(
                 "SELECT _origin, epoch_us(min(_received_at)) "
                 f"FROM read_parquet({literal(str(path))}, hive_partitioning = false) GROUP BY _origin"
             ).fetchall()
-        ]
+        }
+    for origin, header in headers.items():
+        names = {name.lower(): name for name in (*header.columns, "_origin", "_received_at")}
+        origins[_microseconds(header.received_at), origin] = (names, False)
     seen = {name.lower(): name for name in known}
     found: dict[str, list[str]] = {}
-    for _, origin, path in sorted(origins):
-        for key in seen.keys() - had[path].keys():
+    for (_, origin), (names, has_records) in sorted(origins.items(), key=lambda each: each[0]):
+        for key in seen.keys() - names.keys():
             found.setdefault(seen[key], []).append(origin)
-        seen = had[path] | seen
+        if has_records:
+            seen = names | seen
     return {name: tuple(lack) for name, lack in sorted(found.items())}
+
+
+def _microseconds(instant: datetime) -> int:
+    """Since 1970, as DuckDB's `epoch_us` gives them."""
+    return (instant - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)

@@ -6,6 +6,7 @@ import glob
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,33 +21,47 @@ _FIRST_RECORDS = 2_000
 _PATH = re.compile(r"\$(\.[A-Za-z_][A-Za-z0-9_]*)*")
 """Paths that need no quoting."""
 
+_UNREACHABLE = set('"\\\0')
+"""Characters of a key that no path of DuckDB's leads to."""
+
 MOST_LEVELS = 100
 """How deep a record may be nested."""
 OWN = ("_payload", "_row", "_origin", "_received_at", "_landed_batch", "_landed_row")
 """The columns that landing adds."""
 
 
-def infer(folder: Path, layout: str | None) -> RawSchema:
+@dataclass(frozen=True, slots=True)
+class Inferred:
+    """What the records of a batch have between them."""
+
+    raw_columns: RawSchema = field(default_factory=dict)
+    repeated_keys: list[str] = field(default_factory=list)
+    """JSON paths of objects that have a key twice in some record, as far as they are not in lists."""
+
+
+def infer(folder: Path, layout: str | None) -> Inferred:
     """The schema of the parts in a batch's folder. Every JSON record is looked at: no rare key is missed."""
     if layout is None:
-        return {}
+        return Inferred()
     if not any(folder.glob("part-*.parquet")):  # a connector was asked for records and had none
-        return {}
+        return Inferred()
     # The folder's own name may hold what a glob would take for a pattern; its parts' names do not.
     pattern = literal(f"{glob.escape(str(folder))}/part-*.parquet")
     parts = f"read_parquet({pattern}, union_by_name = true, hive_partitioning = false)"
     with workbench() as database:
         if layout == "columns":
             rows = database.execute(f"DESCRIBE SELECT * FROM {parts}").fetchall()
-            return {row[0]: row[1] for row in rows if row[0] not in OWN}
+            return Inferred({row[0]: row[1] for row in rows if row[0] not in OWN})
         first = f"SELECT _payload AS record FROM {parts} LIMIT {_FIRST_RECORDS}"
         found = _structure_of(database, parts, first)
-        if not _holds_for_all(database, parts, found):
+        holds, repeated = _holds_for_all(database, parts, found)
+        if not holds:
             # Of the records that are built alike, one stands for all: folding structures takes DuckDB longer
             # than telling them apart.
             alike = f"SELECT any_value(_payload) AS record FROM {parts} GROUP BY json_structure(_payload)"
             found = _structure_of(database, parts, alike)
-        return found
+            repeated = _repeated(database, parts, found)
+        return Inferred(found, sorted(repeated))
 
 
 def _structure_of(database: duckdb.DuckDBPyConnection, parts: str, records: str) -> RawSchema:
@@ -65,7 +80,8 @@ def _structure_of(database: duckdb.DuckDBPyConnection, parts: str, records: str)
     def plain(value: Any, path: str, in_list: bool = False) -> Any:
         """All scalars alike: numbers, texts and booleans of JSON are kept as they are written."""
         if isinstance(value, dict):
-            return {key: plain(item, f'{path}."{key}"', in_list) for key, item in value.items()}
+            # An empty key has no name in SQL.
+            return {key: plain(item, f'{path}."{key}"', in_list) for key, item in value.items() if key}
         if isinstance(value, list):
             return [plain(value[0], f"{path}[*]", True) if value else "NULL"]
         if value == "JSON" and _only_objects(database, parts, path, in_list):
@@ -95,12 +111,16 @@ def _depth(structure: str) -> int:
     return deepest
 
 
-def _holds_for_all(database: duckdb.DuckDBPyConnection, parts: str, found: RawSchema) -> bool:
-    """Whether no record has a key, or a kind of value, that the schema does not know. Every record is looked at, in
-    half the time that it takes to describe them. Where there are lists it cannot be told."""
+def _holds_for_all(
+    database: duckdb.DuckDBPyConnection, parts: str, found: RawSchema
+) -> tuple[bool, set[str]]:
+    """Whether no record has a key, or a kind of value, that the schema does not know; and if so, the paths of objects
+    with a repeated key. Every record is looked at, in half the time that it takes to describe them. Where there are
+    lists it cannot be told."""
     places = dict(_places(found, "$"))
     if any(isinstance(value, list) or not _PATH.fullmatch(path) for path, value in places.items()):
-        return False
+        return False, set()
+    repeated: set[str] = set()
     objects = {path: value for path, value in places.items() if isinstance(value, dict)}
     looks = [f"json_keys(_payload, {literal(path)})" for path in objects]
     looks.append(f"json_type(_payload, {literals(list(places))})")
@@ -113,8 +133,34 @@ def _holds_for_all(database: duckdb.DuckDBPyConnection, parts: str, found: RawSc
             set(met or ()) <= set(schema) for met, schema in zip(names, objects.values(), strict=True)
         )
         if not known_keys or not all(map(_is_of, types, places.values())):
-            return False
-    return True
+            return False, set()
+        repeated |= {
+            path for met, path in zip(names, objects, strict=True) if met and len(met) != len(set(met))
+        }
+    return True, repeated
+
+
+def _repeated(database: duckdb.DuckDBPyConnection, parts: str, found: RawSchema) -> set[str]:
+    """The paths of objects with a repeated key, without those in lists."""
+    paths = list(_object_paths(found, "$"))
+    keys = f"json_keys(_payload, {literals(paths)})"
+    # By their hash: to tell lists apart takes longer than to make them.
+    forms = f"SELECT first(keys) FROM (SELECT {keys} AS keys FROM {parts}) GROUP BY hash(keys)"
+    return {
+        path
+        for (found_keys,) in database.execute(forms).fetchall()
+        for path, met in zip(paths, found_keys, strict=True)
+        if met and len(met) != len(set(met))
+    }
+
+
+def _object_paths(value: Any, path: str) -> Iterator[str]:
+    """The paths of the objects in a schema that are in no list, its own included."""
+    if isinstance(value, dict):
+        yield path
+        for name, inner in value.items():
+            if not _UNREACHABLE & set(name):
+                yield from _object_paths(inner, f'{path}."{name}"')
 
 
 def _places(value: Any, path: str) -> Iterator[tuple[str, Any]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from cxflow.duck import literals, workbench
 from cxflow.errors import CountError
-from cxflow.model.reading import Count
+from cxflow.model.reading import Count, Header
 
 
 class Witness:
@@ -18,6 +19,7 @@ class Witness:
         self._places: dict[str, str] = {}
         self.without_records: list[str] = []
         """Origins without records that the load's report should mention."""
+        self._headers: dict[str, Header] = {}
 
     @property
     def total(self) -> int | None:
@@ -30,6 +32,17 @@ class Witness:
             self.without_records.append(count.origin)
         self._counts[count.origin] = self._counts.get(count.origin, 0) + count.records
         self._places[count.origin] = count.place
+        if count.header is not None:
+            self._headers[count.origin] = count.header
+
+    def headers(self, folder: Path) -> dict[str, Header]:
+        """The headers of the origins that have no readable record in a folder's Parquet files."""
+        empty = {origin for origin in self._headers if not self._counts[origin]}
+        # Only of an origin with rejects may all records be rejects.
+        if any(folder.glob("malformed-*.parquet")):
+            parts = [str(part) for part in sorted(folder.glob("part-*.parquet"))]
+            empty = self._headers.keys() - (_origins_in(parts) if parts else set())
+        return {origin: header for origin, header in self._headers.items() if origin in empty}
 
     def verify(self, folder: Path) -> None:
         """Compare a folder's Parquet files with the counts. Raises CountError, with both numbers and the place, if they
@@ -62,6 +75,7 @@ class Witness:
             "counts": self._counts,
             "places": self._places,
             "without_records": self.without_records,
+            "headers": {origin: header_as_json(header) for origin, header in self._headers.items()},
         }
 
     @classmethod
@@ -70,4 +84,29 @@ class Witness:
         made = cls()
         made._counts, made._places = dict(fields["counts"]), dict(fields["places"])
         made.without_records = list(fields["without_records"])
+        made._headers = {
+            origin: header_from_json(header) for origin, header in fields.get("headers", {}).items()
+        }
         return made
+
+
+def header_as_json(header: Header) -> dict[str, Any]:
+    """A header for a manifest or a partial batch. The order of its columns is kept."""
+    return {
+        "columns": dict(header.columns),
+        "received_at": header.received_at.astimezone(UTC).isoformat(),
+    }
+
+
+def header_from_json(fields: dict[str, Any]) -> Header:
+    """The inverse of `header_as_json`."""
+    return Header(fields["columns"], datetime.fromisoformat(fields["received_at"]))
+
+
+def _origins_in(files: list[str]) -> set[str]:
+    with workbench() as database:
+        rows = database.execute(
+            f"SELECT DISTINCT _origin FROM read_parquet({literals(files)}, "
+            "union_by_name = true, hive_partitioning = false)"
+        ).fetchall()
+    return {str(origin) for (origin,) in rows}

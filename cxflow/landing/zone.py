@@ -72,12 +72,18 @@ class Manifest:
     """The stream's next cursor, if this batch is loaded."""
     raw_columns: dict[str, Any] = field(default_factory=dict)
     """The raw shape: column to type (`VARCHAR`, or a nested structure)."""
+    repeated_keys: list[str] = field(default_factory=list)
+    """JSON paths of objects that have a key twice in some record, as far as they are not in lists."""
     counted: int | None = None
     """Records that the source holds by an independent count; None where its connector gives none."""
     without_records: list[str] = field(default_factory=list)
     """Files that are not empty and yet have no record: the first few."""
+    headers: dict[str, Any] = field(default_factory=dict)
+    """Origin without a readable record to its header (`witness.header_as_json`), where it has one."""
     resumed_at: int = 0
     """Records taken over from an interrupted pull that this one resumed; 0 where it started from the beginning."""
+    reads_anew: bool = False
+    """Whether earlier batches were read under other settings, so that the raw schema known from them counts no more."""
     sources: list[str] = field(default_factory=list)
     """Of a derived batch (`derived`): the batches that its records were landed in."""
 

@@ -191,6 +191,12 @@ def _write_ledger(loading: Loading, counts: Counts, rules: dict[str, int], withd
         ledger.keep_state(
             loading.warehouse,
             batch,
-            ledger.NextState(loading.manifest.cursor, window, verdict.raw_columns, verdict.mapping),
+            ledger.NextState(
+                loading.manifest.cursor,
+                window,
+                verdict.raw_columns,
+                verdict.mapping,
+                replaces_raw_columns=loading.manifest.reads_anew,
+            ),
             loading.now,
         )

@@ -7,6 +7,7 @@ an object for an object and a one-element list for a list.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,12 +104,70 @@ def with_absent(schema: RawSchema, absent: tuple[str, ...]) -> RawSchema:
         at = result
         *parents, last = path.split(".")
         for parent in parents:
+            parent = _spelled(parent, at)
             if at.get(parent) == "NULL":  # seen, but never with a value
                 at[parent] = {}
             inner = at.setdefault(parent, {})
             at = inner if isinstance(inner, dict) else {}
-        at.setdefault(last, "VARCHAR")
+        at.setdefault(_spelled(last, at), "VARCHAR")
     return result
+
+
+def _spelled(name: str, schema: RawSchema) -> str:
+    """A name as a schema spells it, which may have it in another case; the name itself if it does not have it."""
+    return next((each for each in schema if each.lower() == name.lower()), name)
+
+
+def respelled(schema: RawSchema, known: RawSchema) -> RawSchema:
+    """The schema of a table, with its columns spelled as in `known`: to SQL, `Score` and `score` are one column."""
+    spelling: dict[str, str] = {}
+    for name in known:
+        spelling.setdefault(name.lower(), name)
+    return {spelling.setdefault(name.lower(), name): kind for name, kind in schema.items()}
+
+
+def spelled_as(schema: RawSchema, seen: RawSchema) -> RawSchema:
+    """The schema, without the keys that JSON records of the schema `seen` spell in another case: SQL would read the
+    first spelling alone."""
+    spelling = {name.lower() for name in seen}
+    return {
+        name: _spelled_as(value, seen.get(name))
+        for name, value in schema.items()
+        if name in seen or name.lower() not in spelling
+    }
+
+
+def _spelled_as(value: Any, seen: Any) -> Any:
+    if isinstance(value, dict) and isinstance(seen, dict):
+        return spelled_as(value, seen)
+    if isinstance(value, list) and isinstance(seen, list):
+        return [_spelled_as(value[0], seen[0])]
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """Two keys of one JSON object that differ in case alone."""
+
+    path: tuple[str, ...]
+    """The names above them."""
+    names: tuple[str, str]
+    """The two keys, in the order in which they were seen."""
+    in_list: bool
+    """Whether there is a list above them."""
+
+
+def clashes(schema: RawSchema, path: tuple[str, ...] = (), *, in_list: bool = False) -> Iterator[Clash]:
+    """The keys at any level that differ in case alone from another one."""
+    first: dict[str, str] = {}
+    for name, value in schema.items():
+        if (other := first.setdefault(name.lower(), name)) != name:
+            yield Clash(path, (other, name), in_list)
+        inner, is_list = value, in_list
+        while isinstance(inner, list):
+            inner, is_list = inner[0], True
+        if isinstance(inner, dict):
+            yield from clashes(inner, (*path, name), in_list=is_list)
 
 
 def as_structure(schema: RawSchema) -> str:
@@ -119,10 +178,10 @@ def as_structure(schema: RawSchema) -> str:
 
 def _structure(value: Any) -> Any:
     if isinstance(value, dict):
-        # An object that was always empty has no known keys: keep its text.
-        first = {key.lower(): key for key in reversed(value)}
+        first = {key.lower(): key for key in reversed(value) if key}  # SQL has no name for an empty key
         distinct = {key: value[key] for key in reversed(first.values())}
-        return {key: _structure(item) for key, item in distinct.items()} if value else "VARCHAR"
+        # An object that was always empty has no known keys: keep its text.
+        return {key: _structure(item) for key, item in distinct.items()} if distinct else "VARCHAR"
     if isinstance(value, list):
         return [_structure(value[0])]
     return "VARCHAR"

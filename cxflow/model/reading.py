@@ -71,6 +71,16 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
+class Header:
+    """The columns that an origin names, known without reading a record of it."""
+
+    columns: Mapping[str, str]
+    """Name to type, as in the raw schema; in their order."""
+    received_at: datetime
+    """When the source delivered it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Count:
     """An independent count of an origin's records and rejects, made by other means than reading them.
 
@@ -85,6 +95,8 @@ class Count:
     """The part of the origin that was counted (a byte range), for the error message."""
     remark_none: bool = False
     """Whether the load's report mentions the origin if it has no records: for a file that is not empty."""
+    header: Header | None = None
+    """Its columns. If none of its records can be read, they are checked like those of the records that can."""
 
 
 Item = Page | Query | Count

@@ -104,6 +104,8 @@ class NextState:
     """The raw schema seen so far."""
     mapping: str
     """The fingerprint of the mapping that made the rows."""
+    replaces_raw_columns: bool = False
+    """Whether the raw schema seen by earlier loads counts no more: they read the source under other settings."""
 
 
 def keep_state(warehouse: sa.Connection, batch: BatchRef, found: NextState, now: datetime) -> None:
@@ -127,13 +129,15 @@ def keep_state(warehouse: sa.Connection, batch: BatchRef, found: NextState, now:
         state = {"cursor": known.cursor, "position": known.position}
     is_only = known is None or batch.mode == "remap" or known.mapping == found.mapping
     raw = found.raw_columns
+    if known is not None and not found.replaces_raw_columns:
+        # Another batch may have been loaded since this one was prepared.
+        raw = raw_schema.merge(json.loads(known.raw_columns), raw)
     warehouse.execute(sa.delete(stream_state).where(here))
     warehouse.execute(
         sa.insert(stream_state).values(
             source_system=batch.connection,
             source_object=batch.stream,
-            # Another batch may have been loaded since this one was prepared.
-            raw_columns=json.dumps(raw_schema.merge(json.loads(known.raw_columns), raw) if known else raw),
+            raw_columns=json.dumps(raw),
             mapping=found.mapping if is_only else None,
             run_id=batch.batch_id,
             updated_at=now,

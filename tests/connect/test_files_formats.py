@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from file_source import DAY, Drop
 
-from cxflow.errors import SourceError
+from cxflow.errors import ConfigError, SourceError
 from cxflow.testing import TestProject
 
 FIELDS = {"id": [1, 3], "name": [5, 10], "score": [11, 12]}
@@ -122,16 +122,6 @@ def test_large_ids_and_unicode_reach_the_warehouse_exactly(drop: Drop) -> None:
         ("shop:9007199254740993", "piñón 😀 é"),
     ]
     assert project.books_balance()
-
-
-def test_of_keys_that_differ_in_case_a_mapping_reads_the_first(drop: Drop) -> None:
-    drop.write("a.jsonl", '{"id": 1, "ID": 2, "happened": "2026-01-01T00:00:00Z"}\n')
-    review = {"review_id": "id", "date_published": "happened"}
-    stream = {"path": "exports/*", "primary_key": ["id"], "to": {"review": review}}
-    table = {"connector": "files", "streams": {"reviews": stream}}
-    project = TestProject(drop.folder, {"connections": {"shop": table}})
-    project.run()
-    assert project.rows("review", "review_id") == [("shop:1",)]
 
 
 @pytest.mark.parametrize(
@@ -311,6 +301,14 @@ def test_the_declared_sheet_is_read_and_else_the_first(drop: Drop) -> None:
         drop.land(sheet="Answer")
 
 
+def test_names_of_a_sheet_or_of_parquet_that_differ_in_case_alone_are_refused(drop: Drop) -> None:
+    drop.write("a.xlsx", _xlsx({"Sheet": [["id", "score", "Score"], [1, 2, 3]]}))
+    _parquet(drop, "b.parquet", pa.table({"id": [1], "score": [2], "Score": [3]}))
+    for name, fix in (("a.xlsx", "columns = "), ("b.parquet", "have the source rename one")):
+        with pytest.raises(SourceError, match=rf"{name} has the columns 'score' and 'Score'.*{fix}"):
+            drop.land(name)
+
+
 @pytest.mark.parametrize("rows", [[], [["id", "b"]]])
 def test_a_sheet_without_records_lands_none(drop: Drop, rows: list[list[str]]) -> None:
     drop.write("a.xlsx", _xlsx({"Sheet": rows}))
@@ -318,8 +316,8 @@ def test_a_sheet_without_records_lands_none(drop: Drop, rows: list[list[str]]) -
 
 
 def test_an_xlsx_file_may_have_any_name(drop: Drop) -> None:
-    drop.write("report.2026", _xlsx({"Sheet": [["id", "ID"], [1, 2]]}))
-    assert drop.land(format="xlsx").records == [{"id": "1", "ID_2": "2"}]
+    drop.write("report.2026", _xlsx({"Sheet": [["id", "b", "b"], [1, 2, 3]]}))
+    assert drop.land(format="xlsx").records == [{"id": "1", "b": "2", "b_2": "3"}]
 
 
 def test_an_xlsx_file_damaged_within_is_named(drop: Drop) -> None:
@@ -339,3 +337,42 @@ def test_files_of_several_formats_do_not_land_in_one_batch(drop: Drop) -> None:
     drop.write("a.csv", "id\n1\n")
     drop.write("b.tsv", "id\n2\n")
     assert drop.land(delimiter=",").ids == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("path", "settings", "message"),
+    [
+        ("*.csv", {"sheet": "Answers"}, "sheet means nothing for the format csv, only for xlsx"),
+        ("*.csv.gz", {"records": "data"}, "records means nothing for the format csv, only for json"),
+        ("*.tsv", {"fields": FIELDS}, "fields means nothing for the format tsv, only for fixed_width"),
+        ("*.jsonl", {"delimiter": ";"}, "delimiter means nothing for the format jsonl, only for csv, tsv"),
+        ("*.xlsx", {"quote": "'"}, "quote means nothing for the format xlsx, only for csv, tsv"),
+        ("*.json", {"skip_rows": 1}, "skip_rows means nothing for the format json, only for csv"),
+        ("*.json", {"columns": ["id"]}, "columns means nothing for the format json, only for csv, tsv, xlsx"),
+        ("*.parquet", {"columns": ["id"]}, "columns means nothing for the format parquet"),
+        ("*.parquet", {"encoding": "cp1252"}, "encoding means nothing for the format parquet"),
+        ("*", {"format": "jsonl", "null_values": ["-"]}, "null_values means nothing for the format jsonl"),
+        (["a.csv", "b.parquet"], {"sheet": "x"}, "sheet means nothing for the format csv, parquet"),
+    ],
+)
+def test_a_setting_that_no_format_of_the_stream_uses_is_refused(
+    drop: Drop, path: str | list[str], settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=rf"streams\.reviews: {message}"):
+        drop.connector(path, **settings)
+
+
+@pytest.mark.parametrize(
+    ("path", "settings"),
+    [
+        (["a.csv", "b.xlsx"], {"sheet": "x", "delimiter": ";"}),
+        ("*", {"sheet": "x", "records": "data"}),  # any format may be there
+        ("*.dat", {"format": "fixed_width", "fields": FIELDS, "skip_rows": 1}),
+        ("*.jsonl", {"skip_rows": 1, "encoding": "latin-1", "max_columns": 10}),
+        ("*.csv", {"null_values": ["-"], "columns": ["id"], "open_quote": "stop"}),
+    ],
+)
+def test_a_setting_that_one_format_of_the_stream_may_use_is_taken(
+    drop: Drop, path: str | list[str], settings: dict[str, Any]
+) -> None:
+    assert list(drop.connector(path, **settings).streams) == ["reviews"]

@@ -205,6 +205,7 @@ def test_a_cursor_says_of_each_file_its_size_time_and_digest_and_little_else(dro
     cursor = drop.land("**/*.csv", cursor={}).cursor
     digest = base64.b64encode(hashlib.sha256(content.encode()).digest()[:16]).decode().rstrip("=")
     entry = [5, DAY.timestamp(), digest]
+    assert len(cursor.pop("settings")) == 16
     assert cursor == {"folder": f"{drop.exports}/day/", "files": {"a.csv": entry, "b.csv": entry}}
 
 
@@ -300,6 +301,7 @@ def test_a_file_long_gone_is_forgotten(drop: Drop) -> None:
     assert forgotten.cursor == {
         "folder": f"{drop.exports}/",
         "files": {"b.csv": first.cursor["files"]["b.csv"]},
+        "settings": first.cursor["settings"],
     }
     (drop.folder / "a.csv").rename(drop.exports / "a.csv")
     assert drop.land(cursor=forgotten.cursor).ids == ["1"]

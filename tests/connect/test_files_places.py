@@ -21,6 +21,8 @@ from fsspec.implementations.local import LocalFileSystem
 from cxflow.errors import ConfigError, SourceError
 from cxflow.model.window import Window
 
+INSTANT = timedelta(microseconds=1)
+
 
 def test_a_glob_takes_what_matches_and_nothing_else(drop: Drop) -> None:
     for name in ("reviews-1.csv", "reviews-2.csv", "orders-1.csv", "old/reviews-0.csv"):
@@ -97,7 +99,7 @@ def test_a_root_may_lie_anywhere(tmp_path: Path, root: str) -> None:
     drop = Drop(tmp_path / "project")
     connection = {"root": root.format(absolute=tmp_path / "inbox")}
     found = drop.land("reviews-{date}.csv", connection=connection)
-    assert (found.ids, found.received) == (["1"], [datetime(2026, 3, 1, tzinfo=UTC)])
+    assert (found.ids, found.received) == (["1"], [datetime(2026, 3, 2, tzinfo=UTC) - INSTANT])
 
 
 def test_an_absolute_path_needs_no_root(drop: Drop) -> None:
@@ -112,9 +114,11 @@ def test_the_day_in_a_path_is_the_day_of_delivery_in_the_streams_zone(drop: Drop
     connection = {"timezone": "Europe/Madrid"}
     found = drop.land("reviews-{date}.csv", connection=connection)
     # Madrid is an hour ahead before the last Sunday of March, two after it.
-    assert found.received == [datetime(2026, 3, 28, 23, tzinfo=UTC), datetime(2026, 3, 29, 22, tzinfo=UTC)]
+    ends = [datetime(2026, 3, 29, 22, tzinfo=UTC), datetime(2026, 3, 30, 22, tzinfo=UTC)]
+    assert found.received == [end - INSTANT for end in ends]
     found = drop.land("reviews-{date}.csv", connection=connection, timezone="America/Sao_Paulo")
-    assert found.received == [datetime(2026, 3, 29, 3, tzinfo=UTC), datetime(2026, 3, 30, 3, tzinfo=UTC)]
+    ends = [datetime(2026, 3, 30, 3, tzinfo=UTC), datetime(2026, 3, 31, 3, tzinfo=UTC)]
+    assert found.received == [end - INSTANT for end in ends]
 
 
 @pytest.mark.parametrize(
@@ -132,7 +136,7 @@ def test_the_day_in_a_path_is_the_day_of_delivery_in_the_streams_zone(drop: Drop
 def test_a_day_is_found_wherever_it_stands_in_a_path(drop: Drop, path: str, name: str) -> None:
     content = b"id\n1\n"
     drop.write(name, gzip.compress(content) if name.endswith(".gz") else content)
-    assert drop.land(path, start=None).received == [datetime(2026, 3, 1, tzinfo=UTC)]
+    assert drop.land(path, start=None).received == [datetime(2026, 3, 2, tzinfo=UTC) - INSTANT]
 
 
 def test_an_unknown_zone_of_a_stream_is_refused_before_anything_is_read(drop: Drop) -> None:
@@ -181,7 +185,7 @@ def test_files_behind_a_url_are_read(drop: Drop, memory: fsspec.AbstractFileSyst
     pattern = "*-{date}.csv*"
     found = drop.land(pattern, connection={"root": "memory://bucket/in"})
     assert found.ids == ["1", "2", "3"]
-    assert found.received == [datetime(2026, 3, day, tzinfo=UTC) for day in (1, 2, 3)]
+    assert found.received == [datetime(2026, 3, day, tzinfo=UTC) - INSTANT for day in (2, 3, 4)]
     assert drop.land(f"memory://bucket/in/{pattern}").ids == ["1", "2", "3"]
     assert drop.land(f"bucket/in/{pattern}", connection={"root": "memory://"}).ids == ["1", "2", "3"]
 
@@ -273,7 +277,7 @@ def test_a_parquet_file_whose_name_is_not_utf_8_is_read(drop: Drop) -> None:
 
 def test_the_day_of_a_file_whose_name_is_not_utf_8_is_found(drop: Drop) -> None:
     drop.write(_odd(b"caf\xe9-2026-03-01.csv"), CSV)
-    assert drop.land("*-{date}.csv").received == [datetime(2026, 3, 1, tzinfo=UTC)]
+    assert drop.land("*-{date}.csv").received == [datetime(2026, 3, 2, tzinfo=UTC) - INSTANT]
     drop.write(_odd(b"caf\xe9-soon.csv"), CSV)
     with pytest.raises(SourceError, match=r"caf\\xe9-soon\.csv matches, but has no date"):
         drop.land("*-{date}.csv")
@@ -336,7 +340,8 @@ def test_a_day_in_an_archive_and_a_time_that_is_none(drop: Drop) -> None:
         info = zipfile.ZipInfo("r-2026-03-01.csv")
         info.date_time = (1980, 0, 0, 0, 0, 0)
         archive.writestr(info, CSV)
-    assert drop.land("zip://r-{date}.csv::exports.zip").received == [datetime(2026, 3, 1, tzinfo=UTC)]
+    received = drop.land("zip://r-{date}.csv::exports.zip").received
+    assert received == [datetime(2026, 3, 2, tzinfo=UTC) - INSTANT]
     assert drop.land("zip://r-*.csv::exports.zip").received == [datetime(1970, 1, 1, tzinfo=UTC)]
 
 

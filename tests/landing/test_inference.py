@@ -22,7 +22,7 @@ def _describe(*records: dict[str, Any]) -> raw_schema.RawSchema:
     with zone.writing() as writer:
         writer.land(Page("x", NOW, records))
         writer.close()
-        return inference.infer(writer.folder, writer.layout)
+        return inference.infer(writer.folder, writer.layout).raw_columns
 
 
 @pytest.mark.parametrize(
@@ -48,10 +48,17 @@ def _describe(*records: dict[str, Any]) -> raw_schema.RawSchema:
         ([{"a": [{}, {"b c": {}}]}], {"a": [{"b c": {}}]}),
         ([{"a[*]": [{}]}], {"a[*]": [{}]}),
         ([{"a[*]": {}, 'q"': {}}], {"a[*]": {}, 'q"': "VARCHAR"}),
+        (
+            [{"z\0": {"b": 1}, "e\\": {"b": 1}, "'": {"b": 1}, "l": [1]}],
+            {"z\0": {"b": "VARCHAR"}, "e\\": {"b": "VARCHAR"}, "'": {"b": "VARCHAR"}, "l": ["VARCHAR"]},
+        ),
         ([{"a": {"b": 1}}, {"a": "text"}], {"a": "VARCHAR"}),
         ([{"a": [1]}, {"a": "text"}], {"a": "VARCHAR"}),
         ([{"a": [1]}, {"a": {"b": 1}}], {"a": "VARCHAR"}),
-        ([{"": 1, "a b": 2, 'q"': 3}], {"": "VARCHAR", "a b": "VARCHAR", 'q"': "VARCHAR"}),
+        (
+            [{"": 1, "a b": 2, 'q"': 3}],
+            {"a b": "VARCHAR", 'q"': "VARCHAR"},
+        ),  # SQL has no name for an empty one
         ([{}], {}),
         ([], {}),
     ],
@@ -71,13 +78,13 @@ def test_typed_columns_are_described_by_their_types() -> None:
         own = "'f' AS _origin, now() AS _received_at"
         writer.land(Query(database, f"SELECT 1 AS id, {{'a': 1}} AS nested, [1] AS list, {own}"))
         writer.land(Query(database, f"SELECT 2 AS id, 'x' AS late, {own}"))
-        assert inference.infer(writer.folder, writer.layout) == {
+        assert inference.infer(writer.folder, writer.layout).raw_columns == {
             "id": "INTEGER",
             "nested": "STRUCT(a INTEGER)",
             "list": "INTEGER[]",
             "late": "VARCHAR",
         }
-    assert inference.infer(Path("nowhere"), None) == {}
+    assert inference.infer(Path("nowhere"), None).raw_columns == {}
 
 
 OBJECT, LIST, OBJECTS = {"b": "VARCHAR"}, ["VARCHAR"], [{"b": "VARCHAR"}]

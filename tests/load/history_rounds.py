@@ -239,7 +239,7 @@ class Histories:
                 records=writer.rows,
                 malformed=0,
                 parts=files.checksums(writer.folder),
-                raw_columns=inference.infer(writer.folder, writer.layout),
+                raw_columns=inference.infer(writer.folder, writer.layout).raw_columns,
             )
             return zone.commit(self._bench.settings, writer, manifest)
 

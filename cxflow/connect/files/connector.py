@@ -11,6 +11,8 @@ from cxflow import scratch
 from cxflow.connect.connector import Connector
 from cxflow.connect.files import file_set, formats, grouping, headers
 from cxflow.connect.files.items import Items
+from cxflow.connect.files.known_files import were_read_otherwise
+from cxflow.connect.files.reading_settings import fingerprint
 from cxflow.connect.files.stream import FilesConnection, FileStream
 from cxflow.connect.files.text import LocalFile
 from cxflow.errors import SourceError
@@ -55,7 +57,7 @@ class Files(Connector[FilesConnection, FileStream]):
                 if not files.is_local and file.size > _LARGEST_FETCHED:
                     return None
                 local = LocalFile(files.fetch(file, folder, number), file.path, file.delivered_at)
-                names = headers.names(stream, local)
+                names = headers.names(stream, local, folder)
                 if names is None:
                     return None
                 known = {name.lower() for name in found}
@@ -64,7 +66,9 @@ class Files(Connector[FilesConnection, FileStream]):
 
     def plan(self, stream: FileStream, window: Window, cursor: Cursor | None) -> list[str]:
         """One line per file that would be read."""
-        chosen = file_set.changes(self._files(stream), self._settled(stream, window), cursor).files
+        chosen = file_set.changes(
+            self._files(stream), self._settled(stream, window), cursor, fingerprint(stream)
+        ).files
         return [
             f"{file.path} ({file.size:,} bytes, delivered {file.delivered_at:%Y-%m-%d})" for file in chosen
         ]
@@ -82,17 +86,21 @@ class Files(Connector[FilesConnection, FileStream]):
     def read(self, stream: FileStream, window: Window, cursor: Cursor | None) -> Reading:
         """Read every file that is new or changed (scheduled), or delivered in the window (backfill)."""
         files = self._files(stream)
-        found = file_set.changes(files, self._settled(stream, window), cursor)
+        found = file_set.changes(files, self._settled(stream, window), cursor, fingerprint(stream))
         if stream.group_by and stream.group_within == "stream":
             found = found.whole()
         with scratch.folder("files") as folder:
             by_format: dict[str, list[LocalFile]] = {}
             for number, file in enumerate(found.files):
-                local = LocalFile(files.fetch(file, folder, number), file.path, file.delivered_at)
+                local = LocalFile(files.fetch(file, folder, number), file.path, file.received_at)
                 by_format.setdefault(stream.file_format(file.path), []).append(local)
             read = _all(stream, by_format.values(), folder)
             yield from grouping.grouped(stream, read, folder) if stream.group_by else read
         return found.cursor
+
+    def reads_anew(self, stream: FileStream, cursor: Cursor) -> bool:
+        """Whether a setting that decides how a file is read has changed since the cursor."""
+        return were_read_otherwise(cursor, fingerprint(stream))
 
     def _files(self, stream: FileStream) -> file_set.FileSet:
         connection = self.connection
@@ -103,7 +111,8 @@ class Files(Connector[FilesConnection, FileStream]):
             for name, value in connection.storage_options.items()
         }
         zone = stream.timezone or connection.timezone
-        return file_set.FileSet(self._patterns(stream), self.settings.folder, options, zone)
+        day_zone = zone or self.settings.project.timezone
+        return file_set.FileSet(self._patterns(stream), self.settings.folder, options, zone, day_zone)
 
     def _patterns(self, stream: FileStream) -> list[str]:
         return [_under(self.connection.root, path) for path in stream.paths]

@@ -14,6 +14,7 @@ from typing import IO
 
 import numpy as np
 
+from cxflow.connect.files import broken_lines
 from cxflow.connect.files.examined import Examined, file_slices, text_of
 from cxflow.connect.files.items import rejected
 from cxflow.connect.files.records import Notation, Slice, runs, widths
@@ -21,6 +22,7 @@ from cxflow.connect.files.stream import FileStream
 from cxflow.connect.files.text import opened, reading
 from cxflow.model.reading import Item, Page, Reject
 
+_BROKEN = "line break without a carriage return in line"
 INDEX_MARK = b"\x1f"
 """Precedes the index of a file, which might otherwise be one of the stream's null values."""
 
@@ -34,8 +36,9 @@ def cleaned(stream: FileStream, seen: Examined, folder: Path) -> Generator[Item,
 
 
 def combined(stream: FileStream, many: list[Examined], folder: Path) -> Generator[Item, None, Path]:
-    """Copy the readable records of many files into one, each preceded by the index of its file, from 0."""
-    delimiter = stream.delimiter.encode()
+    """Copy the readable records of many files with one delimiter into one, each preceded by the index of its file, from
+    0."""
+    delimiter = many[0].notation.delimiter
     with tempfile.NamedTemporaryFile("wb", dir=folder, suffix=".txt", delete=False) as copy:
         for index, seen in enumerate(many):
             yield from _copied(stream, seen, copy, INDEX_MARK + b"%d%s" % (index, delimiter))
@@ -45,6 +48,10 @@ def combined(stream: FileStream, many: list[Examined], folder: Path) -> Generato
 def _copied(stream: FileStream, seen: Examined, copy: IO[bytes], prefix: bytes = b"") -> Iterator[Page]:
     """Write the readable records, and yield the others as rejects."""
     before = seen.before
+    held: tuple[bytes, int] | None = (
+        None  # a record, and its line, that the next slice may show to be a piece
+    )
+    is_tainted = False
     with reading(seen.file), opened(stream, seen.file) as source:
         for found in file_slices(stream, seen.file, source, seen.notation):
             faults = dict(found.faults)
@@ -56,11 +63,46 @@ def _copied(stream: FileStream, seen: Examined, copy: IO[bytes], prefix: bytes =
             faults |= _not_utf8(found, seen.notation)
             is_data = np.arange(len(found.ends)) >= before
             before = max(0, before - len(found.ends))
-            bad = sorted(number for number in faults if is_data[number] and not blank[number])
-            good = is_data & ~blank
-            good[bad] = False
+            is_bad = np.zeros(len(found.ends), bool)
+            is_bad[list(faults)] = True
+            is_bad &= is_data & ~blank
+            if seen.is_mostly_crlf:
+                joined = broken_lines.ends_in_bare_lf(found)
+                seeds = is_bad.copy()
+                seeds[0] |= is_tainted
+                for number in np.flatnonzero(broken_lines.pieces(seeds, blank, joined) & is_data).tolist():
+                    faults[number] = f"{_BROKEN} {_line_of(found, number, seen.notation)}"
+                    is_bad[number] = True
+                if is_tainted and is_data[0] and not blank[0] and not is_bad[0]:
+                    faults[0], is_bad[0] = f"{_BROKEN} {found.line}", True
+                if held is not None:
+                    yield from _settled(seen, copy, prefix, held, is_piece=bool(is_bad[0]))
+                    held = None
+            good = is_data & ~blank & ~is_bad
+            if seen.is_mostly_crlf and joined[-1]:
+                last = len(good) - 1
+                is_tainted = bool(is_bad[last])
+                if good[last]:
+                    good[last] = False
+                    held = text_of(found, last), _line_of(found, last, seen.notation)
+            else:
+                is_tainted = False
             _write(copy, found, good, seen.notation, prefix)
+            bad = np.flatnonzero(is_bad).tolist()
             yield from rejected(seen.file, (Reject(faults[number], text_of(found, number)) for number in bad))
+        if held is not None:
+            yield from _settled(seen, copy, prefix, held, is_piece=False)
+
+
+def _settled(
+    seen: Examined, copy: IO[bytes], prefix: bytes, held: tuple[bytes, int], *, is_piece: bool
+) -> Iterator[Page]:
+    """Refuse the last record of a slice if it is a piece of a broken line, else write it."""
+    text, line = held
+    if is_piece:
+        yield from rejected(seen.file, [Reject(f"{_BROKEN} {line}", text)])
+    else:
+        copy.write(prefix + _as_duckdb_reads(text, seen.notation) + b"\n")
 
 
 def _write(copy: IO[bytes], found: Slice, good: np.ndarray, notation: Notation, prefix: bytes) -> None:
@@ -72,9 +114,14 @@ def _write(copy: IO[bytes], found: Slice, good: np.ndarray, notation: Notation, 
     text_ends = found.text_ends()
     for number in np.flatnonzero(good).tolist():
         text = found.data[int(starts[number]) : int(text_ends[number])]
-        if text[:1] == b" " and notation.quote and text.lstrip(b" ").startswith(notation.quote):
-            text = text.lstrip(b" ")  # DuckDB strips them before every cell but the first
-        copy.write(prefix + text + b"\n")
+        copy.write(prefix + _as_duckdb_reads(text, notation) + b"\n")
+
+
+def _as_duckdb_reads(text: bytes, notation: Notation) -> bytes:
+    """A record without blanks before a quoted first cell: DuckDB strips them before every cell but the first."""
+    if text[:1] == b" " and notation.quote and text.lstrip(b" ").startswith(notation.quote):
+        return text.lstrip(b" ")
+    return text
 
 
 def _not_utf8(found: Slice, notation: Notation) -> dict[int, str]:

@@ -19,7 +19,7 @@ from cxflow.connect.files.items import Items, origin_columns, with_origin
 from cxflow.connect.files.stream import FileStream
 from cxflow.connect.files.text import LocalFile, as_utf8, plainly_named, reading
 from cxflow.duck import literal, literals
-from cxflow.model.reading import Count, Query
+from cxflow.model.reading import Count, Header, Query
 
 _DUCKDB_LINE_BYTES = 2_000_000
 """DuckDB's default for the longest line."""
@@ -33,6 +33,7 @@ class _Group:
     """The properties shared by files that one `read_csv` reads."""
 
     names: tuple[str, ...]
+    delimiter: str
     has_header: bool
     line_end: str
     is_long: bool
@@ -43,11 +44,16 @@ def read(
 ) -> Items:
     """Read CSV or TSV files. Raises SourceError for a file that is not as declared."""
     examined = []
+    shapes: dict[tuple[str, ...], dict[str, str]] = {}  # shared: there may be very many files
     for file in files:
         source = as_utf8(stream, file, folder)
         with reading(file):
             found = examine(stream, source)
-        yield Count(found.records, file.origin, _place(source), remark_none=_is_filled(file))
+        header = None
+        if found.names and not stream.columns:
+            columns = shapes.setdefault(found.names, dict.fromkeys(found.names, "VARCHAR"))
+            header = Header(columns, file.received_at)
+        yield Count(found.records, file.origin, _place(source), _is_filled(file), header)
         if found.records:
             examined.append(found)
     small = [each for each in examined if each.size <= _SMALL_BYTES]
@@ -70,12 +76,13 @@ def _read_small(
     stream: FileStream, examined: list[Examined], database: duckdb.DuckDBPyConnection, folder: Path
 ) -> Items:
     """Read very many small files, combining those with the same header."""
-    by_names: dict[tuple[str, ...], list[Examined]] = {}
+    by_names: dict[tuple[tuple[str, ...], str], list[Examined]] = {}
     for each in examined:
-        by_names.setdefault(each.names, []).append(each)
-    for names, members in by_names.items():
+        by_names.setdefault((each.names, each.notation.delimiter.decode()), []).append(each)
+    for (names, delimiter), members in by_names.items():
         path = yield from combined(stream, members, folder)
-        read = _read_csv(stream, [str(path)], ("_cxflow_file", *names), ", header = false, new_line = '\\n'")
+        options = ", header = false, new_line = '\\n'"
+        read = _read_csv(stream, [str(path)], delimiter, ("_cxflow_file", *names), options)
         where = origin_columns(database, [each.file for each in members], "substr(_cxflow_file, 2)")
         yield Query(database, f"SELECT * EXCLUDE (_cxflow_file), {where} FROM {read}")
 
@@ -95,7 +102,8 @@ def _grouped(stream: FileStream, examined: list[Examined]) -> dict[_Group, list[
     groups: dict[_Group, list[Examined]] = {}
     for each in examined:
         has_header = not each.is_copy and not stream.columns
-        group = _Group(each.names, has_header, each.line_end, each.longest > _DUCKDB_LINE_BYTES)
+        delimiter = each.notation.delimiter.decode()
+        group = _Group(each.names, delimiter, has_header, each.line_end, each.longest > _DUCKDB_LINE_BYTES)
         groups.setdefault(group, []).append(each)
     return groups
 
@@ -113,16 +121,18 @@ def _query(
     options = f", header = {'true' if group.has_header else 'false'}, new_line = {literal(group.line_end)}"
     if group.is_long:
         options += f", max_line_size = {longest + 2}, buffer_size = {2 * longest + 4}"
-    read = _read_csv(stream, [str(file.path) for file in files], group.names, options)
+    read = _read_csv(stream, [str(file.path) for file in files], group.delimiter, group.names, options)
     numbered = f"(SELECT *, file_index AS _cxflow_file FROM {read})"
     sql = with_origin(database, numbered, files, "_cxflow_file")
     return Query(database, sql, record_bytes=longest if group.is_long else usual)
 
 
-def _read_csv(stream: FileStream, paths: list[str], names: tuple[str, ...], options: str) -> str:
+def _read_csv(
+    stream: FileStream, paths: list[str], delimiter: str, names: tuple[str, ...], options: str
+) -> str:
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
     return (
-        f"read_csv({literals(paths)}, delim = {literal(stream.delimiter)}, quote = {literal(stream.quote)}, "
+        f"read_csv({literals(paths)}, delim = {literal(delimiter)}, quote = {literal(stream.quote)}, "
         f"escape = {literal(stream.quote)}, columns = {{{columns}}}, auto_detect = false, "
         f"nullstr = {literals(stream.null_values)}, hive_partitioning = false{options})"
     )

@@ -13,7 +13,7 @@ import stat
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 from zoneinfo import ZoneInfo
@@ -29,6 +29,9 @@ from cxflow.model.window import Window
 
 DATE_MARK = "{date}"
 """In a path: the day a file was delivered, as YYYY-MM-DD. If it occurs several times, all must be the same day."""
+
+_INSTANT = timedelta(microseconds=1)
+"""The smallest step of time that lands."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(9999, 12, 31, tzinfo=UTC)
@@ -47,7 +50,9 @@ class SourceFile:
     """Bytes."""
     modified_at: datetime
     delivered_at: datetime
-    """The start of the day in its path, or else `modified_at`."""
+    """The start of the day in its path, or else `modified_at`: by it, a window selects files."""
+    received_at: datetime
+    """The last instant of the day in its path, or else `modified_at`: nothing in the file happened after it."""
     etag: str | None = None
     place: str = ""
     """Its path on the file system, if that differs from `path`."""
@@ -66,11 +71,14 @@ class FileSet:
     """The files that match a stream's paths, on one file system."""
 
     def __init__(
-        self, patterns: Iterable[str], root: Path, options: dict[str, Any], zone: str | None
+        self, patterns: Iterable[str], root: Path, options: dict[str, Any], zone: str | None, day_zone: str
     ) -> None:
-        """Raises ConfigError for a URL of an unknown file system, SourceError for an archive that cannot be opened."""
+        """`zone` is that of times written without one, `day_zone` that in which the days of paths begin and end.
+
+        Raises ConfigError for a URL of an unknown file system, SourceError for an archive that cannot be opened."""
         self.patterns = tuple(patterns)
         self._zone = ZoneInfo(zone or "UTC")
+        self._day_zone = ZoneInfo(day_zone)
         self.file_system, self._globs = self._open(root, options)
         self.keeps_digests = False
         """Whether to compute the digest of each file when it is fetched."""
@@ -117,11 +125,13 @@ class FileSet:
                     continue
                 modified_at = self._modified(info)
                 path = as_text(place)
+                day = self._day_of(pattern, place)
                 file = SourceFile(
                     path=path,
                     size=int(info["size"]),
                     modified_at=modified_at,
-                    delivered_at=self._date_of(pattern, place) or modified_at,
+                    delivered_at=day[0] if day else modified_at,
+                    received_at=day[1] if day else modified_at,
                     etag=_etag(info),
                     place=place if place != path else "",
                 )
@@ -145,7 +155,8 @@ class FileSet:
             raise ConfigError(f"{glob} is not a valid path: {problem}", value=pattern) from problem
         return matches
 
-    def _date_of(self, pattern: str, place: str) -> datetime | None:
+    def _day_of(self, pattern: str, place: str) -> tuple[datetime, datetime] | None:
+        """The first and the last instant of the day in a path."""
         if DATE_MARK not in pattern:
             return None
         before, *between = (_as_regex(text) for text in pattern.split(DATE_MARK))
@@ -157,7 +168,12 @@ class FileSet:
                 f"the path {as_text(place)} matches, but has no date in the place of {DATE_MARK}",
                 value=pattern,
             ) from None
-        return day.replace(tzinfo=self._zone)
+        start = day.replace(tzinfo=self._day_zone)
+        try:
+            end = (day + timedelta(days=1)).replace(tzinfo=self._day_zone).astimezone(UTC) - _INSTANT
+        except OverflowError:  # 9999-12-31 is the calendar's last day
+            end = _LATEST
+        return start, end
 
     def _modified(self, info: dict[str, Any]) -> datetime:
         for name in ("mtime", "LastModified", "last_modified", "updated", "created"):
@@ -242,12 +258,12 @@ class Changes:
         return self._known.as_cursor(self._end)
 
 
-def changes(files: FileSet, window: Window, cursor: Cursor | None) -> Changes:
-    """The files to read in a window.
+def changes(files: FileSet, window: Window, cursor: Cursor | None, settings: str) -> Changes:
+    """The files to read in a window. `settings` is the hash of the present reading settings.
 
     A backfill (`cursor` None) takes every file delivered within it. A scheduled run takes every file delivered before
-    its end that is new or changed since the cursor. In the first run, files older than the window's start, if it has
-    one, are only remembered, so that later changes of them are detected.
+    its end that is new or changed since the cursor, or was read under other settings. In the first run, files older
+    than the window's start, if it has one, are only remembered, so that later changes of them are detected.
     """
     listing, end = files.listing(), window.end.timestamp()
     delivered = tuple(file for file in listing if file.delivered_at < window.end)
@@ -255,7 +271,7 @@ def changes(files: FileSet, window: Window, cursor: Cursor | None) -> Changes:
         chosen = [file for file in listing if file.delivered_at in window]
         return Changes(tuple(chosen), files, None, end, delivered)
     files.keeps_digests = True
-    known = KnownFiles(cursor)
+    known = KnownFiles(cursor, settings)
     known.see({file.path for file in listing}, end)
     unread = set() if files.is_dated else known.unread()
     chosen = [file for file in delivered if _is_new(file, files, known, window, unread)]

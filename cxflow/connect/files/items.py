@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -18,6 +19,7 @@ Format = Callable[[FileStream, list[LocalFile], duckdb.DuckDBPyConnection, Path]
 """Reads files of one format. The folder is for scratch files."""
 
 _HELD_BYTES = 8 << 20
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def with_origin(database: duckdb.DuckDBPyConnection, read: str, files: list[LocalFile], index: str) -> str:
@@ -29,10 +31,10 @@ def origin_columns(database: duckdb.DuckDBPyConnection, files: list[LocalFile], 
     """SQL: a row's `_origin` and `_received_at`, by the index of its file (from 0). Variables stay fast for many files,
     and keep the order of rows, unlike a join."""
     if len(files) == 1:
-        received_at = f"TIMESTAMPTZ {literal(files[0].delivered_at.isoformat())}"
+        received_at = f"TIMESTAMPTZ {literal(files[0].received_at.isoformat())}"
         return f"{literal(files[0].origin)} AS _origin, {received_at} AS _received_at"
     database.execute(f"SET VARIABLE origins = {literals([file.origin for file in files])}")
-    times = ", ".join(str(round(file.delivered_at.timestamp() * 1_000_000)) for file in files)
+    times = ", ".join(str((file.received_at - _EPOCH) // timedelta(microseconds=1)) for file in files)
     database.execute(f"SET VARIABLE deliveries = [{times}]::BIGINT[]")
     return (
         f"getvariable('origins')[{index}::BIGINT + 1] AS _origin, "
@@ -48,10 +50,10 @@ def rejected(file: LocalFile, rejects: Iterable[Reject]) -> Iterator[Page]:
         held.append(reject)
         size += len(reject.payload)
         if size > _HELD_BYTES:
-            yield Page(file.origin, file.delivered_at, rejects=held)
+            yield Page(file.origin, file.received_at, rejects=held)
             held, size = [], 0
     if held:
-        yield Page(file.origin, file.delivered_at, rejects=held)
+        yield Page(file.origin, file.received_at, rejects=held)
 
 
 class Batches:

@@ -4,9 +4,11 @@ Called by `file_set`. As JSON, one short list per file, with paths relative to t
 
     {"folder": "/srv/exports/",
      "files": {"a.csv": [size, modified_at, digest], "b.csv": [size, modified_at, digest, etag]},
-     "gone": {"old.csv": [size, modified_at, digest, etag, gone_since]}}
+     "gone": {"old.csv": [size, modified_at, digest, etag, gone_since]},
+     "settings": "3f1c…"}
 
-Times are seconds since 1970. A file that was too old to be read has no digest.
+`settings` is the hash of the settings that the files were read under (`reading_settings`). Times are seconds since
+1970. A file that was too old to be read has no digest.
 """
 
 from __future__ import annotations
@@ -47,8 +49,11 @@ class KnownFile:
 class KnownFiles:
     """The files of a cursor. A run passes its listing to `see`, then queries it and adds the files it reads."""
 
-    def __init__(self, cursor: Cursor) -> None:
-        """Also accepts the cursor of an earlier version, with a table per file."""
+    def __init__(self, cursor: Cursor, settings: str) -> None:
+        """Also accepts the cursors of earlier versions: with a table per file, or without the hash of the settings.
+
+        Files that were read under other settings than the present ones, `settings`, are not known.
+        """
         folder = cursor.get("folder", "")
         self.is_new = "files" not in cursor
         """Whether this is the first run."""
@@ -58,6 +63,10 @@ class KnownFiles:
             folder + name: (_parsed(entry), float(entry[4])) for name, entry in cursor.get("gone", {}).items()
         }
         """Path to the known file and when it was first missed, for files that are gone."""
+        self._settings = settings
+        if were_read_otherwise(cursor, settings):
+            self.files = {path: entry for path, entry in self.files.items() if not entry.digest}
+            self.gone = {path: gone for path, gone in self.gone.items() if not gone[0].digest}
         self._moved: dict[tuple[str, float], str] = {}
         self._vanished: dict[str, list[str]] = {}
         self._sizes: set[tuple[int, float | None]] = set()
@@ -116,8 +125,17 @@ class KnownFiles:
         gone = {path: [*_fields(entry), since] for path, (entry, since) in late[-REMEMBERED_GONE:]}
         files = {path: _shortened(entry) for path, entry in sorted(self.files.items())}
         folder = _folder_of([*files, *gone])
-        cursor: Cursor = {"folder": folder, "files": _seen_from(folder, files)}
+        cursor: Cursor = {
+            "folder": folder,
+            "files": _seen_from(folder, files),
+            "settings": self._settings,
+        }
         return {**cursor, "gone": _seen_from(folder, gone)} if gone else cursor
+
+
+def were_read_otherwise(cursor: Cursor, settings: str) -> bool:
+    """Whether the files of a cursor were read under other settings than those with the hash `settings`."""
+    return "files" in cursor and cursor.get("settings", settings) != settings
 
 
 def digest_of(content: IO[bytes]) -> str:

@@ -9,12 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cxflow.connect.column_names import RESERVED
+from cxflow.connect.files.header_names import refuse_other_case
 from cxflow.connect.files.items import Items, with_origin
 from cxflow.connect.files.stream import FileStream
 from cxflow.connect.files.text import LocalFile, plainly_named, reading
 from cxflow.duck import identifier, literals
 from cxflow.errors import SourceError
-from cxflow.model.reading import Count, Query
+from cxflow.model.reading import Count, Header, Query
 
 
 def read(
@@ -32,7 +33,9 @@ def read(
                 value=file.origin,
                 fix="raise max_columns",
             )
-        yield Count(metadata.num_rows, file.origin, remark_none=True)
+        refuse_other_case(file, schema.names, "have the source rename one of them")
+        header = None if metadata.num_rows else _header(database, file)
+        yield Count(metadata.num_rows, file.origin, remark_none=True, header=header)
         by_names.setdefault(frozenset(schema.names), []).append(file)
         for field in schema:
             has_zone = pa.types.is_timestamp(field.type) and field.type.tz is not None
@@ -48,10 +51,20 @@ def read(
         renamed = ", ".join(f"{identifier(name)} AS {identifier(f'{name}_2')}" for name in clashing)
         relation = (
             f"(SELECT *{f' RENAME ({renamed})' if renamed else ''}, file_index AS _cxflow_file "
-            f"FROM read_parquet({literals([str(file.path) for file in group])}, union_by_name = true, "
-            "hive_partitioning = false))"
+            f"FROM {_relation(group)})"
         )
         yield Query(database, with_origin(database, relation, group, "_cxflow_file"))
+
+
+def _header(database: duckdb.DuckDBPyConnection, file: LocalFile) -> Header:
+    rows = database.execute(f"DESCRIBE SELECT * FROM {_relation([file])}").fetchall()
+    names = (f"{row[0]}_2" if row[0].lower() in RESERVED else row[0] for row in rows)
+    return Header({name: row[1] for name, row in zip(names, rows, strict=True)}, file.received_at)
+
+
+def _relation(files: list[LocalFile]) -> str:
+    paths = literals([str(file.path) for file in files])
+    return f"read_parquet({paths}, union_by_name = true, hive_partitioning = false)"
 
 
 def _metadata(file: LocalFile) -> pq.FileMetaData:

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from cxflow.connect.column_names import RESERVED, unique_names
 from cxflow.connect.files import aggregates as aggregates_of_lines
+from cxflow.connect.files import reading_settings
 from cxflow.errors import ConfigError
 from cxflow.model.stream import Stream
 from cxflow.settings import Connection, Secret
@@ -148,6 +149,21 @@ class FileStream(Stream):
                 raise ValueError(f"{problem.message}{f' ({problem.fix})' if problem.fix else ''}") from None
         return self
 
+    @model_validator(mode="after")
+    def _of_its_formats(self) -> Self:
+        """Refuse a setting that none of the stream's formats uses; a path may leave its format open."""
+        formats = {self.format or _told_by(path) for path in self.paths}
+        if None in formats:
+            return self
+        named = ", ".join(sorted(str(each) for each in formats))
+        faults = [
+            f"{name} means nothing for the format {named}, only for {', '.join(users)}; remove it, or correct format"
+            for name, users in reading_settings.unused(self.model_fields_set, map(str, formats)).items()
+        ]
+        if faults:
+            raise ValueError("; ".join(sorted(faults)))
+        return self
+
     def model_post_init(self, _: Any) -> None:
         """A TSV's delimiter is a tab unless declared otherwise."""
         if (
@@ -165,9 +181,7 @@ class FileStream(Stream):
         """The declared format, or else the one told by a file's name. Raises ConfigError if neither does."""
         if self.format:
             return self.format
-        suffixes = [suffix.lower() for suffix in Path(path).suffixes]
-        suffixes = [suffix for suffix in suffixes if suffix not in COMPRESSIONS]
-        found = SUFFIXES.get(suffixes[-1]) if suffixes else None
+        found = _told_by(path)
         if found is None and strict:
             raise ConfigError(
                 f"the name of {path} does not tell its format",
@@ -175,3 +189,10 @@ class FileStream(Stream):
                 fix='set format = "csv", or what it is',
             )
         return found or "csv"
+
+
+def _told_by(path: str) -> FileFormat | None:
+    """The format that a file's name tells, or None."""
+    suffixes = [suffix.lower() for suffix in Path(path).suffixes]
+    suffixes = [suffix for suffix in suffixes if suffix not in COMPRESSIONS]
+    return SUFFIXES.get(suffixes[-1]) if suffixes else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import io
 import tempfile
+import zipfile
 import zlib
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
 from collections.abc import Iterator
@@ -25,6 +26,10 @@ from cxflow.errors import SourceError, TransientError
 _NATIVE_ENCODINGS = ("utf-8", "utf8", "utf-8-sig", "ascii", "us-ascii")
 _BLOCK_CHARACTERS = 1 << 20
 _BUFFER_BYTES = 1 << 16
+_SAMPLE_BYTES = 1 << 10
+_PACKED = ((b"\x1f\x8b", ".gz"), (b"\x28\xb5\x2f\xfd", ".zst"))
+"""The first bytes of a compressed file to the suffix that tells it."""
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _MARKS = (
     (BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark is its prefix
     (BOM_UTF32_BE, "utf-32"),
@@ -41,17 +46,20 @@ class LocalFile:
     """Its local path."""
     origin: str
     """Its name in messages and in `_origin`."""
-    delivered_at: datetime
+    received_at: datetime
+    """When it was delivered: the last instant of the day in its path, or else its modification time."""
 
 
 def as_utf8(stream: FileStream, file: LocalFile, folder: Path) -> LocalFile:
     """The file itself if it is UTF-8, else a UTF-8 copy in `folder`.
 
-    A byte order mark of UTF-16 or UTF-32 tells the encoding if none is declared. Invalid UTF-8 is left to the reader,
+    A compressed file is told by its first bytes, whatever its name. A byte order mark of UTF-16 or UTF-32 tells the
+    encoding if none is declared. Invalid UTF-8 is left to the reader,
     which rejects its line; in any other encoding, invalid bytes are an error. Raises SourceError for a file that is
-    truncated or not what its name says.
+    truncated or not what its name says, for a ZIP archive, and for UTF-16 that neither is declared nor has a mark.
     """
     with reading(file):
+        file = by_content(file, folder)
         encoding = encoding_of(stream, file)
         if encoding == "utf-8":
             return file
@@ -67,10 +75,15 @@ def as_utf8(stream: FileStream, file: LocalFile, folder: Path) -> LocalFile:
 
 
 def encoding_of(stream: FileStream, file: LocalFile) -> str:
-    """The encoding of a file: the declared one or, by default, the one that a byte order mark tells, or UTF-8."""
-    if stream.encoding.lower().replace("_", "-") in _NATIVE_ENCODINGS:
-        return marked_encoding(file.path) or "utf-8"
-    return stream.encoding
+    """The encoding of a file: the declared one or, by default, the one that a byte order mark tells, or UTF-8.
+
+    Raises SourceError for UTF-16 that neither is declared nor has a mark."""
+    if stream.encoding.lower().replace("_", "-") not in _NATIVE_ENCODINGS:
+        return stream.encoding
+    if marked := marked_encoding(file.path):
+        return marked
+    _refuse_unmarked_utf16(file)
+    return "utf-8"
 
 
 @contextmanager
@@ -116,11 +129,56 @@ def plainly_named(file: LocalFile, folder: Path) -> LocalFile:
     suffix = file.path.suffix
     if not any(mark in str(file.path) for mark in "*?[") and suffix == suffix.lower():
         return file
-    with tempfile.NamedTemporaryFile(dir=folder, suffix=_suffix(file.path), delete=False) as place:
+    return _linked(file, folder, _suffix(file.path))
+
+
+def _linked(file: LocalFile, folder: Path, suffix: str) -> LocalFile:
+    """The file under another name, with the suffix."""
+    with tempfile.NamedTemporaryFile(dir=folder, suffix=suffix, delete=False) as place:
         link = Path(place.name)
     link.unlink()
     link.symlink_to(file.path.absolute())
     return replace(file, path=link)
+
+
+def by_content(file: LocalFile, folder: Path) -> LocalFile:
+    """The file under a name that tells its compression, as its first bytes do. Raises SourceError for a ZIP archive."""
+    with file.path.open("rb") as raw:
+        start = raw.read(4)
+    suffix = next((each for mark, each in _PACKED if start.startswith(mark)), None)
+    if suffix is not None and suffix != file.path.suffix.lower():
+        return _linked(file, folder, suffix)
+    if start in _ZIP:
+        raise SourceError(
+            f"{file.origin} is {'an XLSX workbook' if _is_workbook(file.path) else 'a ZIP archive'}, not text",
+            value=file.origin,
+            fix='set format = "xlsx"'
+            if _is_workbook(file.path)
+            else f'read what is in it: path = "zip://*::{file.path.name}"',
+        )
+    return file
+
+
+def _is_workbook(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as parts:
+            return any(name.startswith("xl/") for name in parts.namelist())
+    except zipfile.BadZipFile:
+        return False
+
+
+def _refuse_unmarked_utf16(file: LocalFile) -> None:
+    """Raise SourceError if every other byte of the first ones is zero: text in UTF-16 without a byte order mark."""
+    with _open(file.path) as raw:
+        start = raw.read(_SAMPLE_BYTES)
+    even, odd = start[0::2], start[1::2]
+    for name, zeros, others in (("utf-16-le", odd, even), ("utf-16-be", even, odd)):
+        if 2 * zeros.count(0) > len(zeros) > 1 and 0 not in others:
+            raise SourceError(
+                f"{file.origin} is not UTF-8: it seems to be {name} without a byte order mark",
+                value=file.origin,
+                fix=f'set encoding = "{name}"',
+            )
 
 
 def open_text(path: Path, encoding: str = "utf-8-sig", errors: str = "strict") -> IO[str]:

@@ -18,14 +18,14 @@ from xml.etree import ElementTree
 import duckdb
 import pyarrow as pa
 
-from cxflow.connect.column_names import unique_names
 from cxflow.connect.files import sheet_xml
+from cxflow.connect.files.header_names import header_names
 from cxflow.connect.files.items import Batches, Items, origin_columns, rejected
 from cxflow.connect.files.stream import FileStream
 from cxflow.connect.files.text import LocalFile, reading
 from cxflow.errors import ConfigError, CxflowError, SourceError
 from cxflow.model.names import nearest
-from cxflow.model.reading import Count, Reject
+from cxflow.model.reading import Count, Header, Reject
 
 _CHUNK_CELLS = 200_000
 """Cells held in memory at a time."""
@@ -52,7 +52,7 @@ def read(
             number = stream.skip_rows
             if not names:
                 number, header = next((each for each in filled if _has_value(each[1])), (number, ()))
-                names = unique_names(_without_empty_end(header))
+                names = header_names(stream, file, _without_empty_end(header))
             skipped = sum(map(_has_value, above)) + _has_value(header)
             skipped += sum(each <= number and each in sheet.only_faults for each in sheet.faults)
             count = sheet.rows - skipped
@@ -63,13 +63,8 @@ def read(
                     value=file.origin,
                     fix='unmerge them; or set merged_cells = "repeat", if each stands for all of them',
                 )
-            if len(names) > stream.max_columns:
-                raise SourceError(
-                    f"{file.origin} has {len(names):,} columns, more than {stream.max_columns:,}",
-                    value=file.origin,
-                    fix="if that is its header, raise max_columns",
-                )
-            yield Count(count, file.origin, remark_none=True)
+            told = Header(dict.fromkeys(names, "VARCHAR"), file.received_at) if header else None
+            yield Count(count, file.origin, remark_none=True, header=told)
             if names:
                 yield from _read_rows(stream, file, _repeated(filled, merges), names, sheet.faults, database)
 
@@ -81,7 +76,7 @@ def header(stream: FileStream, file: LocalFile) -> tuple[str, ...]:
     _refuse_large(stream, file)
     with _rows(stream, file) as rows:
         filled = (row for row in islice(rows, stream.skip_rows, None) if _has_value(row))
-        return tuple(unique_names(_without_empty_end(next(filled, ()))))
+        return tuple(header_names(stream, file, _without_empty_end(next(filled, ()))))
 
 
 def first_rows(stream: FileStream, file: LocalFile, most: int) -> list[tuple[Any, ...]]:
