@@ -20,5 +20,5 @@ review_rating = Kpi(
     lowest=1,
     highest=5,
     formula="mean rating, each rescaled linearly from its own scale to 1–5",
-    of=Mean(fact(review, stars=_stars), column("stars", Double)),
+    of=Mean(fact(review, stars=_stars), column("stars", Double), scale=(1, 5)),
 )

@@ -51,5 +51,5 @@ ces = Kpi(
     lowest=1,
     highest=7,
     formula="mean agreement that it was easy, answers on the 1–7 scale",
-    of=Mean(answers("ces").where(worst == 1, best == 7), score),
+    of=Mean(answers("ces").where(worst == 1, best == 7), score, scale=(1, 7)),
 )

@@ -90,6 +90,8 @@ kpi_value = derived_table(
         Double,
         "sum of squared deviations from the mean; null if no interval needs it",
     ),
+    column("cubed_deviation", Double, "sum of cubed deviations from the mean; null if no interval needs it"),
+    column("interval_note", String, "why the value has no interval"),
 )
 
 kpi_day = system_table(
@@ -104,6 +106,7 @@ kpi_day = system_table(
     column("n", BigInteger, "observations", nullable=False),
     column("numerator", Double, "additive component"),
     column("squared_deviation", Double, "sum of squared deviations from the day's mean"),
+    column("cubed_deviation", Double, "sum of cubed deviations from the day's mean"),
 )
 
 load_run = system_table(

@@ -11,10 +11,12 @@ SELECT
     v.value,
     v.ci_low,
     v.ci_high,
+    v.interval_note,
     v.n,
     v.numerator,
     v.denominator,
     v.squared_deviation,
+    v.cubed_deviation,
     v.is_suppressed,
     v.as_of
 FROM kpi_value AS v
