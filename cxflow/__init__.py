@@ -23,9 +23,10 @@ if TYPE_CHECKING:
         TransientError,
     )
     from cxflow.hookspecs import hookimpl
-    from cxflow.kpis.estimators import Mean, Net, Quantile, Rate, RepeatShare, Retained, Share
+    from cxflow.kpis.estimators import Mean, Net, Rate, RepeatShare, Retained, Share
     from cxflow.kpis.facts import fact
     from cxflow.kpis.kpi import Kpi
+    from cxflow.kpis.quantile import Quantile
     from cxflow.model.expectation import Expectation
     from cxflow.model.reading import Checkpoint, Count, Cursor, Item, Page, Query, Reading, Reject, pages
     from cxflow.model.secret import Secret
@@ -72,7 +73,7 @@ _HOMES = {
     "Page": "cxflow.model.reading",
     "Policies": "cxflow.model.stream",
     "Projection": "cxflow.model.stream",
-    "Quantile": "cxflow.kpis.estimators",
+    "Quantile": "cxflow.kpis.quantile",
     "Query": "cxflow.model.reading",
     "Rate": "cxflow.kpis.estimators",
     "Reading": "cxflow.model.reading",

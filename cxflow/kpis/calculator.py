@@ -385,6 +385,8 @@ def _values(kpi: Kpi, estimate: Estimate, min_n: int) -> Iterator[CellValue]:
     def shown(numbers: Array) -> list[float | None]:
         return _nullable(np.where(is_suppressed, np.nan, numbers))
 
+    notes = [None] * len(is_suppressed) if estimate.notes is None else estimate.notes.tolist()
+    notes = [None if hidden else note for hidden, note in zip(is_suppressed, notes, strict=True)]
     return map(
         CellValue,
         _nullable(estimate.numerator),
@@ -395,6 +397,8 @@ def _values(kpi: Kpi, estimate: Estimate, min_n: int) -> Iterator[CellValue]:
         shown(np.clip(estimate.high, kpi.lowest, kpi.highest)),
         is_suppressed.tolist(),
         _nullable(estimate.squared_deviation),
+        _nullable(estimate.cubed_deviation),
+        notes,
         itertools.repeat(0),
     )
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import Double, column
 
-from cxflow.kpis.estimators import Quantile
 from cxflow.kpis.facts import fact, seconds_between
 from cxflow.kpis.kpi import Kpi
+from cxflow.kpis.quantile import Quantile
 from cxflow.warehouse.tables import support_case
 
 _t = support_case.c

@@ -39,7 +39,7 @@ from cxflow.kpis.periods import BEGINNING, Grain, Periods
 from cxflow.kpis.slices import OTHER, Slices, of_slices, ranked
 from cxflow.warehouse.tables import kpi_day
 
-_COMPONENTS = ("n", "numerator", "squared_deviation")
+_COMPONENTS = ("n", "numerator", "squared_deviation", "cubed_deviation")
 
 
 def count(connection: Connection, kpi: Kpi, estimator: Additive, cut: Cut, periods: Periods) -> None:
@@ -95,14 +95,17 @@ def summed(kpi: Kpi, periods: Periods, slices: Slices, only: Mapping[str, Set[st
     # Deviations from each day's mean, shifted to the cell's mean: the difference of two large sums of squares would
     # lose a small spread.
     shift = numerator / func.nullif(n, 0) - mean
-    squares = in_period.c.squared_deviation + n * shift * shift
-    shifted = select(in_period, squares.label("squares")).subquery()
+    squared, cubed = in_period.c.squared_deviation, in_period.c.cubed_deviation
+    squares = squared + n * shift * shift
+    cubes = cubed + 3 * shift * squared + n * shift * shift * shift
+    shifted = select(in_period, squares.label("squares"), cubes.label("cubes")).subquery()
     key = [shifted.c[name] for name in KEY]
     return select(
         *key,
         func.sum(shifted.c.n).label("n"),
         func.sum(shifted.c.numerator).label("numerator"),
         func.sum(shifted.c.squares).label("squared_deviation"),
+        func.sum(shifted.c.cubes).label("cubed_deviation"),
     ).group_by(*key)
 
 

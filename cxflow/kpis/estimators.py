@@ -12,25 +12,13 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
-from sqlalchemy import (
-    ARRAY,
-    Boolean,
-    ColumnElement,
-    Double,
-    Integer,
-    case,
-    cast,
-    column,
-    func,
-    literal,
-    select,
-)
+from sqlalchemy import Boolean, ColumnElement, Double, Integer, case, cast, column, func, select
 
+from cxflow.errors import ConfigError
 from cxflow.kpis import intervals
-from cxflow.kpis.cells import KEY, Cut, cells, cells_of_customers, kept, local_day
+from cxflow.kpis.cells import Cut, cells, cells_of_customers, kept, local_day
 from cxflow.kpis.facts import Fact, Reach, Rows, newest
-from cxflow.kpis.intervals import Array
-from cxflow.warehouse.functions import sorted_array
+from cxflow.kpis.intervals import Array, Notes
 
 NO_VALUE, NO_CUSTOMER = "without a value", "without a customer"
 """Why estimators leave events out."""
@@ -51,21 +39,28 @@ class Estimate:
     """What the value divides by. NaN for quantiles."""
     squared_deviation: Array
     """Sum of squared deviations of the observations from their mean. NaN if the interval does not need it."""
+    cubed_deviation: Array
+    """The same of their cubes."""
     value: Array
     """In the unit of the KPI."""
     low: Array
     """The lower end of the 95 % interval."""
     high: Array
     """The upper end."""
+    notes: Notes | None = None
+    """For each cell, why its value has no interval, in a few words, or None; None: no cell has a note."""
 
 
 class Estimator(ABC):
     """How a KPI is measured."""
 
-    method: ClassVar[str]
-    """How the interval is computed, for `kpi_definition`."""
     looks_back: ClassVar[bool] = False
     """Whether a period's value also needs the events of the previous period."""
+
+    @property
+    @abstractmethod
+    def method(self) -> str:
+        """How the interval is computed, for `kpi_definition`. If this text changes, all periods are recomputed."""
 
     @property
     @abstractmethod
@@ -113,14 +108,20 @@ class Estimator(ABC):
 class Additive(Estimator):
     """Measured by sums over events, so that the value of several days follows from their components.
 
-    The components are `n`, `numerator` (a sum over the events) and, if the interval needs it, `squared_deviation`. They
-    are published, and `days.summed` adds them up.
+    The components are `n`, `numerator` (a sum over the events) and, if the interval needs them, `squared_deviation` and
+    `cubed_deviation`. They are published, and `days.summed` adds them up.
     """
 
 
+_EXACT = "exact binomial"
+
+
 @dataclass(frozen=True)
-class _OfFact(Estimator):
+class OfFact(Estimator):
+    """An estimator of one fact."""
+
     of: Fact
+    """The events."""
 
     @property
     def reach(self) -> Mapping[str, Reach]:
@@ -141,11 +142,11 @@ class _OfFact(Estimator):
 
 
 @dataclass(frozen=True)
-class Share(_OfFact, Additive):
+class Share(OfFact, Additive):
     """Events for which `where` holds ÷ events: 0 to 1."""
 
     where: ColumnElement[bool]
-    method = "Wilson score"
+    method = _EXACT
 
     def cells(self, cut: Cut) -> Rows:
         return cells(self.of, cut, n=func.count(), numerator=func.count().filter(self.where))
@@ -155,12 +156,12 @@ class Share(_OfFact, Additive):
 
 
 @dataclass(frozen=True)
-class Net(_OfFact, Additive):
+class Net(OfFact, Additive):
     """100 × (share of `plus` − share of `minus`): −100 to 100."""
 
     plus: ColumnElement[bool]
     minus: ColumnElement[bool]
-    method = "normal, with the variance of a ternary variable; percentile bootstrap under n = 30"
+    method = "MOVER of the exact binomial intervals of the two shares"
 
     def cells(self, cut: Cut) -> Rows:
         sign = cast(case((self.plus, 1), (self.minus, -1), else_=0), Double)
@@ -171,16 +172,37 @@ class Net(_OfFact, Additive):
         # Of −1, 0 and 1, the squares count those that are not 0.
         either = np.rint(spread + net * net / n)
         low, high = intervals.net((either + net) / 2, (either - net) / 2, n)
-        return Estimate(n, net, n, spread, 100 * net / n, 100 * low, 100 * high)
+        return Estimate(n, net, n, spread, _none(n), 100 * net / n, 100 * low, 100 * high)
 
 
 @dataclass(frozen=True)
-class Mean(_OfFact, Additive):
-    """The mean of a measure, in the measure's unit; events without it do not count."""
+class Mean(OfFact, Additive):
+    """The mean of a measure, in the measure's unit; events without it do not count.
+
+    Declare the `scale` of a rating: few ratings, nearly all alike, then have an interval that allows for others.
+    Without it, the measure is taken for an amount or a duration, which may be skewed; a value that one event decides
+    has no interval.
+    """
 
     measure: ColumnElement[Any]
     """What is averaged: an expression over the columns of the fact."""
-    method = "Student's t"
+    scale: tuple[float, float] | None = None
+    """The lowest and the highest possible measure; None: it has no known ends."""
+
+    def __post_init__(self) -> None:
+        if self.scale is not None and not self.scale[0] < self.scale[1]:
+            raise ConfigError(
+                f"the scale of a mean goes from {self.scale[0]} to {self.scale[1]}",
+                value=str(self.scale),
+                fix="name its lowest point first: scale=(1, 5)",
+            )
+
+    @property
+    def method(self) -> str:
+        """How the interval is computed."""
+        if self.scale is not None:
+            return "Student's t, with half an observation added at either end of the scale"
+        return "the wider of Hall's transformation and Student's t; none if one observation decides"
 
     @property
     def counted(self) -> Fact:
@@ -188,14 +210,21 @@ class Mean(_OfFact, Additive):
 
     def cells(self, cut: Cut) -> Rows:
         measure = cast(self.measure, Double)
-        total, spread = func.sum(measure), _spread(measure)
-        return cells(self.counted, cut, n=func.count(), numerator=total, squared_deviation=spread)
+        n, total, spread = func.count(), func.sum(measure), _spread(measure)
+        if self.scale is not None:
+            return cells(self.counted, cut, n=n, numerator=total, squared_deviation=spread)
+        skew = _skew(measure)
+        return cells(self.counted, cut, n=n, numerator=total, squared_deviation=spread, cubed_deviation=skew)
 
     def estimate(self, components: Components) -> Estimate:
         n, total, spread = (components[name] for name in ("n", "numerator", "squared_deviation"))
-        variance = spread / np.where(n > 1, n - 1, np.nan)
-        low, high = intervals.student(total / n, variance, n)
-        return Estimate(n, total, n, spread, total / n, low, high)
+        mean = total / n
+        if self.scale is not None:
+            low, high = intervals.rating(total, spread, n, self.scale)
+            return Estimate(n, total, n, spread, _none(n), mean, low, high)
+        skew = components["cubed_deviation"]
+        low, high, notes = intervals.skewed(mean, spread, skew, n)
+        return Estimate(n, total, n, spread, skew, mean, low, high, notes)
 
 
 @dataclass(frozen=True)
@@ -227,96 +256,15 @@ class Rate(Additive):
         hits, n = components["numerator"], components["n"]
         scale = self.times / np.where(n > 0, n, np.nan)
         low, high = intervals.garwood(hits)
-        return Estimate(n, hits, n, _none(n), hits * scale, low * scale, high * scale)
+        return Estimate(n, hits, n, _none(n), _none(n), hits * scale, low * scale, high * scale)
 
 
 @dataclass(frozen=True)
-class Quantile(_OfFact):
-    """The q-quantile of a measure, interpolated between the two nearest; events without the measure do not count.
-
-    Its interval runs between two ordered observations, whose ranks come from the binomial: exactly up to 1,000
-    observations, above that from its normal approximation, rounded outwards (at most one rank wider). An end is null if
-    there are too few observations to bound that side.
-    """
-
-    measure: ColumnElement[Any]
-    """What is ordered: an expression over the columns of the fact."""
-    q: float
-    """0 to 1; 0.5 is the median."""
-    beside: tuple[float, ...] = ()
-    """Quantiles that other KPIs take of the same fact and measure, so that the observations are sorted once for all."""
-    method = "order statistics, ranks from the binomial"
-
-    @property
-    def _quantiles(self) -> list[float]:
-        return sorted({self.q, *self.beside})
-
-    @property
-    def family(self) -> Hashable:
-        return (id(self.of), id(self.measure), *self._quantiles)
-
-    @property
-    def counted(self) -> Fact:
-        return self.of.needing(NO_VALUE, self.measure.is_not(None))
-
-    def kept(self, cuts: Sequence[Cut]) -> Rows:
-        return kept(self.counted, cuts, measure=cast(self.measure, Double))
-
-    def cells(self, cut: Cut) -> Rows:
-        ordered = sorted_array(column("measure", Double))
-        measure = cast(self.measure, Double)
-        cell = cells(self.counted, cut, measure=measure, n=func.count(), ordered=ordered).subquery()
-        ranks = select(
-            *(
-                literal(found, ARRAY(Integer)).label(f"{end}_{i}")
-                for i, q in enumerate(self._quantiles)
-                for end, found in zip(("low", "high"), intervals.tabulated_ranks(q), strict=True)
-            )
-        ).subquery()
-        found: list[ColumnElement[Any]] = []
-        for i, q in enumerate(self._quantiles):
-            numbers = _order_statistics(
-                cell.c.ordered, cell.c.n, q, ranks.c[f"low_{i}"], ranks.c[f"high_{i}"]
-            )
-            found += (number.label(f"{name}_{i}") for name, number in numbers.items())
-        return select(*(cell.c[name] for name in KEY), cell.c.n, *found).join_from(cell, ranks, literal(True))
-
-    def estimate(self, components: Components) -> Estimate:
-        n, i = components["n"], self._quantiles.index(self.q)
-        value, low, high = (components[f"{name}_{i}"] for name in ("value", "low", "high"))
-        return Estimate(n, _none(n), _none(n), _none(n), value, low, high)
-
-
-def _order_statistics(
-    ordered: ColumnElement[Any],
-    n: ColumnElement[Any],
-    q: float,
-    low_ranks: ColumnElement[Any],
-    high_ranks: ColumnElement[Any],
-) -> dict[str, ColumnElement[Any]]:
-    """The q-quantile of `n` ordered observations and the ends of its interval."""
-    # The same as `percentile_cont`, which would sort the observations again.
-    place = (n - 1) * q + 1
-    nearest = cast(func.floor(place), Integer)
-    below, above = ordered[nearest], ordered[func.least(nearest + 1, n)]
-    row = func.least(n, intervals.EXACT_RANKS)
-    middle, spread = n * q, intervals.Z * func.sqrt(n * q * (1 - q))
-    many = n > intervals.EXACT_RANKS
-    first = case((many, cast(func.ceil(middle - spread), Integer) - 1), else_=low_ranks[row])
-    last = case((many, cast(func.ceil(middle + spread), Integer) + 1), else_=high_ranks[row])
-    return {
-        "value": below + (above - below) * (place - nearest),
-        "low": ordered[first],
-        "high": ordered[last],
-    }
-
-
-@dataclass(frozen=True)
-class RepeatShare(_OfFact):
+class RepeatShare(OfFact):
     """Customers with at least `times` events in the period ÷ customers with any (n): 0 to 1."""
 
     times: int = 2
-    method = "Wilson score"
+    method = _EXACT
 
     @property
     def counted(self) -> Fact:
@@ -335,13 +283,13 @@ class RepeatShare(_OfFact):
 
 
 @dataclass(frozen=True)
-class Retained(_OfFact):
+class Retained(OfFact):
     """Customers with an event in the previous period and in this one ÷ customers with one in the previous (n): 0 to 1.
 
     A period that begins after the fact's newest event has no value: it has not happened yet.
     """
 
-    method = "Wilson score"
+    method = _EXACT
     looks_back = True
 
     @property
@@ -389,14 +337,21 @@ class Retained(_OfFact):
 
 def _share(components: Components) -> Estimate:
     n, hits = components["n"], components["numerator"]
-    low, high = intervals.wilson(hits, n)
-    return Estimate(n, hits, n, _none(n), hits / n, low, high)
+    low, high = intervals.share(hits, n)
+    return Estimate(n, hits, n, _none(n), _none(n), hits / n, low, high)
 
 
 def _spread(measure: ColumnElement[Any]) -> ColumnElement[Any]:
     """The sum of squared deviations from the mean. From the database's variance: the difference of a sum of squares and
     a square would lose precision for a large mean with a small spread."""
     return func.var_pop(measure) * func.count()
+
+
+def _skew(measure: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The sum of cubed deviations from the mean. From the covariance of the measure with its square, which is as exact
+    as (mean ÷ spread)² times the precision of a float: sums of cubes would lose another such factor."""
+    joint = func.covar_pop(measure * measure, measure)
+    return (joint - 2 * func.avg(measure) * func.var_pop(measure)) * func.count()
 
 
 def _none(like: Array) -> Array:

@@ -41,13 +41,17 @@ class KpiValue:
     value: float | None
     """None if n is under the minimum, or the denominator is 0."""
     ci_low: float | None
-    """The lower end of the 95 % interval; None where there is no value, or too few observations to bound it."""
+    """The lower end of the 95 % interval; None where there is no value, too few observations to bound it, or a note."""
     ci_high: float | None
     """The upper end."""
     is_suppressed: bool
     """Whether n is under the minimum, so that there is no value."""
     squared_deviation: float | None
     """Sum of squared deviations of the observations from their mean; None if the interval does not need it."""
+    cubed_deviation: float | None
+    """The same of their cubes."""
+    interval_note: str | None
+    """Why the value has no interval; None if it has one, or if there is no value."""
     left_out: int | None
     """Events that belong to the cell and could not be counted; None if they were not when it was published."""
 

@@ -21,5 +21,5 @@ review_rating = Kpi(
     lowest=1,
     highest=5,
     formula="mean rating, each rescaled linearly from its own scale to 1–5",
-    of=Mean(fact(review, stars=_stars).needing("without a rating", stars.is_not(None)), stars),
+    of=Mean(fact(review, stars=_stars).needing("without a rating", stars.is_not(None)), stars, scale=(1, 5)),
 )

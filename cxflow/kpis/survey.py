@@ -60,5 +60,5 @@ ces = Kpi(
     highest=7,
     formula="mean agreement that it was easy, answers on the 1–7 scale",
     counts="rated answers with the metric type ces",
-    of=Mean(_on_scale(answers("ces"), 1, 7), score),
+    of=Mean(_on_scale(answers("ces"), 1, 7), score, scale=(1, 7)),
 )

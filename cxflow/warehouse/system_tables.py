@@ -93,6 +93,8 @@ kpi_value = derived_table(
     column(
         "left_out", BigInteger, "events that belong to it and could not be counted (no value, no customer)"
     ),
+    column("cubed_deviation", Double, "sum of cubed deviations from the mean; null if no interval needs it"),
+    column("interval_note", String, "why the value has no interval"),
 )
 
 kpi_status = derived_table(
@@ -118,6 +120,7 @@ kpi_day = system_table(
     column("n", BigInteger, "observations", nullable=False),
     column("numerator", Double, "additive component"),
     column("squared_deviation", Double, "sum of squared deviations from the day's mean"),
+    column("cubed_deviation", Double, "sum of cubed deviations from the day's mean"),
 )
 
 kpi_left_out = system_table(

@@ -120,7 +120,12 @@ FIELDS = {"id": [1, 2], "happened": [3, 4], "column_3": [5, 6], "ID_2": [7, 8]}
 @pytest.mark.parametrize(
     ("name", "content", "settings", "names"),
     [
-        ("a.csv.gz", gzip.compress(b"Title\nid;happened ;;ID"), {"delimiter": ";", "skip_rows": 1}, NAMES),
+        (
+            "a.csv.gz",
+            gzip.compress(b"Title\nid;happened ;;ID", mtime=0),
+            {"delimiter": ";", "skip_rows": 1},
+            NAMES,
+        ),
         ("a.tsv", b"id\thappened\t\tID\r1\t2\t3\t4\r", {"path": "exports/a.tsv"}, NAMES),
         ("a.csv", "id,happened,,ID\n".encode("utf-16"), {}, NAMES),
         ("a.csv", "id,happened,,ID,é\n".encode("cp1252"), {"encoding": "cp1252"}, f"{NAMES}, é"),

@@ -6,6 +6,7 @@ import math
 from datetime import UTC, date, timedelta
 from typing import Any
 
+import interval_by_hand
 import pytest
 from kpi_desk import BY_NAME, FIRST, Desk, at
 from sqlalchemy import delete, func, select, update
@@ -283,7 +284,7 @@ def test_the_sum_of_the_days_is_the_month(desk: Desk) -> None:
 
 
 def test_a_month_summed_from_days_has_the_interval_of_its_events(desk: Desk) -> None:
-    """Large amounts with a small spread, in days of unlike sizes: nothing is lost on the way."""
+    """Large amounts with a small spread, in days of unlike sizes: nothing but the skewness is lost on the way."""
     amounts = {3: [1e9 + 1], 10: [1e9 + 2, 1e9 + 5, 1e9 + 2], 11: [1e9 - 4, 1e9 + 3], 28: [1e9 + 1]}
     for day, prices in amounts.items():
         for price in prices:
@@ -307,12 +308,45 @@ def test_a_net_score_summed_from_days_has_the_variance_of_its_answers(desk: Desk
             desk.answer("nps", rating, at(f"2-{day}"))
     desk.compute("nps")
     (nps,) = desk.values("nps", "all")
-    # 14 promoters and 8 detractors of 32: mean 6/32, variance 22/32 − (6/32)², and 1.959964 of its roots each way.
-    half = 100 * 1.959964 * math.sqrt((22 / 32 - (6 / 32) ** 2) / 32)
+    # 14 promoters and 8 detractors of 32.
+    low, high = interval_by_hand.net(14, 8, 32)
     assert (nps.n, nps.numerator) == (32, 6)
     assert nps.value == pytest.approx(18.75)
     assert nps.squared_deviation == pytest.approx(22 - 36 / 32)
-    assert (nps.ci_low, nps.ci_high) == (pytest.approx(18.75 - half), pytest.approx(18.75 + half))
+    assert (nps.ci_low, nps.ci_high) == pytest.approx((100 * low, 100 * high))
+
+
+def test_a_skewed_month_summed_from_days_has_the_interval_of_its_events(desk: Desk) -> None:
+    """Days of unlike sizes and means: their third moments, too, add up to those of the month."""
+    days = {3: [5], 10: [20, 31, 70, 9], 11: [3, 5], 28: [14, 8, 12], 29: [6, 6]}
+    for day, prices in days.items():
+        for price in prices:
+            desk.order(at(f"3-{day}"), price_total=price)
+    desk.compute("average_order_value")
+    (march,) = desk.values("average_order_value")
+    amounts = [float(price) for prices in days.values() for price in prices]
+    mean = sum(amounts) / 12
+    assert march.squared_deviation == pytest.approx(sum((each - mean) ** 2 for each in amounts))
+    assert march.cubed_deviation == pytest.approx(sum((each - mean) ** 3 for each in amounts))
+    # t(11, 0.975) = 2.200985.
+    by_hand = interval_by_hand.amounts(amounts, 2.200985)
+    assert (march.ci_low, march.ci_high) == pytest.approx(by_hand, abs=1e-4)
+
+
+def test_an_amount_that_one_event_decides_has_a_note_in_the_place_of_its_interval(desk: Desk) -> None:
+    for price in [10] * 11 + [5000]:
+        desk.order(at("1-15"), price_total=price)
+    for _ in range(10):
+        desk.order(at("2-15"), price_total=10)
+    desk.compute("average_order_value")
+    january, february = desk.values("average_order_value")
+    assert (january.value, january.ci_low, january.ci_high) == (pytest.approx(5110 / 12), None, None)
+    assert january.interval_note == "skewed: too few observations for an interval"
+    assert (february.value, february.interval_note) == (10, "all observations alike: no interval")
+    desk.configure(kpis={"min_n": 11})
+    desk.compute("average_order_value", as_of=LATER)
+    _, february = desk.values("average_order_value")
+    assert (february.value, february.interval_note) == (None, None), "what is suppressed needs no reason"
 
 
 def test_a_load_costs_the_days_it_touched_and_not_the_history(desk: Desk) -> None:
@@ -364,6 +398,21 @@ def test_values_of_a_version_that_knew_no_days_are_published_anew(desk: Desk) ->
     assert desk.compute("nps", as_of=LATER).published == 14
     (nps,) = desk.values("nps", "all")
     assert (nps.n, nps.value, nps.squared_deviation) == (2, 100, 0)
+
+
+def test_another_interval_is_computed_for_all_periods(desk: Desk) -> None:
+    """A version of cxflow with another method finds the values of the one before, and replaces their intervals."""
+    for month in (1, 3):
+        for _ in range(12):
+            desk.answer("nps", 10, at(f"{month}-15"))
+    desk.compute("nps")
+    desk.connection.execute(update(kpi_value).values(ci_low=100.0))
+    assert desk.compute("nps", as_of=LATER).computed == 0
+    desk.connection.execute(update(kpi_definition).values(interval_method="bootstrap"))
+    assert desk.compute("nps", as_of=LATER).published == 22
+    lows = {v.ci_low for grain in ("day", "month", "all") for v in desk.values("nps", grain)}  # type: ignore[arg-type]
+    assert 100 not in lows
+    assert desk.compute("nps", as_of=LAST).computed == 0
 
 
 def test_compute_leaves_commit_and_rollback_to_its_caller(desk: Desk) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import interval_by_hand
 import pytest
 from kpi_desk import Desk, at
 
@@ -28,16 +29,16 @@ def ten_calls(desk: Desk) -> None:
 
 def test_handle_time_is_talk_hold_and_wrap_up_of_the_answered(desk: Desk) -> None:
     # (120 + 240 + 60 + 30 + 300 + 150) / 6 = 150.
-    # Squared deviations 900 8100 8100 14400 22500 0 = 54000; sqrt(54000 / 5 / 6) = 42.426; t(5) = 2.5706.
-    # 42.426 × 2.5706 = 109.06 on either side.
+    # Squared deviations 900 8100 8100 14400 22500 0 = 54000, cubed −27000 729000 −729000 −1728000 3375000 0 = 1620000.
+    # t(5, 0.975) = 2.570582.
     ten_calls(desk)
     handle = desk.result("average_handle_time")
     assert handle is not None
     assert (handle.value, handle.n, handle.numerator) == (pytest.approx(150), 6, 900)
-    assert (handle.ci_low, handle.ci_high) == (
-        pytest.approx(40.94, abs=5e-3),
-        pytest.approx(259.06, abs=5e-3),
-    )
+    assert (handle.squared_deviation, handle.cubed_deviation) == pytest.approx((54000, 1620000))
+    by_hand = interval_by_hand.amounts([120, 240, 60, 30, 300, 150], 2.570582)
+    assert (handle.ci_low, handle.ci_high) == pytest.approx(by_hand, abs=1e-3)
+    assert handle.interval_note is None
 
 
 def test_speed_of_answer_is_the_mean_wait_of_the_answered(desk: Desk) -> None:
@@ -53,9 +54,8 @@ def test_abandonment_counts_all_that_were_offered(desk: Desk) -> None:
     abandonment = desk.result("abandonment_rate")
     assert abandonment is not None
     assert (abandonment.numerator, abandonment.n, abandonment.value) == (2, 10, pytest.approx(0.2))
-    # Wilson for 2 of 10.
-    assert abandonment.ci_low == pytest.approx(0.0567, abs=5e-5)
-    assert abandonment.ci_high == pytest.approx(0.5098, abs=5e-5)
+    by_hand = interval_by_hand.share(2, 10)
+    assert (abandonment.ci_low, abandonment.ci_high) == pytest.approx(by_hand)
 
 
 def test_service_level_is_answered_in_time_of_all_answered(desk: Desk) -> None:

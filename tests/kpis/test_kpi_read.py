@@ -29,6 +29,8 @@ def value(value: float | None, low: float | None, high: float | None) -> KpiValu
         ci_high=high,
         is_suppressed=value is None,
         squared_deviation=None,
+        cubed_deviation=None,
+        interval_note=None,
         left_out=0,
     )
 

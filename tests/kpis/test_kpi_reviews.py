@@ -24,7 +24,7 @@ def test_a_scale_whose_best_end_is_its_lowest_number_is_turned_round(desk: Desk)
     desk.review(1, worst=6, best=1)
     rating = desk.result("review_rating")
     assert rating is not None
-    assert (rating.value, rating.ci_low) == (5, None)
+    assert (rating.value, rating.n) == (5, 1)
 
 
 def test_no_rating_or_a_scale_of_one_point_gives_no_value(desk: Desk) -> None:
@@ -35,7 +35,8 @@ def test_no_rating_or_a_scale_of_one_point_gives_no_value(desk: Desk) -> None:
 
 
 def test_the_interval_stays_on_the_scale(desk: Desk) -> None:
-    # 5 and 4: mean 4.5, t(1, 0.975) × 0.5 = 6.35 on either side, cut at 1 and 5.
+    # 5, 4, half a 1 and half a 5: mean 4, variance 4 / 2, t(2, 0.975) × sqrt(2 / 3) = 3.51 on either side, cut at 1
+    # and 5. Squares: 1 + 0 + 9 / 2 + 1 / 2 = 6, variance 3: 4.30 on either side.
     desk.review(5)
     desk.review(4)
     rating = desk.result("review_rating")

@@ -118,6 +118,8 @@ def test_a_warehouse_of_the_first_revision_keeps_its_rows_and_becomes_what_a_new
         ("customer", "country"),
         ("kpi_definition", "settings"),
         ("kpi_definition", "slices"),
+        ("kpi_value", "cubed_deviation"),
+        ("kpi_value", "interval_note"),
         ("kpi_value", "left_out"),
         ("kpi_value", "squared_deviation"),
         ("load_run", "mapping"),

@@ -200,7 +200,7 @@ def _row(kpi: Kpi | None, value: KpiValue, currency: str) -> tuple[Any, ...]:
         "quarter": f"{value.period_start:%Y}-Q{(value.period_start.month + 2) // 3}",
         "year": f"{value.period_start:%Y}",
     }[value.grain]
-    between = None
+    between = value.interval_note
     if value.ci_low is not None and value.ci_high is not None:
         between = f"{worded(value.ci_low)} to {worded(value.ci_high)}"
     title = kpi.title if kpi else value.kpi
