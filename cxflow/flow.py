@@ -20,7 +20,7 @@ import structlog
 from cxflow import dry_run, scratch
 from cxflow import extract as extraction
 from cxflow.conform import batch as conforming
-from cxflow.conform import fingerprint, header, identifiers
+from cxflow.conform import constants, fingerprint, header, identifiers
 from cxflow.conform.projection import check as check_mapping
 from cxflow.conform.projection import check_references
 from cxflow.connect import registry
@@ -34,6 +34,7 @@ from cxflow.kpis.kpi import Kpi, checked
 from cxflow.landing import derived, prepared, zone
 from cxflow.load import batch as loading
 from cxflow.model import raw_schema
+from cxflow.model.activities import ACTIVITIES, remark
 from cxflow.model.batch import BatchRef, Mode
 from cxflow.model.window import Window
 from cxflow.publish import grants, views
@@ -121,6 +122,14 @@ def lint(settings: Settings, connection: str) -> list[str]:
                 gate.check(stream)
             checked.append(f"{connection}.{name}")
     return checked
+
+
+def remarks(settings: Settings, connection: str, stream: str) -> list[str]:
+    """What to know about a stream whose declaration has no fault: activities that no KPI knows."""
+    with _at(connection, stream), workbench() as database:
+        declared = open_connection(settings, connection).stream(stream)
+        found = constants.activities(declared, database)
+        return [remark(activity) for activity in found if activity not in ACTIVITIES]
 
 
 def check_columns(settings: Settings, connection: str, stream: str, *, offline: bool) -> None:

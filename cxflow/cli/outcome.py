@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxflow.cli import failures
 from cxflow.cli.output import Step, table
+from cxflow.model.activities import remark
 from cxflow.model.batch import Counts
 from cxflow.visible import one_line
 
@@ -178,6 +179,10 @@ def notes(found: dict[str, Any]) -> list[str]:
     lines += [
         f"one identifier {namespace!r} is in {most:,} of {records:,} records: a switchboard, or a value that is none?"
         for namespace, (most, records) in found.get("frequent_identifiers", {}).items()
+    ]
+    lines += [
+        f"{remark(activity)} ({touchpoints:,} touchpoints)"
+        for activity, touchpoints in found.get("unknown_activities", {}).items()
     ]
     lines += [
         f"{rows:,} amounts in {column} have more decimals than their currency: are they in another unit?"

@@ -11,6 +11,7 @@ from cxflow.conform.expressions import MACROS
 from cxflow.connect import registry
 from cxflow.kpis.kpi import Kpi, checked
 from cxflow.kpis.slicing import worded
+from cxflow.model.activities import ACTIVITIES
 from cxflow.publish.catalogue import data_dictionary
 from cxflow.settings import Settings
 
@@ -21,7 +22,7 @@ def documents(folder: Path) -> dict[Path, str]:
         folder / "cxflow.schema.json": json_schema.text(json_schema.document(json_schema.built_in())) + "\n",
         folder / "data-dictionary.md": data_dictionary(),
         folder / "kpis.md": _between(folder / "kpis.md", kpis=_kpis(), dimensions=_dimensions()),
-        folder / "mapping.md": _between(folder / "mapping.md", macros=_macros()),
+        folder / "mapping.md": _between(folder / "mapping.md", macros=_macros(), activities=_activities()),
     }
 
 
@@ -54,6 +55,14 @@ def _macros() -> list[str]:
     for name, (definition, description) in MACROS.items():
         arguments = definition.split(" AS ", 1)[0]
         lines.append(f"| `{name}{arguments}` | {description} |")
+    return lines
+
+
+def _activities() -> list[str]:
+    lines = ["| activity | stage | direction | control | |", "|---|---|---|---|---|"]
+    for each in ACTIVITIES.values():
+        counted = "a support contact: contact rate, first contact resolution" if each.is_support else ""
+        lines.append(f"| `{each.name}` | {each.stage} | {each.direction} | {each.control} | {counted} |")
     return lines
 
 

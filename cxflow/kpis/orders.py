@@ -67,7 +67,9 @@ on_time_delivery_rate = Kpi(
 )
 
 
-_returns = select(refund.c.order_id).where(~refund.c.is_deleted, func.coalesce(refund.c.is_return, True))
+_returns = select(refund.c.order_id).where(
+    refund.c.order_id.is_not(None), ~refund.c.is_deleted, func.coalesce(refund.c.is_return, True)
+)
 
 return_rate = Kpi(
     name="return_rate",

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from cxflow.model.names import nearest
+
 JourneyStage = Literal["before", "during", "after"]
 Control = Literal["owned", "external"]
 Direction = Literal["inbound", "outbound"]
@@ -58,3 +60,12 @@ ACTIVITIES: dict[str, Activity] = {
 }
 
 SUPPORT_ACTIVITIES = tuple(activity.name for activity in ACTIVITIES.values() if activity.is_support)
+
+
+def remark(activity: str) -> str:
+    """What it means that an activity is none of the known ones, with the nearest of them."""
+    near = nearest(activity, ACTIVITIES) or "."
+    return (
+        f"the activity {activity!r} is none that cxflow knows{near} No KPI counts it as a contact, and its stage, "
+        "direction and control are only what the mapping says"
+    )

@@ -34,7 +34,7 @@ def data_dictionary() -> str:
         "<!-- Made by `make docs` from cxflow/warehouse/tables.py; do not edit. -->",
         "",
         "Times are UTC. Ids that come from a source are stored as `system:id`. A column marked **personal** "
-        "may hold personal data; **key** columns are unique together.",
+        "may hold personal data; **key** columns are unique together; a mapping must fill **required** ones.",
     ]
     for kind, title, description in _KINDS:
         lines += ["", f"## {title}", "", description]
@@ -71,10 +71,24 @@ def _rows(columns: list[Column[Any]], key: tuple[str, ...]) -> list[str]:
     lines = ["| column | type | |", "|---|---|---|"]
     for column in columns:
         marks = ["**key**"] if column.name in key else []
+        marks += ["**required**"] if _is_required(column) else []
         marks += ["**personal**"] if column.info.get("pii") else []
         description = ", ".join([*marks, str(column.comment)])
         lines.append(f"| {column.name} | {_type(column)} | {description} |")
     return lines
+
+
+_FILLED = frozenset({"touchpoint_id", "currency_code"})
+"""Columns that cxflow fills where a mapping does not."""
+
+
+def _is_required(column: Column[Any]) -> bool:
+    """Whether a mapping onto the column's table must map it."""
+    table = column.table
+    assert isinstance(table, Table)
+    is_mapped = table.info["kind"] == "canonical" and column.name not in tables.PROVENANCE
+    own = column.name not in _FILLED or (table is tables.signal and column.name == "touchpoint_id")
+    return is_mapped and own and (not column.nullable or column.name in table.info["key"])
 
 
 def _type(column: Column[Any]) -> str:

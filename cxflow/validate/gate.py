@@ -13,7 +13,7 @@ from cxflow.landing.prepared import CONFLICT_COLUMN, CONFLICT_RULE, Conformed, V
 from cxflow.model.sql_place import named, shown
 from cxflow.model.stream import Stream
 from cxflow.settings import Quality, Settings, nearest
-from cxflow.validate import amounts, examples, runner, suites
+from cxflow.validate import activities, amounts, examples, runner, suites
 from cxflow.warehouse import tables
 
 
@@ -97,6 +97,7 @@ def validate(
         ).fetchall()
         found = reasons(database)
         odd = amounts.misfits(database, stream) if settings.quality.minor_units == "warn" else {}
+        other = activities.unknown(database, stream)
         why = ""
         if not conformed.is_replay:
             why = _why(settings, stream, conformed.extracted, refused, fit, found, broken)
@@ -112,7 +113,11 @@ def validate(
         refused=refused,
         deduplicated=deduplicated,
         rules={rule: int(records) for rule, records in rules},
-        report=conformed.report | ({"odd_amounts": odd} if odd else {}),
+        report={
+            **conformed.report,
+            **({"odd_amounts": odd} if odd else {}),
+            **({"unknown_activities": other} if other else {}),
+        },
         raw_columns=conformed.raw_columns,
         takes_latest=stream.takes_latest,
         mapping=conformed.mapping,

@@ -203,7 +203,7 @@ refund = canonical(
     ("refund_id",),
     "refunded_at",
     key_id("refund_id", "the refund"),
-    source_id("order_id", "the order", nullable=False),
+    source_id("order_id", "the order; null: the source does not say, and it is a return of none"),
     column("is_return", Boolean, "whether goods were returned; null counts as true"),
     column("refund_total", MONEY, "amount, in currency_code"),
     column("currency_code", String, "ISO 4217", nullable=False),

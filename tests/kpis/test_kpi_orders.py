@@ -6,6 +6,8 @@ import interval_by_hand
 import pytest
 from kpi_desk import Desk, at
 
+from cxflow.warehouse.tables import refund
+
 
 def test_an_order_is_on_time_until_the_end_of_the_promised_day(desk: Desk) -> None:
     for promised, delivered in [
@@ -213,3 +215,12 @@ def test_is_cancelled_goes_before_cancelled_at(desk: Desk) -> None:
     value = desk.result("average_order_value")
     assert value is not None
     assert value.value == 1
+
+
+def test_a_refund_that_names_no_order_is_a_return_of_none(desk: Desk) -> None:
+    orders = [desk.order(at("3-10")) for _ in range(4)]
+    desk.refund(orders[0])
+    desk.put(refund, {"refund_id": "r", "order_id": None, "currency_code": "EUR", "refunded_at": at("3-20")})
+    rate = desk.result("return_rate")
+    assert rate is not None
+    assert (rate.numerator, rate.n) == (1, 4)

@@ -55,9 +55,12 @@ def lint(call: Call, connections: Names = None) -> None:
                 else:
                     checked.append(f"{connection}.{stream}")
     old = _outdated(settings, checked)
+    said = {name: flow.remarks(settings, *name.split(".", 1)) for name in checked}
+    remarks = {name: each for name, each in said.items() if each}
     call.out.report(
-        {"ok": not call.failed, "checked": checked, "outdated": old},
+        {"ok": not call.failed, "checked": checked, "outdated": old, "remarks": remarks},
         *(f"✓ {name}" for name in checked),
+        *(f"{name}: {remark}" for name, each in remarks.items() for remark in each),
         *(f"{name}: {outcome.outdated(name, records)}" for name, records in old.items()),
     )
 

@@ -1,4 +1,4 @@
-"""How many events each KPI leaves out, and whether it could be computed.
+"""How many events each KPI leaves out, and whether it could be computed; refunds that name no order.
 
 Existing definitions lose their settings: the next computation takes every KPI anew, and counts.
 """
@@ -42,10 +42,13 @@ def upgrade() -> None:
         op.create_index("kpi_left_out_key", "kpi_left_out", days, unique=True)
         op.create_index("kpi_status_key", "kpi_status", ["kpi", "version"], unique=True)
     op.execute("UPDATE kpi_definition SET settings = NULL")
+    op.execute("ALTER TABLE refund ALTER COLUMN order_id DROP NOT NULL")
 
 
 def downgrade() -> None:
     """Drop them."""
+    op.execute("DELETE FROM refund WHERE order_id IS NULL")
+    op.execute("ALTER TABLE refund ALTER COLUMN order_id SET NOT NULL")
     op.drop_table("kpi_status")
     op.drop_table("kpi_left_out")
     op.drop_column("kpi_value", "left_out")
