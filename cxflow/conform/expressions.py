@@ -54,6 +54,9 @@ _TYPES: tuple[tuple[type[Any], str], ...] = (
 )
 
 
+_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "U", "FLOAT", "DOUBLE", "DECIMAL")
+"""How the names of DuckDB's types of numbers begin, but for `UUID`, which no cast takes for a boolean."""
+
 _EPOCHS = {"epoch": 1, "epoch_ms": 1000}
 """Time formats that count from 1970, in UTC, to their units per second."""
 
@@ -129,6 +132,8 @@ def cast(raw: str, source: str, target: str, notation: Notation) -> Cast:
         return Cast(f"CASE WHEN {fits} THEN TRY_CAST({number} AS {target}) END", rule, present)
     if target == "VARCHAR":
         return Cast(raw if text else f"CAST({raw} AS VARCHAR)", "'cast'", present, always_fits=True)
+    if target == "BOOLEAN" and source.startswith(_NUMBERS):
+        return Cast(f"CASE {raw} WHEN 0 THEN false WHEN 1 THEN true END", "'cast'", present)
     return Cast(f"TRY_CAST({f'trim({raw})' if text else raw} AS {target})", "'cast'", present)
 
 
@@ -153,7 +158,8 @@ def _cast_time(raw: str, source: str, notation: Notation) -> tuple[str, str]:
     naive: list[str] = []
     zoned: list[str] = []
     forms = notation.time_formats or ("iso",)
-    typed = [] if "iso" in forms else _typed(text)
+    # Not beside a format that would read 2026-02-03T… as the second of March.
+    typed = [] if "iso" in forms or any(form.startswith("%Y-%d") for form in forms) else _typed(text)
     for form in forms:
         if form == "iso":
             if not (naive or zoned):

@@ -19,6 +19,7 @@ from duckdb.func import PythonUDFType
 _FUNCTION = "cxflow_quote_numbers"
 _LONG = "[0-9][0-9.]{16,}"
 """Found in every record that has a number with more than fifteen digits."""
+_WHOLE = re.compile(r"\.0+$")
 _WITH_POINT = "[0-9][.eE]"
 _NUMBER = "[0-9]+[.][0-9]+(?:[eE][+-]?[0-9]+)?"
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|-?\d++(?:\.\d++)?+(?:[eE][+-]?\d++)?+', re.DOTALL)
@@ -49,7 +50,10 @@ def exact(database: duckdb.DuckDBPyConnection, payload: str, decimal: str = ".")
 def _quote_with_comma(match: re.Match[str]) -> str:
     token = match[0]
     is_other = token[0] == '"' or token.lstrip("-").isdigit()
-    return token if is_other else f'"{token.replace(".", ",")}"'
+    if is_other:
+        return token
+    # 1001.0 is the id 1001.
+    return f'"{_WHOLE.sub("", token).replace(".", ",")}"'
 
 
 def _quote(match: re.Match[str]) -> str:

@@ -10,7 +10,8 @@ import duckdb
 
 _LARGEST = "1e15"
 """Larger floating numbers may not be whole ones: a double has sixteen digits."""
-_WHOLE = r"'-?[0-9]+\.0+'"
+_WHOLE = r"'-?[0-9]+(?:\.0+|,0)'"
+"""`1001,0` is how the same tool writes it with a decimal comma; `1,000` is no such number."""
 _MANGLED = r"'[-+]?[0-9](?:\.[0-9]+)?[eE][+][0-9]+'"
 
 
@@ -23,7 +24,7 @@ def plain(sql: str, kind: str) -> str:
     if kind == "VARCHAR" or kind.startswith("DECIMAL"):
         # Most ids do not end in 0, and need no expression.
         is_whole = f"suffix({text}, '0') AND regexp_full_match({text}, {_WHOLE})"
-        return f"CASE WHEN {is_whole} THEN regexp_extract({text}, '^[^.]+') ELSE {text} END"
+        return f"CASE WHEN {is_whole} THEN regexp_extract({text}, '^[^.,]+') ELSE {text} END"
     return text
 
 

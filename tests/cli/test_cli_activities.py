@@ -35,9 +35,7 @@ def test_lint_names_an_unknown_activity_and_the_nearest_one(tmp_path: Path) -> N
     assert "'called_suport' is none that cxflow knows; did you mean 'called_support'?" in remark
 
 
-def test_lint_says_nothing_of_a_known_one_or_of_one_that_the_data_tells(
-    cxflow: Cxflow, tmp_path: Path
-) -> None:
+def test_lint_says_nothing_of_a_known_one_or_of_one_that_the_data_tells(tmp_path: Path) -> None:
     for activity in ("'called_support'", "what"):
         assert cxflow("lint", "--json", project=project(tmp_path, activity)).json["remarks"] == {}
 

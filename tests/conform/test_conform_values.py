@@ -19,7 +19,7 @@ def read(
     settings: Settings, folder: Path, column: str, value: Any, **stream: Any
 ) -> tuple[Any, tuple[str, str] | None]:
     """The value of an order's column, and the rule and value of its refusal."""
-    columns = {"order_id": "id", "created_at": "'2026-03-01T10:00:00Z'", column: "value"}
+    columns = {"order_id": "id", "created_at": "TIMESTAMPTZ '2026-03-01 10:00:00Z'", column: "value"}
     declaration = {"primary_key": ["id"], "to": {"order_header": columns}, **stream}
     with conformed(settings, folder, declaration, [{"id": "1", "value": value}]) as scratch:
         rows = scratch.rows(f"SELECT {column} FROM order_header")
@@ -118,3 +118,35 @@ def test_a_typed_time_is_one_whatever_the_formats_of_texts(
 def test_a_declared_format_says_what_a_text_means(settings: Settings, tmp_path: Path) -> None:
     formats = {"time_formats": ["%Y-%d-%mT%H:%M:%S"], "timezone": "UTC"}
     assert read(settings, tmp_path, "approved_at", "2026-01-03T12:00:00", **formats)[0] == NOON
+
+
+def test_a_format_with_the_day_before_the_month_is_not_helped_out(settings: Settings, tmp_path: Path) -> None:
+    formats = {"time_formats": ["%Y-%d-%mT%H:%M:%S"], "timezone": "UTC"}
+    assert read(settings, tmp_path, "approved_at", "2026-03-15T12:00:00", **formats)[0] is None
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("yes", True),
+        ("N", False),
+        ("1", True),
+        (1, True),
+        (0, False),
+        ("2", None),
+        ("on", None),
+        ("maybe", None),
+    ],
+)
+def test_what_is_yes_and_no(settings: Settings, tmp_path: Path, value: Any, found: bool | None) -> None:
+    assert read(settings, tmp_path, "is_cancelled", value)[0] is found
+
+
+def test_a_number_is_yes_or_no_only_if_it_is_one_or_zero(settings: Settings, tmp_path: Path) -> None:
+    columns = {"order_id": "id", "created_at": "'2026-03-01T10:00:00Z'", "is_cancelled": "value::integer"}
+    declaration = {"primary_key": ["id"], "to": {"order_header": columns}}
+    records = [{"id": str(number), "value": str(number)} for number in (0, 1, 2)]
+    with conformed(settings, tmp_path, declaration, records) as scratch:
+        rows = scratch.rows("SELECT order_id, is_cancelled FROM order_header ANTI JOIN refused USING (_row)")
+        assert sorted(rows) == [("shop:0", False), ("shop:1", True)]
+        assert scratch.rows("SELECT rule, raw_value FROM refused") == [("cast", "2")]

@@ -59,6 +59,20 @@ def test_an_error_value_refuses_its_row(drop: Drop, error: str) -> None:
     assert [reason for reason, _ in found.malformed] == ["an error value in C3"]
 
 
+def test_an_error_value_that_means_null_is_null(drop: Drop) -> None:
+    book(drop, (1, "x", "#N/A"), (2, "x", "#REF!"))
+    found = drop.land("*.xlsx", null_values=["", "#N/A"])
+    assert [(each["id"], each["total"]) for each in found.records] == [("1", None)]
+    assert [reason for reason, _ in found.malformed] == ["an error value in C3"]
+
+
+def test_a_formula_whose_value_is_an_empty_text_is_null(drop: Drop) -> None:
+    path = book(drop, (1, "x", "=IF(A2=1,B1,B2)"))
+    _edit(path, b'r="C2"', b'r="C2" t="str"')
+    found = drop.land("*.xlsx")
+    assert [(each["id"], each["total"]) for each in found.records] == [("1", None)]
+
+
 def test_faults_above_the_data_do_not_matter(drop: Drop) -> None:
     book(drop, HEAD, (1, "x", 5), head=("=TODAY()", "#N/A", "Report"))
     found = drop.land("*.xlsx", skip_rows=1)

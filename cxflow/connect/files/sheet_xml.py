@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from cxflow.connect.files.text import LocalFile
@@ -18,6 +18,7 @@ _ROW = re.compile(rb'[^>]*?\br="([0-9]+)"')
 _PLACE = re.compile(rb'\br="([A-Z]+[0-9]+)"')
 _FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
 _ERROR = re.compile(rb'\bt="e"')
+_CONTENT = re.compile(rb"<(?:\w+:)?v(?:\s[^>]*)?>([^<]*)<")
 _TEXT = re.compile(rb'\bt="str"')
 """Of a formula whose value is a text, which may be empty."""
 _MERGE = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*ref="([A-Z]+)([0-9]+):([A-Z]+)([0-9]+)"')
@@ -48,8 +49,10 @@ class Sheet:
     merges: list[Range] = field(default_factory=list)
 
 
-def scan(file: LocalFile, part: str | None) -> Sheet:
-    """Scan the part with the sheet's rows. Raises SourceError for more faults than can be told."""
+def scan(file: LocalFile, part: str | None, null_values: Collection[str]) -> Sheet:
+    """Scan the part with the sheet's rows. An error value among `null_values` is no fault.
+
+    Raises SourceError for more faults than can be told."""
     sheet = Sheet()
     if part is None:
         return sheet
@@ -58,7 +61,7 @@ def scan(file: LocalFile, part: str | None) -> Sheet:
         for row in _rows(iter(lambda: xml.read(_BLOCK_BYTES), b"")):
             said = _ROW.match(row)
             number = int(said[1]) if said else number + 1
-            _see(sheet, row, number)
+            _see(sheet, row, number, null_values)
     if len(sheet.faults) > _MOST_FAULTS:
         raise SourceError(
             f"{file.origin} has more than {_MOST_FAULTS:,} faulty rows; one has {next(iter(sheet.faults.values()))}",
@@ -82,7 +85,7 @@ def _rows(blocks: Iterator[bytes]) -> Iterator[bytes]:
     yield rest
 
 
-def _see(sheet: Sheet, row: bytes, number: int) -> None:
+def _see(sheet: Sheet, row: bytes, number: int, null_values: Collection[str]) -> None:
     has_value = bool(_VALUE.search(row))
     sheet.rows += has_value
     if b"mergeCell" in row:
@@ -103,6 +106,9 @@ def _see(sheet: Sheet, row: bytes, number: int) -> None:
         attributes, content = cell[1], cell[2] or b""
         kind = ""
         if _ERROR.search(attributes):
+            said = _CONTENT.search(content)
+            if said and said[1].decode() in null_values:
+                continue
             kind = "an error value"
         elif _FORMULA.search(content) and not _VALUE.search(content) and not _TEXT.search(attributes):
             kind = "a formula without a stored value"

@@ -42,7 +42,7 @@ def read(
         _refuse_large(stream, file)
         part = _sheet_part(stream, file)
         with reading(file), _readable(file):
-            sheet = sheet_xml.scan(file, part)
+            sheet = sheet_xml.scan(file, part, stream.null_values)
         with _rows(stream, file) as rows:
             numbered = enumerate(rows, start=1)
             above = [row for _, row in islice(numbered, stream.skip_rows)]
