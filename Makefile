@@ -10,7 +10,7 @@ DEMO := plugins/cxflow-demo
 # Compiled at installation, Airflow and Great Expectations import in half the time.
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --compile-bytecode
 
-.PHONY: help demo test test-long lint types contracts units faults bench docs clean
+.PHONY: coverage help demo test test-long lint types contracts units faults bench docs clean
 
 help:
 	@echo "make demo   runs a small simulated company through everything, under Airflow, and checks it against the truth"
@@ -69,6 +69,9 @@ faults: $(VENV)/.development
 
 bench: $(VENV)/.development
 	$(BIN)/python tests/bench/bench_table.py
+
+coverage: $(VENV)/.development
+	$(BIN)/python tests/kpis/interval_coverage.py
 
 docs: $(VENV)/.development
 	$(BIN)/python -m cxflow.cli.reference docs

@@ -117,7 +117,8 @@ def rating(total: Array, squared_deviation: Array, n: Array, scale: tuple[float,
     """Interval of the mean of measures on a scale with a lowest and a highest point.
 
     Student's t after adding half an observation at either end of the scale: ten of ten at one end do not prove that
-    nobody is elsewhere.
+    nobody is elsewhere. At least so wide that as many may stand at an end, unseen, as no hit of n allows: two of a
+    hundred at the other end lower a mean of fives by more than its spread says.
     """
     lowest, highest = scale
     mean, more = total / n, n + 1
@@ -125,7 +126,11 @@ def rating(total: Array, squared_deviation: Array, n: Array, scale: tuple[float,
     added = ((lowest - centre) ** 2 + (highest - centre) ** 2) / 2
     squares = np.maximum(squared_deviation, 0) + n * (mean - centre) ** 2 + added
     low, high = student(centre, squares / n, more)
-    return np.minimum(low, mean), np.maximum(high, mean)
+    _, unseen = share(np.zeros_like(n), n)
+    return (
+        np.minimum(low, mean - unseen * (mean - lowest)),
+        np.maximum(high, mean + unseen * (highest - mean)),
+    )
 
 
 def skewed(

@@ -107,10 +107,18 @@ def test_a_net_score_of_many_has_the_published_margin() -> None:
 
 
 def test_ratings_that_are_all_alike_have_an_interval() -> None:
-    # Ten fives of 1–5; Student's t for 10 degrees of freedom is 2.228139.
+    # Ten fives of 1–5: as many ones may stand there, unseen, as none of ten allows: 28.3 %.
+    unseen = 1 - (0.025 / 0.7) ** (1 / 10)
     found = ends(intervals.rating(of(50), of(0), of(10), (1, 5)))
-    assert found == pytest.approx(interval_by_hand.rating([5] * 10, 1, 5, 2.228139), abs=1e-6)
-    assert found[0] == pytest.approx(4.231, abs=5e-4)
+    assert found == pytest.approx((5 - 4 * unseen, 5), abs=1e-9)
+
+
+def test_ratings_of_which_few_are_elsewhere_have_students_interval_with_half_of_one_at_either_end() -> None:
+    # Student's t for 20 degrees of freedom is 2.085963.
+    stars = [1] * 6 + [3] * 8 + [5] * 6
+    total, squares = float(sum(stars)), 6 * 4.0 + 6 * 4.0
+    found = ends(intervals.rating(of(total), of(squares), of(20), (1, 5)))
+    assert found == pytest.approx(interval_by_hand.rating(stars, 1, 5, 2.085963), abs=1e-6)
 
 
 def test_the_interval_of_many_ratings_is_students() -> None:
