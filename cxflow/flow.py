@@ -31,6 +31,7 @@ from cxflow.errors import ConfigError, CxflowError, UnexpectedError
 from cxflow.identity import resolve
 from cxflow.kpis import calculator, slicing
 from cxflow.kpis.kpi import Kpi, checked
+from cxflow.kpis.report import KpiReport
 from cxflow.landing import derived, prepared, zone
 from cxflow.load import batch as loading
 from cxflow.model import raw_schema
@@ -380,7 +381,7 @@ def kpis(settings: Settings) -> dict[str, Kpi]:
     return found
 
 
-def compute_kpis(settings: Settings, *, everything: bool = False) -> calculator.KpiReport:
+def compute_kpis(settings: Settings, *, everything: bool = False) -> KpiReport:
     """Compute the KPIs for the periods that loads touched (or for all), and publish changed values.
 
     A KPI that fails stops no other: the report and its status say why.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from cxflow.cli.call import Call
     from cxflow.identity.resolve import IdentityReport
-    from cxflow.kpis.calculator import KpiReport
+    from cxflow.kpis.report import KpiReport
     from cxflow.load.batch import LoadReport
     from cxflow.model.window import Window
 

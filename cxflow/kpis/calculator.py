@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -40,6 +40,7 @@ from cxflow.kpis.publication import (
     published,
     versions,
 )
+from cxflow.kpis.report import KpiReport
 from cxflow.kpis.slices import Census, Slices, TooManySlices, capped, is_capped, moved, ranked
 from cxflow.kpis.slicing import dimensions_of
 from cxflow.settings import Settings
@@ -53,39 +54,6 @@ _AT_A_TIME = 20_000
 
 Cells = Sequence[Row[*tuple[Any, ...]]]
 """Cells as the database returns them: the KEY, then the components."""
-
-
-@dataclass(frozen=True, slots=True)
-class KpiReport:
-    """What a computation did."""
-
-    as_of: datetime
-    """The `as_of` of its published values."""
-    kpis: tuple[str, ...]
-    """The KPIs that had anything to recompute."""
-    computed: int
-    """Cells (KPI, period, slice) recomputed."""
-    published: int
-    """Values that were new or different."""
-    emptied: int
-    """Published cells that no longer have events."""
-    unchanged: int
-    """Cells whose value did not change: not published again."""
-    suppressed: int
-    """Computed cells under the minimum n."""
-    failed: Mapping[str, str]
-    """KPI to the reason why it could not be computed."""
-    leaving_out: Mapping[str, tuple[int, int]]
-    """KPI to the events of all time that it counts and that it leaves out, where the latter are more than
-    `kpis.max_left_out` of both."""
-
-    @property
-    def problems(self) -> list[ConfigError]:
-        """An error for each KPI that failed. The others are computed nevertheless: raise them after the commit."""
-        return [
-            ConfigError(f"the KPI {name} could not be computed: {reason}", value=name)
-            for name, reason in self.failed.items()
-        ]
 
 
 class KpiError(Exception):

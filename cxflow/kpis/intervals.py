@@ -127,10 +127,9 @@ def rating(total: Array, squared_deviation: Array, n: Array, scale: tuple[float,
     squares = np.maximum(squared_deviation, 0) + n * (mean - centre) ** 2 + added
     low, high = student(centre, squares / n, more)
     _, unseen = share(np.zeros_like(n), n)
-    return (
-        np.minimum(low, mean - unseen * (mean - lowest)),
-        np.maximum(high, mean + unseen * (highest - mean)),
-    )
+    low = np.minimum(low, mean - unseen * (mean - lowest))
+    high = np.maximum(high, mean + unseen * (highest - mean))
+    return np.maximum(low, lowest), np.minimum(high, highest)
 
 
 def skewed(

@@ -9,9 +9,10 @@ from typing import Any
 from sqlalchemy import Connection, Table, insert, select
 
 from cxflow.kpis.builtin import KPIS
-from cxflow.kpis.calculator import KpiReport, compute
+from cxflow.kpis.calculator import compute
 from cxflow.kpis.periods import Grain
 from cxflow.kpis.read import KpiValue, values
+from cxflow.kpis.report import KpiReport
 from cxflow.settings import Settings
 from cxflow.warehouse.tables import (
     CANONICAL,
