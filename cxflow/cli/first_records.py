@@ -159,6 +159,8 @@ class FirstRecords:
         fit = {
             form: row[2 * at : 2 * at + 2] for at, form in enumerate(_FORMATS) if row[2 * at] == found.values
         }
+        if "iso" in fit:  # whatever else reads it, this is what it says
+            fit = {"iso": fit["iso"]}
         return {
             "formats": tuple(fit),
             "is_zoned": bool(fit) and all(zoned == found.values for _, zoned in fit.values()),

@@ -102,7 +102,7 @@ def test_without_a_file_lint_cannot_tell_and_doctor_says_so(tmp_path: Path) -> N
 
 def _xlsx() -> bytes:
     book = openpyxl.Workbook()
-    for row in (["Reviews of March"], [None], ["id", " happened", None, "ID"], ["1", "2026-03-01", "a", "b"]):
+    for row in (["Reviews of March"], [None], ["id", " happened", None, "id"], ["1", "2026-03-01", "a", "b"]):
         book.active.append(row)
     book.save(content := io.BytesIO())
     return content.getvalue()
@@ -113,8 +113,8 @@ def _parquet() -> bytes:
     return content.getvalue()
 
 
-NAMES = "id, happened, column_3, ID_2"
-FIELDS = {"id": [1, 2], "happened": [3, 4], "column_3": [5, 6], "ID_2": [7, 8]}
+NAMES = "id, happened, column_3, id_2"
+FIELDS = {"id": [1, 2], "happened": [3, 4], "column_3": [5, 6], "id_2": [7, 8]}
 
 
 @pytest.mark.parametrize(
@@ -122,13 +122,13 @@ FIELDS = {"id": [1, 2], "happened": [3, 4], "column_3": [5, 6], "ID_2": [7, 8]}
     [
         (
             "a.csv.gz",
-            gzip.compress(b"Title\nid;happened ;;ID", mtime=0),
+            gzip.compress(b"Title\nid;happened ;;id", mtime=0),
             {"delimiter": ";", "skip_rows": 1},
             NAMES,
         ),
-        ("a.tsv", b"id\thappened\t\tID\r1\t2\t3\t4\r", {"path": "exports/a.tsv"}, NAMES),
-        ("a.csv", "id,happened,,ID\n".encode("utf-16"), {}, NAMES),
-        ("a.csv", "id,happened,,ID,é\n".encode("cp1252"), {"encoding": "cp1252"}, f"{NAMES}, é"),
+        ("a.tsv", b"id\thappened\t\tid\r1\t2\t3\t4\r", {"path": "exports/a.tsv"}, NAMES),
+        ("a.csv", "id,happened,,id\n".encode("utf-16"), {}, NAMES),
+        ("a.csv", "id,happened,,id,é\n".encode("cp1252"), {"encoding": "cp1252"}, f"{NAMES}, é"),
         ("a.csv", b"1,2,3,4\n", {"columns": list(FIELDS)}, NAMES),
         ("a.txt", b"", {"format": "fixed_width", "fields": FIELDS}, NAMES),
         ("a.xlsx", _xlsx(), {"skip_rows": 1}, NAMES),

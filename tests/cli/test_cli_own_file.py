@@ -51,7 +51,7 @@ TABS = "call id\tstarted at\tphone\tchannel\n" + "".join(
     f"{1000 + number}\t2026-03-{number:02d} 10:00\t+49 30 1234{number:03d}\tphone\n"
     for number in range(1, 21)
 )
-REPEATED = "id,Name,id,,name ,date\n" + "".join(
+REPEATED = "id,Name,id,,Name ,date\n" + "".join(
     f"{number % 3},a,{number},x,b,{number + 1}/13/2026\n" for number in range(10)
 )
 WINDOWS = "Nr;Name;Ort;id;gesendet am\n" + "".join(
@@ -144,7 +144,7 @@ def _tickets() -> list[dict[str, Any]]:
                 "path": "../2026-03.csv",
                 "time_formats": ["%m/%d/%Y"],
                 "primary_key": ["id_2"],
-                "pii": ["Name", "name_2"],
+                "pii": ["Name", "Name_2"],
                 "to": {"touchpoint": {"occurred_at": "date"}},
             },
         ),

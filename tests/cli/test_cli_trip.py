@@ -45,6 +45,10 @@ def test_a_dry_run_touches_nothing(fresh: Path) -> None:
         "refused": 1,
         "reasons": {"rating_within_scale of survey_response": 1},
         "stopped": "",
+        "examples": {
+            "rating_within_scale of survey_response": ["rating_value 11.0, worst_rating 0, best_rating 10"]
+        },
+        "suggestions": [],
     }
     assert files_of(fresh) == before
 

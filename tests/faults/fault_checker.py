@@ -148,7 +148,12 @@ def _astray(connection: sa.Connection, settings: Settings, source: Path, day: in
             yield "the cursor is not what the service gave"
     else:
         files = [fault_shop.file(source, each) for each in range(day + 1)]
-        read = {path: known.digest for path, known in KnownFiles(json.loads(cursor)).files.items()}
+        read = {
+            path: known.digest
+            for path, known in KnownFiles(
+                json.loads(cursor), json.loads(cursor).get("settings", "")
+            ).files.items()
+        }
         if read != {str(file): digest_of(io.BytesIO(file.read_bytes())) for file in files}:
             yield "the cursor does not hold the files that are loaded"
     if position != fault_shop.end(day) or status != "loaded":

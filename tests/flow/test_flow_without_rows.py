@@ -62,7 +62,7 @@ def test_a_first_delivery_without_rows_and_with_other_columns_is_refused_by_its_
     desk = project(tmp_path, suffix)
     page = deliver(tmp_path, 1, suffix, [LOGIN])
     with pytest.raises(
-        SourceError, match=rf"day-1\.{suffix} has no readable record.*'id', which does not exist"
+        SourceError, match=rf"(?s)day-1\.{suffix} has no readable record.*'id', which does not exist"
     ):
         desk.run()
     page.unlink()
@@ -114,7 +114,7 @@ def test_a_header_alone_with_the_right_columns_is_an_export_without_records(
 def test_a_header_that_lacks_one_mapped_column_is_refused_unless_it_may(tmp_path: Path, suffix: str) -> None:
     desk = project(tmp_path, suffix)
     deliver(tmp_path, 1, suffix, ["id"])
-    with pytest.raises(SourceError, match=rf"day-1\.{suffix}.*'why', which does not exist.*may_lack"):
+    with pytest.raises(SourceError, match=rf"(?s)day-1\.{suffix}.*'why', which does not exist.*may_lack"):
         desk.run()
     desk.reconfigure(declared(suffix, may_lack=["why"]))
     assert desk.run()["desk.cases"].counts.extracted == 0

@@ -100,7 +100,7 @@ class RealProject:
     def published(self, kpi: str, *options: str) -> Published:
         """A KPI's values, as `cxflow kpis` shows them."""
         found = self.cxflow("kpis", kpi, *options)
-        return {each["period_start"] or "all": (each["value"], each["n"]) for each in found}
+        return {each["period_start"] or "all": (each["value"], each["n"]) for each in found if each["n"]}
 
     def all_published(self) -> Published:
         """All KPIs' values, of the whole time and of months."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -247,8 +247,18 @@ def _as_json(
 
 def _without_value(kpi: Kpi, status: Status) -> dict[str, Any]:
     """A KPI that has no value, for `--json`."""
-    named = {"title": kpi.title, "unit": kpi.unit, "kpi": kpi.name, "version": kpi.version}
-    return {**named, "value": None, "n": 0, "status": status.status, "status_reason": status.reason}
+    from cxflow.kpis.read import KpiValue
+
+    row: dict[str, Any] = dict.fromkeys(field.name for field in fields(KpiValue))
+    row |= {"kpi": kpi.name, "version": kpi.version, "dimension": "", "dimension_value": "", "n": 0}
+    return {
+        "title": kpi.title,
+        "unit": kpi.unit,
+        **row,
+        "left_out_reasons": {},
+        "status": status.status,
+        "status_reason": status.reason,
+    }
 
 
 def _day(text: str | None, option: str) -> date | None:

@@ -103,7 +103,9 @@ def _named(found: FileFormat, told: FileFormat | None) -> dict[str, Any]:
 def _stream(file: LocalFile, **settings: Any) -> FileStream:
     """A stream for functions that want its limits only."""
     unused = {"primary_key": ["_"], "to": {"_": {}}}
-    return FileStream.model_validate({"path": str(file.path), "format": "csv", **unused, **settings})
+    return FileStream.model_validate(
+        {"path": str(file.path), "format": "xlsx" if "sheet" in settings else "csv", **unused, **settings}
+    )
 
 
 def _binary(file: LocalFile, start: bytes) -> FileFormat | None:
