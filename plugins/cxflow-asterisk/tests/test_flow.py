@@ -23,24 +23,24 @@ END = datetime(2026, 3, 2, tzinfo=UTC)
 # Five offers of four calls on 1 March 2026. Answered after 10 and 20 s; one abandoned after 60 s; one that
 # timed out of care after 30 s and was abandoned in overflow after 15 s more.
 MORNING = (
-    "1772359200|1772359190.1|care|NONE|ENTERQUEUE||07700900101|1",
+    "1772359200|1772359190.1|care|NONE|ENTERQUEUE||07911123101|1",
     "1772359210|1772359190.1|care|PJSIP/8008|CONNECT|10|1772359205.2|4",
     "1772359310|1772359190.1|care|PJSIP/8008|COMPLETECALLER|10|100|1",
-    "1772359400|1772359390.3|care|NONE|ENTERQUEUE||07700900102|1",
+    "1772359400|1772359390.3|care|NONE|ENTERQUEUE||07911123102|1",
     "1772359460|1772359390.3|care|NONE|ABANDON|1|1|60",
     "1772359500|1772359490.4|care|NONE|ENTERQUEUE||anonymous|1",
     "1772359530|1772359490.4|care|NONE|EXITWITHTIMEOUT|1|1|30",
     "1772359535|1772359490.4|overflow|NONE|ENTERQUEUE||anonymous|1",
     "1772359550|1772359490.4|overflow|NONE|ABANDON|1|1|15",
-    "1772359600|1772359590.5|care|NONE|ENTERQUEUE||07700900103|1",
+    "1772359600|1772359590.5|care|NONE|ENTERQUEUE||07911123103|1",
     "1772359620|1772359590.5|care|PJSIP/8009|CONNECT|20|1772359605.6|4",
     "not a line",
 )
 NOON = ("1772359680|1772359590.5|care|PJSIP/8009|BLINDTRANSFER|8100|internal|20|60|1",)
 CDR = (
     row("1772359190.1", lastapp="Queue", dst="600"),
-    row("1772359700.7", src="07700900104", start="2026-03-01 10:08:20", duration="65"),
-    row("1772359800.8", src="8008", dst="07700900105", dcontext="from-internal", start="2026-03-01 10:10:00"),
+    row("1772359700.7", src="07911123104", start="2026-03-01 10:08:20", duration="65"),
+    row("1772359800.8", src="8008", dst="07911123105", dcontext="from-internal", start="2026-03-01 10:10:00"),
     row("1772359900.9", src="8008", dst="8009", dcontext="from-internal", start="2026-03-01 10:11:40"),
 )
 
@@ -172,6 +172,6 @@ def test_numbers_are_kept_as_hashes_and_join_both_logs(project: TestProject, pbx
     run(project, "cdr")
     project.settle()
     ((customers,),) = project.query("SELECT count(DISTINCT customer_id) FROM touchpoint")
-    assert customers == 5  # 07700 900101 to 900105; the anonymous caller is nobody
+    assert customers == 5  # 07911 123101 to 900105; the anonymous caller is nobody
     stored = project.query("SELECT identity_value FROM customer_identity WHERE identity_value IS NOT NULL")
     assert stored == []
