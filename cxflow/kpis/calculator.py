@@ -35,6 +35,7 @@ from cxflow.kpis.publication import (
     after_the_last,
     changed_values,
     define,
+    has_events,
     insert_values,
     keep_slices,
     published,
@@ -90,10 +91,11 @@ def compute(
     known = versions(connection)
     computation = _Computation(connection, settings, as_of)
     for name, kpi in kpis.items():
+        if failed and name in failed:
+            computation.fail(kpi, failed[name])
+            continue
         before = _Before(dimensions[name], previous[name], (name, kpi.version) in known)
         try:
-            if failed and name in failed:
-                raise ConfigError(failed[name])
             if kpi.check is not None:
                 kpi.check(connection, settings)
             computation.add(kpi, before, touched, everything)
@@ -168,8 +170,9 @@ class _Computation:
             self.publish(kpi, counted)
         if counted.slices != slices:
             keep_slices(connection, kpi, counted.slices)
-        has_values = known.was_published or any(value.n for value in counted.values.values())
-        found = status.COMPUTED if has_values else status.without_events(connection, kpi, self._settings)
+        # A KPI may have values of nothing but events that it leaves out.
+        counts_some = any(value.n for value in counted.values.values()) or has_events(connection, kpi)
+        found = status.COMPUTED if counts_some else status.without_events(connection, kpi, self._settings)
         status.keep(connection, kpi, found)
 
     def fail(self, kpi: Kpi, reason: str) -> None:

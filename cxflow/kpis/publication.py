@@ -107,6 +107,12 @@ def versions(connection: Connection) -> set[tuple[str, int]]:
     return {(row.kpi, row.version) for row in connection.execute(select(t.kpi, t.version).distinct())}
 
 
+def has_events(connection: Connection, kpi: Kpi) -> bool:
+    """Whether any of a KPI's current values counts an event."""
+    current = latest(kpi_value.c.kpi == kpi.name, kpi_value.c.version == kpi.version).subquery()
+    return connection.execute(select(current.c.n).where(current.c.n > 0).limit(1)).first() is not None
+
+
 def changed_values(
     computed: Mapping[Key, CellValue], current: Mapping[Key, CellValue]
 ) -> dict[Key, CellValue]:

@@ -21,7 +21,7 @@ from cxflow.connect.files.known_files import KnownFiles, digest_of
 from cxflow.settings import Settings
 from cxflow.warehouse import tables, transactions
 
-OF_A_LOAD = {"run_id", "loaded_at", "as_of", "batch_id", "closed_at"}
+OF_A_LOAD = {"run_id", "loaded_at", "as_of", "batch_id", "closed_at", "since"}
 """Columns that say which load it was, and when."""
 OF_RUNS = {"load_run", "stream_state"}
 """Tables that say how often somebody ran: they are checked for themselves."""
@@ -54,8 +54,8 @@ def state(settings: Settings) -> State:
 
 
 def _told(row: sa.Row[Any]) -> str:
-    """A row as text; numbers rounded, for an engine adds in any order."""
-    return repr(tuple(f"{value:.9g}" if isinstance(value, float) else value for value in row))
+    """A row as text; numbers rounded, for an engine adds in any order, and what cancels out but for that is 0."""
+    return repr(tuple(f"{round(value, 9) + 0.0:.9g}" if isinstance(value, float) else value for value in row))
 
 
 def check(settings: Settings, source: Path, day: int, undisturbed: State | None = None) -> Findings:

@@ -28,7 +28,7 @@ from cxflow.warehouse import tables, transactions
 Begin = Literal["nothing", "first delivery"]
 """What the warehouse holds when a round begins: not even tables, or the first delivery, settled."""
 
-OF_A_LOAD = {"run_id", "batch_id", "loaded_at", "as_of", "closed_at"}
+OF_A_LOAD = {"run_id", "batch_id", "loaded_at", "as_of", "closed_at", "since"}
 """Columns that say which load it was, and when."""
 OF_RUNS = {"load_run", "stream_state", "stream_lock"}
 """Tables that say who ran how often."""
@@ -201,5 +201,8 @@ def _kpis(connection: sa.Connection) -> list[tuple[Any, ...]]:
 
 
 def _rounded(rows: Iterable[sa.Row[Any]]) -> list[tuple[Any, ...]]:
-    """Sums are rounded, because an engine adds in any order."""
-    return [tuple(f"{value:.9g}" if isinstance(value, float) else value for value in row) for row in rows]
+    """Sums are rounded, because an engine adds in any order; what cancels out but for that is 0."""
+    return [
+        tuple(f"{round(value, 9) + 0.0:.9g}" if isinstance(value, float) else value for value in row)
+        for row in rows
+    ]

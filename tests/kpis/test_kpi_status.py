@@ -82,6 +82,16 @@ def test_the_status_changes_with_the_first_event(desk: Desk) -> None:
     assert of(desk, "nps") == ("computed", None)
 
 
+def test_events_that_are_all_left_out_are_no_events_however_often_they_come(desk: Desk) -> None:
+    for day in ("3-10", "3-11"):
+        desk.order(at(day), price_total=None)
+        desk.compute()
+        found, reason = of(desk, "average_order_value")
+        assert found == "no events"
+        assert reason is not None
+        assert reason.startswith("nothing that it counts")
+
+
 def _value(prices: Select[tuple[object]]) -> Kpi:
     made = fact(order_header, price=prices.scalar_subquery())
     return Kpi(
