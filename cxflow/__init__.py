@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cxflow.cli.call import Call
     from cxflow.cli.output import table
+    from cxflow.connect import http
     from cxflow.connect.connector import Connector
     from cxflow.errors import (
         ConfigError,
@@ -150,6 +151,7 @@ __all__ = [
     "delivery",
     "fact",
     "hookimpl",
+    "http",
     "interaction",
     "lead",
     "opportunity",
@@ -174,6 +176,8 @@ if not TYPE_CHECKING:  # which would take every name for one of ours, misspelt o
     def __getattr__(name: str) -> Any:
         if name == "__version__":
             return importlib.metadata.version("cxflow-framework")
+        if name == "http":
+            return importlib.import_module("cxflow.connect.http")
         if name not in _HOMES:
             raise AttributeError(f"module 'cxflow' has no attribute {name!r}")
         return getattr(importlib.import_module(_HOMES[name]), name)

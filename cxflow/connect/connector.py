@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Generic, cast, get_args, get_origin
 
 from pydantic import ValidationError
@@ -16,7 +16,7 @@ from typing_extensions import TypeVar, get_original_bases
 
 from cxflow.errors import ConfigError, FatalError
 from cxflow.model.reading import Checkpoint, Cursor, Reading
-from cxflow.model.stream import Stream
+from cxflow.model.stream import Projection, Stream
 from cxflow.model.window import Window
 from cxflow.settings import Connection, Settings, explain, nearest
 
@@ -54,7 +54,9 @@ class Connector(ABC, Generic[ConnectionT, StreamT]):
         """Takes the models of the settings from `Connector[…]`."""
         super().__init_subclass__()
         for base in get_original_bases(cls):
-            for model in get_args(base) if get_origin(base) is Connector else ():
+            kind = get_origin(base)
+            is_ours = isinstance(kind, type) and issubclass(kind, Connector)
+            for model in get_args(base) if is_ours else ():
                 if isinstance(model, type) and issubclass(model, Connection):
                     cls.connection_model = model
                 elif isinstance(model, type) and issubclass(model, Stream):
@@ -161,10 +163,10 @@ class Connector(ABC, Generic[ConnectionT, StreamT]):
                     connection=self.connection.name,
                     stream=name,
                 )
-            base = known[name].model_dump(exclude_unset=True) if name in known else {}
+            base = _settings(known[name]) if name in known else {}
             try:
                 streams[name] = self.stream_model.model_validate(
-                    {**base, **changes.get(name, {}), "name": name},
+                    {**_merged(base, changes.get(name, {})), "name": name},
                     context={"folder": self.settings.folder},
                 )
             except ValidationError as problem:
@@ -182,3 +184,29 @@ class Connector(ABC, Generic[ConnectionT, StreamT]):
                     value=name,
                 )
         return {name: streams[name] for name in self.connection.only or streams}
+
+
+def _settings(stream: Stream) -> dict[str, Any]:
+    """A stream's settings as `cxflow.toml` would have them; a table with one projection in the short form."""
+    found = {name: getattr(stream, name) for name in stream.model_fields_set}
+    if "to" in found:
+        found["to"] = {
+            table: _short(projections[0]) if len(projections) == 1 else projections
+            for table, projections in stream.to.items()
+        }
+    return found
+
+
+def _short(projection: Projection) -> dict[str, str]:
+    others = {"where": projection.where, "for_each": projection.for_each}
+    return {**projection.columns, **{name: text for name, text in others.items() if text is not None}}
+
+
+def _merged(declared: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A connector's declaration with the changes of `cxflow.toml`: tables are merged, anything else is replaced."""
+    found = dict(declared)
+    for name, change in changes.items():
+        before = declared.get(name)
+        both = isinstance(before, Mapping) and isinstance(change, Mapping)
+        found[name] = _merged(before, change) if both else change  # type: ignore[arg-type]
+    return found

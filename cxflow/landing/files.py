@@ -159,7 +159,9 @@ class BatchWriter:
             count = len(records)
             table = pa.table(
                 {
-                    "_payload": [_as_json(item) for item in records],
+                    "_payload": [
+                        item.decode() if isinstance(item, bytes) else _as_json(item) for item in records
+                    ],
                     "_origin": [page.origin] * count,
                     "_received_at": pa.array([page.received_at] * count, pa.timestamp("us", tz="UTC")),
                 },

@@ -36,14 +36,14 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Records as Python objects."""
+    """Records that pass through Python."""
 
     origin: str
     """Their source: an endpoint, a file."""
     received_at: datetime
     """When the source delivered them."""
-    records: Sequence[Mapping[str, Any]] = ()
-    """JSON-like."""
+    records: Sequence[Mapping[str, Any] | bytes] = ()
+    """JSON-like, or each the JSON text of an object as it came, in UTF-8: that is landed without being decoded."""
     rejects: Sequence[Reject] = ()
     checkpoint: Checkpoint | None = field(default=None, repr=False)
     """Where `resume` continues after this page; None if it cannot. Yield the `Count` of a page's records before the

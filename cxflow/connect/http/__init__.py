@@ -1,0 +1,70 @@
+"""What a connector for an HTTP service declares, and the machinery that acts on it. Plugins: `from cxflow import http`.
+
+A stream is a path, a paging and a mapping (`stream`, `paging`); a connector adds the address, the credentials (`auth`),
+how many requests the service allows (`budget`) and how it says that something is wrong (`outcomes`). `connector` reads.
+"""
+
+from cxflow.connect.http.answer import Answer
+from cxflow.connect.http.auth import (
+    Anonymous,
+    Auth,
+    Basic,
+    ClientCredentials,
+    Header,
+    Query,
+    RefreshToken,
+    bearer,
+)
+from cxflow.connect.http.budget import RateLimit
+from cxflow.connect.http.client import Client
+from cxflow.connect.http.connector import HttpConnection, RestConnector
+from cxflow.connect.http.outcomes import Errors, Rule, Then
+from cxflow.connect.http.paging import (
+    Export,
+    Keyset,
+    Link,
+    NewestFirst,
+    OnePage,
+    Page,
+    PageNumber,
+    Paging,
+    Relay,
+    TimeWalk,
+    Token,
+)
+from cxflow.connect.http.request import Request
+from cxflow.connect.http.stream import Call, Parent, RestStream
+
+__all__ = [
+    "Anonymous",
+    "Answer",
+    "Auth",
+    "Basic",
+    "Call",
+    "Client",
+    "ClientCredentials",
+    "Errors",
+    "Export",
+    "Header",
+    "HttpConnection",
+    "Keyset",
+    "Link",
+    "NewestFirst",
+    "OnePage",
+    "Page",
+    "PageNumber",
+    "Paging",
+    "Parent",
+    "Query",
+    "RateLimit",
+    "RefreshToken",
+    "Relay",
+    "Request",
+    "RestConnector",
+    "RestStream",
+    "Rule",
+    "Then",
+    "TimeWalk",
+    "Token",
+    "bearer",
+]

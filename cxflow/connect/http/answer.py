@@ -1,0 +1,109 @@
+"""What a service answered. Only the fields that paging needs are decoded; records stay the bytes that came."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from cxflow.errors import SourceError
+
+_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_list = msgspec.json.Decoder(list[msgspec.Raw])
+_ESCAPE = re.compile(
+    rb"\\(?:(?P<pair>u[dD][89abAB]..\\u[dD][c-fC-F]..)|(?P<half>u[dD][89a-fA-F]..)|.)", re.DOTALL
+)
+
+
+class NotJsonError(Exception):
+    """A body is not JSON: a login page, the error page of a proxy, an answer that was cut off."""
+
+
+def legible(body: bytes, charset: str | None) -> bytes:
+    """A body in UTF-8, as parsers of JSON want it. Bytes that are no text, and escapes of half a character, become
+    U+FFFD: some services cut texts anywhere."""
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        try:
+            body = body.decode(charset or "utf-8", "replace").encode()
+        except LookupError:
+            body = body.decode("utf-8", "replace").encode()
+    if b"\\ud" not in body and b"\\uD" not in body:
+        return body
+    return _ESCAPE.sub(lambda found: rb"\ufffd" if found["half"] else found[0], body)
+
+
+def value_of(raw: bytes, path: str) -> Any:
+    """The value at a dotted path of a JSON text, decoded; None if there is none. A number counts in a list:
+    `errors.0.code`. Raises NotJsonError."""
+    found = _at(raw, path)
+    return None if found is None else _decoded(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete answer with a JSON body in UTF-8."""
+
+    body: bytes
+    received_at: datetime
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Names in lower case."""
+
+    def check(self) -> None:
+        """Raise NotJsonError if the body is not JSON. Nothing is decoded."""
+        _at(self.body, "")
+
+    def value(self, path: str) -> Any:
+        """The value at a dotted path of its body (`value_of`)."""
+        return value_of(self.body, path)
+
+    def records(self, path: str) -> list[bytes]:
+        """The items of the list at a dotted path ("": the whole answer), each as JSON text.
+
+        A single object instead of a list is its only item; where there is nothing, there are none. Raises NotJsonError,
+        and SourceError if something else stands there.
+        """
+        raw = _at(self.body, path)
+        if raw is None or raw == b"null":
+            return []
+        if raw.startswith(b"{"):
+            return [raw]
+        if not raw.startswith(b"["):
+            raise SourceError(f"the answer has no list of records at {path!r}", value=path)
+        return [bytes(item) for item in _list.decode(raw)]
+
+
+def _at(body: bytes, path: str) -> bytes | None:
+    found = body.strip()
+    try:
+        if not path:
+            msgspec.json.decode(found, type=msgspec.Raw)
+        for step in path.split(".") if path else ():
+            if found.startswith(b"{"):
+                raw = _object.decode(found).get(step)
+            elif found.startswith(b"[") and step.isdigit():
+                raw = dict(enumerate(_list.decode(found))).get(int(step))
+            else:
+                _decoded(found)
+                return None
+            if raw is None:
+                return None
+            found = bytes(raw)
+    except msgspec.DecodeError:
+        raise NotJsonError from None
+    except RecursionError:
+        raise SourceError("the answer is nested too deep") from None
+    return found
+
+
+def _decoded(raw: bytes) -> Any:
+    try:
+        return msgspec.json.decode(raw)
+    except msgspec.DecodeError:
+        raise NotJsonError from None

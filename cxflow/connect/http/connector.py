@@ -1,0 +1,330 @@
+"""What every connector for an HTTP service is: a base URL, credentials, rates, streams. It declares, this acts."""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime
+from itertools import islice
+from typing import Any, ClassVar, Generic
+
+import structlog
+from pydantic import Field
+from typing_extensions import TypeVar
+
+from cxflow.connect.connector import Connector
+from cxflow.connect.http import hosts, paging, template
+from cxflow.connect.http.answer import Answer, value_of
+from cxflow.connect.http.auth import Auth
+from cxflow.connect.http.budget import Budget, RateLimit
+from cxflow.connect.http.client import Client, Limits, SkippedError, TooLargeError
+from cxflow.connect.http.outcomes import Errors
+from cxflow.connect.http.request import Request
+from cxflow.connect.http.stream import Call, RestStream
+from cxflow.connect.http.tokens import TokenStore
+from cxflow.errors import ConfigError, CountError, SourceError
+from cxflow.model.reading import Checkpoint, Count, Cursor, Page, Reading, Reject
+from cxflow.model.secret import Secret
+from cxflow.model.window import Window
+from cxflow.settings import Connection
+
+log = structlog.get_logger("cxflow")
+
+STATE_FOLDER = ".cxflow"
+"""Below the project's folder: budgets, and tokens that services replace."""
+
+
+class HttpConnection(Connection):
+    """A connection to an HTTP service."""
+
+    base_url: str | None = None
+    """Another address of the service: a region, a sandbox. Unset: the service's own."""
+    private_network: bool = False
+    """Whether the service may be in a private network, and without encryption."""
+    timeout_seconds: float = Field(default=60, gt=0)
+    """How long the service may take to connect, and between the bytes of an answer."""
+    wait_seconds: float = Field(default=900, gt=0)
+    """The longest pause that the service may ask for; a longer one ends the run, and the next run goes on there."""
+
+
+ConnectionT = TypeVar("ConnectionT", bound=HttpConnection, default=Any)
+
+
+class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
+    """Reads the streams of an HTTP service. Subclasses declare the class attributes and `auth`."""
+
+    stream_model: ClassVar[type[RestStream]] = RestStream
+    base_url: ClassVar[str]
+    """The service's address, with places for settings: `https://{subdomain}.zendesk.com`."""
+    other_hosts: ClassVar[tuple[str, ...]] = ()
+    """Further addresses of the service."""
+    rates: ClassVar[tuple[RateLimit, ...]] = ()
+    """How many requests the service allows."""
+    errors: ClassVar[Errors] = Errors()
+    """How it says that something is wrong."""
+
+    @abstractmethod
+    def auth(self, client: Client) -> Auth:
+        """How requests show who asks. The client can ask the token endpoint."""
+
+    def points(self, answer: Answer) -> tuple[float, float, float] | None:  # noqa: ARG002
+        """What an answer says of the account's points, where the service counts so: available, restored per second, at
+        most."""
+        return None
+
+    @property
+    def account(self) -> str:
+        """What the service counts requests for; the default: all settings that say where it is."""
+        return self.address
+
+    @property
+    def address(self) -> str:
+        """The base URL."""
+        return self.connection.base_url or template.filled_path(self.base_url, self._settings())
+
+    def token_store(self) -> TokenStore:
+        """Where this account's tokens are kept."""
+        return TokenStore(self.settings.path(STATE_FOLDER) / "tokens", f"{self.name} {self.account}")
+
+    def check(self, stream: RestStream) -> None:
+        """Check the address and the settings. Nothing is asked."""
+        hosts.check_base(self.address, private_network=self.connection.private_network)
+        self._reveal_secrets()
+        if stream.parent is not None and stream.parent.stream not in self._known():
+            raise ConfigError(f"its parent stream {stream.parent.stream!r} is not there", stream=stream.name)
+
+    def columns(self, stream: RestStream, *, offline: bool = False) -> Sequence[str] | None:
+        """Ask for one page, to see whether the credentials have the rights: a service does not tell its columns."""
+        if not offline:
+            with self._client() as client:
+                window = Window(datetime.now().astimezone() - stream.look_back, datetime.now().astimezone())
+                top = stream
+                while top.parent is not None:
+                    top = self._known()[top.parent.stream]
+                client.send(self._first(top, top, window, {}), points=top.cost)
+        return None
+
+    def plan(self, stream: RestStream, window: Window, cursor: Cursor | None) -> list[str]:  # noqa: ARG002
+        """The first request of each kind."""
+        of = f" for each of {stream.parent.stream}" if stream.parent else ""
+        return [
+            f"{'GET' if call.body is None else 'POST'} {call.path}{of}, {window}" for call in stream.calls
+        ]
+
+    def read(self, stream: RestStream, window: Window, cursor: Cursor | None) -> Reading:  # noqa: ARG002
+        """From the first page."""
+        return (yield from self._read(stream, window, {}))
+
+    def resume(
+        self,
+        stream: RestStream,
+        window: Window,
+        cursor: Cursor | None,  # noqa: ARG002
+        checkpoint: Checkpoint,
+    ) -> Reading:
+        """From the request that follows the last page that was kept."""
+        return (yield from self._read(stream, window, checkpoint))
+
+    def _read(self, stream: RestStream, window: Window, done: Checkpoint) -> Reading:
+        """Each kind of request, for each parent, page after page. A checkpoint is the place in these three."""
+        with self._client() as client:
+            for number, call in enumerate(stream.calls):
+                if number < done.get("call", 0):
+                    continue
+                resumed = done if number == done.get("call") else {}
+                for parents, places in self._parents(client, stream, window, resumed.get("parent")):
+                    first = self._first(stream, call, window, places)
+                    if (parents and parents == resumed.get("parent")) or (not parents and resumed):
+                        if resumed.get("request") is None:
+                            continue
+                        first = Request.from_json(resumed["request"])
+                    place = {"call": number, **({"parent": parents} if parents else {})}
+                    yield from self._pages(client, stream, call, window, first, place, places)
+        return {"until": window.end.isoformat()}
+
+    def _pages(
+        self,
+        client: Client,
+        stream: RestStream,
+        call: Call,
+        window: Window,
+        request: Request | None,
+        place: dict[str, Any],
+        places: Mapping[str, Any],
+    ) -> Iterator[Count | Page]:
+        """The pages from a request on. The next one is requested while one lands."""
+        asked: set[str] = set()
+        before: list[bytes] = []
+        with _Ahead(client, of_child=stream.parent is not None, points=call.cost) as ahead:
+            while request is not None:
+                key = json.dumps(request.as_json(), sort_keys=True)
+                if key in asked:
+                    raise SourceError(f"{request}: the service's paging goes round in a circle")
+                asked.add(key)
+                origin = request.path.split("?", 1)[0]
+                try:
+                    answer = ahead.send(request)
+                except TooLargeError as problem:
+                    smaller = call.pages.smaller(request)
+                    if smaller is None:
+                        raise SourceError(
+                            f"{request}: {problem.why}, and no smaller page can be asked for"
+                        ) from None
+                    log.info("smaller pages", stream=stream.name, request=str(request))
+                    request = smaller
+                    continue
+                except SkippedError as problem:
+                    log.warning("a parent is gone", stream=stream.name, request=str(request), why=problem.why)
+                    yield Count(0, origin, remark_none=True)
+                    return
+                records = answer.records(call.records)
+                if records and records == before:
+                    raise SourceError(f"{request}: the service repeats a page")
+                before = records
+                page = paging.Page(request, answer, records, window)
+                request = call.pages.after(page)
+                if request is not None:
+                    ahead.request(request)
+                yield Count(_said(stream, call, answer, origin, len(records)), origin)
+                following = None if request is None else request.as_json()
+                objects = [record for record in records if record.startswith(b"{")]
+                yield Page(
+                    origin,
+                    answer.received_at,
+                    _with_parent(objects, places),
+                    [Reject("not an object", record) for record in records if not record.startswith(b"{")],
+                    checkpoint={**place, "request": following},
+                )
+
+    def _parents(
+        self, client: Client, stream: RestStream, window: Window, last: str | None
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The parents to read for, by key, those before `last` left out; each with what fills the declaration.
+
+        In the order of their keys, so that an interrupted pull knows which are done.
+        """
+        declared = stream.parent
+        if declared is None:
+            yield "", {}
+            return
+        of = self._known()[declared.stream]
+        found: dict[str, bytes] = {}
+        for _, above in self._parents(client, of, window, None):
+            for call in of.calls:
+                request: Request | None = self._first(of, call, window, above)
+                for page in self._pages(client, of, call, window, request, {}, above):
+                    if isinstance(page, Page):
+                        for record in page.records:
+                            key, carried = _carried(record, declared.key, declared.carries)
+                            found[key] = carried
+        keys = iter(key for key in sorted(found) if last is None or key >= last)
+        while some := list(islice(keys, declared.together)):
+            yield some[0], {"parent": some[0], "parents": some, "_carried": found[some[0]]}
+
+    def _first(self, stream: RestStream, call: Call, window: Window, places: Mapping[str, Any]) -> Request:
+        """The first request of a kind."""
+        start = window.start if window.start is not None else stream.earliest
+        filling = {
+            **self._settings(),
+            "start": None if start is None else start - stream.overlap,
+            "end": window.end,
+            **places,
+        }
+        return Request(
+            template.filled_path(call.path, filling),
+            {name: str(value) for name, value in template.filled(call.params, filling).items()},
+            template.filled(call.body, filling),
+        )
+
+    def _settings(self) -> dict[str, Any]:
+        """The connection's settings that a declaration may name: no secret."""
+        return {name: value for name, value in self.connection if isinstance(value, str | int | tuple)}
+
+    def _reveal_secrets(self) -> None:
+        """Read the secrets, so that one that is missing stops before anything is asked, and all are masked."""
+        for name, value in self.connection:
+            if isinstance(value, Secret):
+                value.reveal(f"connections.{self.connection.name}.{name}")
+
+    def _known(self) -> dict[str, RestStream]:
+        """All streams, also those that `only` leaves out: a child needs its parent."""
+        return {**{each.name: each for each in self.declared if isinstance(each, RestStream)}, **self.streams}
+
+    @contextmanager
+    def _client(self) -> Iterator[Client]:
+        state = self.settings.path(STATE_FOLDER)
+        client = Client(
+            base_url=self.address,
+            errors=self.errors,
+            budget=Budget(state, f"{self.name} {self.account}", self.rates),
+            limits=Limits(self.connection.timeout_seconds, wait_seconds=self.connection.wait_seconds),
+            other_hosts=() if self.connection.base_url else self.other_hosts,
+            points=self.points,
+        )
+        with client:
+            client.auth = self.auth(client)
+            yield client
+
+
+class _Ahead:
+    """Sends one request ahead, in a thread, while the page before it lands."""
+
+    def __init__(self, client: Client, *, of_child: bool, points: float) -> None:
+        self._client, self._of_child, self._points = client, of_child, points
+        self._pool = ThreadPoolExecutor(1, "cxflow-http")
+        self._sent: tuple[Request, Future[Answer]] | None = None
+
+    def __enter__(self) -> _Ahead:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def request(self, request: Request) -> None:
+        """Send a request whose answer is wanted next."""
+        self._sent = (
+            request,
+            self._pool.submit(self._client.send, request, points=self._points, of_child=self._of_child),
+        )
+
+    def send(self, request: Request) -> Answer:
+        """The answer to a request, sent ahead or now."""
+        if self._sent is None or self._sent[0] is not request:
+            self.request(request)
+        assert self._sent
+        answer, self._sent = self._sent[1].result(), None
+        return answer
+
+
+def _carried(record: Any, key: str, carries: Sequence[str]) -> tuple[str, bytes]:
+    """A parent's key, and what its children get from it, as JSON."""
+    value = value_of(record, key)
+    if value in (None, ""):
+        raise SourceError(f"a parent record has no {key}", value=key)
+    found: dict[str, Any] = {"key": value}
+    found |= {name.rsplit(".", 1)[-1]: value_of(record, name) for name in carries}
+    return str(value), json.dumps(found, ensure_ascii=False).encode()
+
+
+def _with_parent(records: list[bytes], places: Mapping[str, Any]) -> list[bytes]:
+    """The records with what they get from their parent, put in front of their own fields."""
+    carried = places.get("_carried")
+    if carried is None or len(places["parents"]) > 1:
+        return records
+    return [
+        b'{"_parent":' + carried + (b"," if record[1:].strip() != b"}" else b"") + record[1:]
+        for record in records
+    ]
+
+
+def _said(stream: RestStream, call: Call, answer: Answer, origin: str, came: int) -> int:
+    """How many records a page has, as it says itself where it does. Raises CountError if it has more or fewer."""
+    said = None if call.says is None else answer.value(call.says)
+    if isinstance(said, int) and said != came:
+        raise CountError(
+            f"a page of {origin} says that it has {said:,} records, and has {came:,}", stream=stream.name
+        )
+    return came

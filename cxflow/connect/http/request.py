@@ -1,0 +1,47 @@
+"""A request as a value. Paging makes the next request from an answer, and a checkpoint is a request as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to ask for, without credentials: the client adds them."""
+
+    path: str
+    """Below the service's base URL (`/v1/tickets`), or a complete URL on one of its hosts."""
+    params: Mapping[str, str] = field(default_factory=dict)
+    """The query string."""
+    body: Any = None
+    """JSON; a request with a body is a POST."""
+
+    def to(self, path: str) -> Request:
+        """A request for another place, as a link of the service gives it: with its own query string."""
+        return Request(path, {}, self.body)
+
+    def with_params(self, **changed: str | None) -> Request:
+        """The same request with other parameters; None takes one away."""
+        params = {**self.params, **changed}
+        return replace(self, params={name: value for name, value in params.items() if value is not None})
+
+    def with_body(self, **changed: Any) -> Request:
+        """The same request with other keys in its body; None takes one away."""
+        body = {**(self.body or {}), **changed}
+        return replace(self, body={name: value for name, value in body.items() if value is not None})
+
+    def as_json(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        found = {"path": self.path, "params": dict(self.params), "body": self.body}
+        return {name: value for name, value in found.items() if value}
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> Request:
+        """The inverse of `as_json`."""
+        return cls(found["path"], found.get("params", {}), found.get("body"))
+
+    def __str__(self) -> str:
+        """Method and path, without the query string, in which services accept secrets."""
+        return f"{'GET' if self.body is None else 'POST'} {self.path.split('?', 1)[0]}"

@@ -1,0 +1,63 @@
+"""The invented desk, served, and a project that reads it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import stamina
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from invented_desk import TOKEN, Desk
+
+from cxflow.testing import TestProject
+from cxflow.testing.service import served
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+@pytest.fixture
+def address(desk: Desk) -> Iterator[str]:
+    with served(desk.application()) as url:
+        yield url
+
+
+@pytest.fixture
+def project(tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch) -> TestProject:
+    monkeypatch.setenv("DESK_TOKEN", TOKEN)
+    return TestProject(tmp_path, configuration(address))
+
+
+def configuration(address: str, **more: Any) -> dict[str, Any]:
+    """A project with the desk as its one connection."""
+    return {
+        "plugins": ["invented_desk"],
+        "connections": {
+            "desk": {
+                "connector": "invented_desk",
+                "account": "acme",
+                "token": {"env": "DESK_TOKEN"},
+                "base_url": address,
+                "private_network": True,
+                "start": "2026-03-01",
+                **more,
+            }
+        },
+    }
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Tries follow each other at once; how many there are stays as it is."""
+    if "pauses" in request.keywords:
+        yield
+        return
+    with stamina.set_testing(True, attempts=8, cap=True):
+        yield

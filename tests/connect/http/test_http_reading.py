@@ -1,0 +1,202 @@
+"""Streams of an HTTP service, from the first request to the landed batch."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+import pytest
+from invented_desk import Desk, answer, ticket
+
+from cxflow import flow
+from cxflow.errors import ConfigError, CountError, SourceError, TransientError
+from cxflow.model.window import Window
+from cxflow.testing import TestProject
+
+END = datetime(2026, 4, 1, tzinfo=UTC)
+WINDOW = Window(datetime(2026, 3, 1, tzinfo=UTC), END)
+
+
+def ids(project: TestProject) -> list[str]:
+    rows = project.query("SELECT source_record_id FROM support_case WHERE NOT is_deleted ORDER BY 1")
+    return [row[0] for row in rows]
+
+
+def tickets(project: TestProject, window: Window = WINDOW) -> Any:
+    return flow.run_stream(project.settings, "desk", "tickets", window, "backfill")
+
+
+def test_every_page_is_read_and_the_window_is_in_the_request(desk: Desk, project: TestProject) -> None:
+    desk.tickets = [ticket(number) for number in range(1, 9)]
+    assert tickets(project).counts.inserted == 8
+    assert ids(project) == sorted(str(number) for number in range(1, 9))
+    first = "/v1/tickets?since=2026-03-01T00%3A00%3A00Z&until=2026-04-01T00%3A00%3A00Z&size=3"
+    assert desk.asked == [first, f"{first}&token=3", f"{first}&token=6", "/v1/archive"]
+
+
+def test_a_sweep_brings_what_the_stream_itself_leaves_out(desk: Desk, project: TestProject) -> None:
+    desk.tickets = [ticket(1), ticket(2)]
+    desk.archived = [ticket(number, 2, status="archived") for number in (2, 3, 4, 5)]
+    tickets(project)
+    assert ids(project) == ["1"]
+    assert desk.asked[-2:] == ["/v1/archive", "/v1/archive?from=3"]
+
+
+def test_children_are_read_for_the_parents_that_changed(desk: Desk, project: TestProject) -> None:
+    desk.tickets = [ticket(1, 1), ticket(2, 9), ticket(3, 10)]
+    desk.comments = {
+        number: [{"id": f"{number}-{place}", "written_at": "2026-03-10T00:00:00Z"} for place in range(3)]
+        for number in (1, 2, 3)
+    }
+    window = Window(datetime(2026, 3, 5, tzinfo=UTC), END)
+    flow.run_stream(project.settings, "desk", "comments", window, "backfill")
+    found = project.query("SELECT source_record_id, case_id FROM touchpoint ORDER BY source_record_id")
+    assert found == [(f"{number}-{place}", f"desk:{number}") for number in (2, 3) for place in range(3)]
+    assert not [path for path in desk.asked if path.startswith("/v1/tickets/1/")]
+    known = project.query("SELECT count(DISTINCT identity_hash) FROM record_identity")
+    assert known == [(2,)], "a child has its parent's address"
+
+
+def test_a_parent_that_is_gone_is_told_and_stops_nothing(desk: Desk, project: TestProject) -> None:
+    desk.tickets = [ticket(1), ticket(2)]
+    desk.comments = {2: [{"id": "2-1", "written_at": "2026-03-10T00:00:00Z"}]}
+    report = flow.run_stream(project.settings, "desk", "comments", WINDOW, "backfill")
+    assert report.counts.inserted == 1
+    assert "/v1/tickets/1/comments" in str(report.notes) or "comments" in str(report.notes)
+
+
+def test_records_land_as_they_came(desk: Desk, project: TestProject) -> None:
+    text = (
+        '{"id": 12345678901234567890, "price": 1.10, "a": "\\u00e9", "whole": "\\ud83d\\ude00", '
+        '"half": "\\ud83d", "path": "c:\\\\ud83d", "t": [1, {"b": null}]}'
+    )
+    desk.trouble.append(answer(200, b'{"tickets": [%s], "count": 1}' % text.encode()))
+    batch = flow.extract(project.settings, "desk", "tickets", WINDOW, "backfill")
+    with duckdb.connect() as database:
+        folder = project.folder / "landing" / batch.path
+        [(landed,)] = database.execute(f"SELECT _payload FROM '{folder}/part-*.parquet'").fetchall()
+    assert landed == text.replace('"half": "\\ud83d"', '"half": "\\ufffd"')
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "said"),
+    [
+        (b'{"tickets": [{"id": 1}], "count": 2}', CountError, "says that it has 2 records, and has 1"),
+        (b'{"tickets": "none", "count": 0}', SourceError, "no list of records at 'tickets'"),
+        (b"[" * 5000, SourceError, "nested too deep"),
+    ],
+)
+def test_a_page_that_is_not_as_declared_stops_the_pull(
+    desk: Desk, project: TestProject, body: bytes, error: type[Exception], said: str
+) -> None:
+    desk.trouble.append(answer(200, body))
+    with pytest.raises(error, match=said):
+        tickets(project)
+    assert project.query("SELECT count(*) FROM load_run") == [(0,)]
+
+
+def test_what_is_no_object_goes_to_quarantine(desk: Desk, project: TestProject) -> None:
+    desk.tickets = [ticket(number) for number in range(1, 60)]
+    desk.trouble.append(answer(200, b'{"tickets": [7], "count": 1, "paging": {"next": {"token": "0"}}}'))
+    report = tickets(project)
+    assert (report.counts.inserted, report.counts.quarantined) == (59, 1)
+
+
+def test_a_page_that_says_what_the_last_one_said_is_no_endless_reading(
+    desk: Desk, project: TestProject
+) -> None:
+    page = {"tickets": [ticket(1)], "count": 1}
+    desk.trouble += [
+        answer(200, {**page, "paging": {"next": {"token": "a"}}}),
+        answer(200, {**page, "paging": {"next": {"token": "b"}}}),
+    ]
+    with pytest.raises(SourceError, match="repeats a page"):
+        tickets(project)
+
+
+def test_a_token_that_comes_again_is_no_endless_reading(desk: Desk, project: TestProject) -> None:
+    desk.trouble += [
+        answer(200, {"tickets": [ticket(number)], "count": 1, "paging": {"next": {"token": token}}})
+        for number, token in enumerate(("a", "b", "a"))
+    ]
+    with pytest.raises(SourceError, match="goes round in a circle"):
+        tickets(project)
+
+
+def test_a_link_to_another_host_is_not_followed(desk: Desk, project: TestProject) -> None:
+    desk.archived = [ticket(1)]
+    desk.trouble += [lambda _: None, answer(200, {"tickets": [], "count": 0})]
+    desk.trouble.append(answer(200, {"tickets": [], "next": "https://evil.example/v1/archive?from=3"}))
+    with pytest.raises(SourceError, match=r"links to another host, evil\.example"):
+        tickets(project)
+
+
+def test_a_redirect_is_not_followed(desk: Desk, project: TestProject) -> None:
+    desk.trouble.append(answer(302, {}, location="https://evil.example/"))
+    with pytest.raises(ConfigError, match="status 302: it sends elsewhere"):
+        tickets(project)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error", "said"),
+    [
+        (401, {"error": "unauthorised"}, ConfigError, r"status 401 \(unauthorised\)"),
+        (403, {"error": "missing_right"}, ConfigError, "lacks the right tickets:read"),
+        (403, {}, ConfigError, "lack a right"),
+        (404, {}, SourceError, "no such endpoint or account"),
+        (400, {"error": "odd", "email": "ana@example.org"}, SourceError, r"status 400 \(odd\)"),
+        (429, {"error": "daily"}, TransientError, "quota is used up"),
+    ],
+)
+def test_an_answer_that_no_retry_helps_ends_the_pull_at_once(
+    desk: Desk, project: TestProject, status: int, body: dict[str, str], error: type[Exception], said: str
+) -> None:
+    desk.trouble.append(answer(status, body))
+    with pytest.raises(error, match=said) as caught:
+        tickets(project)
+    assert len(desk.asked) == 1
+    assert "ana@example.org" not in str(caught.value)
+    assert "desk.tickets" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        answer(500),
+        answer(503),
+        answer(429, retry_after="0"),
+        answer(429, {}, retry_after="Sun, 01 Mar 2026 00:00:00 GMT"),
+        answer(502, b"<html>bad gateway</html>"),
+        answer(200, b"<html>log in</html>", content_type="text/html"),
+        answer(200, b'{"tickets": [{"id": 1'),
+    ],
+)
+def test_trouble_that_passes_costs_nothing(desk: Desk, project: TestProject, trouble: Any) -> None:
+    desk.tickets = [ticket(number) for number in range(1, 5)]
+    desk.trouble += [trouble, trouble]
+    assert tickets(project).counts.inserted == 4
+
+
+def test_trouble_that_stays_is_transient_and_says_what_came(desk: Desk, project: TestProject) -> None:
+    desk.trouble += [answer(200, b"<html>log in</html>", content_type="text/html")] * 9
+    with pytest.raises(TransientError, match="answered text/html, which is no JSON"):
+        tickets(project)
+
+
+def test_a_page_that_the_service_cannot_make_is_asked_for_by_halves(desk: Desk, project: TestProject) -> None:
+    desk.tickets = [ticket(number) for number in range(1, 5)]
+    desk.trouble.append(lambda request: answer(504)(request) if request.query_params["size"] == "3" else None)
+    assert tickets(project).counts.inserted == 4
+    assert "size=1" in desk.asked[1]
+
+
+def test_a_wrong_token_is_found_by_the_doctor(
+    desk: Desk, project: TestProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow.doctor(project.settings, "desk", "tickets")
+    monkeypatch.setenv("DESK_TOKEN", "another-token-9876")
+    with pytest.raises(ConfigError, match="status 401") as caught:
+        flow.doctor(project.settings, "desk", "comments")
+    assert "another-token" not in str(caught.value)
+    assert project.query("SELECT count(*) FROM load_run") == [(0,)]
