@@ -63,7 +63,7 @@ class Desk:
             self.asked.append(request.url.path + (f"?{request.url.query}" if request.url.query else ""))
             if request.headers.get("authorization") != f"Bearer {TOKEN}":
                 return JSONResponse({"error": "unauthorised"}, 401)
-            while self.trouble:
+            if self.trouble:
                 made = self.trouble.popleft()(request)
                 if made is not None:
                     return made

@@ -14,7 +14,11 @@ def _desk() -> Any:
     made.archived = [ticket(number, 20, status="archived") for number in (3, 11, 12, 13)]
     for number in range(1, 9):
         made.comments[number] = [
-            {"id": f"{number}-{place}", "written_at": "2026-03-10T00:00:00Z", "text": f"text {number} {place}"}
+            {
+                "id": f"{number}-{place}",
+                "written_at": "2026-03-10T00:00:00Z",
+                "text": f"text {number} {place}",
+            }
             for place in range(number % 4)
         ]
     return made.application()

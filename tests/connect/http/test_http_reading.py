@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from conftest import configuration
 from invented_desk import Desk, answer, ticket
 
 from cxflow import flow
@@ -125,8 +126,7 @@ def test_a_token_that_comes_again_is_no_endless_reading(desk: Desk, project: Tes
 
 
 def test_a_link_to_another_host_is_not_followed(desk: Desk, project: TestProject) -> None:
-    desk.archived = [ticket(1)]
-    desk.trouble += [lambda _: None, answer(200, {"tickets": [], "count": 0})]
+    desk.trouble.append(lambda _: None)  # the tickets themselves
     desk.trouble.append(answer(200, {"tickets": [], "next": "https://evil.example/v1/archive?from=3"}))
     with pytest.raises(SourceError, match=r"links to another host, evil\.example"):
         tickets(project)
@@ -200,3 +200,49 @@ def test_a_wrong_token_is_found_by_the_doctor(
         flow.doctor(project.settings, "desk", "comments")
     assert "another-token" not in str(caught.value)
     assert project.query("SELECT count(*) FROM load_run") == [(0,)]
+
+
+def test_a_pull_that_failed_on_a_page_asks_for_that_page_and_no_other(
+    desk: Desk, project: TestProject, address: str
+) -> None:
+    project.reconfigure({**configuration(address), "landing": {"checkpoint_seconds": 0}})
+    desk.tickets = [ticket(number) for number in range(1, 301)]
+    desk.trouble += [lambda _: None] * 40 + [answer(500)] * 8
+    with pytest.raises(TransientError, match="status 500"):
+        tickets(project)
+    asked = len(desk.asked)
+    assert tickets(project).counts.inserted == 300
+    assert "token=120" in desk.asked[asked], "pages of three: 40 had come"
+    assert len(desk.asked) - asked == 60 + 1, "and the archive"
+
+
+def test_the_children_of_a_pull_that_failed_go_on_where_they_were(
+    desk: Desk, project: TestProject, address: str
+) -> None:
+    project.reconfigure({**configuration(address), "landing": {"checkpoint_seconds": 0}})
+    desk.tickets = [ticket(number) for number in range(1, 4)]
+    desk.comments = {
+        number: [{"id": f"{number}-{place}", "written_at": "2026-03-10T00:00:00Z"} for place in range(3)]
+        for number in (1, 2, 3)
+    }
+    # One page of tickets and the archive, the first ticket's two pages and an empty one, one page of the second's.
+    desk.trouble += [lambda _: None] * 6 + [answer(500)] * 8
+    with pytest.raises(TransientError):
+        flow.run_stream(project.settings, "desk", "comments", WINDOW, "backfill")
+    asked = len(desk.asked)
+    report = flow.run_stream(project.settings, "desk", "comments", WINDOW, "backfill")
+    assert report.counts.inserted == 9
+    again = [path for path in desk.asked[asked:] if "comments" in path]
+    assert again[0] == "/v1/tickets/2/comments?page=2"
+    assert not [path for path in again if path.startswith("/v1/tickets/1/")]
+
+
+def test_a_users_own_field_is_mapped_beside_the_connectors(
+    desk: Desk, project: TestProject, address: str
+) -> None:
+    own = {"streams": {"tickets": {"to": {"support_case": {"reason": "custom.reason"}}}}}
+    project.reconfigure(configuration(address, **own))
+    desk.tickets = [ticket(1, custom={"reason": "late"})]
+    tickets(project)
+    found = project.query("SELECT source_record_id, reason, opened_at IS NOT NULL FROM support_case")
+    assert found == [("1", "late", True)]
