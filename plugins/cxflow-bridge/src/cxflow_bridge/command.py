@@ -35,5 +35,5 @@ def bridge(
 
 @hookimpl
 def cxflow_commands() -> list[Callable[..., None]]:
-    """The one command."""
+    """`cxflow bridge`, and no other."""
     return [bridge]
