@@ -15,6 +15,7 @@ from cxflow.cli.commands import (
     kpis,
     lint,
     migrate,
+    new,
     plugins,
     publish,
     quarantine,
@@ -62,6 +63,6 @@ for each in (
     *(init, lint, doctor),
     *(run, backfill, remap, migrate, publish, up),
     *(status, state, kpis, quarantine),
-    *(plugins, connectors, schema),
+    *(plugins, connectors, new, schema),
 ):
     each.register(app)
