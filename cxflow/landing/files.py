@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from pathlib import Path
@@ -289,6 +289,16 @@ def _as_text(payload: str | bytes) -> tuple[str, bytes | None]:
         return payload.decode(), None
     except UnicodeDecodeError:
         return payload.decode("utf-8", "backslashreplace"), payload
+
+
+def _payloads(records: Sequence[Mapping[str, Any] | bytes]) -> pa.Array:
+    """Records as JSON texts. Those that are JSON already are taken over in one step."""
+    if all(type(record) is bytes for record in records):
+        return pa.array(records, pa.binary()).cast(pa.string())
+    return pa.array(
+        [record.decode() if isinstance(record, bytes) else _as_json(record) for record in records],
+        pa.string(),
+    )
 
 
 def _as_json(record: Mapping[str, Any]) -> str:

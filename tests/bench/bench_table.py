@@ -14,8 +14,10 @@ import json
 import multiprocessing
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,7 @@ from page import write
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 MILLION = 1_000_000
-PEERS = ("dlt[duckdb]==1.31.*", "pyarrow")
+PEERS = ("dlt[duckdb]==1.31.*", "pyarrow", "singer-sdk")
 _QUESTIONS = (
     "SELECT count(*), max(occurred_at), sum(revenue_impact) FROM touchpoint",
     "SELECT count(*), sum(wait_seconds), sum(talk_seconds) FROM interaction",
@@ -161,14 +163,60 @@ def days(bench: Bench) -> dict[str, Any]:
     return found
 
 
-def dlt(bench: Bench) -> dict[str, Any]:
-    """Loading alone with dlt, by records (a tenth of a million) and by Arrow, against the whole trip."""
+def _peers(bench: Bench) -> Path:
+    """The Python of an environment with the peers, made once."""
     python = bench.folder / "peers" / "bin" / "python"
     if not python.exists():
         measure.run([sys.executable, "-m", "venv", bench.folder / "peers"], bench.folder)
         constraints = HERE.parents[1] / "constraints.txt"
         install = ["-m", "pip", "install", "--quiet", "--constraint", constraints, *PEERS]
         measure.run([python, *install], bench.folder)
+    return python
+
+
+def http(bench: Bench) -> dict[str, Any]:
+    """A pull of a million contacts over HTTP into the landing zone, against a bare loop that keeps nothing, and of a
+    tenth of them against dlt's client and the Singer SDK."""
+    program, python = HERE / "http_pull.py", _peers(bench)
+    found: dict[str, Any] = {}
+    for count, kinds in ((MILLION, ("bare", "cxflow")), (MILLION // 10, ("bare", "cxflow", "dlt", "singer"))):
+        file = bench.folder / f"port-{count}"
+        file.unlink(missing_ok=True)
+        service = subprocess.Popen([sys.executable, program, "serve", bench.history(count), file])
+        try:
+            while not file.exists() or not file.read_text():
+                if service.poll() is not None:
+                    raise SystemExit("the service did not start")
+                time.sleep(0.1)
+            url = f"http://127.0.0.1:{file.read_text()}"
+            runs: dict[str, list[measure.Measure]] = {kind: [] for kind in kinds}
+            for _ in range(3):
+                for kind in kinds:
+                    folder = bench.folder / "http"
+                    shutil.rmtree(folder, ignore_errors=True)
+                    runner = python if kind in ("dlt", "singer") else Path(sys.executable)
+                    command = [
+                        runner,
+                        program,
+                        kind,
+                        url,
+                        *([folder / "project"] if kind == "cxflow" else []),
+                    ]
+                    folder.mkdir()
+                    if kind == "cxflow":
+                        make = [runner, program, "project", url, folder / "project"]
+                        measure.run(make, folder, PYTHONPATH=str(HERE))
+                    runs[kind].append(measure.run(command, folder, PYTHONPATH=str(HERE)))
+            found[str(count)] = {kind: measure.best(each).as_json() for kind, each in runs.items()}
+        finally:
+            service.terminate()
+            service.wait()
+    return found
+
+
+def dlt(bench: Bench) -> dict[str, Any]:
+    """Loading alone with dlt, by records (a tenth of a million) and by Arrow, against the whole trip."""
+    python = _peers(bench)
     found: dict[str, Any] = {"records": {}, "arrow": {}, "cxflow": {}}
     for how, count in (("records", MILLION // 10), ("arrow", MILLION), ("arrow", 10 * MILLION)):
         folder = bench.folder / f"dlt-{how}"
@@ -246,7 +294,9 @@ def witness(bench: Bench) -> dict[str, Any]:
     return dict(json.loads((bench.folder / "output.log").read_text().splitlines()[-1]))
 
 
-PARTS: Parts = {part.__name__: part for part in (trip, profile, days, dlt, postgresql, warehouse, witness)}
+PARTS: Parts = {
+    part.__name__: part for part in (trip, profile, days, http, dlt, postgresql, warehouse, witness)
+}
 
 
 def main() -> None:

@@ -97,6 +97,29 @@ def _days(found: Found) -> str:
     return _table(head, rows)
 
 
+def _http(found: Found) -> str:
+    limits = {"cxflow": "at least 0.8", "dlt": "at most 0.25", "singer": ""}
+    names = {"bare": "a bare loop", "cxflow": "cxflow", "dlt": "dlt's RESTClient", "singer": "Singer SDK"}
+    rows = []
+    for count, kinds in found.items():
+        for kind, one in kinds.items():
+            beside = kinds["bare"] if kind in ("bare", "cxflow") else kinds["cxflow"]
+            ratio = beside["wall_seconds"] / one["wall_seconds"]
+            against = "the bare loop" if kind == "cxflow" else "cxflow"
+            rows.append(
+                [
+                    names[kind],
+                    f"{int(count):,}",
+                    *_cells(one),
+                    f"{int(count) / one['wall_seconds']:,.0f}",
+                    "" if kind == "bare" else f"{ratio:.2f} of {against}",
+                    limits.get(kind, ""),
+                ]
+            )
+    head = ["", "records", "wall", "processor", "peak memory", "records a second", "speed", "limit"]
+    return _table(head, rows)
+
+
 def _dlt(found: Found) -> str:
     ours = found["cxflow"]
     rows = []
@@ -188,6 +211,7 @@ TABLES: dict[str, Callable[[Found], str]] = {
     "trip": _trip,
     "profile": _profile,
     "days": _days,
+    "http": _http,
     "dlt": _dlt,
     "postgresql": _postgresql,
     "warehouse": _warehouse,

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -45,7 +46,7 @@ def value_of(raw: bytes, path: str) -> Any:
     return None if found is None else _decoded(found)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Answer:
     """A complete answer with a JSON body in UTF-8."""
 
@@ -57,11 +58,13 @@ class Answer:
 
     def check(self) -> None:
         """Raise NotJsonError if the body is not JSON. Nothing is decoded."""
-        _at(self.body, "")
+        if self._fields is None:
+            _at(self.body, "")
 
     def value(self, path: str) -> Any:
         """The value at a dotted path of its body (`value_of`)."""
-        return value_of(self.body, path)
+        found = self._at(path)
+        return None if found is None else _decoded(found)
 
     def records(self, path: str) -> list[bytes]:
         """The items of the list at a dotted path ("": the whole answer), each as JSON text.
@@ -69,7 +72,7 @@ class Answer:
         A single object instead of a list is its only item; where there is nothing, there are none. Raises NotJsonError,
         and SourceError if something else stands there.
         """
-        raw = _at(self.body, path)
+        raw = self._at(path)
         if raw is None or raw == b"null":
             return []
         if raw.startswith(b"{"):
@@ -77,6 +80,25 @@ class Answer:
         if not raw.startswith(b"["):
             raise SourceError(f"the answer has no list of records at {path!r}", value=path)
         return [bytes(item) for item in _list.decode(raw)]
+
+    def _at(self, path: str) -> bytes | None:
+        if not path or self._fields is None:
+            return _at(self.body, path)
+        first, _, rest = path.partition(".")
+        raw = self._fields.get(first)
+        return None if raw is None else _at(bytes(raw), rest) if rest else bytes(raw)
+
+    @cached_property
+    def _fields(self) -> dict[str, msgspec.Raw] | None:
+        """The fields of the body, cut apart once; None if it is no object."""
+        try:
+            return _object.decode(self.body)
+        except msgspec.ValidationError:
+            return None
+        except msgspec.DecodeError:
+            raise NotJsonError from None
+        except RecursionError:
+            raise SourceError("the answer is nested too deep") from None
 
 
 def _at(body: bytes, path: str) -> bytes | None:

@@ -196,12 +196,13 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
                     ahead.request(request)
                 yield Count(_said(stream, call, answer, origin, len(records)), origin)
                 following = None if request is None else request.as_json()
-                objects = [record for record in records if record.startswith(b"{")]
+                others = [record for record in records if record[:1] != b"{"]
+                objects = [record for record in records if record[:1] == b"{"] if others else records
                 yield Page(
                     origin,
                     answer.received_at,
                     _with_parent(objects, places),
-                    [Reject("not an object", record) for record in records if not record.startswith(b"{")],
+                    [Reject("not an object", record) for record in others],
                     checkpoint={**place, "request": following},
                 )
 
