@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,9 @@ import pytest
 
 from cxflow import flow
 from cxflow.connect import registry
-from cxflow.errors import CxflowError
+from cxflow.errors import ConfigError, CxflowError, SourceError
 from cxflow.model.window import Window
-from cxflow.testing import broken_reading
+from cxflow.testing import broken_reading, faults
 from cxflow.testing.project import TestProject
 from cxflow.warehouse import ledger
 
@@ -175,6 +176,47 @@ def conformance(
             reports = " ".join(str(row) for row in sample.query("SELECT report FROM load_run"))
             assert not [value for value in self._personal_values(sample) if value in reports]
 
+        @pytest.mark.parametrize("fault", sorted(faults.PASSING) if service else [])
+        def test_trouble_that_passes_loses_and_doubles_nothing(
+            self, sample: TestProject, fault: str, monkeypatch: pytest.MonkeyPatch
+        ) -> None:
+            _without_pauses(monkeypatch)
+            whole = _pulled(sample)
+            with self._faulty(sample, faults.PASSING[fault]) as proxy:
+                assert _pulled(sample) == whole
+            assert proxy.failed, "the service was not asked"
+
+        @pytest.mark.parametrize("fault", sorted(faults.LASTING) if service else [])
+        def test_trouble_that_stays_ends_the_pull_and_loads_nothing(
+            self, sample: TestProject, fault: str, monkeypatch: pytest.MonkeyPatch
+        ) -> None:
+            _without_pauses(monkeypatch)
+            with self._faulty(sample, faults.LASTING[fault]):
+                for stream in flow.streams(sample.settings, "sample"):
+                    window = Window(None, datetime.now(UTC))
+                    with pytest.raises((ConfigError, SourceError)) as caught:
+                        flow.run_stream(sample.settings, "sample", stream, window, "backfill")
+                    assert caught.value.place == f"sample.{stream}"
+                    assert "elsewhere.invalid" not in str(caught.value) or "not followed" in str(caught.value)
+            assert sample.query("SELECT count(*) FROM load_run") == [(0,)]
+
+        @contextmanager
+        def _faulty(self, sample: TestProject, fault: faults.Fault) -> Iterator[faults.FaultyProxy]:
+            """The same service with a fault, in place of the one without."""
+            from cxflow.testing.service import served
+
+            assert service is not None
+            proxy = faults.FaultyProxy(service(), fault)
+            before = configuration["connections"]["sample"]["base_url"]
+            with served(proxy) as url:
+                configuration["connections"]["sample"]["base_url"] = url
+                sample.reconfigure(configuration)
+                try:
+                    yield proxy
+                finally:
+                    configuration["connections"]["sample"]["base_url"] = before
+                    sample.reconfigure(configuration)
+
         def test_an_unknown_setting_is_named(self, sample: TestProject) -> None:
             spoiled = {**configuration["connections"]["sample"], "no_such_setting": 1}
             sample.reconfigure({**(project or {}), "connections": {"sample": spoiled}})
@@ -193,6 +235,24 @@ def conformance(
             return {value for value in values if len(value) > 5}
 
     return Conformance
+
+
+def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tries follow each other at once, and no budget is waited for."""
+    from cxflow.connect.http import budget, client
+
+    monkeypatch.setattr(client, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(budget.Budget, "reserve", lambda *_: 0.0)
+
+
+def _pulled(sample: TestProject) -> dict[str, list[str]]:
+    """The records of each stream, as they land."""
+    connector = flow.open_connection(sample.settings, "sample")
+    window = Window(None, datetime.now(UTC))
+    return {
+        name: sorted(map(repr, broken_reading.whole(sample.settings, connector, stream, window)[0].records))
+        for name, stream in connector.streams.items()
+    }
 
 
 def _values(landed: Path, column: str) -> set[str]:

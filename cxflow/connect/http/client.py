@@ -30,6 +30,8 @@ _MOST_BYTES = 256 << 20
 _LONGEST_WAIT_SECONDS = 900.0
 """A service that asks for a longer pause gets it from the next run."""
 _ATTEMPTS = 8
+PAUSE_SECONDS = 0.5
+"""The first pause before another try; each is twice the one before, up to a minute."""
 _TOLD_SECONDS = 5.0
 """A longer pause is logged."""
 
@@ -122,9 +124,7 @@ class Client:
         """
         renewed = False
         try:
-            for attempt in stamina.retry_context(
-                on=_pause, attempts=_ATTEMPTS, timeout=None, wait_initial=0.5, wait_max=60.0
-            ):
+            for attempt in stamina.retry_context(on=_pause, attempts=_ATTEMPTS, timeout=None, **_pauses()):
                 with attempt:
                     answer, outcome = self._once(request, points, of_child=of_child)
                     if outcome.then is Then.RENEW and not renewed and self.auth.renew():
@@ -132,7 +132,7 @@ class Client:
                         answer, outcome = self._once(request, points, of_child=of_child)
                     return self._used(request, answer, outcome)
         except _AgainError as problem:
-            raise TransientError(f"{request}: {problem.why}", value=request.path.split("?", 1)[0]) from None
+            raise TransientError(f"{request}: {problem.why}", value=request.endpoint) from None
         raise AssertionError("unreachable")
 
     def ask_for_tokens(self, url: str, **extra: Any) -> Callable[[dict[str, str]], dict[str, Any]]:
@@ -257,7 +257,7 @@ class Client:
             case Then.STALE:
                 raise StaleCheckpointError(f"{request}: {why}")
         kind: type[CxflowError] = ConfigError if outcome.then in (Then.CONFIG, Then.RENEW) else SourceError
-        raise kind(f"{request}: {why}", value=request.path.split("?", 1)[0], fix=outcome.fix or None)
+        raise kind(f"{request}: {why}", value=request.endpoint, fix=outcome.fix or None)
 
     def _url(self, request: Request) -> str:
         """The complete URL, on one of the hosts."""
@@ -276,6 +276,11 @@ class Client:
             log.info("waiting", seconds=round(seconds), why=why, request=str(request))
         if seconds > 0:
             time.sleep(seconds)
+
+
+def _pauses() -> dict[str, float]:
+    longest = 120 * PAUSE_SECONDS
+    return {"wait_initial": PAUSE_SECONDS, "wait_max": longest, "wait_jitter": 2 * PAUSE_SECONDS}
 
 
 def _pause(problem: Exception) -> bool | float:

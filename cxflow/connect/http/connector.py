@@ -170,7 +170,7 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
                 if key in asked:
                     raise SourceError(f"{request}: the service's paging goes round in a circle")
                 asked.add(key)
-                origin = request.path.split("?", 1)[0]
+                origin = request.endpoint
                 try:
                     answer = ahead.send(request)
                 except TooLargeError as problem:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,11 @@ class Request:
         body = {**(self.body or {}), **changed}
         return replace(self, body={name: value for name, value in body.items() if value is not None})
 
+    @property
+    def endpoint(self) -> str:
+        """Its path alone, also of a complete URL."""
+        return urlsplit(self.path).path
+
     def as_json(self) -> dict[str, Any]:
         """For a checkpoint."""
         found = {"path": self.path, "params": dict(self.params), "body": self.body}
@@ -44,4 +50,4 @@ class Request:
 
     def __str__(self) -> str:
         """Method and path, without the query string, in which services accept secrets."""
-        return f"{'GET' if self.body is None else 'POST'} {self.path.split('?', 1)[0]}"
+        return f"{'GET' if self.body is None else 'POST'} {self.endpoint}"
