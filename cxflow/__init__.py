@@ -29,7 +29,18 @@ if TYPE_CHECKING:
     from cxflow.kpis.kpi import Kpi
     from cxflow.kpis.quantile import Quantile
     from cxflow.model.expectation import Expectation
-    from cxflow.model.reading import Checkpoint, Count, Cursor, Item, Page, Query, Reading, Reject, pages
+    from cxflow.model.reading import (
+        Checkpoint,
+        Count,
+        Cursor,
+        Item,
+        Page,
+        Query,
+        Reading,
+        Reject,
+        Snapshot,
+        pages,
+    )
     from cxflow.model.secret import Secret
     from cxflow.model.stream import Policies, Projection, Stream
     from cxflow.model.window import Window
@@ -84,6 +95,7 @@ _HOMES = {
     "Secret": "cxflow.model.secret",
     "Settings": "cxflow.settings",
     "Share": "cxflow.kpis.estimators",
+    "Snapshot": "cxflow.model.reading",
     "SourceError": "cxflow.errors",
     "StaleCheckpointError": "cxflow.errors",
     "Stream": "cxflow.model.stream",
@@ -140,6 +152,7 @@ __all__ = [
     "Secret",
     "Settings",
     "Share",
+    "Snapshot",
     "SourceError",
     "StaleCheckpointError",
     "Stream",

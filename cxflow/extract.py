@@ -128,6 +128,7 @@ def _land(
                 counted=writer.witnessed if limit is None else None,
                 without_records=[PurePath(origin).name for origin in writer.without_records[:_REMARKS]],
                 headers={origin: witness.header_as_json(header) for origin, header in writer.headers.items()},
+                snapshots=[files.snapshot_as_json(snapshot) for snapshot in writer.snapshots],
                 resumed_at=kept.records if kept else 0,
                 reads_anew=extraction.reads_anew,
             )

@@ -37,6 +37,7 @@ from cxflow.load import batch as loading
 from cxflow.model import raw_schema
 from cxflow.model.activities import ACTIVITIES, remark
 from cxflow.model.batch import BatchRef, Mode
+from cxflow.model.snapshots import SnapshotStream
 from cxflow.model.window import Window
 from cxflow.publish import grants, views
 from cxflow.settings import Settings
@@ -126,11 +127,13 @@ def lint(settings: Settings, connection: str) -> list[str]:
 
 
 def remarks(settings: Settings, connection: str, stream: str) -> list[str]:
-    """What to know about a stream whose declaration has no fault: activities that no KPI knows."""
+    """What to know about a stream whose declaration has no fault: activities that no KPI knows, and what becomes of
+    records that are gone from the source."""
     with _at(connection, stream), workbench() as database:
         declared = open_connection(settings, connection).stream(stream)
         found = constants.activities(declared, database)
-        return [remark(activity) for activity in found if activity not in ACTIVITIES]
+        unknown = [remark(activity) for activity in found if activity not in ACTIVITIES]
+        return unknown + (declared.remarks if isinstance(declared, SnapshotStream) else [])
 
 
 def check_columns(settings: Settings, connection: str, stream: str, *, offline: bool) -> None:

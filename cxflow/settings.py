@@ -89,7 +89,10 @@ class Quality(Frozen):
     max_rejected_share: float = Field(default=0.05, ge=0, le=1)
     """A batch with a larger share of rejected records is stopped; 0 to 1."""
     min_records: int = Field(default=100, ge=0)
-    """The share of a smaller batch is taken of this many records: one bad record in three does not stop it."""
+    """The share of a smaller batch, or of fewer live records, is taken of this many: one bad record in three does not
+    stop it."""
+    max_vanished_share: float = Field(default=0.1, ge=0, le=1)
+    """A snapshot that lacks a larger share of the live records is stopped; 0 to 1."""
     earliest: date = date(1990, 1, 1)
     """Events dated before this day are implausible (a clock that was reset, an empty field read as zero)."""
     minor_units: Literal["warn", "refuse", "accept"] = "warn"

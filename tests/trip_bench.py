@@ -19,7 +19,7 @@ from cxflow.landing.prepared import Conformed
 from cxflow.load.batch import LoadReport
 from cxflow.model import raw_schema
 from cxflow.model.batch import BatchRef, Mode
-from cxflow.model.reading import Page, Query, Reject
+from cxflow.model.reading import Page, Query, Reject, Snapshot
 from cxflow.model.stream import Stream
 from cxflow.model.window import Window
 from cxflow.settings import Connection, Settings
@@ -48,10 +48,12 @@ def land(
     cursor: dict[str, Any] | None = None,
     earlier: Iterable[tuple[datetime, Iterable[Record]]] = (),
     deliveries: Iterable[tuple[str, datetime, Iterable[Record]]] = (),
+    snapshots: Iterable[Snapshot] = (),
 ) -> BatchRef:
     """One raw batch, as `extract` would land it: JSON, or text columns (or an Arrow table's own) `as_columns`.
 
-    `earlier` are deliveries before this one in the same batch, `deliveries` further ones by their origin.
+    `earlier` are deliveries before this one in the same batch, `deliveries` further ones by their origin. `snapshots`
+    are those that hold everything.
     """
     records = list(records)
     with zone.writing() as writer, duckdb.connect() as database:
@@ -72,6 +74,8 @@ def land(
             writer.land(Page("sample", delivered, records))
         rejects = [Reject("not a JSON object", line) for line in malformed]
         writer.land(Page("sample", delivered, rejects=rejects))
+        for snapshot in snapshots:
+            writer.land(snapshot)
         writer.close()
         window = Window(None, end or datetime(2026, 3, 3, tzinfo=UTC))
         now = datetime.now(UTC)
@@ -90,6 +94,7 @@ def land(
             parts=files.checksums(writer.folder),
             cursor=(cursor or {"seen": 1}) if mode == "scheduled" else {},
             raw_columns=inference.infer(writer.folder, writer.layout).raw_columns,
+            snapshots=[files.snapshot_as_json(snapshot) for snapshot in writer.snapshots],
         )
         return zone.commit(settings, writer, manifest)
 

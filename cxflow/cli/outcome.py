@@ -53,6 +53,7 @@ class Load:
             "window": self.window.as_json() if self.window else None,
             "counts": asdict(report.counts),
             "withdrawn": report.withdrawn,
+            "vanished": report.vanished,
             "outdated": self.outdated,
             "available": self.available,
             "rules": report.rules,
@@ -154,6 +155,8 @@ def _load_notes(load: Load) -> list[str]:
         lines.append(
             f"{withdrawn:,} records loaded before were withdrawn: what was loaded now puts them in doubt"
         )
+    if vanished := load.report.vanished:
+        lines.append(f"{vanished:,} records vanished: two snapshots lack them, and they count as deleted")
     return [*lines, outdated(load.name, load.outdated)] if load.outdated else lines
 
 
@@ -194,6 +197,10 @@ def notes(found: dict[str, Any]) -> list[str]:
         lines.append("the reading settings changed since the last run: earlier files are read again")
     lines += [
         f"{one_line(origin)} is not empty, but has no records" for origin in found.get("without_records", ())
+    ]
+    lines += [
+        f"{one_line(origin)} has records without a readable key, so it does not tell which records are gone"
+        for origin in found.get("unreadable_snapshots", ())
     ]
     return lines
 

@@ -24,6 +24,7 @@ _OF_CONFORMING = {
     "expect",
     "policies",
     "max_rejected_share",
+    "max_vanished_share",
 }
 """Fields of a stream that speak of what has landed."""
 _OF_OTHERS = {"streams", "only", "schedule", "start", "country", "currency"}

@@ -70,6 +70,7 @@ def _compose(
             counted=None,
             without_records=[],
             headers={},
+            snapshots=[],  # its records were delivered before
             reads_anew=False,
             resumed_at=0,
             parts=files.checksums(writer.folder),

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from cxflow.duck import literal, literals, workbench
 from cxflow.errors import FatalError
 from cxflow.landing.witness import Witness
-from cxflow.model.reading import Count, Header, Item, Page, Query, Reject
+from cxflow.model.reading import Count, Header, Item, Page, Query, Reject, Snapshot
 
 _GROUP_RECORDS = 40_960
 """Records per row group, which one DuckDB thread compresses at a time: a third of its default, with which the threads
@@ -59,6 +59,20 @@ _JSON_SCHEMA = pa.schema(
 )
 
 
+def snapshot_as_json(snapshot: Snapshot) -> dict[str, Any]:
+    """A snapshot for a manifest or a partial batch."""
+    return {
+        "origin": snapshot.origin,
+        "received_at": snapshot.received_at.astimezone(UTC).isoformat(),
+        "content": snapshot.content,
+    }
+
+
+def snapshot_from_json(fields: dict[str, Any]) -> Snapshot:
+    """The inverse of `snapshot_as_json`."""
+    return Snapshot(fields["origin"], datetime.fromisoformat(fields["received_at"]), fields["content"])
+
+
 class BatchWriter:
     """A batch being written, item by item."""
 
@@ -73,6 +87,8 @@ class BatchWriter:
         self._rejects: list[tuple[str, datetime, Reject]] = []
         self._reject_bytes = 0
         self._witness = Witness()
+        self.snapshots: list[Snapshot] = []
+        """The origins that hold everything their stream has."""
         self.layout: Layout | None = None
 
     @property
@@ -89,6 +105,8 @@ class BatchWriter:
                 item.landed = self._land_query(item)
             case Count():
                 self._witness.keep(item)
+            case Snapshot():
+                self.snapshots.append(item)
 
     def close(self) -> None:
         """Finish the files: the reading is over."""
@@ -145,6 +163,7 @@ class BatchWriter:
             "rows": self._rows,
             "malformed": self._malformed,
             "witness": self._witness.as_json(),
+            "snapshots": [snapshot_as_json(item) for item in self.snapshots],
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -152,6 +171,7 @@ class BatchWriter:
         self.layout = state["layout"]
         self._rows, self._malformed = int(state["rows"]), int(state["malformed"])
         self._witness = Witness.from_json(state["witness"])
+        self.snapshots = [snapshot_from_json(item) for item in state.get("snapshots", ())]
 
     def _land_page(self, page: Page) -> None:
         if records := page.records[: self._wanted]:

@@ -29,7 +29,8 @@ VERDICT = "verdict.json"
 
 OUTPUT = "to_load"
 """The schema of the file that `load` reads: the rows to load of each canonical table, `record` and `identifier`;
-`refused`, which is `refusal`; and of a derived batch `place`, where its records were landed first."""
+`refused`, which is `refusal`; of a derived batch `place`, where its records were landed first; and, of all records
+whose key could be read, loaded or not, `sighting`: key and last delivery, and `delivery`: origins and times."""
 
 Columns = Mapping[str, str]
 """Column to its DuckDB type."""
@@ -139,10 +140,14 @@ class Verdict:
     """Whether the last of conflicting records wins; otherwise all are refused."""
     mapping: str = ""
     """The hash of the mapping that made the rows."""
+    max_vanished_share: float = 1
+    """The share of live records that may be missing from a snapshot, 0 to 1."""
     examples: dict[str, list[str]] = field(default_factory=dict)
     """If it did not pass: reason to some of the refused values, masked."""
     suggestions: list[str] = field(default_factory=list)
     """If it did not pass: settings that would read the refused values."""
+    fix: str = ""
+    """If it did not pass, and not for its refused records: what to do."""
 
 
 def example_lines(examples: Mapping[str, Sequence[str]]) -> list[str]:
@@ -173,6 +178,12 @@ def commit(settings: Settings, batch: BatchRef, conformed: Conformed, verdict: V
         )
         database.execute(
             f"CREATE SCHEMA {OUTPUT}; CREATE VIEW {OUTPUT}.refused AS SELECT * FROM main.refusal"
+        )
+        has_key = "main.record WHERE record_id IS NOT NULL"
+        database.execute(
+            f"CREATE VIEW {OUTPUT}.sighting AS SELECT record_id, max(received_at) AS seen_at FROM {has_key} "
+            "GROUP BY record_id; "
+            f"CREATE VIEW {OUTPUT}.delivery AS SELECT DISTINCT origin, received_at FROM {has_key}"
         )
         if manifest.sources:
             database.execute(f"CREATE VIEW {OUTPUT}.place AS SELECT batch_id, row_number FROM main.record")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from cxflow.errors import AccountingError, GateClosedError
 from cxflow.landing import prepared, zone
-from cxflow.load import conflicts, entries, merge, refusals, withdrawals
+from cxflow.load import conflicts, entries, merge, refusals, vanished, withdrawals
 from cxflow.load.staged import Loading
 from cxflow.model.batch import BatchRef, Counts
 from cxflow.model.window import Window
@@ -42,6 +42,8 @@ class LoadReport:
     """Drift and unusable identifiers: names and counts."""
     withdrawn: int = 0
     """Records loaded before whose rows were removed, because what this batch brought puts them in doubt."""
+    vanished: int = 0
+    """Live records that count as deleted now, because two snapshots of the stream lack them."""
     was_loaded: bool = False
     """The batch had been loaded before, and nothing was done."""
     window: Window | None = None
@@ -84,6 +86,8 @@ _FEW = 0.5
 
 def _fix(verdict: prepared.Verdict) -> str:
     """What to do about a batch that the gate stopped."""
+    if verdict.fix:
+        return verdict.fix
     ways = [*verdict.suggestions, *([] if verdict.suggestions else ["fix the mapping or the source"])]
     if verdict.refused <= _FEW * verdict.extracted:
         ways.append("or raise max_rejected_share")
@@ -103,29 +107,49 @@ def _load(
     revisions.require(warehouse)
     if row := ledger.loaded(warehouse, batch):
         counts = ledger.counts_of(row)
-        return LoadReport(
-            batch, counts, withdrawn=int(row.withdrawn or 0), was_loaded=True, window=window
-        ), None
+        report = LoadReport(batch, counts, was_loaded=True, window=window)
+        return replace(report, withdrawn=int(row.withdrawn or 0), vanished=int(row.vanished or 0)), None
     with zone.local_copy(settings, batch.path) as landed:
         verdict = prepared.read_verdict(landed / prepared.FOLDER, batch)
         loading = Loading(warehouse, batch, manifest, verdict, datetime.now(UTC))
-        counts, rules, withdrawn = Counts(extracted=verdict.extracted), dict(verdict.rules), 0
+        if verdict.passed and manifest.snapshots:
+            verdict = vanished.judge(loading, settings, landed)
+            loading = replace(loading, verdict=verdict)
+        rules, merged = dict(verdict.rules), _Merged(Counts(extracted=verdict.extracted))
         if verdict.passed:
-            counts, withdrawn = _merge(loading, settings, landed)
+            merged = _merge(loading, settings, landed)
+            counts = merged.counts
             if claimed := counts.quarantined - verdict.refused:
                 rules["duplicate_key"] = rules.get("duplicate_key", 0) + claimed
-        _write_ledger(loading, counts, rules, withdrawn)
-    return LoadReport(batch, counts, rules, verdict.report, withdrawn=withdrawn, window=window), verdict
+        notes = {**verdict.report, **merged.notes}
+        _write_ledger(loading, merged, rules, notes)
+    report = LoadReport(batch, merged.counts, rules, notes, window=window)
+    return replace(report, withdrawn=merged.withdrawn, vanished=merged.vanished), verdict
 
 
-def _merge(loading: Loading, settings: Settings, landed: Path) -> tuple[Counts, int]:
-    """Merge the batch. Returns its counts, and how many records that were loaded before it withdrew."""
+@dataclass(frozen=True, slots=True)
+class _Merged:
+    """What merging did with a batch."""
+
+    counts: Counts
+    withdrawn: int = 0
+    vanished: int = 0
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+def _merge(loading: Loading, settings: Settings, landed: Path) -> _Merged:
+    """Merge the batch."""
     source = landed / prepared.FOLDER / prepared.DATABASE
     engine = engines.of(loading.warehouse)
     staged = (*loading.verdict.tables, "record", "identifier", "refused")
     for name in (*staged, "place") if loading.manifest.sources else staged:
         relation = f"{prepared.OUTPUT}.{name}"
         engine.stage(loading.warehouse, f"stage_{name}", source, relation, is_read_only=name != "refused")
+    notes: dict[str, Any] = {}
+    if is_watched := vanished.is_watched(loading):
+        if not loading.manifest.snapshots:  # or `judge` has staged it
+            vanished.stage(loading, landed)
+        notes = {"unreadable_snapshots": vanished.see(loading)}
     withdrawals.prepare(loading)
     if loading.verdict.refused or loading.is_remap:
         withdrawals.of_refused(loading)
@@ -155,17 +179,19 @@ def _merge(loading: Loading, settings: Settings, landed: Path) -> tuple[Counts, 
         merge.confirm_identifiers(loading)
     merge.register(loading, found)
     entries.keep(loading)
+    gone = vanished.mark(loading) if is_watched else 0
     if counts.inserted + counts.updated > _MANY_RECORDS:
         engine.analyze(loading.warehouse, *loading.verdict.tables, source_record.name)
-    return counts, withdrawn
+    return _Merged(counts, withdrawn, gone, {name: each for name, each in notes.items() if each})
 
 
-def _write_ledger(loading: Loading, counts: Counts, rules: dict[str, int], withdrawn: int) -> None:
+def _write_ledger(loading: Loading, merged: _Merged, rules: dict[str, int], notes: dict[str, Any]) -> None:
     """Write the ledger row and the stream's state. A constraint of the table checks the counts once more."""
     batch, verdict, window = loading.batch, loading.verdict, Window.from_json(loading.manifest.window)
+    counts = merged.counts
     if verdict.passed and not counts.balanced:
         raise AccountingError(f"the counts of batch {batch.batch_id} do not balance: {counts}")
-    notes = {**verdict.report, "rules": rules, "why": verdict.why}
+    notes = {**notes, "rules": rules, "why": verdict.why}
     # A batch loads once, but may be stopped on every attempt.
     run_id = batch.batch_id if verdict.passed else f"{batch.batch_id}-{loading.now:%H%M%S%f}"
     loading.execute(
@@ -182,7 +208,8 @@ def _write_ledger(loading: Loading, counts: Counts, rules: dict[str, int], withd
             finished_at=datetime.now(UTC),
             report=json.dumps({name: item for name, item in notes.items() if item}),
             plugin_version=loading.manifest.plugin_version,
-            withdrawn=withdrawn,
+            withdrawn=merged.withdrawn,
+            vanished=merged.vanished,
             mapping=verdict.mapping,
             **asdict(counts),
         )

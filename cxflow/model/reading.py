@@ -99,7 +99,23 @@ class Count:
     """Its columns. If none of its records can be read, they are checked like those of the records that can."""
 
 
-Item = Page | Query | Count
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Declares that an origin held everything its stream has at one time: what it lacks may be gone.
+
+    Yield it after the origin's last record. The load deletes records that two snapshots lack.
+    """
+
+    origin: str
+    """The `origin` of its pages or rows."""
+    received_at: datetime
+    """Their `received_at`."""
+    content: str | None = None
+    """A fingerprint of what was delivered: the same origin with the same content is no new snapshot. None: each time
+    of delivery is one."""
+
+
+Item = Page | Query | Count | Snapshot
 Reading = Generator[Item, None, Cursor | None]
 """The result of `Connector.read` and `resume`: yields items, and returns the next cursor (or None)."""
 

@@ -10,6 +10,7 @@ from cxflow import record_sql
 from cxflow.duck import count, identifier, literal, seal_sql, workbench
 from cxflow.errors import ConfigError, FatalError
 from cxflow.landing.prepared import CONFLICT_COLUMN, CONFLICT_RULE, Conformed, Verdict
+from cxflow.model.snapshots import SnapshotStream
 from cxflow.model.sql_place import named, shown
 from cxflow.model.stream import Stream
 from cxflow.settings import Quality, Settings, nearest
@@ -121,9 +122,15 @@ def validate(
         raw_columns=conformed.raw_columns,
         takes_latest=stream.takes_latest,
         mapping=conformed.mapping,
+        max_vanished_share=_max_vanished_share(settings, stream),
         examples=shown,
         suggestions=suggested,
     )
+
+
+def _max_vanished_share(settings: Settings, stream: Stream) -> float:
+    own = stream.max_vanished_share if isinstance(stream, SnapshotStream) else None
+    return settings.quality.max_vanished_share if own is None else own
 
 
 def _raw_hashes(database: duckdb.DuckDBPyConnection) -> set[int | None]:

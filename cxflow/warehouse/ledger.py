@@ -15,7 +15,7 @@ from cxflow.model.batch import BatchRef, Counts
 from cxflow.model.window import Window
 from cxflow.settings import Settings
 from cxflow.warehouse import engines, revisions, transactions
-from cxflow.warehouse.tables import load_run, source_record, stream_state
+from cxflow.warehouse.tables import load_run, record_sighting, source_record, stream_state
 
 
 def cursor(settings: Settings, connection: str, stream: str) -> dict[str, Any]:
@@ -180,6 +180,16 @@ def outdated(settings: Settings, connection: str, stream: str, mapping: str) -> 
         if warehouse.scalar(of_all) == mapping:
             return 0
         return int(warehouse.scalar(query) or 0)
+
+
+def vanished(settings: Settings) -> dict[tuple[str, str], int]:
+    """The number of records that count as deleted because snapshots lack them, by connection and stream."""
+    place = (record_sighting.c.source_system, record_sighting.c.source_object)
+    query = sa.select(*place, sa.func.count().label("records")).where(record_sighting.c.is_vanished)
+    with transactions.reading(settings) as warehouse:
+        revisions.require(warehouse)
+        found = warehouse.execute(query.group_by(*place))
+        return {(row.source_system, row.source_object): int(row.records) for row in found}
 
 
 def _of_stream(table: sa.Table, connection: str, stream: str) -> sa.ColumnElement[bool]:

@@ -164,6 +164,11 @@ load_run = system_table(
         BigInteger,
         "records loaded before whose rows this load removed, because what it brought puts them in doubt",
     ),
+    column(
+        "vanished",
+        BigInteger,
+        "live records that count as deleted since this load, because two snapshots lack them",
+    ),
     column("report", String, "JSON: drift, unusable identifiers, gate (no personal data)", nullable=False),
     column("plugin_version", String, "version of the connector", nullable=False),
     column("mapping", String, "hash of the mapping that made its rows"),
@@ -230,6 +235,29 @@ source_record = system_table(
     column("batch_id", String, "the landed batch with the raw record"),
     column("row_number", BigInteger, "its row in that batch, from 1"),
     column("raw_hash", BigInteger, "hash of the raw record"),
+)
+
+stream_snapshot = system_table(
+    "stream_snapshot",
+    "the snapshots that were loaded: deliveries that held everything their stream had",
+    ("source_system", "source_object", "origin", "received_at"),
+    column("source_system", String, "connection", nullable=False),
+    column("source_object", String, "stream", nullable=False),
+    column("origin", String, "the file, table or request", nullable=False),
+    column("received_at", TIME, "when it was delivered", nullable=False),
+    column("content", String, "fingerprint of what was delivered; null: each delivery is a snapshot"),
+    column("run_id", String, "the load that brought it", nullable=False),
+)
+
+record_sighting = system_table(
+    "record_sighting",
+    "of a stream with snapshots: when each record was last delivered, loaded or refused",
+    ("source_system", "source_object", "source_record_id"),
+    column("source_system", String, "connection", nullable=False),
+    column("source_object", String, "stream", nullable=False),
+    column("source_record_id", String, "the record's key", nullable=False),
+    column("seen_at", TIME, "when the last delivery with it was delivered", nullable=False),
+    column("is_vanished", Boolean, "whether it counts as deleted because it vanished", nullable=False),
 )
 
 record_identity = system_table(

@@ -13,6 +13,8 @@ timezone = "UTC"
 [connections.shop.streams.visits]
 path = "visits.csv"
 primary_key = ["id"]
+version = "day"
+deleted = "what = 'cancelled'"
 [connections.shop.streams.visits.to.touchpoint]
 activity = "{activity}"
 channel = "'web'"

@@ -63,6 +63,11 @@ def status(call: Call) -> None:
     notes = [
         f"{each['name']}: {outdated(each['name'], each['outdated'])}" for each in streams if each["outdated"]
     ]
+    notes += [
+        f"{each['name']}: {each['vanished']:,} records have vanished from its snapshots and count as deleted"
+        for each in streams
+        if each["vanished"]
+    ]
     call.out.answer({"streams": streams, "loads": loads}, totals, progress, latest, *notes)
 
 
@@ -78,7 +83,7 @@ def _streams(settings: Settings) -> list[dict[str, Any]]:
     }
     # A stream whose batches were all stopped has neither counts nor position.
     stopped = {(row["source_system"], row["source_object"]) for row in ledger.runs(settings)}
-    refused = quarantine.open_records(settings)
+    refused, vanished = quarantine.open_records(settings), ledger.vanished(settings)
     return [
         {
             "name": ".".join(place),
@@ -88,6 +93,7 @@ def _streams(settings: Settings) -> list[dict[str, Any]]:
             "quarantine_open": refused.get(place, 0),
             "position": positions.get(place),
             "outdated": _outdated(settings, *place),
+            "vanished": vanished.get(place, 0),
         }
         for place in sorted({*totals, *positions, *stopped})
     ]

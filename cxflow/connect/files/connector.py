@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from cxflow.connect.files.reading_settings import fingerprint
 from cxflow.connect.files.stream import FilesConnection, FileStream
 from cxflow.connect.files.text import LocalFile
 from cxflow.errors import SourceError
-from cxflow.model.reading import Cursor, Reading
+from cxflow.model.reading import Cursor, Reading, Snapshot
 from cxflow.model.window import Window
 from cxflow.settings import Secret
 
@@ -64,6 +65,20 @@ class Files(Connector[FilesConnection, FileStream]):
                 found += [name for name in names if name.lower() not in known]
         return found or None
 
+    def remarks(self, stream: FileStream) -> list[str]:
+        """Whether files of a stream of snapshots were delivered at one time."""
+        if not stream.snapshot:
+            return []
+        times = Counter(file.received_at for file in self._files(stream).listing())
+        shared = [(time, number) for time, number in sorted(times.items()) if number > 1]
+        if not shared:
+            return []
+        time, number = shared[-1]
+        return [
+            f"{number:,} files were delivered at {_shown(time)}: they count as one snapshot, which lacks what none of "
+            "them holds"
+        ]
+
     def plan(self, stream: FileStream, window: Window, cursor: Cursor | None) -> list[str]:
         """One line per file that would be read."""
         chosen = file_set.changes(
@@ -89,6 +104,7 @@ class Files(Connector[FilesConnection, FileStream]):
         found = file_set.changes(files, self._settled(stream, window), cursor, fingerprint(stream))
         if stream.group_by and stream.group_within == "stream":
             found = found.whole()
+        files.keeps_digests |= stream.snapshot
         with scratch.folder("files") as folder:
             by_format: dict[str, list[LocalFile]] = {}
             for number, file in enumerate(found.files):
@@ -96,6 +112,9 @@ class Files(Connector[FilesConnection, FileStream]):
                 by_format.setdefault(stream.file_format(file.path), []).append(local)
             read = _all(stream, by_format.values(), folder)
             yield from grouping.grouped(stream, read, folder) if stream.group_by else read
+            if stream.snapshot:
+                for file in found.files:
+                    yield Snapshot(file.path, file.received_at, files.digest(file))
         return found.cursor
 
     def reads_anew(self, stream: FileStream, cursor: Cursor) -> bool:

@@ -68,7 +68,7 @@ class _Lines:
                 elif isinstance(item, Page):
                     _add(self._refused, {item.origin: len(item.rejects)})
                     yield item
-                else:
+                elif isinstance(item, Count):
                     _add(self._expected, {item.origin: item.records})
                 item = next(lines)
         except StopIteration:

@@ -11,7 +11,7 @@ from cxflow.connect.column_names import RESERVED, unique_names
 from cxflow.connect.files import aggregates as aggregates_of_lines
 from cxflow.connect.files import reading_settings
 from cxflow.errors import ConfigError
-from cxflow.model.stream import Stream
+from cxflow.model.snapshots import SnapshotStream
 from cxflow.settings import Connection, Secret
 
 FileFormat = Literal["csv", "tsv", "jsonl", "json", "parquet", "xlsx", "fixed_width"]
@@ -38,7 +38,7 @@ class FilesConnection(Connection):
     """Options that fsspec needs to open the URL."""
 
 
-class FileStream(Stream):
+class FileStream(SnapshotStream):
     """A stream of files, and their format."""
 
     path: str | Annotated[tuple[str, ...], Field(min_length=1)]
@@ -150,6 +150,23 @@ class FileStream(Stream):
         return self
 
     @model_validator(mode="after")
+    def _of_whole_files(self) -> Self:
+        """Refuse snapshots of which a file cannot be one."""
+        if not self.snapshot:
+            return self
+        if self.group_by:
+            raise ValueError(
+                "snapshot = true does not go with group_by, whose records may have lines in several files"
+            )
+        fixed = [path for path in self.paths if not any(mark in path for mark in "*?[{")]
+        if len(fixed) > 1:
+            raise ValueError(
+                f"snapshot = true says that each file holds everything; {' and '.join(fixed)} cannot both be that: "
+                "declare a stream for each, or set snapshot = false"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _of_its_formats(self) -> Self:
         """Refuse a setting that none of the stream's formats uses; a path may leave its format open."""
         formats = {self.format or _told_by(path) for path in self.paths}
@@ -171,6 +188,20 @@ class FileStream(Stream):
             and self.file_format(self.paths[0], strict=False) == "tsv"
         ):
             object.__setattr__(self, "delimiter", "\t")
+
+    @property
+    def remarks(self) -> list[str]:
+        """What becomes of records that a later file lacks, and of an old file that comes again."""
+        said = []
+        if not (self.snapshot or self.deleted or self.group_by):
+            said.append(
+                "a record that later files lack stays, unless snapshot = true says that each holds everything"
+            )
+        if not self.version and not all("{date}" in path for path in self.paths):
+            said.append(
+                "an old file that is delivered again replaces newer rows, unless there is a version or a {date} path"
+            )
+        return said
 
     @property
     def paths(self) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from cxflow.connect.sql.stream import SqlStream
 from cxflow.duck import literal, workbench
 from cxflow.errors import ConfigError, CxflowError, SourceError
 from cxflow.hookspecs import hookimpl
-from cxflow.model.reading import Count, Cursor, Query, Reading
+from cxflow.model.reading import Count, Cursor, Query, Reading, Snapshot
 from cxflow.model.window import Window
 from cxflow.settings import Connection, Secret, nearest
 
@@ -124,6 +124,8 @@ class Sql(Connector[SqlConnection, SqlStream]):
                 if partition.last is not None:
                     last = selection.key_value(partition.last, stream.cursor[0])
             yield from _independent_count(database, stream, chosen.statement, rows)
+            if stream.snapshot:
+                yield Snapshot(stream.origin, received_at)
             if chosen.is_empty:
                 return dict(cursor or {})
             by_key = chosen.key is not None and last is not None

@@ -7,12 +7,13 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from cxflow.model.stream import LONGEST, Stream
+from cxflow.model.snapshots import SnapshotStream
+from cxflow.model.stream import LONGEST
 
 CursorType = Literal["time", "epoch", "epoch_ms", "key"]
 
 
-class SqlStream(Stream):
+class SqlStream(SnapshotStream):
     """A stream of a database: a table or a query."""
 
     table: str | None = None
@@ -46,7 +47,20 @@ class SqlStream(Stream):
             raise ValueError(
                 f"the cursor {self.cursor[0]!r} is tagged as personal data, and cursors are stored"
             )
+        if self.snapshot and self.cursor:
+            raise ValueError(
+                "snapshot = true needs a stream that is read whole each time, and cursor reads a part of it; remove one"
+            )
         return self
+
+    @property
+    def remarks(self) -> list[str]:
+        """What becomes of rows that are gone from the database."""
+        if self.snapshot or self.deleted or self.cursor:
+            return []
+        return [
+            "a row that is deleted in the database stays, unless snapshot = true says that each reading is whole"
+        ]
 
     @property
     def place(self) -> tuple[str | None, str]:
