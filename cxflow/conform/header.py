@@ -5,12 +5,12 @@ It knows names only, not types: what it refuses, `projection` would refuse, too,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import duckdb
 
 from cxflow import record_sql
-from cxflow.conform.projection import record_expressions, unknown_column
+from cxflow.conform.projection import expressions, unknown_column
 from cxflow.errors import ConfigError
 from cxflow.model.sql_place import named, shown
 from cxflow.model.stream import Stream
@@ -37,7 +37,7 @@ def check(stream: Stream, database: duckdb.DuckDBPyConnection, names: Sequence[s
                 fix="give one of them another name at the source",
             )
     known = {*seen, *_OWN, "*", *(name.split(".")[0].lower() for name in stream.may_lack)}
-    for place, expression, has_items in _expressions(stream):
+    for place, expression, has_items in expressions(stream):
         for column in record_sql.parse(database, place, expression).columns():
             first, *inner = (part.lower() for part in column.path)
             if first == _WHOLE_RECORD and first not in known:
@@ -52,18 +52,3 @@ def check(stream: Stream, database: duckdb.DuckDBPyConnection, names: Sequence[s
     for name in stream.pii:
         if known.isdisjoint((name.lower(), name.split(".")[0].lower())):
             raise unknown_column("pii", name, list(names))
-
-
-def _expressions(stream: Stream) -> Iterator[tuple[str, str, bool]]:
-    """The expressions over a record: place, text, and whether it may name an item of the projection's list."""
-    for place, expression in record_expressions(stream).items():
-        yield place, expression, False
-    for table, projections in stream.to.items():
-        for projection in projections:
-            has_items = projection.for_each is not None
-            if projection.for_each is not None:
-                yield f"{table}.for_each", projection.for_each, False
-            if projection.where is not None:
-                yield f"{table}.where", projection.where, has_items
-            for column, expression in projection.columns.items():
-                yield f"{table}.{column}", expression, has_items

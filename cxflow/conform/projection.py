@@ -114,6 +114,20 @@ def record_expressions(stream: Stream) -> dict[str, str]:
     return found | {f"identifiers.{name}": sql for name, sql in stream.identifiers.items()}
 
 
+def expressions(stream: Stream) -> Iterator[tuple[str, str, bool]]:
+    """All expressions of a mapping: place, SQL, and whether it may name an item of its projection's list."""
+    for place, expression in record_expressions(stream).items():
+        yield place, expression, False
+    for table, projection in ((table, each) for table, many in stream.to.items() for each in many):
+        has_items = projection.for_each is not None
+        if projection.for_each is not None:
+            yield f"{table}.for_each", projection.for_each, False
+        if projection.where is not None:
+            yield f"{table}.where", projection.where, has_items
+        for column, expression in projection.columns.items():
+            yield f"{table}.{column}", expression, has_items
+
+
 @cache
 def _sql_keywords() -> frozenset[str]:
     with duckdb.connect() as database:
