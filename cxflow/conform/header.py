@@ -12,6 +12,7 @@ import duckdb
 from cxflow import record_sql
 from cxflow.conform.projection import expressions, unknown_column
 from cxflow.errors import ConfigError
+from cxflow.model.names import alike
 from cxflow.model.sql_place import named, shown
 from cxflow.model.stream import Stream
 
@@ -27,16 +28,13 @@ def check(stream: Stream, database: duckdb.DuckDBPyConnection, names: Sequence[s
 
     Any DuckDB database will do: nothing is read from it. Raises ConfigError with the nearest name.
     """
-    seen: dict[str, str] = {}
-    for name in names:
-        other = seen.setdefault(name.lower(), name)
-        if other != name:
-            raise ConfigError(
-                f"the raw columns {other!r} and {name!r} differ in case alone, and SQL cannot tell them apart",
-                value=name,
-                fix="give one of them another name at the source",
-            )
-    known = {*seen, *_OWN, "*", *(name.split(".")[0].lower() for name in stream.may_lack)}
+    if pair := alike(names):
+        raise ConfigError(
+            f"the raw columns {pair[0]!r} and {pair[1]!r} differ in case alone, and SQL cannot tell them apart",
+            value=pair[1],
+            fix="give one of them another name at the source",
+        )
+    known = {*map(str.lower, names), *_OWN, "*", *(name.split(".")[0].lower() for name in stream.may_lack)}
     for place, expression, has_items in expressions(stream):
         for column in record_sql.parse(database, place, expression).columns():
             first, *inner = (part.lower() for part in column.path)
