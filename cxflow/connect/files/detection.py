@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from cxflow.connect.files import text, workbook
-from cxflow.connect.files.stream import COMPRESSIONS, SUFFIXES, FileFormat, FileStream
+from cxflow.connect.files.stream import FileFormat, FileStream, told_by_name
 from cxflow.connect.files.text import LocalFile
 from cxflow.errors import ConfigError
 
@@ -64,7 +64,7 @@ def local_file(path: Path) -> LocalFile:
 
 
 def _settings(file: LocalFile) -> dict[str, Any]:
-    told = _told_by_name(file.path)
+    told = told_by_name(file.path.name)
     with text.opened(_stream(file), file) as raw:
         start = raw.read(1 << 16)
     found = _binary(file, start)
@@ -89,11 +89,6 @@ def _settings(file: LocalFile) -> dict[str, Any]:
     if delimiter != ("\t" if kind == "tsv" else ","):
         found_settings["delimiter"] = delimiter
     return {**found_settings, **written, **_title(rows)}
-
-
-def _told_by_name(path: Path) -> FileFormat | None:
-    suffixes = [each.lower() for each in path.suffixes if each.lower() not in COMPRESSIONS]
-    return SUFFIXES.get(suffixes[-1]) if suffixes else None
 
 
 def _named(found: FileFormat, told: FileFormat | None) -> dict[str, Any]:

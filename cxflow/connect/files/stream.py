@@ -152,7 +152,7 @@ class FileStream(Stream):
     @model_validator(mode="after")
     def _of_its_formats(self) -> Self:
         """Refuse a setting that none of the stream's formats uses; a path may leave its format open."""
-        formats = {self.format or _told_by(path) for path in self.paths}
+        formats = {self.format or told_by_name(path) for path in self.paths}
         if None in formats:
             return self
         named = ", ".join(sorted(str(each) for each in formats))
@@ -181,7 +181,7 @@ class FileStream(Stream):
         """The declared format, or else the one told by a file's name. Raises ConfigError if neither does."""
         if self.format:
             return self.format
-        found = _told_by(path)
+        found = told_by_name(path)
         if found is None and strict:
             raise ConfigError(
                 f"the name of {path} does not tell its format",
@@ -191,7 +191,7 @@ class FileStream(Stream):
         return found or "csv"
 
 
-def _told_by(path: str) -> FileFormat | None:
+def told_by_name(path: str) -> FileFormat | None:
     """The format that a file's name tells, or None."""
     suffixes = [suffix.lower() for suffix in Path(path).suffixes]
     suffixes = [suffix for suffix in suffixes if suffix not in COMPRESSIONS]
