@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
@@ -18,6 +17,7 @@ from cxflow.connect.files.stream import FileStream
 from cxflow.duck import identifier, literal, literals, seal_sql, workbench
 from cxflow.errors import ConfigError, CountError
 from cxflow.model.names import nearest
+from cxflow.model.raw_schema import as_structure
 from cxflow.model.reading import Count, Page, Query
 
 
@@ -157,9 +157,9 @@ def _view(database: duckdb.DuckDBPyConnection, parts: list[str]) -> list[str]:
     columns = [str(row[0]) for row in database.execute(f"DESCRIBE SELECT * FROM {read}").fetchall()]
     if columns[0] == "_payload" or "_payload" in columns:
         row = database.execute(f"SELECT json_group_structure(_payload::JSON) FROM {read}").fetchone()
-        structure = _plain(json.loads(row[0])) if row and row[0] else {}
-        columns = list(structure) if isinstance(structure, dict) else []
-        fields = f"unnest(from_json(_payload, {literal(json.dumps(structure))}))"
+        structure = as_structure(json.loads(row[0]) if row and row[0] else {})
+        columns = list(json.loads(structure))
+        fields = f"unnest(from_json(_payload, {literal(structure)}))"
     else:
         columns = [name for name in columns if name not in ("_origin", "_received_at")]
         fields = ", ".join(map(identifier, columns))
@@ -174,15 +174,6 @@ def _view(database: duckdb.DuckDBPyConnection, parts: list[str]) -> list[str]:
         f"CREATE TEMP VIEW source AS SELECT {fields}, {f'{own}, ' if own else ''}_received_at FROM {numbered}"
     )
     return columns
-
-
-def _plain(structure: Any) -> Any:
-    """DuckDB's structure of JSON, with every value as it is written."""
-    if isinstance(structure, dict):
-        return {key: _plain(value) for key, value in structure.items()} or "VARCHAR"
-    if isinstance(structure, list):
-        return [_plain(structure[0])] if structure else "VARCHAR"
-    return "VARCHAR"
 
 
 def _bind(database: duckdb.DuckDBPyConnection, name: str, sql: str, names: list[str]) -> None:
