@@ -108,6 +108,11 @@ def _tried(
     conformed = conforming.conform(settings, connection, stream, batch, known, folder)
     verdict = gate.validate(settings, stream, conformed)
     with workbench(conformed.database) as database:
+        shown, suggested = verdict.examples, verdict.suggestions
+        if verdict.passed:  # a closed gate has looked at the refused values itself
+            suggested = examples.suggestions(database, stream)
+        if verdict.passed or reveal:
+            shown = examples.of(database, stream, suites.of_stream(settings.quality, stream), reveal=reveal)
         return DryRun(
             records=verdict.extracted,
             rows={
@@ -116,6 +121,6 @@ def _tried(
             refused=verdict.refused,
             reasons=gate.reasons(database),
             stopped=verdict.why,
-            examples=examples.of(database, stream, suites.of_stream(settings.quality, stream), reveal=reveal),
-            suggestions=examples.suggestions(database, stream),
+            examples=shown,
+            suggestions=suggested,
         )

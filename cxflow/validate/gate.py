@@ -103,7 +103,7 @@ def validate(
             why = _why(settings, stream, conformed.extracted, refused, fit, found, broken)
             if why and _raw_hashes(database) <= set(known()):
                 why = _why(settings, stream, conformed.extracted, 0, fit, found, broken)
-        shown = examples.of(database, stream, declared) if why else {}
+        refused_values = examples.of(database, stream, declared) if why else {}
         suggested = examples.suggestions(database, stream) if why else []
     return Verdict(
         passed=not why,
@@ -121,7 +121,7 @@ def validate(
         raw_columns=conformed.raw_columns,
         takes_latest=stream.takes_latest,
         mapping=conformed.mapping,
-        examples=shown,
+        examples=refused_values,
         suggestions=suggested,
     )
 
