@@ -15,8 +15,8 @@ import duckdb
 
 from cxflow.conform import (
     drift,
+    empty_files,
     fingerprint,
-    headers,
     identifiers,
     json_kinds,
     json_numbers,
@@ -133,7 +133,7 @@ def conform(
             told = ""
         outcome = drift.judge(stream, manifest.layout, changed, missing, told)
         if without and not before:
-            headers.check(database, stream, without, key_alone=readable)
+            empty_files.check(database, stream, without, key_alone=readable)
         # A refused type is read as the known one, which the mapping was written for.
         read = (
             raw_schema.merge(manifest.raw_columns, known)
