@@ -49,7 +49,7 @@ from cxflow.conform.projection import (
 from cxflow.conform.unseen import with_unseen
 from cxflow.duck import count, identifier, literal, literals
 from cxflow.errors import ConfigError
-from cxflow.landing import derived, files, prepared, witness, zone
+from cxflow.landing import derived, files, missing_columns, prepared, witness, zone
 from cxflow.landing.prepared import Conformed
 from cxflow.model import raw_schema
 from cxflow.model.batch import BatchRef
@@ -124,7 +124,7 @@ def conform(
         check(stream, database)
         # A backfill may read files older than the known schema.
         before = {} if manifest.mode in ("backfill", "remap") else known
-        missing = files.lacking(folder, before, without) if readable or without else {}
+        missing = missing_columns.lacking(folder, before, without) if readable or without else {}
         changed = replace(changed, missing=tuple(dict.fromkeys((*changed.missing, *missing))))
         if manifest.layout == "json" and changed.retyped:
             records = derived.records_in(folder, manifest)
