@@ -5,7 +5,7 @@ It knows names only, not types: what it refuses, `projection` would refuse, too,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import duckdb
 
@@ -23,11 +23,25 @@ _WHOLE_RECORD = "raw"
 """DuckDB's name of the relation, which as a column is the record with all its columns."""
 
 
-def check(stream: Stream, database: duckdb.DuckDBPyConnection, names: Sequence[str]) -> None:
+def check(
+    stream: Stream,
+    database: duckdb.DuckDBPyConnection,
+    names: Sequence[str],
+    further: Callable[[], Iterable[str]] = tuple,
+) -> None:
     """Check that the raw columns that a stream uses are among `names`, and that no two of these differ in case alone.
 
-    Any DuckDB database will do: nothing is read from it. Raises ConfigError with the nearest name.
+    `further` gives more names, and is asked only if some are missing: what an earlier load knew. Any DuckDB database
+    will do: nothing is read from it. Raises ConfigError with the nearest name.
     """
+    try:
+        _check(stream, database, names)
+    except ConfigError:
+        lower = {name.lower() for name in names}
+        _check(stream, database, [*names, *(name for name in further() if name.lower() not in lower)])
+
+
+def _check(stream: Stream, database: duckdb.DuckDBPyConnection, names: Sequence[str]) -> None:
     if pair := alike(names):
         raise ConfigError(
             f"the raw columns {pair[0]!r} and {pair[1]!r} differ in case alone, and SQL cannot tell them apart",
