@@ -177,6 +177,9 @@ def check(database: duckdb.DuckDBPyConnection, place: str, text: str) -> Express
     return expression
 
 
+_SORTS = frozenset({"list_sort", "array_sort", "list_reverse_sort", "array_reverse_sort"})
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """A function that an expression calls."""
@@ -184,15 +187,18 @@ class Call:
     name: str
     """In lower case."""
     is_ordered: bool
-    """Whether the call says in which order its values are taken (ORDER BY)."""
+    """Whether the call says in which order its values are taken (ORDER BY), or its list is sorted."""
 
 
 def calls(expression: Expression) -> Iterator[Call]:
     """The functions that an expression calls."""
-    for node in _nodes(expression.tree):
-        if node.get("class") == "FUNCTION":
-            orders = (node.get("order_bys") or {}).get("orders") or ()
-            yield Call(str(node["function_name"]).lower(), bool(orders))
+    functions = [node for node in _nodes(expression.tree) if node.get("class") == "FUNCTION"]
+    # DuckDB writes list(x ORDER BY x) as list_sort(list(x)).
+    lists = [node["children"][0] for node in functions if node["function_name"].lower() in _SORTS]
+    for node in functions:
+        orders = (node.get("order_bys") or {}).get("orders") or ()
+        is_sorted = any(node is each for each in lists)
+        yield Call(str(node["function_name"]).lower(), is_sorted or bool(orders))
 
 
 def value_functions(database: duckdb.DuckDBPyConnection, expression: Expression) -> Iterator[Column]:
