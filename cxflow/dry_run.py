@@ -86,7 +86,9 @@ def try_landed(
     with scratch.folder("dry-run") as folder:
         aside = _aside(settings, folder)
         rows = range(1, limit + 1)
-        (batch,) = derived.compose(settings, {landed: rows}, "remap", into=aside)
+        (batch,) = derived.compose(
+            settings, {landed: rows}, "remap", into=aside, has_places=stream.has_places
+        )
         return _tried(aside, connection, stream, batch, known, folder, reveal)
 
 

@@ -130,6 +130,7 @@ def _land(
                 headers={origin: witness.header_as_json(header) for origin, header in writer.headers.items()},
                 resumed_at=kept.records if kept else 0,
                 reads_anew=extraction.reads_anew,
+                project=settings.folder.as_posix(),
             )
             return zone.commit(settings, writer, manifest)
 

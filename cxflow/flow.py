@@ -330,7 +330,8 @@ def _process_again(
     connection, stream = next((batch.connection, batch.stream) for batch in chosen)
     progress(connection, stream, "extract")
     with _at(connection, stream):
-        composed = derived.compose(settings, chosen, mode)
+        declared = open_connection(settings, connection).stream(stream)
+        composed = derived.compose(settings, chosen, mode, has_places=declared.has_places)
     try:
         for batch in composed:
             progress(connection, stream, "prepare")

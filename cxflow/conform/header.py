@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterable, Sequence
 import duckdb
 
 from cxflow import record_sql
+from cxflow.conform import own_columns
 from cxflow.conform.projection import expressions, unknown_column
 from cxflow.errors import ConfigError
 from cxflow.model.names import alike
 from cxflow.model.sql_place import named, shown
 from cxflow.model.stream import Stream
 
-_OWN = frozenset({"_row", "_origin", "_received_at", "_landed_batch", "_landed_row", "_raw_hash"})
-"""What every raw record has besides its own columns."""
 _ITEM = frozenset({"item", "item_no"})
 _WHOLE_RECORD = "raw"
 """DuckDB's name of the relation, which as a column is the record with all its columns."""
@@ -48,7 +47,10 @@ def _check(stream: Stream, database: duckdb.DuckDBPyConnection, names: Sequence[
             value=pair[1],
             fix="give one of them another name at the source",
         )
-    known = {*map(str.lower, names), *_OWN, "*", *(name.split(".")[0].lower() for name in stream.may_lack)}
+    renamed = own_columns.renamed(names, stream)
+    names = [renamed.get(name, name) for name in names]
+    may_lack = (name.split(".")[0].lower() for name in stream.may_lack)
+    known = {*map(str.lower, names), *own_columns.names(stream), "*", *may_lack}
     for place, expression, has_items in expressions(stream):
         for column in record_sql.parse(database, place, expression).columns():
             first, *inner = (part.lower() for part in column.path)

@@ -84,6 +84,8 @@ class Manifest:
     """Records taken over from an interrupted pull that this one resumed; 0 where it started from the beginning."""
     reads_anew: bool = False
     """Whether earlier batches were read under other settings, so that the raw schema known from them counts no more."""
+    project: str = ""
+    """The project's folder at the extraction: files in it are named relative to it, wherever it is moved."""
     sources: list[str] = field(default_factory=list)
     """Of a derived batch (`derived`): the batches that its records were landed in."""
 

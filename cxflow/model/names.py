@@ -34,14 +34,29 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def alike(names: Iterable[str], key: Callable[[str], str] = str.lower) -> tuple[str, str] | None:
-    """The first two different names with one key, by default two that differ in case alone, which SQL cannot tell apart;
-    None if there are none."""
+    """The first two different names with one key: by default two that differ in case alone, which SQL cannot tell
+    apart. None if there are none."""
     seen: dict[str, str] = {}
     for name in names:
         first = seen.setdefault(key(name), name)
         if first != name:
             return first, name
     return None
+
+
+def numbered(names: Iterable[str], reserved: Iterable[str]) -> dict[str, str]:
+    """Each name that is reserved, in any case, to a free name in its place: with a numeric suffix."""
+    names, own = list(names), {name.lower() for name in reserved}
+    taken = {name.lower() for name in names} | own
+    found = {}
+    for name in names:
+        if name.lower() in own:
+            number = 2
+            while f"{name}_{number}".lower() in taken:
+                number += 1
+            found[name] = f"{name}_{number}"
+            taken.add(found[name].lower())
+    return found
 
 
 def known_zone(name: str | None) -> str | None:

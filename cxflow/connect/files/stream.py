@@ -77,7 +77,7 @@ class FileStream(Stream):
     """Columns whose values the lines of one record share: a basket's number, a call's. Unset: each line is a record."""
     aggregates: dict[str, str] = Field(default_factory=dict)
     """Column of such a record to an aggregate over its lines, in DuckDB SQL: `sum(price::decimal(18, 4))`. It may use
-    `file` and `row`, the place of a line."""
+    `_file` and `_file_row`, the place of a line."""
     group_within: Literal["stream", "file"] = "stream"
     """Where the lines of one record may lie: anywhere in the stream's files, which are then all read again when one is
     new; or in one file each."""
@@ -171,6 +171,11 @@ class FileStream(Stream):
             and self.file_format(self.paths[0], strict=False) == "tsv"
         ):
             object.__setattr__(self, "delimiter", "\t")
+
+    @property
+    def has_places(self) -> bool:
+        """Whether a record is one of a file, and not a group of its lines."""
+        return not self.group_by
 
     @property
     def paths(self) -> tuple[str, ...]:
