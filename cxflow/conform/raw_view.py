@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 from cxflow.conform import json_numbers, own_columns, repeated_keys
-from cxflow.duck import identifier, literal, literals
+from cxflow.duck import identifier, literal
 from cxflow.landing import derived, zone
 from cxflow.landing.prepared import PLACES
 from cxflow.model import raw_schema
@@ -25,8 +25,8 @@ def create(
     folder: Path,
     manifest: zone.Manifest,
 ) -> None:
-    """Create the view: the raw columns (null if absent from this batch), `_row`, RAW_OWN, and the PLACE of each record if
-    the stream names it.
+    """Create the view: the raw columns (null if absent from this batch), `_row`, RAW_OWN, and the PLACE of each record
+    if the stream names it.
 
     `source` are the raw columns as the source names them, `renamed` those that have another name here; `folder` is the
     batch's local copy.

@@ -7,6 +7,7 @@ mapping does not read do no harm.
 from __future__ import annotations
 
 import json
+
 import duckdb
 
 from cxflow import record_sql

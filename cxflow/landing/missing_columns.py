@@ -21,7 +21,9 @@ def lacking(folder: Path, known: Iterable[str], headers: Mapping[str, Header]) -
     a record; what only they have is not missing elsewhere.
     """
     # DuckDB unites columns whose names differ in case only.
-    had = {path: {name.lower(): name for name in pq.read_schema(path).names} for path in files.parts_in(folder)}
+    had = {
+        path: {name.lower(): name for name in pq.read_schema(path).names} for path in files.parts_in(folder)
+    }
     if len({frozenset(columns) for columns in had.values()}) < 2 and not headers:
         return {}
     with workbench() as database:

@@ -32,7 +32,9 @@ def project(folder: Path, streams: dict[str, Any], **more: Any) -> Settings:
 
 def opened(folder: Path, own: dict[str, Any], **more: Any) -> Connector:
     streams = {"north": {"template": "reviews", "path": "north.csv", **own}}
-    return registry.open_connection(project(folder, streams, **{"templates": {"reviews": REVIEWS}, **more}), "shop")
+    return registry.open_connection(
+        project(folder, streams, **{"templates": {"reviews": REVIEWS}, **more}), "shop"
+    )
 
 
 def test_a_stream_has_the_settings_of_its_template(tmp_path: Path) -> None:
@@ -81,14 +83,16 @@ def test_a_stream_changes_nothing_of_another_one(tmp_path: Path) -> None:
 
 
 def test_a_template_that_is_not_there_is_told_with_the_nearest(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="there is no template 'review'; did you mean 'reviews'") as caught:
+    with pytest.raises(ConfigError, match=r"there is no template 'review'; did you mean 'reviews'") as caught:
         opened(tmp_path, {"template": "review"})
     assert (caught.value.connection, caught.value.stream) == ("shop", "north")
 
 
 def test_a_fault_of_a_template_is_told_with_the_stream_and_the_template(tmp_path: Path) -> None:
     template = {**REVIEWS, "delimitter": ";"}
-    with pytest.raises(ConfigError, match="shop.streams.north.delimitter: unknown setting.*delimiter") as caught:
+    with pytest.raises(
+        ConfigError, match=r"shop.streams.north.delimitter: unknown setting.*delimiter"
+    ) as caught:
         opened(tmp_path, {}, templates={"reviews": template})
     assert "templates.reviews" in caught.value.message
     assert caught.value.stream == "north"
@@ -112,19 +116,23 @@ def test_only_who_uses_a_template_needs_its_variables(
     monkeypatch.delenv("MARK", raising=False)
     both = {"reviews": REVIEWS, "marked": {**REVIEWS, "delimiter": "${MARK}"}}
     assert opened(tmp_path, {}, templates=both).stream("north").delimiter == ";"
-    with pytest.raises(ConfigError, match="templates.marked.delimiter: the environment variable MARK is not set"):
+    with pytest.raises(
+        ConfigError, match=r"templates.marked.delimiter: the environment variable MARK is not set"
+    ):
         opened(tmp_path, {"template": "marked"}, templates=both)
     monkeypatch.setenv("MARK", "|")
     assert opened(tmp_path, {"template": "marked"}, templates=both).stream("north").delimiter == "|"
 
 
 def test_a_secret_is_not_written_in_a_template_either(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="templates.reviews.api_token: a secret is not written here"):
+    with pytest.raises(ConfigError, match=r"templates.reviews.api_token: a secret is not written here"):
         opened(tmp_path, {}, templates={"reviews": {**REVIEWS, "api_token": "hunter2"}})
 
 
 def test_a_template_named_like_a_secret_is_none(tmp_path: Path) -> None:
-    assert opened(tmp_path, {"template": "token"}, templates={"token": REVIEWS}).stream("north").delimiter == ";"
+    assert (
+        opened(tmp_path, {"template": "token"}, templates={"token": REVIEWS}).stream("north").delimiter == ";"
+    )
 
 
 def test_templates_that_no_stream_names_are_found(tmp_path: Path) -> None:

@@ -110,7 +110,13 @@ def test_a_record_keeps_its_place_in_a_replay_a_remap_and_a_backfill(tmp_path: P
     whole = places(project)
     assert whole == [
         (f"shop:in/{place}", text)
-        for place, text in (("a.csv#1", "a"), ("a.csv#2", "b"), ("a.csv#3", "c"), ("b.csv#1", "d"), ("b.csv#2", "e"))
+        for place, text in (
+            ("a.csv#1", "a"),
+            ("a.csv#2", "b"),
+            ("a.csv#3", "c"),
+            ("b.csv#1", "d"),
+            ("b.csv#2", "e"),
+        )
     ]
 
     (remapped,) = flow.remap(project.settings, "shop", "r")
