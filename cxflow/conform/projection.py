@@ -21,7 +21,7 @@ from cxflow.duck import seal_sql, workbench
 from cxflow.errors import ConfigError
 from cxflow.model import raw_schema
 from cxflow.model.sql_place import marked, named, shown
-from cxflow.model.stream import Projection, Stream
+from cxflow.model.stream import PLACE, Projection, Stream
 from cxflow.settings import nearest
 from cxflow.warehouse import tables
 
@@ -87,7 +87,7 @@ def check_references(stream: Stream, systems: Iterable[str]) -> None:
 
 def check_tags(stream: Stream, raw: raw_schema.RawSchema) -> None:
     """Check that the raw columns tagged as personal data exist. Raises ConfigError with the nearest name."""
-    known = raw_schema.names(raw)
+    known = [*raw_schema.names(raw), *(PLACE if stream.has_places else ())]
     for name in stream.pii:
         if name.lower() not in map(str.lower, known):
             raise unknown_column("pii", name, known)

@@ -209,3 +209,13 @@ def test_a_group_of_lines_has_no_place(tmp_path: Path) -> None:
     project.reconfigure(tree(**groups, primary_key="text", to={"review": mapping}, expect=[rule]))
     with pytest.raises(ConfigError, match="this stream's records do not have"):
         flow.lint(project.settings, "shop")
+
+
+def test_the_name_of_a_file_may_be_personal(tmp_path: Path) -> None:
+    shown = {"primary_key": "text", "pii": "_file", "to": {"review": {**REVIEW, "review_id": "text"}}}
+    project = TestProject(tmp_path, tree(**shown))
+    deliver(tmp_path, "ada.csv", "text,score\na,1\n")
+    project.run()
+    project.reconfigure(tree(**{**shown, "primary_key": "_file"}))
+    with pytest.raises(ConfigError, match="primary_key_1: '_file' shows the personal column '_file'"):
+        flow.lint(project.settings, "shop")
