@@ -38,7 +38,6 @@ def create(
     own = "_row, _origin::origin AS _origin, _received_at, _landed_batch::landed_batch AS _landed_batch, _landed_row"
     own += f", ({_raw_hash(manifest)} // 2)::BIGINT AS _raw_hash"
     names = ", ".join(("_row", *own_columns.RAW_OWN))
-    others = ", ".join(f"{identifier(old)} AS {identifier(new)}" for old, new in renamed.items())
     if manifest.layout == "json":
         payload = "_payload"
         if manifest.repeated_keys:
@@ -46,15 +45,14 @@ def create(
             payload, records = "_once", f"(SELECT *, {once} AS _once FROM {records})"
         structure = literal(raw_schema.as_structure(source))
         record = f"from_json({json_numbers.exact(database, payload, stream.decimal)}, {structure})"
+        others = ", ".join(f"{identifier(old)} AS {identifier(new)}" for old, new in renamed.items())
         star = f"record.*{f' RENAME ({others})' if others else ''}"
         select = f"SELECT {star}, {names} FROM (SELECT {record} AS record, {own} FROM {records})"
     else:
-        landed = [name for name in source if name in manifest.raw_columns and name not in renamed]
-        columns = [identifier(name) for name in landed] + ([others] if others else [])
-        columns += [
-            f"NULL::VARCHAR AS {identifier(renamed.get(name, name))}"
+        columns = [
+            f"{identifier(name) if name in manifest.raw_columns else 'NULL::VARCHAR'} "
+            f"AS {identifier(renamed.get(name, name))}"
             for name in source
-            if name not in manifest.raw_columns
         ]
         select = f"SELECT {', '.join([*columns, own])} FROM {records}"
     if own_columns.names_place(stream):

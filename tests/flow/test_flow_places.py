@@ -164,6 +164,18 @@ def test_columns_of_the_same_name_do_not_hide_it(tmp_path: Path, name: str, cont
     assert places(project) == [(f"shop:in/{name}#1", f"in/{name},1,f,r,mine,9")]
 
 
+def test_a_column_of_the_same_name_may_come_and_go(tmp_path: Path) -> None:
+    texts = "concat_ws(',', _file, _file_2)"
+    policies = {"missing_column": "accept"}
+    stream = {"to": {"review": {**REVIEW, "review_body": texts}}, "policies": policies, "may_lack": "_file"}
+    project = TestProject(tmp_path, tree(**stream))
+    deliver(tmp_path, "a.csv", "text,score,_file\na,1,mine\n")
+    project.run()
+    deliver(tmp_path, "b.csv", "text,score\nb,1\n")
+    project.run()
+    assert places(project) == [("shop:in/a.csv#1", "in/a.csv,mine"), ("shop:in/b.csv#1", "in/b.csv")]
+
+
 def test_the_place_may_stand_wherever_a_raw_column_may(tmp_path: Path) -> None:
     items = {"for_each": "string_split(text, ' ')", "where": "_file_row < 3"}
     stream = {
