@@ -86,7 +86,9 @@ def try_landed(
     with scratch.folder("dry-run") as folder:
         aside = _aside(settings, folder)
         rows = range(1, limit + 1)
-        (batch,) = derived.compose(settings, {landed: rows}, "remap", into=aside)
+        (batch,) = derived.compose(
+            settings, {landed: rows}, "remap", into=aside, has_places=stream.has_places
+        )
         return _tried(aside, connection, stream, batch, known, folder, reveal)
 
 
@@ -108,6 +110,11 @@ def _tried(
     conformed = conforming.conform(settings, connection, stream, batch, known, folder)
     verdict = gate.validate(settings, stream, conformed)
     with workbench(conformed.database) as database:
+        shown, suggested = verdict.examples, verdict.suggestions
+        if verdict.passed:  # a closed gate has looked at the refused values itself
+            suggested = examples.suggestions(database, stream)
+        if verdict.passed or reveal:
+            shown = examples.of(database, stream, suites.of_stream(settings.quality, stream), reveal=reveal)
         return DryRun(
             records=verdict.extracted,
             rows={
@@ -116,6 +123,6 @@ def _tried(
             refused=verdict.refused,
             reasons=gate.reasons(database),
             stopped=verdict.why,
-            examples=examples.of(database, stream, suites.of_stream(settings.quality, stream), reveal=reveal),
-            suggestions=examples.suggestions(database, stream),
+            examples=shown,
+            suggestions=suggested,
         )

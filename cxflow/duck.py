@@ -118,6 +118,12 @@ def literals(texts: list[str] | tuple[str, ...]) -> str:
     return "[" + ", ".join(literal(text) for text in texts) + "]"
 
 
+def relative(path: str, folder: str) -> str:
+    """SQL: a path relative to a folder, if it lies in it; else as it is."""
+    inside = literal(f"{folder.rstrip('/')}/")
+    return f"CASE WHEN starts_with({path}, {inside}) THEN substr({path}, {len(folder.rstrip('/')) + 2}) ELSE {path} END"
+
+
 OUT_OF_MEMORY = "memory"
 """What `sqlstate` returns for DuckDB's own memory limit, where a retry does not help. There is no SQLSTATE for it."""
 

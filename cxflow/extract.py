@@ -131,6 +131,7 @@ def _land(
                 snapshots=[files.snapshot_as_json(snapshot) for snapshot in writer.snapshots],
                 resumed_at=kept.records if kept else 0,
                 reads_anew=extraction.reads_anew,
+                project=settings.folder.as_posix(),
             )
             return zone.commit(settings, writer, manifest)
 

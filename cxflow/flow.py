@@ -11,10 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-import sqlalchemy as sa
 import structlog
 
 from cxflow import dry_run, scratch
@@ -38,16 +37,14 @@ from cxflow.model import raw_schema
 from cxflow.model.activities import ACTIVITIES, remark
 from cxflow.model.batch import BatchRef, Mode
 from cxflow.model.snapshots import SnapshotStream
-from cxflow.model.window import Window
-from cxflow.publish import grants, views
+from cxflow.model.window import Window, scheduled
+from cxflow.publish import views
 from cxflow.settings import Settings
 from cxflow.validate import gate, quarantine, runner
 from cxflow.warehouse import database_errors, engines, ledger, revisions, transactions
 
 DRY_RUN_RECORDS = 1_000
 """Records read by a dry run: enough to show what a mapping does, and quick to read."""
-_SHORTEST = timedelta(microseconds=1)
-"""The shortest window: a run up to an instant that is already loaded still reads something."""
 
 log = structlog.get_logger("cxflow")
 
@@ -93,18 +90,10 @@ def scheduled_window(settings: Settings, connection: str, stream: str, end: date
     declared = connector.stream(stream)
     with _at(connection, stream):
         position = ledger.position(settings, connection, stream)
-    end = end - declared.lag
     first = connector.connection.start
-    if first is not None:
-        zone = ZoneInfo(settings.project.timezone) if first.tzinfo is None else first.tzinfo
-        first = min(first.replace(tzinfo=zone), end - _SHORTEST)
-    if position is None:
-        return Window(first, end)
-    # A run for a past day still has a window, although its records are loaded already.
-    start = min(position, end - _SHORTEST) - declared.look_back
-    if first is not None and first <= position:
-        start = max(start, first)
-    return Window(start, end)
+    if first is not None and first.tzinfo is None:
+        first = first.replace(tzinfo=ZoneInfo(settings.project.timezone))
+    return scheduled(position, end - declared.lag, declared.look_back, first)
 
 
 def lint(settings: Settings, connection: str) -> list[str]:
@@ -149,17 +138,15 @@ def check_columns(settings: Settings, connection: str, stream: str, *, offline: 
         names = connector.columns(declared, offline=offline)
         if names is None:
             return
-        try:
-            header.check(declared, database, names)
-        except ConfigError:
-            loaded: raw_schema.RawSchema = {}
-            with suppress(CxflowError):  # a warehouse that cannot be asked is no fault of the mapping
-                if transactions.exists(settings):
-                    loaded = ledger.raw_columns(settings, connection, stream)
-            lower = {name.lower() for name in names}
-            header.check(
-                declared, database, [*names, *(name for name in loaded if name.lower() not in lower)]
-            )
+        header.check(declared, database, names, lambda: _loaded_columns(settings, connection, stream))
+
+
+def _loaded_columns(settings: Settings, connection: str, stream: str) -> raw_schema.RawSchema:
+    """The raw columns that loads of a stream have known; none if the warehouse cannot be asked."""
+    with suppress(CxflowError):
+        if transactions.exists(settings):
+            return ledger.raw_columns(settings, connection, stream)
+    return {}
 
 
 def doctor(settings: Settings, connection: str, stream: str) -> list[str]:
@@ -346,7 +333,8 @@ def _process_again(
     connection, stream = next((batch.connection, batch.stream) for batch in chosen)
     progress(connection, stream, "extract")
     with _at(connection, stream):
-        composed = derived.compose(settings, chosen, mode)
+        declared = open_connection(settings, connection).stream(stream)
+        composed = derived.compose(settings, chosen, mode, has_places=declared.has_places)
     try:
         for batch in composed:
             progress(connection, stream, "prepare")
@@ -404,21 +392,12 @@ def compute_kpis(settings: Settings, *, everything: bool = False) -> KpiReport:
 
 def publish(settings: Settings) -> list[str]:
     """Update the BI views and the grants of `warehouse.bi_role`. Returns the names of the views."""
-
-    def work(connection: sa.Connection) -> list[str]:
-        names = views.publish(connection)
-        if role := settings.warehouse.bi_role:
-            grants.apply(connection, role, names)
-        return names
-
+    role = settings.warehouse.bi_role
     with _at():  # publishing to another database of the same server may create the role at the same time
-        return transactions.committed(settings, work)
+        return transactions.committed(settings, lambda connection: views.publish(connection, role))
 
 
 def publication(settings: Settings) -> list[str]:
     """The SQL of `publish`, one statement per item. Nothing is changed."""
     with _at(), transactions.reading(settings) as connection:
-        found = views.definitions(connection)
-        made = [f"CREATE OR REPLACE VIEW {name} AS\n{query.strip()}" for name, query in found.items()]
-        role = settings.warehouse.bi_role
-        return made + (grants.statements(connection, role, list(found)) if role else [])
+        return views.statements(connection, settings.warehouse.bi_role)

@@ -9,7 +9,7 @@ tells which functions do. Called by `conform` and `validate` before anything is 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -40,6 +40,8 @@ _OUTSIDE = frozenset(
 )
 """Functions that the catalogue calls consistent (or does not list in every build), and that depend on more than their
 arguments."""
+_WHOLE_RECORD = "raw"
+"""DuckDB's name of the relation, which as a column is the record with all its columns."""
 _LEFT_TO_THE_BINDER = frozenset({"unnest"})
 """Table functions that are no data source: DuckDB's own message about them is better."""
 
@@ -55,6 +57,24 @@ class Column:
     is_quoted: bool = False
     at: int | None = None
     """Its place in the expression, in characters."""
+
+    @property
+    def dotted(self) -> str:
+        """Its name in lower case, without the relation's before it: `raw.Mail` is `mail`; `*` for all columns."""
+        name = ".".join(self.path).lower()
+        if name == _WHOLE_RECORD and not self.is_quoted:
+            return "*"
+        return name.removeprefix(f"{_WHOLE_RECORD}.")
+
+    def touches(self, tagged: Set[str]) -> bool:
+        """Whether its value may hold one of the raw columns `tagged`, in lower case: it is one, around one or in one,
+        or it is the whole record. A nested column of a column `raw` counts with or without that name."""
+        names = {self.dotted, ".".join(self.path).lower()}
+        return "*" in names or any(
+            name == tag or name.startswith(f"{tag}.") or tag.startswith(f"{name}.")
+            for name in names
+            for tag in tagged
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +177,9 @@ def check(database: duckdb.DuckDBPyConnection, place: str, text: str) -> Express
     return expression
 
 
+_SORTS = frozenset({"list_sort", "array_sort", "list_reverse_sort", "array_reverse_sort"})
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """A function that an expression calls."""
@@ -164,15 +187,18 @@ class Call:
     name: str
     """In lower case."""
     is_ordered: bool
-    """Whether the call says in which order its values are taken (ORDER BY)."""
+    """Whether the call says in which order its values are taken (ORDER BY), or its list is sorted."""
 
 
 def calls(expression: Expression) -> Iterator[Call]:
     """The functions that an expression calls."""
-    for node in _nodes(expression.tree):
-        if node.get("class") == "FUNCTION":
-            orders = (node.get("order_bys") or {}).get("orders") or ()
-            yield Call(str(node["function_name"]).lower(), bool(orders))
+    functions = [node for node in _nodes(expression.tree) if node.get("class") == "FUNCTION"]
+    # DuckDB writes list(x ORDER BY x) as list_sort(list(x)).
+    lists = [node["children"][0] for node in functions if node["function_name"].lower() in _SORTS]
+    for node in functions:
+        orders = (node.get("order_bys") or {}).get("orders") or ()
+        is_sorted = any(node is each for each in lists)
+        yield Call(str(node["function_name"]).lower(), is_sorted or bool(orders))
 
 
 def value_functions(database: duckdb.DuckDBPyConnection, expression: Expression) -> Iterator[Column]:

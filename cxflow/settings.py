@@ -202,6 +202,13 @@ class Connection(Frozen):
     _names = field_validator("streams")(_plain_names)
 
 
+_NOT_IN_TEMPLATES = {
+    "template": "a template has no template itself; write out what it would take from that one",
+    "name": "unknown setting; a stream's name is its table's",
+}
+"""Keys that are no settings of a template, and why."""
+
+
 class Settings(Frozen):
     """The complete `cxflow.toml`."""
 
@@ -214,13 +221,25 @@ class Settings(Frozen):
     airflow: Airflow = Airflow()
     plugins: tuple[str, ...] = ()
     """Modules to load as plugins, besides the installed ones: a project's own connectors and KPIs."""
+    templates: dict[str, dict[str, Any]] = Field(default_factory=dict, repr=False)
+    """What several streams have in common: a stream that names one as its `template` has its settings, but for those
+    that it makes itself. Checked where it is used."""
     connections: dict[str, dict[str, Any]] = Field(default_factory=dict, repr=False)
     """Each is checked by its connector's model (`connect.registry.open_connection`)."""
 
     _folder: Path = PrivateAttr(default=Path())
     _unset: dict[str, ConfigError] = PrivateAttr(default_factory=dict)
-    """Place in `connections` to the error for an environment variable that it needs and that is not set."""
+    """Place in `connections` or `templates` to the error for an environment variable that is not set there."""
     _names = field_validator("connections")(_plain_names)
+
+    @field_validator("templates")
+    @classmethod
+    def _of_streams(cls, templates: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        for name, table in templates.items():
+            for key, why in _NOT_IN_TEMPLATES.items():
+                if key in table:
+                    raise ValueError(f"{name}.{key}: {why}")
+        return templates
 
     @property
     def folder(self) -> Path:
@@ -231,12 +250,13 @@ class Settings(Frozen):
         """A path from the configuration, relative to the project's folder."""
         return Path(os.path.realpath(self._folder / relative))  # a loop of links fails where the path is used
 
-    def require_variables(self, connection: str, setting: str = "") -> None:
-        """Raise ConfigError if a connection (or one of its settings) needs an environment variable that is not set.
+    def require_variables(self, name: str, setting: str = "", kind: str = "connections") -> None:
+        """Raise ConfigError if a connection (or one of its settings) needs an environment variable that is not set; or
+        one of the `templates`, if that is the `kind`.
 
         Only who uses the connection needs them: the warehouse can be read without the credentials of its sources.
         """
-        where = f"connections.{connection}.{setting}"
+        where = f"{kind}.{name}.{setting}"
         for place, problem in self._unset.items():
             if place == where or (not setting and place.startswith(where)):
                 raise ConfigError(problem.message, value=problem.value, fix=problem.fix)
@@ -248,7 +268,7 @@ _TOO_DEEP = f"tables or lists are nested deeper than {DEEPEST_TABLE} levels"
 def _expand(value: Any, where: str, unset: dict[str, ConfigError], depth: int = 0) -> Any:
     """Replace `${NAME}` in every text of a TOML tree from the environment. Raises ConfigError.
 
-    In connections, a variable that is not set is replaced by nothing, and its error is added to `unset`.
+    In connections and templates, a variable that is not set is replaced by nothing, and its error is added to `unset`.
     """
     if depth > DEEPEST_TABLE:
         raise ConfigError(f"{FILE_NAME}: {_TOO_DEEP}", value=where[:100])
@@ -267,7 +287,7 @@ def _expand(value: Any, where: str, unset: dict[str, ConfigError], depth: int = 
                 problem = ConfigError(f"{where}: the environment variable {name} is not UTF-8", value=name)
             if problem is None:
                 return os.environ[name]
-            if not where.startswith("connections."):
+            if not where.startswith(("connections.", "templates.")):
                 raise problem
             unset.setdefault(where, problem)
             return ""

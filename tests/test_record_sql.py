@@ -206,3 +206,20 @@ def test_the_place_of_a_fault_is_shown(database: duckdb.DuckDBPyConnection, text
         record_sql.check(database, "a.b", text)
     assert caught.value.message.startswith("a.b: ")
     assert caught.value.message.endswith(message)
+
+
+@pytest.mark.parametrize(
+    ("aggregate", "is_ordered"),
+    [
+        ("list(x ORDER BY y)", True),
+        ("list(x ORDER BY x)", True),
+        ("list(x ORDER BY x DESC)", True),
+        ("list_sort(list(x))", True),
+        ("list(x)", False),
+        ("list_distinct(list(x))", False),
+    ],
+)
+def test_a_list_is_in_order_if_it_says_so_or_is_sorted(aggregate: str, is_ordered: bool) -> None:
+    with duckdb.connect() as database:
+        found = {call.name: call for call in record_sql.calls(record_sql.parse(database, "", aggregate))}
+    assert found["list"].is_ordered == is_ordered

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from cxflow.connect import registry
+from cxflow.connect import registry, templates
 from cxflow.connect.connector import Connector
 from cxflow.settings import Settings
 
@@ -49,6 +49,13 @@ def document(connectors: Mapping[str, type[Connector]]) -> dict[str, Any]:
     settings["properties"] = {
         **settings["properties"],
         "connections": {"type": "object", "additionalProperties": {"anyOf": variants}},
+        "templates": {
+            "type": "object",
+            "description": settings["properties"]["templates"].get("description", ""),
+            "additionalProperties": {
+                "anyOf": [_partial(_unnamed(resolved(each.stream_model))) for each in connectors.values()]
+            },
+        },
     }
     whole = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -68,8 +75,8 @@ def text(schema: Mapping[str, Any]) -> str:
 def _connection(connector: type[Connector], resolved: Any) -> dict[str, Any]:
     """A connection of one connector: its own settings, and its streams."""
     connection = resolved(connector.connection_model)
-    stream = _unnamed(resolved(connector.stream_model))
-    changes = {key: part for key, part in stream.items() if key != "required"}
+    stream = _with_template(_unnamed(resolved(connector.stream_model)))
+    changes = _partial(stream)
     properties = _unnamed(connection)["properties"]
     properties["connector"] = {"const": connector.name, "description": connector.title}
     properties["streams"] = {
@@ -79,9 +86,24 @@ def _connection(connector: type[Connector], resolved: Any) -> dict[str, Any]:
         "properties": {
             each.name: changes | {"title": each.title or each.name} for each in connector.declared
         },
-        "additionalProperties": stream,
+        # A template may have what a stream requires.
+        "additionalProperties": {
+            **changes,
+            "anyOf": [{"required": stream.get("required", [])}, {"required": [templates.KEY]}],
+        },
     }
     return {**connection, "title": f"A connection of {connector.name}", "properties": properties}
+
+
+def _partial(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema without required settings."""
+    return {key: part for key, part in schema.items() if key != "required"}
+
+
+def _with_template(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a stream, with the setting that names its template."""
+    named = {"type": "string", "description": templates.MEANS}
+    return {**schema, "properties": {templates.KEY: named, **schema["properties"]}}
 
 
 def _unnamed(schema: dict[str, Any]) -> dict[str, Any]:

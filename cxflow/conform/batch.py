@@ -15,13 +15,13 @@ import duckdb
 
 from cxflow.conform import (
     drift,
+    empty_files,
     fingerprint,
-    headers,
     identifiers,
     json_kinds,
-    json_numbers,
+    own_columns,
     plain_ids,
-    repeated_keys,
+    raw_view,
     spelling,
     wide_table,
 )
@@ -47,9 +47,9 @@ from cxflow.conform.projection import (
     types,
 )
 from cxflow.conform.unseen import with_unseen
-from cxflow.duck import count, identifier, literal, literals
+from cxflow.duck import count, literal, literals
 from cxflow.errors import ConfigError
-from cxflow.landing import derived, files, prepared, witness, zone
+from cxflow.landing import derived, files, missing_columns, prepared, witness, zone
 from cxflow.landing.prepared import Conformed
 from cxflow.model import raw_schema
 from cxflow.model.batch import BatchRef
@@ -62,10 +62,6 @@ CREATE VIEW identifier AS SELECT i.*, r.record_id, coalesce(r.event_at, r.versio
 FROM identifier_seen i JOIN record r ON r._row = i._row
 """
 """An identifier is seen at its record's first event."""
-
-
-RAW_OWN = ("_origin", "_received_at", "_landed_batch", "_landed_row", "_raw_hash")
-"""What cxflow itself knows of a raw record: its origin and delivery, where it was landed first, and its hash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +120,7 @@ def conform(
         check(stream, database)
         # A backfill may read files older than the known schema.
         before = {} if manifest.mode in ("backfill", "remap") else known
-        missing = files.lacking(folder, before, without) if readable or without else {}
+        missing = missing_columns.lacking(folder, before, without) if readable or without else {}
         changed = replace(changed, missing=tuple(dict.fromkeys((*changed.missing, *missing))))
         if manifest.layout == "json" and changed.retyped:
             records = derived.records_in(folder, manifest)
@@ -133,7 +129,7 @@ def conform(
             told = ""
         outcome = drift.judge(stream, manifest.layout, changed, missing, told)
         if without and not before:
-            headers.check(database, stream, without, key_alone=readable)
+            empty_files.check(database, stream, without, key_alone=readable)
         # A refused type is read as the known one, which the mapping was written for.
         read = (
             raw_schema.merge(manifest.raw_columns, known)
@@ -149,16 +145,15 @@ def conform(
             }
             read = with_unseen({**absent, **read}, stream)
         raw = raw_schema.with_absent(read, stream.may_lack)
-        renamed = _renamed(raw) if manifest.layout == "json" else {}
-        work = _Work(settings, connection, stream, database, raw, renamed)
+        work = _Work(settings, connection, stream, database, raw, own_columns.renamed(raw, stream))
         database.execute(prepared.create("refused", prepared.REFUSED))
         database.execute(prepared.create("identifier_seen", prepared.IDENTIFIER_SEEN))
         _refuse_unreadable(work, folder, manifest)
         of_identifiers: dict[str, dict[str, Any]] = {}
         if readable:
-            _view_raw(work, folder, manifest)
+            raw_view.create(settings, stream, database, raw, work.renamed, folder, manifest)
             if manifest.layout == "columns":  # of JSON, a key may only be rare
-                check_tags(stream, raw)
+                check_tags(stream, work.raw)
             _refuse_drifted(work, outcome)
             try:
                 rows = _wide_tables(work)
@@ -194,59 +189,6 @@ def conform(
     )
 
 
-def _renamed(raw: raw_schema.RawSchema) -> dict[str, str]:
-    """Raw column with a name of cxflow's own to the name that it has for a mapping: with a numeric suffix."""
-    taken = {name.lower() for name in (*raw, "_row", *RAW_OWN)}
-    found = {}
-    for name in raw:
-        if name.lower() in ("_row", *RAW_OWN):
-            number = 2
-            while f"{name}_{number}".lower() in taken:
-                number += 1
-            found[name] = f"{name}_{number}"
-            taken.add(found[name].lower())
-    return found
-
-
-def _view_raw(work: _Work, folder: Path, manifest: zone.Manifest) -> None:
-    """Create the view `raw`: the raw columns (null if absent from this batch), `_row`, and RAW_OWN."""
-    structure = literal(raw_schema.as_structure(work.source))
-    records = derived.records_in(folder, manifest)
-    # As enumerations, names that most rows share take a byte or two of each.
-    for kind, column in (("origin", "_origin"), ("landed_batch", "_landed_batch")):
-        work.database.execute(
-            f"CREATE TYPE {kind} AS ENUM (SELECT DISTINCT {column} FROM {records} ORDER BY 1)"
-        )
-    own = "_row, _origin::origin AS _origin, _received_at, _landed_batch::landed_batch AS _landed_batch, _landed_row"
-    own += f", ({raw_hash(manifest)} // 2)::BIGINT AS _raw_hash"
-    names = ", ".join(("_row", *RAW_OWN))
-    if manifest.layout == "json":
-        payload = "_payload"
-        if manifest.repeated_keys:
-            once = repeated_keys.last(work.database, payload, manifest.repeated_keys)
-            payload, records = "_once", f"(SELECT *, {once} AS _once FROM {records})"
-        record = f"from_json({json_numbers.exact(work.database, payload, work.stream.decimal)}, {structure})"
-        others = ", ".join(f"{identifier(old)} AS {identifier(new)}" for old, new in work.renamed.items())
-        star = f"record.*{f' RENAME ({others})' if others else ''}"
-        select = f"SELECT {star}, {names} FROM (SELECT {record} AS record, {own} FROM {records})"
-    else:
-        absent = [name for name in work.raw if name not in manifest.raw_columns]
-        nulls = "".join(f", NULL::VARCHAR AS {identifier(name)}" for name in absent)
-        raw = "* EXCLUDE (_row, _origin, _received_at, _landed_batch, _landed_row)"
-        select = f"SELECT {raw}{nulls}, {own} FROM {records}"
-    work.database.execute(f"CREATE TEMP VIEW raw AS {select}")
-
-
-def raw_hash(manifest: zone.Manifest) -> str:
-    """SQL: a hash of the raw record that does not change with columns that are null in it."""
-    if manifest.layout == "json":
-        return "md5_number_lower(_payload)"
-    values = (
-        f"{literal(f'{name}=')} || {identifier(name)}::VARCHAR" for name in sorted(manifest.raw_columns)
-    )
-    return f"md5_number_lower(concat_ws(chr(31), {', '.join(values)}))"
-
-
 def _refuse_unreadable(work: _Work, folder: Path, manifest: zone.Manifest) -> None:
     if manifest.malformed:
         work.database.execute(
@@ -276,7 +218,7 @@ def _wide_tables(work: _Work) -> list[Rows]:
     stream = work.stream
     expressions = record_expressions(stream)
     record = wide_table.RecordColumns(
-        Evaluation("record", {**expressions, **{name: name for name in RAW_OWN}}),
+        Evaluation("record", {**expressions, **{name: name for name in own_columns.RAW_OWN}}),
         types(work.database, "", expressions, work.raw),
         len(stream.primary_key),
         work.notation,

@@ -141,9 +141,9 @@ def cast_id(raw: str, source: str, system: str) -> Cast:
     """The cast of an id to `system:id`. An id from `id_of` brings its own system; an empty id counts as absent, and a
     whole number is written without decimals."""
     own = source.startswith("STRUCT(") and "system" in source
-    prefix, identity = (f"{raw}.system || ':'", f"{raw}.id::VARCHAR") if own else (literal(f"{system}:"), raw)
-    text = plain(f"trim({identity})", "VARCHAR") if own or source == "VARCHAR" else plain(identity, source)
-    text = f"nullif({text}, '')"
+    prefix = f"{raw}.system || ':'" if own else literal(f"{system}:")
+    identity = plain(f"{raw}.id::VARCHAR", "VARCHAR") if own else plain(raw, source)
+    text = f"nullif({identity}, '')"
     return Cast(f"{prefix} || {text}", "'cast'", f"{text} IS NOT NULL", always_fits=not own)
 
 

@@ -5,39 +5,53 @@ It knows names only, not types: what it refuses, `projection` would refuse, too,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import duckdb
 
 from cxflow import record_sql
-from cxflow.conform.projection import record_expressions, unknown_column
+from cxflow.conform import own_columns
+from cxflow.conform.projection import expressions, unknown_column
 from cxflow.errors import ConfigError
+from cxflow.model.names import alike
 from cxflow.model.sql_place import named, shown
 from cxflow.model.stream import Stream
 
-_OWN = frozenset({"_row", "_origin", "_received_at", "_landed_batch", "_landed_row", "_raw_hash"})
-"""What every raw record has besides its own columns."""
 _ITEM = frozenset({"item", "item_no"})
 _WHOLE_RECORD = "raw"
 """DuckDB's name of the relation, which as a column is the record with all its columns."""
 
 
-def check(stream: Stream, database: duckdb.DuckDBPyConnection, names: Sequence[str]) -> None:
+def check(
+    stream: Stream,
+    database: duckdb.DuckDBPyConnection,
+    names: Sequence[str],
+    further: Callable[[], Iterable[str]] = tuple,
+) -> None:
     """Check that the raw columns that a stream uses are among `names`, and that no two of these differ in case alone.
 
-    Any DuckDB database will do: nothing is read from it. Raises ConfigError with the nearest name.
+    `further` gives more names, and is asked only if some are missing: what an earlier load knew. Any DuckDB database
+    will do: nothing is read from it. Raises ConfigError with the nearest name.
     """
-    seen: dict[str, str] = {}
-    for name in names:
-        other = seen.setdefault(name.lower(), name)
-        if other != name:
-            raise ConfigError(
-                f"the raw columns {other!r} and {name!r} differ in case alone, and SQL cannot tell them apart",
-                value=name,
-                fix="give one of them another name at the source",
-            )
-    known = {*seen, *_OWN, "*", *(name.split(".")[0].lower() for name in stream.may_lack)}
-    for place, expression, has_items in _expressions(stream):
+    try:
+        _check(stream, database, names)
+    except ConfigError:
+        lower = {name.lower() for name in names}
+        _check(stream, database, [*names, *(name for name in further() if name.lower() not in lower)])
+
+
+def _check(stream: Stream, database: duckdb.DuckDBPyConnection, names: Sequence[str]) -> None:
+    if pair := alike(names):
+        raise ConfigError(
+            f"the raw columns {pair[0]!r} and {pair[1]!r} differ in case alone, and SQL cannot tell them apart",
+            value=pair[1],
+            fix="give one of them another name at the source",
+        )
+    renamed = own_columns.renamed(names, stream)
+    names = [renamed.get(name, name) for name in names]
+    may_lack = (name.split(".")[0].lower() for name in stream.may_lack)
+    known = {*map(str.lower, names), *own_columns.names(stream), "*", *may_lack}
+    for place, expression, has_items in expressions(stream):
         for column in record_sql.parse(database, place, expression).columns():
             first, *inner = (part.lower() for part in column.path)
             if first == _WHOLE_RECORD and first not in known:
@@ -52,18 +66,3 @@ def check(stream: Stream, database: duckdb.DuckDBPyConnection, names: Sequence[s
     for name in stream.pii:
         if known.isdisjoint((name.lower(), name.split(".")[0].lower())):
             raise unknown_column("pii", name, list(names))
-
-
-def _expressions(stream: Stream) -> Iterator[tuple[str, str, bool]]:
-    """The expressions over a record: place, text, and whether it may name an item of the projection's list."""
-    for place, expression in record_expressions(stream).items():
-        yield place, expression, False
-    for table, projections in stream.to.items():
-        for projection in projections:
-            has_items = projection.for_each is not None
-            if projection.for_each is not None:
-                yield f"{table}.for_each", projection.for_each, False
-            if projection.where is not None:
-                yield f"{table}.where", projection.where, has_items
-            for column, expression in projection.columns.items():
-                yield f"{table}.{column}", expression, has_items

@@ -54,8 +54,9 @@ def collect(
             if name in lists
             else f"SELECT _row, {value} AS given FROM wide"
         )
-        raw = plain("trim(given::VARCHAR)", "VARCHAR")
-        present = f"SELECT _row, {raw} AS raw_value FROM ({given}) WHERE trim(given::VARCHAR) <> ''"
+        present = (
+            f"SELECT _row, {plain('given', 'VARCHAR')} AS raw_value FROM ({given}) WHERE trim(given) <> ''"
+        )
         normal = (
             phone_numbers.normalised(database, country, present)
             if namespace == "phone"

@@ -11,7 +11,7 @@ import duckdb
 
 from cxflow.duck import literal
 from cxflow.errors import ConfigError, SourceError
-from cxflow.model.raw_schema import RawSchema
+from cxflow.model.raw_schema import RawSchema, json_step
 
 _WORDS = {"OBJECT": "an object", "ARRAY": "a list"}
 
@@ -78,23 +78,19 @@ def _path(schema: RawSchema, column: str) -> str | None:
             return None
         names = [name for name in at if rest == name or rest.startswith(f"{name}.")]
         name = max(names, key=len, default=None)  # a name of its own may hold dots
-        if name is None or _step(name) is None:
+        step = json_step(name) if name is not None else None
+        if name is None or step is None:
             return None
-        path, at, rest = f"{path}{_step(name)}", at[name], rest[len(name) + 1 :]
+        path, at, rest = f"{path}{step}", at[name], rest[len(name) + 1 :]
     return path
 
 
 def _plain_keys(schema: RawSchema, path: str, dotted: str) -> Iterator[tuple[str, str]]:
     """JSON path and dotted name of each key with plain values, outside of lists."""
     for name, value in schema.items():
-        if (step := _step(name)) is None:
+        if (step := json_step(name)) is None:
             continue
         if isinstance(value, dict):
             yield from _plain_keys(value, f"{path}{step}", f"{dotted}{name}.")
         elif value == "VARCHAR":
             yield f"{path}{step}", f"{dotted}{name}"
-
-
-def _step(name: str) -> str | None:
-    """A key as a step of a JSON path; None for one that no path of DuckDB's leads to."""
-    return None if set('"\\\0') & set(name) else f'."{name}"'

@@ -16,15 +16,12 @@ from cxflow import record_sql
 from cxflow.errors import ConfigError
 from cxflow.model.names import nearest
 from cxflow.model.stream import Projection, Stream
-from cxflow.record_sql import Column
 from cxflow.warehouse import tables
 
 _HIDES = frozenset(
     {"md5", "md5_number", "md5_number_lower", "md5_number_upper", "sha1", "sha256", "hash", "is null"}
 )
 """What a value does not get through: hashes, and whether there is one."""
-_WHOLE_RECORD = "raw"
-"""DuckDB's name of the relation, which as a column is the record with all its columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +96,5 @@ def _items(database: duckdb.DuckDBPyConnection, projection: Projection, tagged: 
 def _shown(database: duckdb.DuckDBPyConnection, expression: str, tagged: Set[str]) -> Iterator[str]:
     """The personal columns whose values an expression may give. A nested column counts with those around and in it."""
     for column in record_sql.parse(database, "", expression).columns():
-        if _HIDES.isdisjoint(column.inside) and (found := _personal(column, tagged)):
-            yield found
-
-
-def _personal(column: Column, tagged: Set[str]) -> str | None:
-    name = ".".join(column.path)
-    if name == "*" or (name.lower() == _WHOLE_RECORD and not column.is_quoted):
-        return "*"
-    names = {name.lower(), name.lower().removeprefix(f"{_WHOLE_RECORD}.")}
-    is_personal = any(
-        each == tag or each.startswith(f"{tag}.") or tag.startswith(f"{each}.")
-        for each in names
-        for tag in tagged
-    )
-    return name if is_personal else None
+        if _HIDES.isdisjoint(column.inside) and column.touches(tagged):
+            yield "*" if column.dotted == "*" else ".".join(column.path)

@@ -16,11 +16,11 @@ _MANGLED = r"'[-+]?[0-9](?:\.[0-9]+)?[eE][+][0-9]+'"
 
 
 def plain(sql: str, kind: str) -> str:
-    """SQL: an id of a DuckDB type as text, without the decimals of a whole number."""
+    """SQL: an id of a DuckDB type as text, trimmed, without the decimals of a whole number."""
     if kind in ("DOUBLE", "FLOAT"):
         whole = f"{sql} = trunc({sql}) AND abs({sql}) < {_LARGEST}"
         return f"CASE WHEN {whole} THEN {sql}::BIGINT::VARCHAR ELSE {sql}::VARCHAR END"
-    text = sql if kind == "VARCHAR" else f"{sql}::VARCHAR"
+    text = f"trim({sql})" if kind == "VARCHAR" else f"{sql}::VARCHAR"
     if kind == "VARCHAR" or kind.startswith("DECIMAL"):
         # Most ids do not end in 0, and need no expression.
         is_whole = f"suffix({text}, '0') AND regexp_full_match({text}, {_WHOLE})"

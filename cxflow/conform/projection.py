@@ -21,7 +21,7 @@ from cxflow.duck import seal_sql, workbench
 from cxflow.errors import ConfigError
 from cxflow.model import raw_schema
 from cxflow.model.sql_place import marked, named, shown
-from cxflow.model.stream import Projection, Stream
+from cxflow.model.stream import PLACE, Projection, Stream
 from cxflow.settings import nearest
 from cxflow.warehouse import tables
 
@@ -87,7 +87,7 @@ def check_references(stream: Stream, systems: Iterable[str]) -> None:
 
 def check_tags(stream: Stream, raw: raw_schema.RawSchema) -> None:
     """Check that the raw columns tagged as personal data exist. Raises ConfigError with the nearest name."""
-    known = raw_schema.names(raw)
+    known = [*raw_schema.names(raw), *(PLACE if stream.has_places else ())]
     for name in stream.pii:
         if name.lower() not in map(str.lower, known):
             raise unknown_column("pii", name, known)
@@ -112,6 +112,20 @@ def record_expressions(stream: Stream) -> dict[str, str]:
     if stream.deleted:
         found["deleted"] = stream.deleted
     return found | {f"identifiers.{name}": sql for name, sql in stream.identifiers.items()}
+
+
+def expressions(stream: Stream) -> Iterator[tuple[str, str, bool]]:
+    """All expressions of a mapping: place, SQL, and whether it may name an item of its projection's list."""
+    for place, expression in record_expressions(stream).items():
+        yield place, expression, False
+    for table, projection in ((table, each) for table, many in stream.to.items() for each in many):
+        has_items = projection.for_each is not None
+        if projection.for_each is not None:
+            yield f"{table}.for_each", projection.for_each, False
+        if projection.where is not None:
+            yield f"{table}.where", projection.where, has_items
+        for column, expression in projection.columns.items():
+            yield f"{table}.{column}", expression, has_items
 
 
 @cache

@@ -7,12 +7,11 @@ mapping does not read do no harm.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import duckdb
 
 from cxflow import record_sql
-from cxflow.conform.projection import record_expressions
+from cxflow.conform.projection import expressions
 from cxflow.duck import literal
 from cxflow.errors import SourceError
 from cxflow.model import raw_schema
@@ -31,11 +30,12 @@ def check(database: duckdb.DuckDBPyConnection, stream: Stream, seen: RawSchema, 
     found = list(raw_schema.clashes(seen))
     if not found:
         return
-    text = "\n".join(_expressions(stream)).lower()
+    mapping = [sql for _, sql, _ in expressions(stream)]
+    text = "\n".join(mapping).lower()
     references = {
         tuple(part.lower() for part in column.path)
-        for expression in _expressions(stream)
-        for column in record_sql.parse(database, "mapping", expression).columns()
+        for sql in mapping
+        for column in record_sql.parse(database, "mapping", sql).columns()
     }
     for clash in found:
         if not any(_reads(reference, clash, text) for reference in references):
@@ -52,13 +52,6 @@ def check(database: duckdb.DuckDBPyConnection, stream: Stream, seen: RawSchema, 
             value=second,
             fix="SQL cannot tell them apart: have the source write one of them, or take them out of the mapping",
         )
-
-
-def _expressions(stream: Stream) -> Iterator[str]:
-    yield from record_expressions(stream).values()
-    for projection in (item for items in stream.to.values() for item in items):
-        yield from projection.columns.values()
-        yield from (sql for sql in (projection.where, projection.for_each) if sql)
 
 
 def _reads(reference: tuple[str, ...], clash: Clash, text: str) -> bool:

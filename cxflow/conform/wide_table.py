@@ -84,14 +84,11 @@ class RecordColumns:
     @property
     def key(self) -> str:
         """SQL: the record's key; null if any component is empty."""
-        keys = [f"nullif({self._id(f'primary_key_{number}')}, '')" for number in range(1, self.keys + 1)]
+        names = [f"primary_key_{number}" for number in range(1, self.keys + 1)]
+        keys = [f"nullif({plain(name, self.kinds[name])}, '')" for name in names]
         if len(keys) > 1:
             keys = [rf"replace(replace({key}, '\', '\\'), '|', '\|')" for key in keys]
         return " || chr(124) || ".join(keys)
-
-    def _id(self, name: str) -> str:
-        kind = self.kinds[name]
-        return plain(f"trim({name})", kind) if kind == "VARCHAR" else plain(name, kind)
 
     @property
     def outputs(self) -> str:

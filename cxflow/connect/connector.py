@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Generic, cast, get_args, get_origin
 from pydantic import ValidationError
 from typing_extensions import TypeVar, get_original_bases
 
+from cxflow.connect import templates
 from cxflow.errors import ConfigError, FatalError
 from cxflow.model.reading import Checkpoint, Cursor, Reading
 from cxflow.model.stream import Projection, Stream
@@ -160,7 +161,10 @@ class Connector(ABC, Generic[ConnectionT, StreamT]):
         changes = self.connection.streams
         streams: dict[str, Stream] = {}
         for name in [*known, *(name for name in changes if name not in known)]:
-            if "name" in changes.get(name, {}):
+            own = templates.completed(
+                self.settings.templates, self.connection.name, name, changes.get(name, {})
+            )
+            if "name" in own:
                 raise ConfigError(
                     f"connections.{self.connection.name}.streams.{name}.name: unknown setting; a stream's name is "
                     "its table's",
@@ -170,13 +174,15 @@ class Connector(ABC, Generic[ConnectionT, StreamT]):
             base = _settings(known[name]) if name in known else {}
             try:
                 streams[name] = self.stream_model.model_validate(
-                    {**_merged(base, changes.get(name, {})), "name": name},
+                    {**_merged(base, own), "name": name},
                     context={"folder": self.settings.folder},
                 )
             except ValidationError as problem:
                 text = explain(
                     problem, self.stream_model, f"connections.{self.connection.name}.streams.{name}"
                 )
+                if template := changes.get(name, {}).get(templates.KEY):
+                    text += f"\n(what that table does not say is in templates.{template})"
                 if name not in known and known:
                     text += f"\n(the connector {self.name} has no stream {name!r}{nearest(name, known)})"
                 raise ConfigError(text, connection=self.connection.name, stream=name) from problem

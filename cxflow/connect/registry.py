@@ -13,7 +13,7 @@ import pluggy
 from pydantic import ValidationError
 
 from cxflow import hookspecs
-from cxflow.connect import commands
+from cxflow.connect import commands, templates
 from cxflow.connect.connector import Connector
 from cxflow.errors import ConfigError
 from cxflow.model.kpi import KpiDeclaration
@@ -166,6 +166,8 @@ def open_connection(settings: Settings, name: str) -> Connector:
     if name not in settings.connections:
         raise ConfigError(f"there is no connection {name!r}{nearest(name, settings.connections)}", value=name)
     settings.require_variables(name)
+    for template in templates.of_connection(settings, name):
+        settings.require_variables(template, kind="templates")
     table = settings.connections[name]
     if "name" in table:
         raise ConfigError(

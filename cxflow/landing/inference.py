@@ -14,15 +14,12 @@ import duckdb
 
 from cxflow.duck import literal, literals, workbench
 from cxflow.errors import SourceError
-from cxflow.model.raw_schema import RawSchema
+from cxflow.model.raw_schema import RawSchema, json_step
 
 _FIRST_RECORDS = 2_000
 """How many records make the first guess at a schema."""
 _PATH = re.compile(r"\$(\.[A-Za-z_][A-Za-z0-9_]*)*")
 """Paths that need no quoting."""
-
-_UNREACHABLE = set('"\\\0')
-"""Characters of a key that no path of DuckDB's leads to."""
 
 MOST_LEVELS = 100
 """How deep a record may be nested."""
@@ -159,8 +156,8 @@ def _object_paths(value: Any, path: str) -> Iterator[str]:
     if isinstance(value, dict):
         yield path
         for name, inner in value.items():
-            if not _UNREACHABLE & set(name):
-                yield from _object_paths(inner, f'{path}."{name}"')
+            if step := json_step(name):
+                yield from _object_paths(inner, f"{path}{step}")
 
 
 def _places(value: Any, path: str) -> Iterator[tuple[str, Any]]:

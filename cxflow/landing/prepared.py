@@ -4,9 +4,9 @@ The stages share a scratch DuckDB file while they work; `commit` moves it next t
 it, on any machine.
 
 In the file, with the columns declared below: one view per canonical table over the wide tables of `conform` (ROW, and
-the table's own columns); `record` (RECORD); `identifier` (IDENTIFIER); `refused` (REFUSED), and `refusal` (REFUSAL),
-the same with the record's key, version and raw text; `left_out`, the `_row` of each record that must not load; and the
-schema OUTPUT.
+the table's own columns); `record` (RECORD), and PLACES; `identifier` (IDENTIFIER); `refused` (REFUSED), and `refusal`
+(REFUSAL), the same with the record's key, version and raw text; `left_out`, the `_row` of each record that must not
+load; and the schema OUTPUT.
 """
 
 from __future__ import annotations
@@ -59,6 +59,8 @@ RECORD: Columns = {
 }
 """Of each record; `event_at` is the time of its first event. `batch_id` and `row_number` say where its raw record lies:
 in a derived batch, where it was landed first."""
+PLACES = "record_place"
+"""The table with the `_row` and the place in a file (`model.stream.PLACE`) of each record, if the stream names it."""
 IDENTIFIER_SEEN: Columns = {
     "_row": "BIGINT",
     "namespace": "VARCHAR",

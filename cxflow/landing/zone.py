@@ -86,6 +86,8 @@ class Manifest:
     """Whether earlier batches were read under other settings, so that the raw schema known from them counts no more."""
     snapshots: list[dict[str, Any]] = field(default_factory=list)
     """The origins that hold everything the stream has (`files.snapshot_as_json`)."""
+    project: str = ""
+    """The project's folder at the extraction: files in it are named relative to it, wherever it is moved."""
     sources: list[str] = field(default_factory=list)
     """Of a derived batch (`derived`): the batches that its records were landed in."""
 

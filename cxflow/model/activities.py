@@ -16,6 +16,9 @@ JourneyStage = Literal["before", "during", "after"]
 Control = Literal["owned", "external"]
 Direction = Literal["inbound", "outbound"]
 
+ACTIVITY_NAME = "[a-z]+(_[a-z]+)+"
+"""How an activity is named, as a regular expression: verb_noun."""
+
 
 @dataclass(frozen=True, slots=True)
 class Activity:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 LONGEST_NAME_BYTES = 100
@@ -31,6 +31,32 @@ def nearest(name: str, known: Iterable[str]) -> str:
     by_lower = {item.lower(): item for item in known}
     close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
     return f"; did you mean {by_lower[close[0]]!r}?" if close else ""
+
+
+def alike(names: Iterable[str], key: Callable[[str], str] = str.lower) -> tuple[str, str] | None:
+    """The first two different names with one key: by default two that differ in case alone, which SQL cannot tell
+    apart. None if there are none."""
+    seen: dict[str, str] = {}
+    for name in names:
+        first = seen.setdefault(key(name), name)
+        if first != name:
+            return first, name
+    return None
+
+
+def numbered(names: Iterable[str], reserved: Iterable[str]) -> dict[str, str]:
+    """Each name that is reserved, in any case, to a free name in its place: with a numeric suffix."""
+    names, own = list(names), {name.lower() for name in reserved}
+    taken = {name.lower() for name in names} | own
+    found = {}
+    for name in names:
+        if name.lower() in own:
+            number = 2
+            while f"{name}_{number}".lower() in taken:
+                number += 1
+            found[name] = f"{name}_{number}"
+            taken.add(found[name].lower())
+    return found
 
 
 def known_zone(name: str | None) -> str | None:

@@ -91,7 +91,7 @@ def remember(tree: dict[str, Any]) -> None:
 
 def _texts(tree: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], str, bool]]:
     """The texts that may be secrets: the setting, its text, and whether its name says that it is one."""
-    for name in ("warehouse", "landing", "connections"):
+    for name in ("warehouse", "landing", "connections", "templates"):
         yield from _walk(tree.get(name), (name,), is_secret=False)
     identity = tree.get("identity")
     if isinstance(identity, dict):  # `ignore` has namespaces as keys
@@ -107,9 +107,11 @@ def _walk(
             is_secret and path[0] in ("warehouse", "identity")
         ):  # a misspelt one: its model says so
             return
-        # The names of connections and streams are no settings.
-        are_names = path == ("connections",) or (len(path) == 3 and path[2] == "streams")
-        of_stream = len(path) == 4 and path[0] == "connections" and path[2] == "streams"
+        # The names of connections, streams and templates are no settings.
+        are_names = path in (("connections",), ("templates",)) or (len(path) == 3 and path[2] == "streams")
+        of_stream = (path[0] == "templates" and len(path) == 2) or (
+            path[0] == "connections" and len(path) == 4 and path[2] == "streams"
+        )
         for key, item in value.items():
             if not (of_stream and key in _OF_RECORDS):
                 named = is_secret or (not are_names and _is_secret(key))
@@ -148,6 +150,6 @@ def _way(path: tuple[str, ...]) -> str:
         return f"leave it out of the URL and set warehouse.password = {REFERENCE}"
     if path == ("landing", "url"):
         return f"leave it out of the URL and set it in landing.storage_options: {REFERENCE}"
-    if "streams" in path or path[-1] == "root":
+    if "streams" in path or path[0] == "templates" or path[-1] == "root":
         return f"leave it out and set it in the connection's storage_options: {REFERENCE}"
     return f"set where it is found: {REFERENCE}"

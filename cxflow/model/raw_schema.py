@@ -97,6 +97,11 @@ def names(schema: RawSchema, prefix: str = "") -> list[str]:
     return found
 
 
+def json_step(name: str) -> str | None:
+    """A key as a step of a JSON path (`."name"`); None for one that no path of DuckDB's leads to."""
+    return None if set('"\\\0') & set(name) else f'."{name}"'
+
+
 def with_absent(schema: RawSchema, absent: tuple[str, ...]) -> RawSchema:
     """The schema, with the dotted names in `absent` added as plain values if it does not have them."""
     result: RawSchema = json.loads(json.dumps(schema))

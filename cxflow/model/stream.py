@@ -23,6 +23,11 @@ LONGEST = timedelta(days=36_500)
 """The longest duration in a declaration: calendars end somewhere."""
 
 
+PLACE = ("_file", "_file_row")
+"""The columns of a record that comes from a file: the file's path, relative to the project's folder if it lies in it,
+and the record's number in the file, from 1."""
+
+
 class Projection(Frozen):
     """A mapping of raw columns to one canonical table: `{column: DuckDB SQL expression}`.
 
@@ -155,6 +160,11 @@ class Stream(Frozen):
             if not all(name.split(".")):
                 raise ValueError(f"{name!r} is not a valid column name (dotted if nested)")
         return names
+
+    @property
+    def has_places(self) -> bool:
+        """Whether each record has a place in a file (PLACE), which its mapping may use."""
+        return False
 
     @property
     def takes_latest(self) -> bool:

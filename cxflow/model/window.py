@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from cxflow.errors import ConfigError
 
 FIRST_YEAR, LAST_YEAR = 1800, 9998
 """Margins to the years 1 and 9999, so that a look-back or a time zone never leaves Python's calendar."""
+
+_SHORTEST = timedelta(microseconds=1)
+"""The shortest window: a run up to an instant that is already loaded still reads something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +59,23 @@ class Window:
         if end is None:
             raise ConfigError("a window needs an end")
         return cls(datetime.fromisoformat(start) if start else None, datetime.fromisoformat(end))
+
+
+def scheduled(
+    position: datetime | None, end: datetime, look_back: timedelta, first: datetime | None
+) -> Window:
+    """The window of a scheduled run up to `end`: from the cursor's `position` minus the look-back.
+
+    Without a position it starts at `first`, or (None) at the source's beginning. A look-back does not reach before
+    `first`.
+    """
+    latest = end - _SHORTEST
+    if first is not None:
+        first = min(first, latest)
+    if position is None:
+        return Window(first, end)
+    # A run for a past day still has a window, although its records are loaded already.
+    start = min(position, latest) - look_back
+    if first is not None and first <= position:
+        start = max(start, first)
+    return Window(start, end)

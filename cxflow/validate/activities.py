@@ -8,7 +8,7 @@ from __future__ import annotations
 import duckdb
 
 from cxflow.duck import literals
-from cxflow.model.activities import ACTIVITIES
+from cxflow.model.activities import ACTIVITIES, ACTIVITY_NAME
 from cxflow.model.stream import Stream
 from cxflow.warehouse import tables
 
@@ -22,7 +22,7 @@ def unknown(database: duckdb.DuckDBPyConnection, stream: Stream) -> dict[str, in
     if tables.touchpoint.name not in stream.to:
         return {}
     rows = database.execute(
-        "SELECT activity, count(*) FROM touchpoint WHERE regexp_full_match(activity, '[a-z]+(_[a-z]+)+') "
+        f"SELECT activity, count(*) FROM touchpoint WHERE regexp_full_match(activity, '{ACTIVITY_NAME}') "
         f"AND activity NOT IN (SELECT unnest({literals(tuple(ACTIVITIES))})) GROUP BY 1 ORDER BY 2 DESC, 1 "
         f"LIMIT {_MOST}"
     ).fetchall()

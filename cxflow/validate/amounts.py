@@ -17,15 +17,14 @@ def fit(table: Table) -> dict[str, str]:
     money = [name for name, column in columns.items() if column.type is tables.MONEY and name != "unit_price"]
     if "currency_code" not in columns:
         return {}
-    odd = {digits: [] for digits in sorted(set(MINOR_UNITS.values()) - {2})}  # type: dict[int, list[str]]
-    for code, digits in MINOR_UNITS.items():
-        if digits in odd:
-            odd[digits].append(code)
-    whens = "".join(
-        f"WHEN t.currency_code IN ({', '.join(map(repr, sorted(codes)))}) THEN {_unit(digits)} "
-        for digits, codes in odd.items()
+    codes: dict[int, list[str]] = {}
+    for code, digits in sorted(MINOR_UNITS.items()):
+        codes.setdefault(digits, []).append(code)
+    whens = " ".join(
+        f"WHEN t.currency_code IN ({', '.join(map(repr, codes[digits]))}) THEN {_unit(digits)}"
+        for digits in sorted(codes.keys() - {2})
     )
-    unit = f"CASE {whens}ELSE {_unit(2)} END"
+    unit = f"CASE {whens} ELSE {_unit(2)} END"
     return {name: f"coalesce(t.{name} % {unit} = 0, true)" for name in money}
 
 

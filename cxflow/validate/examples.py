@@ -103,27 +103,22 @@ def _personal_places(stream: Stream) -> set[str]:
     column that is personal or names the customer."""
     with workbench() as database:
 
-        def columns(sql: str) -> set[str]:
-            return {".".join(each.path).lower() for each in record_sql.parse(database, "", sql).columns()}
+        def columns(sql: str) -> list[record_sql.Column]:
+            return list(record_sql.parse(database, "", sql).columns())
 
-        personal = {name.lower() for name in stream.pii}.union(*map(columns, stream.identifiers.values()))
-        found = {"primary_key"} if any(personal & columns(key) for key in stream.primary_key) else set()
-        for name, projections in stream.to.items():
+        def touches(sql: str, tagged: set[str]) -> bool:
+            return any(column.touches(tagged) for column in columns(sql))
+
+        named = {column.dotted for sql in stream.identifiers.values() for column in columns(sql)}
+        personal = {name.lower() for name in stream.pii} | named
+        found = {"primary_key"} if any(touches(key, personal) for key in stream.primary_key) else set()
+        for name, projection in ((name, each) for name, many in stream.to.items() for each in many):
             known = tables.mappable(tables.CANONICAL[name])
-            for column, sql in ((each, sql) for part in projections for each, sql in part.columns.items()):
-                used = columns(sql)
-                if known[column].info.get("pii") or "*" in used or _meet(used, personal):
+            items = {"item"} if projection.for_each and touches(projection.for_each, personal) else set()
+            for column, sql in projection.columns.items():
+                if known[column].info.get("pii") or touches(sql, personal | items):
                     found.add(f"{name}.{column}")
     return found
-
-
-def _meet(used: set[str], personal: set[str]) -> bool:
-    """Whether a column is a personal one, or around or in one."""
-    return any(
-        one == other or one.startswith(f"{other}.") or other.startswith(f"{one}.")
-        for one in used
-        for other in personal
-    )
 
 
 def masked(value: str) -> str:

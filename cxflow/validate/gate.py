@@ -12,7 +12,7 @@ from cxflow.errors import ConfigError, FatalError
 from cxflow.landing.prepared import CONFLICT_COLUMN, CONFLICT_RULE, Conformed, Verdict
 from cxflow.model.snapshots import SnapshotStream
 from cxflow.model.sql_place import named, shown
-from cxflow.model.stream import Stream
+from cxflow.model.stream import PLACE, Stream
 from cxflow.settings import Quality, Settings, nearest
 from cxflow.validate import activities, amounts, examples, runner, suites
 from cxflow.warehouse import tables
@@ -40,16 +40,25 @@ def check(stream: Stream) -> None:
         rules[expectation.table].append(expectation.rule)
         if expectation.type:
             runner.check(expectation)
-    _check_conditions({f"expect.{item.rule}": item.sql for item in stream.expect if item.sql is not None})
+    conditions = {f"expect.{item.rule}": item.sql for item in stream.expect if item.sql is not None}
+    _check_conditions(conditions, () if stream.has_places else PLACE)
 
 
-def _check_conditions(conditions: dict[str, str]) -> None:
-    """Check that each condition, by its place, parses and sees only its own row and record. Raises ConfigError."""
+def _check_conditions(conditions: dict[str, str], absent: Collection[str]) -> None:
+    """Check that each condition, by its place, parses and sees only its own row and record, which has no column of
+    `absent`. Raises ConfigError."""
     if not conditions:
         return
     with workbench() as database:
         for place, sql in conditions.items():
             condition = record_sql.check(database, place, sql)
+            for column in condition.columns():
+                if column.path[0].lower() == "k" and not {*map(str.lower, column.path)}.isdisjoint(absent):
+                    raise ConfigError(
+                        f"{place}: {named(sql)} names the place of a record in a file, which this stream's records do "
+                        f"not have{shown(sql, column.at)}",
+                        value=place,
+                    )
             for column in record_sql.value_functions(
                 database, condition
             ):  # no canonical column has such a name
@@ -104,7 +113,7 @@ def validate(
             why = _why(settings, stream, conformed.extracted, refused, fit, found, broken)
             if why and _raw_hashes(database) <= set(known()):
                 why = _why(settings, stream, conformed.extracted, 0, fit, found, broken)
-        shown = examples.of(database, stream, declared) if why else {}
+        refused_values = examples.of(database, stream, declared) if why else {}
         suggested = examples.suggestions(database, stream) if why else []
     return Verdict(
         passed=not why,
@@ -123,7 +132,7 @@ def validate(
         takes_latest=stream.takes_latest,
         mapping=conformed.mapping,
         max_vanished_share=_max_vanished_share(settings, stream),
-        examples=shown,
+        examples=refused_values,
         suggestions=suggested,
     )
 

@@ -20,12 +20,15 @@ from typing import Any
 
 from cxflow.duck import SEALED, memory_limit
 from cxflow.errors import ConfigError, FatalError
+from cxflow.landing.prepared import PLACES
 from cxflow.model.expectation import Expectation
 from cxflow.model.sql_place import marked, shown
+from cxflow.model.stream import PLACE
 from cxflow.settings import nearest
 
 # Without these, Great Expectations asks SQLAlchemy for things that DuckDB's driver cannot do.
 _ENGINE = {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None, "skip_autocommit_rollback": True}
+_PLACE_NAMED = re.compile(rf'\bk\s*\.\s*"?({"|".join(PLACE)})\b', re.IGNORECASE)
 _WHOLE = "all"
 """The name of the batch with all rows of a table."""
 _RESULT = {"result_format": "COMPLETE", "unexpected_index_column_names": ["row_id"]}
@@ -167,7 +170,14 @@ def _counting() -> Any:
 def _offenders(relation: str, condition: str) -> str:
     """SQL for the rows for which a condition is false. The record is a single value `k`, so that none of its columns
     hides one of the table's; it is joined only if the condition uses it."""
-    record = " JOIN (SELECT _row, k FROM record k) USING (_row)" if re.search(r"\bk\s*\.", condition) else ""
+    record = ""
+    if re.search(r"\bk\s*\.", condition):
+        known = (
+            f"(SELECT * FROM record JOIN {PLACES} USING (_row))"
+            if _PLACE_NAMED.search(condition)
+            else "record"
+        )
+        record = f" JOIN (SELECT _row, k FROM {known} k) USING (_row)"
     return f"SELECT t.row_id FROM (SELECT * FROM {relation}) t{record} WHERE NOT (\n{condition}\n)"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import String, Table
 
+from cxflow.model.activities import ACTIVITY_NAME
 from cxflow.model.currencies import CURRENCIES
 from cxflow.model.expectation import Expectation
 from cxflow.model.stream import Stream
@@ -101,7 +102,7 @@ def of_table(quality: Quality, table: Table) -> list[Expectation]:
         )
     if table is tables.touchpoint:
         found += [
-            ("activity_named", "regexp_full_match(t.activity, '[a-z]+(_[a-z]+)+')", "verb_noun, past tense"),
+            ("activity_named", f"regexp_full_match(t.activity, '{ACTIVITY_NAME}')", "verb_noun, past tense"),
             ("direction_known", _one_of("direction", "inbound", "outbound"), ""),
             ("journey_stage_known", _one_of("journey_stage", "before", "during", "after"), ""),
             ("control_known", _one_of("control", "owned", "external"), ""),

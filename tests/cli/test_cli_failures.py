@@ -288,7 +288,13 @@ def test_lint_tells_every_fault_and_not_only_the_first(fresh: Path) -> None:
         ("surveys", "others"),
         ("elsewhere", None),
     ]
-    assert answer.json == {"ok": False, "checked": [], "outdated": {}, "remarks": {}}
+    assert answer.json == {
+        "ok": False,
+        "checked": [],
+        "outdated": {},
+        "remarks": {},
+        "unused_templates": [],
+    }
 
 
 def test_without_a_project_init_is_named(tmp_path: Path) -> None:

@@ -37,6 +37,15 @@ def stream(**changes: Any) -> dict[str, Any]:
     return {"connections": {"shop": {"connector": "files", "streams": {"orders": {**declared, **changes}}}}}
 
 
+def templated(settings: dict[str, Any], **own: Any) -> dict[str, Any]:
+    """A project of one stream that has a template."""
+    streams = {"orders": {"template": "all", **own}}
+    return {
+        "templates": {"all": settings},
+        "connections": {"shop": {"connector": "files", "streams": streams}},
+    }
+
+
 def test_it_is_a_schema() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
@@ -67,9 +76,21 @@ def test_what_cxflow_takes_is_valid(changes: dict[str, Any]) -> None:
     assert faults(stream(**changes)) == []
 
 
+def test_a_stream_may_leave_to_its_template_what_it_requires() -> None:
+    mapping = {"touchpoint": {"activity": "'placed_order'"}}
+    assert faults(templated({"primary_key": "id", "to": mapping}, path="a.csv")) == []
+    assert faults(templated({"delimiter": ";"}, path="a.csv", to={"touchpoint": {"channel": "'web'"}})) == []
+    assert faults(templated({"table": "orders", "cursor": "at"})) == []  # of the connector sql
+
+
 @pytest.mark.parametrize(
     "tree",
     [
+        templated({"primry_key": "id"}),
+        templated({"template": "other"}),
+        templated({"name": "orders"}),
+        templated({}, primry_key="id"),
+        templated({}, template=["all"]),
         stream(primry_key=["id"]),
         stream(name="orders"),
         stream(primary_key=[]),

@@ -161,6 +161,18 @@ def _tickets() -> list[dict[str, Any]]:
             },
         ),
         (
+            "answers.csv",
+            gzip.compress(ANSWERS.encode()),
+            5,
+            {
+                "name": "answers",
+                "path": "../answers.csv",
+                "primary_key": ["ResponseId"],
+                "pii": ["comment"],
+                "to": {"touchpoint": {"occurred_at": "answered"}},
+            },
+        ),
+        (
             "Export [1].v2.csv",
             WINDOWS.encode("cp1252"),
             20,
@@ -324,7 +336,7 @@ def test_a_file_of_any_time_is_read(tmp_path: Path) -> None:
         ("answers.csv", None, "there is no file"),
         ("answers.jsonl", b"", "has no records"),
         ("answers.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is an old Excel file"),
-        ("answers.csv", gzip.compress(b"id\n1\n", mtime=0), "is compressed, and its name does not say so"),
+        ("answers.csv", gzip.compress(gzip.compress(b"id\n1\n", mtime=0), mtime=0), "is compressed twice"),
         ("answers.csv.gz", gzip.compress(b"id\n1\n" * 99, mtime=0)[:-9], "is cut off"),
         ("answers.zip", b"PK\x05\x06" + bytes(18), "is not a text file"),
         ("answers.bin", b"\x00\x01\x02", "is not a text file"),

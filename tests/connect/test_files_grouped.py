@@ -18,7 +18,7 @@ BASKETS: dict[str, Any] = {
     "aggregates": {
         "total": "sum(price::decimal(18, 4))",
         "products": "string_agg(product, ',' ORDER BY product)",
-        "places": "string_agg(row::VARCHAR, ',' ORDER BY file, row)",
+        "places": "string_agg(_file_row::VARCHAR, ',' ORDER BY _file, _file_row)",
     },
 }
 HEAD = "id,product,price\n"
@@ -198,6 +198,21 @@ def test_what_the_files_do_not_have_is_named(drop: Drop, stream: dict[str, Any],
         drop.land(**{**BASKETS, **stream})
 
 
+def test_a_list_in_the_order_of_its_own_values_is_in_order(drop: Drop) -> None:
+    drop.write("a.csv", HEAD + "".join(LINES))
+    aggregates = {
+        "up": "list(product ORDER BY product)",
+        "down": "list(product ORDER BY product DESC)",
+        "by_place": "list(_file_row ORDER BY _file_row)",
+    }
+    found = drop.land(group_by="id", aggregates=aggregates)
+    assert [(each["up"], each["down"], each["by_place"]) for each in found.records] == [
+        (["a", "b"], ["b", "a"], [1, 3]),
+        (["a", "c"], ["c", "a"], [2, 4]),
+        (["a"], ["a"], [5]),
+    ]
+
+
 def test_half_a_declaration_is_refused(drop: Drop) -> None:
     with pytest.raises(ConfigError, match="group_by and aggregates go together"):
         drop.connector(group_by=["id"]).stream("reviews")
@@ -216,3 +231,34 @@ def test_files_without_lines_make_no_record(drop: Drop) -> None:
     drop.write("a.csv", HEAD)
     found = drop.land(**BASKETS)
     assert (found.records, found.manifest.records) == ([], 0)
+
+
+def test_columns_named_like_the_place_of_a_line_do_not_hide_it(drop: Drop) -> None:
+    drop.write("a.csv", "id,file,row,_file,_FILE_ROW\n1,x.pdf,70,mine,9\n1,y.pdf,60,mine,8\n", DAY)
+    drop.write("b.csv", "id,file,row,_file,_FILE_ROW\n1,z.pdf,50,mine,7\n", DAY + timedelta(days=1))
+    found = drop.land(
+        group_by="id",
+        group_within="file",
+        aggregates={
+            "lines": "list(row ORDER BY _file_row)",
+            "places": "list(_file_row ORDER BY _file_row)",
+            "names": "list(_file ORDER BY _file_row)",
+            "own": 'list(_file_2 || "_FILE_ROW_2" ORDER BY _file_row)',
+            "told": "min(file)",
+        },
+    )
+    assert [
+        (each["lines"], each["places"], each["names"], each["own"], each["told"]) for each in found.records
+    ] == [
+        (["70", "60"], [1, 2], ["exports/a.csv", "exports/a.csv"], ["mine9", "mine8"], "x.pdf"),
+        (["50"], [1], ["exports/b.csv"], ["mine7"], "z.pdf"),
+    ]
+    assert found.origins == ["a.csv", "b.csv"]
+
+
+def test_keys_that_differ_in_case_alone_are_told_where_an_aggregate_names_them(drop: Drop) -> None:
+    drop.write("a.jsonl", '{"id": "1", "price": "2", "Price": "30", "other": "4"}\n')
+    found = drop.land(group_by="id", aggregates={"total": "max(other)"})
+    assert [each["total"] for each in found.records] == ["4"]
+    with pytest.raises(SourceError, match="the keys 'price' and 'Price', which differ in case alone"):
+        drop.land(group_by="id", aggregates={"total": "max(price)"})

@@ -110,6 +110,36 @@ def test_the_project_of_the_mapping_page_is_valid(tmp_path: Path) -> None:
     assert set(connector.stream("reviews").to) == {"touchpoint", "review"}
 
 
+def test_the_templates_of_the_mapping_page_make_what_it_says(tmp_path: Path) -> None:
+    project = TestProject(
+        tmp_path, next(text for text in snippets("mapping.md", "toml") if "[templates" in text)
+    )
+    (tmp_path / "exports").mkdir()
+    for name, mark, score in (("madrid", ";", 4), ("lisbon", ",", 9)):
+        lines = (("review_id", "created", "score", "comment"), (name, "2026-03-01 12:00", str(score), "fine"))
+        text = "".join(f"{mark.join(line)}\n" for line in lines)
+        (tmp_path / "exports" / f"{name}-1.csv").write_text(text)
+    project.run()
+    assert project.rows("review", "review_id", "rating_value", "date_published") == [
+        ("shops:lisbon", 4.5, datetime(2026, 3, 1, 12, tzinfo=UTC)),
+        ("shops:madrid", 4.0, datetime(2026, 3, 1, 11, tzinfo=UTC)),
+    ]
+
+
+def test_the_places_of_the_sources_page_are_valid(tmp_path: Path) -> None:
+    stream = next(text for text in snippets("sources.md", "toml") if 'path = "answers' in text)
+    text = f'[connections.shop]\nconnector = "files"\ntimezone = "Europe/Madrid"\n{stream}'
+    project = TestProject(tmp_path, text)
+    (tmp_path / "answers" / "web").mkdir(parents=True)
+    answers = tmp_path / "answers" / "web" / "2026-03.csv"
+    answers.write_text("answered\n2026-03-01 12:00\n2026-03-01 12:00\n")
+    project.run()
+    assert project.rows("touchpoint", "source_record_id", "channel") == [
+        ("answers/web/2026-03.csv|1", "web"),
+        ("answers/web/2026-03.csv|2", "web"),
+    ]
+
+
 def test_the_expectations_of_their_page_are_valid() -> None:
     tree = tomllib.loads(next(text for text in snippets("expectations.md", "toml") if ".expect]]" in text))
     declared = tree["connections"]["shop"]["streams"]["orders"]["expect"]

@@ -88,7 +88,7 @@ def checkpoint_file(settings: Settings) -> str:
 
 
 def content(settings: Settings, batch: BatchRef) -> tuple[Any, ...]:
-    """Records and rejects in their order, and what the manifest says apart from when it was made."""
+    """Records and rejects in their order, and what the manifest says apart from when and where it was made."""
     with zone.local_copy(settings, batch.path) as folder, duckdb.connect() as database:
         records = database.execute(
             f"SELECT _row, _payload FROM {files.records_in(folder)} ORDER BY _row"
@@ -97,7 +97,7 @@ def content(settings: Settings, batch: BatchRef) -> tuple[Any, ...]:
             f"SELECT _row, reason, payload FROM {files.malformed_in(folder)} ORDER BY _row"
         ).fetchall()
     manifest = asdict(zone.read_manifest(settings, batch))
-    for name in ("batch_id", "extracted_at", "parts", "resumed_at"):
+    for name in ("batch_id", "extracted_at", "parts", "resumed_at", "project"):
         manifest.pop(name)
     return records, rejects, manifest
 

@@ -122,6 +122,36 @@ def test_no_personal_value_is_shown_even_where_it_does_not_belong(
     assert ("created_at: " in shown) == (stream == {})
 
 
+@pytest.mark.parametrize(
+    "stream",
+    [
+        {"pii": ["day"], "in_clear": {"order_header.created_at": "the test"}, "day": "raw.day"},
+        {"identifiers": {"email": "day"}, "day": "raw.day"},
+        {"identifiers": {"email": "raw.day"}, "day": "day"},
+        {"pii": ["day"], "in_clear": {"order_header.created_at": "the test"}, "day": "to_json(raw)"},
+    ],
+    ids=["tagged", "an identifier", "an identifier by the relation", "the whole record"],
+)
+def test_a_personal_column_named_by_its_relation_is_not_shown(tmp_path: Path, stream: dict[str, Any]) -> None:
+    columns = {**ORDERS["to"]["order_header"], "created_at": stream.pop("day")}
+    problem = stopped(tmp_path, [{"day": "12 34 56"}], **stream, to={"order_header": columns})
+    assert "created_at: " not in str(problem)
+    assert "12 34" not in str(problem)
+
+
+def test_the_items_of_a_personal_list_are_not_shown(tmp_path: Path) -> None:
+    lines = {
+        "for_each": "days",
+        "order_id": "id",
+        "line_no": "item_no",
+        "line_total": "item",
+    }
+    stream = {"pii": ["days"], "in_clear": {"order_line.line_total": "the test"}, "to": {"order_line": lines}}
+    problem = stopped(tmp_path, [{"days": ["12 34 56"]}], **stream)
+    assert "line_total: " not in str(problem)
+    assert "12 34" not in str(problem)
+
+
 def test_the_books_hold_the_reason_and_no_value(tmp_path: Path) -> None:
     stopped(tmp_path, [{"day": "13.02.2026"}])
     bench = Bench(tmp_path, {"things": ORDERS})

@@ -44,8 +44,11 @@ def connectors(
 
 
 def _describe(call: Call, connector: type[Connector]) -> None:
+    from cxflow.connect import templates
+
     connection = _settings_of(connector.connection_model)
-    stream = _settings_of(connector.stream_model)
+    named = {"setting": templates.KEY, "default": "", "means": templates.MEANS}
+    stream = [named, *_settings_of(connector.stream_model)]
     declared = [
         {"name": each.name, "title": each.title, "fills": list(each.to)} for each in connector.declared
     ]

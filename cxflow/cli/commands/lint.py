@@ -29,7 +29,7 @@ def lint(call: Call, connections: Names = None) -> None:
     from cxflow import flow
     from cxflow.cli import project
     from cxflow.cli.faults import faults
-    from cxflow.connect import registry
+    from cxflow.connect import registry, templates
     from cxflow.warehouse import transactions
 
     settings = call.settings
@@ -57,10 +57,18 @@ def lint(call: Call, connections: Names = None) -> None:
     old = _outdated(settings, checked)
     said = {name: flow.remarks(settings, *name.split(".", 1)) for name in checked}
     remarks = {name: each for name, each in said.items() if each}
+    unused = templates.unused(settings)
     call.out.report(
-        {"ok": not call.failed, "checked": checked, "outdated": old, "remarks": remarks},
+        {
+            "ok": not call.failed,
+            "checked": checked,
+            "outdated": old,
+            "remarks": remarks,
+            "unused_templates": unused,
+        },
         *(f"✓ {name}" for name in checked),
         *(f"{name}: {remark}" for name, each in remarks.items() for remark in each),
+        *(f"templates.{name}: no stream uses it" for name in unused),
         *(f"{name}: {outcome.outdated(name, records)}" for name, records in old.items()),
     )
 

@@ -111,7 +111,9 @@ class Files(Connector[FilesConnection, FileStream]):
                 local = LocalFile(files.fetch(file, folder, number), file.path, file.received_at)
                 by_format.setdefault(stream.file_format(file.path), []).append(local)
             read = _all(stream, by_format.values(), folder)
-            yield from grouping.grouped(stream, read, folder) if stream.group_by else read
+            if stream.group_by:
+                read = grouping.grouped(stream, read, folder, self.settings.folder)
+            yield from read
             if stream.snapshot:
                 for file in found.files:
                     yield Snapshot(file.path, file.received_at, files.digest(file))

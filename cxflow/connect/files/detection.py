@@ -17,8 +17,9 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
+from cxflow import scratch
 from cxflow.connect.files import text, workbook
-from cxflow.connect.files.stream import COMPRESSIONS, SUFFIXES, FileFormat, FileStream
+from cxflow.connect.files.stream import FileFormat, FileStream, told_by_name
 from cxflow.connect.files.text import LocalFile
 from cxflow.errors import ConfigError
 
@@ -36,8 +37,8 @@ _SPREADSHEETS = ("cp1252", "latin-1")
 _OTHERS = {
     b"\xd0\xcf\x11\xe0": ("an old Excel file", "save it as .xlsx or CSV"),
     b"%PDF": ("a PDF file", "export the data as CSV"),
-    b"\x1f\x8b": ("compressed, and its name does not say so", "rename it to end in .gz"),
-    b"\x28\xb5\x2f\xfd": ("compressed, and its name does not say so", "rename it to end in .zst"),
+    b"\x1f\x8b": ("compressed twice", "unpack it once"),
+    b"\x28\xb5\x2f\xfd": ("compressed twice", "unpack it once"),
 }
 
 
@@ -48,8 +49,8 @@ def settings_of(path: Path) -> dict[str, Any]:
     Raises ConfigError if there is no file, or none that can be read; SourceError for a damaged one.
     """
     file = local_file(path)
-    with text.reading(file):
-        return _settings(file)
+    with text.reading(file), scratch.folder("detection") as folder:
+        return _settings(text.packed_by_content(file, folder), told_by_name(path.name))
 
 
 def local_file(path: Path) -> LocalFile:
@@ -63,8 +64,8 @@ def local_file(path: Path) -> LocalFile:
     return LocalFile(path, str(path), datetime.fromtimestamp(path.stat().st_mtime, UTC))
 
 
-def _settings(file: LocalFile) -> dict[str, Any]:
-    told = _told_by_name(file.path)
+def _settings(file: LocalFile, told: FileFormat | None) -> dict[str, Any]:
+    """`told`: the format that the file's own name tells."""
     with text.opened(_stream(file), file) as raw:
         start = raw.read(1 << 16)
     found = _binary(file, start)
@@ -91,11 +92,6 @@ def _settings(file: LocalFile) -> dict[str, Any]:
     return {**found_settings, **written, **_title(rows)}
 
 
-def _told_by_name(path: Path) -> FileFormat | None:
-    suffixes = [each.lower() for each in path.suffixes if each.lower() not in COMPRESSIONS]
-    return SUFFIXES.get(suffixes[-1]) if suffixes else None
-
-
 def _named(found: FileFormat, told: FileFormat | None) -> dict[str, Any]:
     return {} if found == told else {"format": found}
 
@@ -116,17 +112,17 @@ def _binary(file: LocalFile, start: bytes) -> FileFormat | None:
         with suppress(zipfile.BadZipFile), zipfile.ZipFile(file.path) as parts:
             if not any(name.startswith("xl/") for name in parts.namelist()):
                 raise ConfigError(
-                    f"{file.path} is an archive",
-                    value=str(file.path),
-                    fix=f'unpack it, and name a file of it; a stream reads it packed: "zip://*.csv::{file.path.name}"',
+                    f"{file.origin} is an archive",
+                    value=file.origin,
+                    fix=f'unpack it, and name a file of it; a stream reads it packed: "zip://*.csv::{Path(file.origin).name}"',
                 )
         return "xlsx"
     for mark, (what, fix) in _OTHERS.items():
         if start.startswith(mark):
-            raise ConfigError(f"{file.path} is {what}", value=str(file.path), fix=fix)
+            raise ConfigError(f"{file.origin} is {what}", value=file.origin, fix=fix)
     if b"\0" in start and not text.marked_encoding(file.path):
         raise ConfigError(
-            f"{file.path} is not a text file", value=str(file.path), fix="export the data as CSV in UTF-8"
+            f"{file.origin} is not a text file", value=file.origin, fix="export the data as CSV in UTF-8"
         )
     return None
 

@@ -9,30 +9,31 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
 from cxflow.connect.files.items import Items
 from cxflow.connect.files.stream import FileStream
-from cxflow.duck import identifier, literal, literals, seal_sql, workbench
-from cxflow.errors import ConfigError, CountError
-from cxflow.model.names import nearest
+from cxflow.duck import identifier, literal, literals, relative, seal_sql, workbench
+from cxflow.errors import ConfigError, CountError, SourceError
+from cxflow.model.names import nearest, numbered
+from cxflow.model.raw_schema import RawSchema, as_structure, clashes
 from cxflow.model.reading import Count, Page, Query
+from cxflow.model.stream import PLACE
 
 
-def grouped(stream: FileStream, lines: Items, folder: Path) -> Items:
+def grouped(stream: FileStream, lines: Items, folder: Path, project: Path) -> Items:
     """One record per group of lines; its origin and time of delivery are those of its last line. A line without a value
-    in a column of `group_by` is refused.
+    in a column of `group_by` is refused. Files in the folder `project` are named relative to it.
 
     Raises CountError if more or fewer lines were read than an independent count says, ConfigError for an aggregate that
-    does not fit the columns.
+    does not fit the columns, SourceError for keys of JSON that it cannot tell apart.
     """
     kept = _Lines(folder / "lines")
     yield from kept.keep(lines)
     with workbench() as database:
         kept.verify(database)
-    made = _make(stream, kept) if kept.parts else {}
+    made = _make(stream, kept, project) if kept.parts else {}
     with workbench() as database:
         for rejects in (kept.rejects, made.get("without_group", [])):
             if rejects:
@@ -110,12 +111,12 @@ class _Lines:
         return found
 
 
-def _make(stream: FileStream, kept: _Lines) -> dict[str, list[str]]:
+def _make(stream: FileStream, kept: _Lines, project: Path) -> dict[str, list[str]]:
     """Group the lines, and write the records (`grouped`) and the lines that belong to none (`without_group`) to files
     beside them. DuckDB reaches nothing else, whatever an aggregate says."""
     with workbench() as database:
         database.execute(f"SET threads = 1; {seal_sql(folders=[str(kept.folder)])}")
-        queries = _queries(stream, kept.parts, database)
+        queries = _queries(stream, kept.parts, project, database)
         files = {}
         for name, sql in queries.items():
             path = kept.folder / f"{name}.parquet"
@@ -124,9 +125,11 @@ def _make(stream: FileStream, kept: _Lines) -> dict[str, list[str]]:
         return files
 
 
-def _queries(stream: FileStream, parts: list[str], database: duckdb.DuckDBPyConnection) -> dict[str, str]:
+def _queries(
+    stream: FileStream, parts: list[str], project: Path, database: duckdb.DuckDBPyConnection
+) -> dict[str, str]:
     """What `_make` writes, as SQL."""
-    names = _view(database, parts)
+    names = _view(stream, database, parts, project)
     for name in stream.group_by:
         if name.lower() not in (each.lower() for each in names):
             raise ConfigError(
@@ -134,7 +137,7 @@ def _queries(stream: FileStream, parts: list[str], database: duckdb.DuckDBPyConn
             )
     keys = [identifier(name) for name in stream.group_by]
     if stream.group_within == "file":
-        keys.append("file")
+        keys.append("_origin")
     present = " AND ".join(f"{key} IS NOT NULL" for key in keys)
     reason = literal(f"no value in {' or '.join(stream.group_by)}, by which lines are grouped")
     line = ", ".join(f"{identifier(name)} := {identifier(name)}" for name in names)
@@ -142,59 +145,69 @@ def _queries(stream: FileStream, parts: list[str], database: duckdb.DuckDBPyConn
     for name, sql in stream.aggregates.items():
         _bind(database, name, sql, names)
         outputs.append(f"({sql}) AS {identifier(name)}")
-    last = "{'at': _received_at, 'file': file}"
+    last = "{'at': _received_at, 'origin': _origin}"
     return {
-        "without_group": f"SELECT file AS _origin, _received_at, {reason} AS reason, "
+        "without_group": f"SELECT _origin, _received_at, {reason} AS reason, "
         f"to_json(struct_pack({line}))::VARCHAR AS payload, NULL::BLOB AS raw FROM source WHERE NOT ({present})",
-        "grouped": f"SELECT {', '.join(outputs)}, max_by(file, {last}) AS _origin, max(_received_at) AS _received_at "
+        "grouped": f"SELECT {', '.join(outputs)}, max_by(_origin, {last}) AS _origin, "
+        "max(_received_at) AS _received_at "
         f"FROM source WHERE {present} GROUP BY {', '.join(keys)} ORDER BY {', '.join(keys)}",
     }
 
 
-def _view(database: duckdb.DuckDBPyConnection, parts: list[str]) -> list[str]:
-    """Create the view `source` of all lines, with `file` and `row` (in its file, from 1). Returns the columns."""
+def _view(
+    stream: FileStream, database: duckdb.DuckDBPyConnection, parts: list[str], project: Path
+) -> list[str]:
+    """Create the view `source` of all lines, with the PLACE of each. Returns the columns; one with such a name has a
+    numeric suffix."""
     read = _parquet(parts)
+    lines = read.replace("union_by_name = true", "union_by_name = true, file_row_number = true")
     columns = [str(row[0]) for row in database.execute(f"DESCRIBE SELECT * FROM {read}").fetchall()]
-    if columns[0] == "_payload" or "_payload" in columns:
+    if "_payload" in columns:
         row = database.execute(f"SELECT json_group_structure(_payload::JSON) FROM {read}").fetchone()
-        structure = _plain(json.loads(row[0])) if row and row[0] else {}
-        columns = list(structure) if isinstance(structure, dict) else []
-        fields = f"unnest(from_json(_payload, {literal(json.dumps(structure))}))"
+        found = json.loads(row[0]) if row and row[0] else {}
+        _refuse_clashes(stream, found)
+        structure = as_structure(found)
+        columns = list(json.loads(structure))
+        fields = [f"struct_extract(line, {literal(name)})" for name in columns]
+        lines = f"(SELECT *, file_index, from_json(_payload, {literal(structure)}) AS line FROM {lines})"
     else:
         columns = [name for name in columns if name not in ("_origin", "_received_at")]
-        fields = ", ".join(map(identifier, columns))
-    number = "row_number() OVER (PARTITION BY _origin ORDER BY file_index, file_row_number) AS row"
-    own = ", ".join(
-        part
-        for name, part in (("file", "_origin AS file"), ("row", number))
-        if name not in map(str.lower, columns)
-    )
-    numbered = read.replace("union_by_name = true", "union_by_name = true, file_row_number = true")
+        fields = [identifier(name) for name in columns]
+    renamed = numbered(columns, (*PLACE, "_origin", "_received_at"))
+    names = [renamed.get(name, name) for name in columns]
+    outputs = [f"{field} AS {identifier(name)}" for field, name in zip(fields, names, strict=True)]
+    number = "row_number() OVER (PARTITION BY _origin ORDER BY file_index, file_row_number)"
+    outputs += [f"{relative('_origin', project.as_posix())} AS _file", f"{number} AS _file_row"]
     database.execute(
-        f"CREATE TEMP VIEW source AS SELECT {fields}, {f'{own}, ' if own else ''}_received_at FROM {numbered}"
+        f"CREATE TEMP VIEW source AS SELECT {', '.join(outputs)}, _origin, _received_at FROM {lines}"
     )
-    return columns
+    return names
 
 
-def _plain(structure: Any) -> Any:
-    """DuckDB's structure of JSON, with every value as it is written."""
-    if isinstance(structure, dict):
-        return {key: _plain(value) for key, value in structure.items()} or "VARCHAR"
-    if isinstance(structure, list):
-        return [_plain(structure[0])] if structure else "VARCHAR"
-    return "VARCHAR"
+def _refuse_clashes(stream: FileStream, structure: RawSchema) -> None:
+    """Raise SourceError for keys that differ in case alone, if the declaration names them: DuckDB would read one."""
+    text = " ".join((*stream.group_by, *stream.aggregates.values())).lower()
+    for clash in clashes(structure):
+        first, second = clash.names
+        if first.lower() in text:
+            raise SourceError(
+                f"the lines have the keys {first!r} and {second!r}, which differ in case alone",
+                value=second,
+                fix="SQL cannot tell them apart: have the source write one of them, or take them out of aggregates",
+            )
 
 
 def _bind(database: duckdb.DuckDBPyConnection, name: str, sql: str, names: list[str]) -> None:
     """Check that an aggregate fits the columns. Raises ConfigError."""
     try:
-        database.execute(f"EXPLAIN SELECT ({sql}) FROM source GROUP BY file")
+        database.execute(f"EXPLAIN SELECT ({sql}) FROM source GROUP BY _origin")
     except duckdb.Error as problem:
         why = str(problem).splitlines()[0]
         raise ConfigError(
             f"aggregates.{name}: {sql!r} does not fit the files: {why}",
             value=f"aggregates.{name}",
-            fix=f"columns: {', '.join(names)}, file, row",
+            fix=f"columns: {', '.join((*names, *PLACE))}",
         ) from None
 
 

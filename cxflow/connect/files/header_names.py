@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cxflow.connect.column_names import differing_in_case, trimmed, unique_names
+from cxflow.connect.column_names import trimmed, unique_names
 from cxflow.connect.files.stream import FileStream
 from cxflow.connect.files.text import LocalFile
 from cxflow.errors import SourceError
+from cxflow.model.names import alike
 
 
 def header_names(stream: FileStream, file: LocalFile, cells: Iterable[object]) -> list[str]:
@@ -30,7 +31,7 @@ def header_names(stream: FileStream, file: LocalFile, cells: Iterable[object]) -
 
 def refuse_other_case(file: LocalFile, names: Iterable[str], fix: str) -> None:
     """Raise SourceError if two names differ in case alone: a mapping could not say which one it means."""
-    if pair := differing_in_case(names):
+    if pair := alike(names):
         raise SourceError(
             f"{file.origin} has the columns {pair[0]!r} and {pair[1]!r}, which differ in case alone",
             value=pair[1],

@@ -77,7 +77,7 @@ class FileStream(SnapshotStream):
     """Columns whose values the lines of one record share: a basket's number, a call's. Unset: each line is a record."""
     aggregates: dict[str, str] = Field(default_factory=dict)
     """Column of such a record to an aggregate over its lines, in DuckDB SQL: `sum(price::decimal(18, 4))`. It may use
-    `file` and `row`, the place of a line."""
+    `_file` and `_file_row`, the place of a line."""
     group_within: Literal["stream", "file"] = "stream"
     """Where the lines of one record may lie: anywhere in the stream's files, which are then all read again when one is
     new; or in one file each."""
@@ -169,7 +169,7 @@ class FileStream(SnapshotStream):
     @model_validator(mode="after")
     def _of_its_formats(self) -> Self:
         """Refuse a setting that none of the stream's formats uses; a path may leave its format open."""
-        formats = {self.format or _told_by(path) for path in self.paths}
+        formats = {self.format or told_by_name(path) for path in self.paths}
         if None in formats:
             return self
         named = ", ".join(sorted(str(each) for each in formats))
@@ -204,6 +204,11 @@ class FileStream(SnapshotStream):
         return said
 
     @property
+    def has_places(self) -> bool:
+        """Whether a record is one of a file, and not a group of its lines."""
+        return not self.group_by
+
+    @property
     def paths(self) -> tuple[str, ...]:
         """The declared paths, as a tuple."""
         return (self.path,) if isinstance(self.path, str) else self.path
@@ -212,7 +217,7 @@ class FileStream(SnapshotStream):
         """The declared format, or else the one told by a file's name. Raises ConfigError if neither does."""
         if self.format:
             return self.format
-        found = _told_by(path)
+        found = told_by_name(path)
         if found is None and strict:
             raise ConfigError(
                 f"the name of {path} does not tell its format",
@@ -222,7 +227,7 @@ class FileStream(SnapshotStream):
         return found or "csv"
 
 
-def _told_by(path: str) -> FileFormat | None:
+def told_by_name(path: str) -> FileFormat | None:
     """The format that a file's name tells, or None."""
     suffixes = [suffix.lower() for suffix in Path(path).suffixes]
     suffixes = [suffix for suffix in suffixes if suffix not in COMPRESSIONS]

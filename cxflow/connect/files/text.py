@@ -141,14 +141,18 @@ def _linked(file: LocalFile, folder: Path, suffix: str) -> LocalFile:
     return replace(file, path=link)
 
 
-def by_content(file: LocalFile, folder: Path) -> LocalFile:
-    """The file under a name that tells its compression, as its first bytes do. Raises SourceError for a ZIP archive."""
-    with file.path.open("rb") as raw:
-        start = raw.read(4)
+def packed_by_content(file: LocalFile, folder: Path) -> LocalFile:
+    """The file under a name that tells its compression, as its first bytes do. `folder` is for the link."""
+    start = _first_bytes(file)
     suffix = next((each for mark, each in _PACKED if start.startswith(mark)), None)
-    if suffix is not None and suffix != file.path.suffix.lower():
-        return _linked(file, folder, suffix)
-    if start in _ZIP:
+    if suffix is None or suffix == file.path.suffix.lower():
+        return file
+    return _linked(file, folder, suffix)
+
+
+def by_content(file: LocalFile, folder: Path) -> LocalFile:
+    """Likewise of a text. Raises SourceError for a ZIP archive."""
+    if _first_bytes(file) in _ZIP:
         raise SourceError(
             f"{file.origin} is {'an XLSX workbook' if _is_workbook(file.path) else 'a ZIP archive'}, not text",
             value=file.origin,
@@ -156,7 +160,12 @@ def by_content(file: LocalFile, folder: Path) -> LocalFile:
             if _is_workbook(file.path)
             else f'read what is in it: path = "zip://*::{file.path.name}"',
         )
-    return file
+    return packed_by_content(file, folder)
+
+
+def _first_bytes(file: LocalFile) -> bytes:
+    with file.path.open("rb") as raw:
+        return raw.read(4)
 
 
 def _is_workbook(path: Path) -> bool:

@@ -216,23 +216,19 @@ def _repeated(
 
 
 def _sheet_part(stream: FileStream, file: LocalFile) -> str | None:
-    with reading(file), _readable(file), zipfile.ZipFile(file.path) as parts:
-        return _part_of(stream, parts)
-
-
-def _part_of(stream: FileStream, parts: zipfile.ZipFile) -> str | None:
     """The name of the XML part with the sheet's rows."""
-    book = next((name for name in parts.namelist() if re.fullmatch(r"xl/workbook\d*\.xml", name)), None)
-    if book is None:
-        return None
-    sheets = [each for each in ElementTree.fromstring(parts.read(book)).iter() if each.tag.endswith("}sheet")]
-    relations = ElementTree.fromstring(parts.read(f"xl/_rels/{book.removeprefix('xl/')}.rels"))
+    with reading(file), _readable(file), zipfile.ZipFile(file.path) as parts:
+        book = next((name for name in parts.namelist() if re.fullmatch(r"xl/workbook\d*\.xml", name)), None)
+        if book is None:
+            return None
+        workbook = ElementTree.fromstring(parts.read(book))
+        relations = ElementTree.fromstring(parts.read(f"xl/_rels/{book.removeprefix('xl/')}.rels"))
     targets = {
         each.get("Id"): each.get("Target", "")
         for each in relations
         if each.get("Type", "").endswith("/worksheet")
     }
-    for sheet in sheets:
+    for sheet in (each for each in workbook.iter() if each.tag.endswith("}sheet")):
         target = targets.get(sheet.get(_RELATION))
         if target is not None and stream.sheet in (None, sheet.get("name")):
             return normpath(target.lstrip("/") if target.startswith("/") else join("xl", target))

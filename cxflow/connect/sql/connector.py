@@ -13,7 +13,7 @@ import duckdb
 import sqlalchemy as sa
 from pydantic import Field, field_validator
 
-from cxflow.connect.column_names import alike
+from cxflow.connect.column_names import trimmed
 from cxflow.connect.connector import Connector
 from cxflow.connect.sql import lateness, selection, time_texts
 from cxflow.connect.sql.database import SourceDatabase
@@ -24,6 +24,7 @@ from cxflow.connect.sql.stream import SqlStream
 from cxflow.duck import literal, workbench
 from cxflow.errors import ConfigError, CxflowError, SourceError
 from cxflow.hookspecs import hookimpl
+from cxflow.model.names import alike
 from cxflow.model.reading import Count, Cursor, Query, Reading, Snapshot
 from cxflow.model.window import Window
 from cxflow.settings import Connection, Secret, nearest
@@ -264,7 +265,9 @@ def _columns(database: SourceDatabase, stream: SqlStream) -> list[str]:
         schema, name = stream.place
         database.require_table(name, schema)
     names = database.columns(selection.nothing(stream))
-    if pair := alike(database.spelled(names, stream.query)):
+    # Landing trims names, too, and would number one of the two.
+    spelled = database.spelled(names, stream.query)
+    if pair := alike(spelled, key=lambda name: trimmed(name).lower()):
         raise ConfigError(
             f"{stream.origin} has the columns {pair[0]!r} and {pair[1]!r}, and a mapping cannot tell them apart",
             value=pair[1],

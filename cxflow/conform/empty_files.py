@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import duckdb
 
+from cxflow.conform import own_columns
 from cxflow.conform.projection import bind, check_tags, record_expressions, types
 from cxflow.duck import identifier
 from cxflow.errors import ConfigError, SourceError
@@ -30,7 +31,9 @@ def check(
     for origin, header in headers.items():
         by_columns.setdefault(tuple(header.columns.items()), origin)
     for columns, origin in by_columns.items():
-        raw = raw_schema.with_absent(dict(columns), stream.may_lack)
+        renamed = own_columns.renamed(dict(columns), stream)
+        raw = {renamed.get(name, name): kind for name, kind in columns}
+        raw = raw_schema.with_absent(raw, stream.may_lack)
         try:
             _bind(database, stream, raw, key_alone)
         except ConfigError as problem:
@@ -49,6 +52,8 @@ def _bind(
     kinds = {name: kind if isinstance(kind, str) else "VARCHAR" for name, kind in raw.items()}
     columns = "".join(f"NULL::{kind} AS {identifier(name)}, " for name, kind in kinds.items())
     own = "NULL::VARCHAR AS _origin, NULL::TIMESTAMPTZ AS _received_at, NULL::BIGINT AS _row"
+    if stream.has_places:
+        own += ", NULL::VARCHAR AS _file, NULL::BIGINT AS _file_row"
     database.execute(f"CREATE TEMP VIEW raw AS SELECT {columns}{own} WHERE false")
     try:
         expressions = record_expressions(stream)
