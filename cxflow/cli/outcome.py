@@ -53,6 +53,7 @@ class Load:
             "window": self.window.as_json() if self.window else None,
             "counts": asdict(report.counts),
             "withdrawn": report.withdrawn,
+            "released": report.released,
             "outdated": self.outdated,
             "available": self.available,
             "rules": report.rules,
@@ -153,6 +154,11 @@ def _load_notes(load: Load) -> list[str]:
     if withdrawn := load.report.withdrawn:
         lines.append(
             f"{withdrawn:,} records loaded before were withdrawn: what was loaded now puts them in doubt"
+        )
+    if released := load.report.released:
+        lines.append(
+            f"{released:,} refused records, of this or other streams, were loaded after it: nobody else claims their "
+            "keys any more"
         )
     return [*lines, outdated(load.name, load.outdated)] if load.outdated else lines
 

@@ -13,12 +13,13 @@ import sqlalchemy as sa
 
 from cxflow.errors import AccountingError, GateClosedError
 from cxflow.landing import prepared, zone
-from cxflow.load import conflicts, entries, merge, refusals, withdrawals
-from cxflow.load.staged import Loading
+from cxflow.load import claims, conflicts, disputes, entries, merge, refusals, withdrawals
+from cxflow.load.conflicts import CONFLICTING
+from cxflow.load.staged import CLAIMED, DISCARDED, Loading
 from cxflow.model.batch import BatchRef, Counts
 from cxflow.model.window import Window
 from cxflow.settings import Settings
-from cxflow.warehouse import engines, ledger, revisions, transactions
+from cxflow.warehouse import engines, key_claims, ledger, revisions, transactions
 from cxflow.warehouse.tables import load_run, source_record
 
 _ONE_AT_A_TIME = threading.Lock()
@@ -46,6 +47,10 @@ class LoadReport:
     """The batch had been loaded before, and nothing was done."""
     window: Window | None = None
     """The window that was read. For a resumed pull it may end earlier than requested."""
+    releasable: dict[BatchRef, list[int]] = field(default_factory=dict)
+    """The landed rows, by batch, of refused records of any stream whose keys are theirs alone now."""
+    released: int = 0
+    """How many of those records were loaded after this batch."""
 
 
 def load(settings: Settings, batch: BatchRef) -> LoadReport:
@@ -56,9 +61,14 @@ def load(settings: Settings, batch: BatchRef) -> LoadReport:
     """
     manifest = zone.read_manifest(settings, batch)
     with _ONE_AT_A_TIME:
-        report, verdict = transactions.committed(
-            settings, lambda warehouse: _load(settings, warehouse, batch, manifest)
-        )
+        try:
+            report, verdict = transactions.committed(
+                settings, lambda warehouse: _load(settings, warehouse, batch, manifest)
+            )
+        except claims.NeedsEveryLock:
+            report, verdict = transactions.committed(
+                settings, lambda warehouse: _load(settings, warehouse, batch, manifest, alone=True)
+            )
     if verdict is None:
         return report
     if not verdict.passed:
@@ -91,31 +101,60 @@ def _fix(verdict: prepared.Verdict) -> str:
 
 
 def _load(
-    settings: Settings, warehouse: sa.Connection, batch: BatchRef, manifest: zone.Manifest
+    settings: Settings,
+    warehouse: sa.Connection,
+    batch: BatchRef,
+    manifest: zone.Manifest,
+    *,
+    alone: bool = False,
 ) -> tuple[LoadReport, prepared.Verdict | None]:
     """The load's transaction. The verdict is None if the batch was loaded before.
 
-    If another stream inserts the same key at the same time, the transaction is retried and finds the key claimed.
+    If another stream inserts the same key at the same time, the transaction is retried and finds the key claimed. With
+    `alone`, no other load runs meanwhile.
     """
     window = Window.from_json(manifest.window)
     revisions.require_revision(warehouse)
-    engines.of(warehouse).lock_stream(warehouse, batch.connection, batch.stream)
+    engine = engines.of(warehouse)
+    if alone:
+        engine.lock_streams(warehouse)
+    else:
+        engine.lock_stream(warehouse, batch.connection, batch.stream)
     revisions.require(warehouse)
     if row := ledger.loaded(warehouse, batch):
         counts = ledger.counts_of(row)
         return LoadReport(
-            batch, counts, withdrawn=int(row.withdrawn or 0), was_loaded=True, window=window
+            batch,
+            counts,
+            withdrawn=int(row.withdrawn or 0),
+            was_loaded=True,
+            window=window,
+            releasable=_releasable(warehouse),
         ), None
     with zone.local_copy(settings, batch.path) as landed:
         verdict = prepared.read_verdict(landed / prepared.FOLDER, batch)
-        loading = Loading(warehouse, batch, manifest, verdict, datetime.now(UTC))
+        has_every_lock = alone or engine.single_writer
+        loading = Loading(warehouse, batch, manifest, verdict, datetime.now(UTC), has_every_lock)
         counts, rules, withdrawn = Counts(extracted=verdict.extracted), dict(verdict.rules), 0
         if verdict.passed:
             counts, withdrawn = _merge(loading, settings, landed)
             if claimed := counts.quarantined - verdict.refused:
                 rules["duplicate_key"] = rules.get("duplicate_key", 0) + claimed
         _write_ledger(loading, counts, rules, withdrawn)
-    return LoadReport(batch, counts, rules, verdict.report, withdrawn=withdrawn, window=window), verdict
+    report = LoadReport(
+        batch,
+        counts,
+        rules,
+        verdict.report,
+        withdrawn=withdrawn,
+        window=window,
+        releasable=_releasable(warehouse),
+    )
+    return report, verdict
+
+
+def _releasable(warehouse: sa.Connection) -> dict[BatchRef, list[int]]:
+    return key_claims.releasable(warehouse) if key_claims.any_known(warehouse) else {}
 
 
 def _merge(loading: Loading, settings: Settings, landed: Path) -> tuple[Counts, int]:
@@ -130,12 +169,12 @@ def _merge(loading: Loading, settings: Settings, landed: Path) -> tuple[Counts, 
     if loading.verdict.refused or loading.is_remap:
         withdrawals.of_refused(loading)
     merge.decide(loading)
-    lost = refusals.refuse_claimed_keys(loading)
-    at_load = refusals.stage(loading, landed)
-    if at_load:
-        withdrawals.of_claimed(loading)
+    refusals.stage(loading, landed)
     entries.stage(loading)
     conflicts.settle(loading, settings)
+    settled = claims.settle(loading)
+    if settled.found_any:
+        disputes.stage(loading, settings, landed)
     found = merge.outcomes(loading)
     counts = Counts(
         extracted=loading.verdict.extracted,
@@ -144,17 +183,20 @@ def _merge(loading: Loading, settings: Settings, landed: Path) -> tuple[Counts, 
         unchanged=found.get("unchanged", 0),
         deleted=found.get("deleted", 0),
         deduplicated=loading.verdict.deduplicated + found.get("deduplicated", 0),
-        quarantined=loading.verdict.refused + at_load,
+        quarantined=loading.verdict.refused
+        + sum(found.get(outcome, 0) for outcome in (CONFLICTING, CLAIMED, DISCARDED)),
     )
-    withdrawn = withdrawals.count(loading)
+    withdrawn = withdrawals.count(loading) + settled.taken_elsewhere
     if counts.updated + counts.deleted + withdrawn:
         merge.remove_old_rows(loading)
     if counts.inserted + counts.updated + counts.deleted:
-        merge.insert_rows(loading, found, lost)
+        merge.insert_rows(loading, found, settled.lost)
     if counts.unchanged:
         merge.confirm_identifiers(loading)
     merge.register(loading, found)
     entries.keep(loading)
+    if settled.found_any:
+        disputes.keep(loading)
     if counts.inserted + counts.updated > _MANY_RECORDS:
         engine.analyze(loading.warehouse, *loading.verdict.tables, source_record.name)
     return counts, withdrawn
