@@ -118,9 +118,12 @@ def _tried(
         return DryRun(
             records=verdict.extracted,
             rows={
-                name: count(database, f"{name} ANTI JOIN left_out USING (_row)") for name in verdict.tables
+                name: count(
+                    database, f"{name} ANTI JOIN left_out USING (_row) ANTI JOIN sharing USING (_row)"
+                )
+                for name in verdict.tables
             },
-            refused=verdict.refused,
+            refused=verdict.refused + verdict.sharing,
             reasons=gate.reasons(database),
             stopped=verdict.why,
             examples=shown,

@@ -9,8 +9,9 @@ name their connection and stream.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -41,7 +42,7 @@ from cxflow.model.window import Window, scheduled
 from cxflow.publish import views
 from cxflow.settings import Settings
 from cxflow.validate import gate, quarantine, runner
-from cxflow.warehouse import database_errors, engines, ledger, revisions, transactions
+from cxflow.warehouse import database_errors, engines, key_claims, ledger, revisions, transactions
 
 DRY_RUN_RECORDS = 1_000
 """Records read by a dry run: enough to show what a mapping does, and quick to read."""
@@ -258,14 +259,46 @@ def prepare(settings: Settings, batch: BatchRef) -> BatchRef:
 
 
 def load(settings: Settings, batch: BatchRef) -> loading.LoadReport:
-    """Load a prepared batch in one transaction.
+    """Load a prepared batch in one transaction. Then load the refused records again, of whatever stream, whose keys are
+    theirs alone now.
 
     Raises GateClosedError if the gate stopped it: the ledger records the stop, and nothing else changes.
     """
+    report = _load(settings, batch)
+    return replace(report, released=_release(settings, report.releasable))
+
+
+def _load(settings: Settings, batch: BatchRef) -> loading.LoadReport:
     with _at(batch.connection, batch.stream):
         report = loading.load(settings, batch)
         log.info("loaded", connection=batch.connection, stream=batch.stream, batch=batch.batch_id)
         return report
+
+
+def _release(settings: Settings, found: Mapping[BatchRef, list[int]]) -> int:
+    """Load refused records again whose keys are theirs alone now; returns how many that are.
+
+    A failure is no failure of the load before it: the records stay in quarantine, and the next load tries again.
+    """
+    tried: set[tuple[BatchRef, int]] = set()
+    released = 0
+    while True:
+        by_stream: dict[tuple[str, str], dict[BatchRef, list[int]]] = {}
+        for batch, rows in found.items():
+            if new := [row for row in rows if (batch, row) not in tried]:
+                by_stream.setdefault((batch.connection, batch.stream), {})[batch] = new
+                tried.update((batch, row) for row in new)
+        if not by_stream:
+            return released
+        for (connection, stream), some in by_stream.items():
+            landed = set(zone.batches(settings, connection, stream))
+            there = {batch: rows for batch, rows in some.items() if batch.batch_id in landed}
+            try:
+                for report in _process_again(settings, there, "replay", load_batch=_load):
+                    counts, found = report.counts, report.releasable
+                    released += counts.inserted + counts.updated + counts.deleted
+            except CxflowError as problem:
+                log.warning("not released", connection=connection, stream=stream, why=problem.message)
 
 
 def make_ready() -> None:
@@ -309,6 +342,18 @@ def replay(
     ]
 
 
+def discard(settings: Settings, chosen: quarantine.Filter, reason: str) -> int:
+    """Close open entries of the quarantine for good, with a reason; returns how many.
+
+    What they claimed is free then: a refused record that is left as the only one to claim its keys is loaded.
+    """
+    closed = quarantine.discard(settings, chosen, reason)
+    with transactions.reading(settings) as warehouse:
+        found = key_claims.releasable(warehouse) if key_claims.any_known(warehouse) else {}
+    _release(settings, found)
+    return closed
+
+
 def remap(
     settings: Settings, connection: str, stream: str, progress: Progress = _silent
 ) -> list[loading.LoadReport]:
@@ -324,7 +369,11 @@ def remap(
 
 
 def _process_again(
-    settings: Settings, chosen: Mapping[BatchRef, list[int] | None], mode: Mode, progress: Progress
+    settings: Settings,
+    chosen: Mapping[BatchRef, Sequence[int] | None],
+    mode: Mode,
+    progress: Progress = _silent,
+    load_batch: Callable[[Settings, BatchRef], loading.LoadReport] = load,
 ) -> list[loading.LoadReport]:
     """Conform, validate and load records of one stream's landed batches again."""
     reports: list[loading.LoadReport] = []
@@ -340,7 +389,7 @@ def _process_again(
             progress(connection, stream, "prepare")
             prepare(settings, batch)
             progress(connection, stream, "load")
-            reports.append(load(settings, batch))
+            reports.append(load_batch(settings, batch))
             progress(connection, stream, "done")
     finally:
         for batch in composed:

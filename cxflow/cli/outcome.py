@@ -54,6 +54,7 @@ class Load:
             "counts": asdict(report.counts),
             "withdrawn": report.withdrawn,
             "vanished": report.vanished,
+            "released": report.released,
             "outdated": self.outdated,
             "available": self.available,
             "rules": report.rules,
@@ -157,6 +158,11 @@ def _load_notes(load: Load) -> list[str]:
         )
     if vanished := load.report.vanished:
         lines.append(f"{vanished:,} records vanished: two snapshots lack them, and they count as deleted")
+    if released := load.report.released:
+        lines.append(
+            f"{released:,} refused records, of this or other streams, were loaded after it: nobody else claims their "
+            "keys any more"
+        )
     return [*lines, outdated(load.name, load.outdated)] if load.outdated else lines
 
 

@@ -79,6 +79,8 @@ REFUSED: Columns = {
 """Of each refusal: the record, the stage and rule that refused it, and the column and value at fault, if any."""
 CONFLICT_RULE, CONFLICT_COLUMN = "duplicate_key", "primary_key"
 """The rule and the column at fault in the refusal of records in conflict: they differ, and none is newer."""
+REPEATED_KEY = "repeated_key"
+"""The rule in the refusal of a record of which two rows of one canonical table have the same key."""
 REFUSAL: Columns = {
     **REFUSED,
     "record_id": "VARCHAR",
@@ -134,6 +136,10 @@ class Verdict:
     """Records to quarantine."""
     deduplicated: int
     """Records with a newer or equal version in the same batch."""
+    sharing: int = 0
+    """Records that share a canonical key with another one of the batch; the load decides about them."""
+    shares_keys: bool = False
+    """Whether any records of the batch share one, deleted ones included."""
     rules: dict[str, int] = field(default_factory=dict)
     """Rule to the number of records it refused."""
     report: dict[str, Any] = field(default_factory=dict)

@@ -13,12 +13,13 @@ import sqlalchemy as sa
 
 from cxflow.errors import AccountingError, GateClosedError
 from cxflow.landing import prepared, zone
-from cxflow.load import conflicts, entries, merge, refusals, vanished, withdrawals
-from cxflow.load.staged import Loading
+from cxflow.load import claims, conflicts, disputes, entries, merge, refusals, vanished, withdrawals
+from cxflow.load.conflicts import CONFLICTING
+from cxflow.load.staged import CLAIMED, DISCARDED, Loading
 from cxflow.model.batch import BatchRef, Counts
 from cxflow.model.window import Window
 from cxflow.settings import Settings
-from cxflow.warehouse import engines, ledger, revisions, transactions
+from cxflow.warehouse import engines, key_claims, ledger, revisions, transactions
 from cxflow.warehouse.tables import load_run, source_record
 
 _ONE_AT_A_TIME = threading.Lock()
@@ -48,6 +49,10 @@ class LoadReport:
     """The batch had been loaded before, and nothing was done."""
     window: Window | None = None
     """The window that was read. For a resumed pull it may end earlier than requested."""
+    releasable: dict[BatchRef, list[int]] = field(default_factory=dict)
+    """The landed rows, by batch, of refused records of any stream whose keys are theirs alone now."""
+    released: int = 0
+    """How many of those records were loaded after this batch."""
 
 
 def load(settings: Settings, batch: BatchRef) -> LoadReport:
@@ -58,9 +63,14 @@ def load(settings: Settings, batch: BatchRef) -> LoadReport:
     """
     manifest = zone.read_manifest(settings, batch)
     with _ONE_AT_A_TIME:
-        report, verdict = transactions.committed(
-            settings, lambda warehouse: _load(settings, warehouse, batch, manifest)
-        )
+        try:
+            report, verdict = transactions.committed(
+                settings, lambda warehouse: _load(settings, warehouse, batch, manifest)
+            )
+        except claims.NeedsEveryLock:
+            report, verdict = transactions.committed(
+                settings, lambda warehouse: _load(settings, warehouse, batch, manifest, alone=True)
+            )
     if verdict is None:
         return report
     if not verdict.passed:
@@ -95,23 +105,34 @@ def _fix(verdict: prepared.Verdict) -> str:
 
 
 def _load(
-    settings: Settings, warehouse: sa.Connection, batch: BatchRef, manifest: zone.Manifest
+    settings: Settings,
+    warehouse: sa.Connection,
+    batch: BatchRef,
+    manifest: zone.Manifest,
+    *,
+    alone: bool = False,
 ) -> tuple[LoadReport, prepared.Verdict | None]:
     """The load's transaction. The verdict is None if the batch was loaded before.
 
-    If another stream inserts the same key at the same time, the transaction is retried and finds the key claimed.
+    If another stream inserts the same key at the same time, the transaction is retried and finds the key claimed. With
+    `alone`, no other load runs meanwhile.
     """
     window = Window.from_json(manifest.window)
     revisions.require_revision(warehouse)
-    engines.of(warehouse).lock_stream(warehouse, batch.connection, batch.stream)
+    engine = engines.of(warehouse)
+    if alone:
+        engine.lock_streams(warehouse)
+    else:
+        engine.lock_stream(warehouse, batch.connection, batch.stream)
     revisions.require(warehouse)
     if row := ledger.loaded(warehouse, batch):
         counts = ledger.counts_of(row)
-        report = LoadReport(batch, counts, was_loaded=True, window=window)
+        report = LoadReport(batch, counts, was_loaded=True, window=window, releasable=_releasable(warehouse))
         return replace(report, withdrawn=int(row.withdrawn or 0), vanished=int(row.vanished or 0)), None
     with zone.local_copy(settings, batch.path) as landed:
         verdict = prepared.read_verdict(landed / prepared.FOLDER, batch)
-        loading = Loading(warehouse, batch, manifest, verdict, datetime.now(UTC))
+        has_every_lock = alone or engine.single_writer
+        loading = Loading(warehouse, batch, manifest, verdict, datetime.now(UTC), has_every_lock)
         if verdict.passed and manifest.snapshots:
             verdict = vanished.judge(loading, settings, landed)
             loading = replace(loading, verdict=verdict)
@@ -123,8 +144,12 @@ def _load(
                 rules["duplicate_key"] = rules.get("duplicate_key", 0) + claimed
         notes = {**verdict.report, **merged.notes}
         _write_ledger(loading, merged, rules, notes)
-    report = LoadReport(batch, merged.counts, rules, notes, window=window)
+    report = LoadReport(batch, merged.counts, rules, notes, window=window, releasable=_releasable(warehouse))
     return replace(report, withdrawn=merged.withdrawn, vanished=merged.vanished), verdict
+
+
+def _releasable(warehouse: sa.Connection) -> dict[BatchRef, list[int]]:
+    return key_claims.releasable(warehouse) if key_claims.any_known(warehouse) else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +179,12 @@ def _merge(loading: Loading, settings: Settings, landed: Path) -> _Merged:
     if loading.verdict.refused or loading.is_remap:
         withdrawals.of_refused(loading)
     merge.decide(loading)
-    lost = refusals.refuse_claimed_keys(loading)
-    at_load = refusals.stage(loading, landed)
-    if at_load:
-        withdrawals.of_claimed(loading)
+    refusals.stage(loading, landed)
     entries.stage(loading)
     conflicts.settle(loading, settings)
+    settled = claims.settle(loading)
+    if settled.found_any:
+        disputes.stage(loading, settings, landed)
     found = merge.outcomes(loading)
     counts = Counts(
         extracted=loading.verdict.extracted,
@@ -168,17 +193,20 @@ def _merge(loading: Loading, settings: Settings, landed: Path) -> _Merged:
         unchanged=found.get("unchanged", 0),
         deleted=found.get("deleted", 0),
         deduplicated=loading.verdict.deduplicated + found.get("deduplicated", 0),
-        quarantined=loading.verdict.refused + at_load,
+        quarantined=loading.verdict.refused
+        + sum(found.get(outcome, 0) for outcome in (CONFLICTING, CLAIMED, DISCARDED)),
     )
-    withdrawn = withdrawals.count(loading)
+    withdrawn = withdrawals.count(loading) + settled.taken_elsewhere
     if counts.updated + counts.deleted + withdrawn:
         merge.remove_old_rows(loading)
     if counts.inserted + counts.updated + counts.deleted:
-        merge.insert_rows(loading, found, lost)
+        merge.insert_rows(loading, found, settled.lost)
     if counts.unchanged:
         merge.confirm_identifiers(loading)
     merge.register(loading, found)
     entries.keep(loading)
+    if settled.found_any:
+        disputes.keep(loading)
     gone = vanished.mark(loading) if is_watched else 0
     if counts.inserted + counts.updated > _MANY_RECORDS:
         engine.analyze(loading.warehouse, *loading.verdict.tables, source_record.name)

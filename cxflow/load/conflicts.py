@@ -9,15 +9,11 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from cxflow import scratch
-from cxflow.landing import prepared, zone
 from cxflow.landing.prepared import CONFLICT_COLUMN, CONFLICT_RULE
-from cxflow.load import entries, versions
+from cxflow.load import entries, raw_texts, versions
 from cxflow.load.staged import CONFLICT, ENTRY, RECORD, WITHDRAWN, Loading, names
 from cxflow.load.versions import IN_CONFLICT
-from cxflow.model.batch import BatchRef
 from cxflow.settings import Settings
-from cxflow.warehouse import engines
 from cxflow.warehouse.tables import quarantine, source_record
 
 CONFLICTING = "conflicting primary_key"
@@ -27,12 +23,13 @@ _TAKEN_BACK = sa.table(
     "stage_taken_back",
     *map(
         sa.column,
-        ("record_id", "version_at", "received_at", "origin", "batch_id", "row_number", "raw_hash"),
+        (
+            *("source_system", "source_object", "record_id", "version_at", "received_at", "origin"),
+            *("batch_id", "row_number", "raw_hash"),
+        ),
     ),
 )
 """The loaded records that conflict with the batch's."""
-_PAYLOAD = sa.table("stage_payload", sa.column("batch_id"), sa.column("_row"), sa.column("payload"))
-"""Their raw texts."""
 
 
 def has_rivals(loading: Loading) -> sa.ColumnElement[bool]:
@@ -129,8 +126,10 @@ def _take_back(loading: Loading, settings: Settings) -> None:
     )
     taken_back = (
         sa.select(
-            known.c.source_record_id.label("record_id"),
-            *(known.c[name] for name in names(_TAKEN_BACK) if name != "record_id"),
+            *(
+                known.c["source_record_id" if name == "record_id" else name].label(name)
+                for name in names(_TAKEN_BACK)
+            )
         )
         .join(CONFLICT, CONFLICT.c.record_id == known.c.source_record_id)
         .where(
@@ -142,13 +141,7 @@ def _take_back(loading: Loading, settings: Settings) -> None:
         )
     )
     loading.execute(taken_back.into(_TAKEN_BACK.name, temporary=True))
-    empty = sa.select(quarantine.c.batch_id, quarantine.c.row_number.label("_row"), quarantine.c.payload)
-    loading.execute(empty.where(sa.false()).into(_PAYLOAD.name, temporary=True))
-    found = list(loading.execute(sa.select(_TAKEN_BACK.c.batch_id).distinct()).scalars())
-    landed = set(zone.batches(settings, loading.batch.connection, loading.batch.stream)) if found else set()
-    for batch_id in found:
-        if batch_id in landed:  # or its raw text has been removed from the landing zone
-            _stage_payloads(loading, settings, batch_id)
+    payload = raw_texts.of_places(loading, settings, _TAKEN_BACK, "stage_payload")
     values = {
         "_row": _TAKEN_BACK.c.row_number,
         "stage": sa.literal("load"),
@@ -156,27 +149,13 @@ def _take_back(loading: Loading, settings: Settings) -> None:
         "column_name": sa.literal(CONFLICT_COLUMN),
         "raw_value": sa.cast(sa.null(), sa.String),
         **{name: _TAKEN_BACK.c[name] for name in names(_TAKEN_BACK)},
-        "payload": _PAYLOAD.c.payload,
+        "payload": payload.c.payload,
     }
     values["quarantine_id"] = entries.id_of(loading, **values)
-    raw = sa.and_(_PAYLOAD.c.batch_id == _TAKEN_BACK.c.batch_id, _PAYLOAD.c._row == _TAKEN_BACK.c.row_number)
+    raw = sa.and_(
+        payload.c.batch_id == _TAKEN_BACK.c.batch_id, payload.c.row_number == _TAKEN_BACK.c.row_number
+    )
     added = sa.select(*(values[name].label(name) for name in names(ENTRY))).join_from(
-        _TAKEN_BACK, _PAYLOAD, raw, isouter=True
+        _TAKEN_BACK, payload, raw, isouter=True
     )
     loading.execute(sa.insert(ENTRY).from_select(names(ENTRY), added))
-
-
-def _stage_payloads(loading: Loading, settings: Settings, batch_id: str) -> None:
-    """Add the raw texts of the records that are taken back from one landed batch to `stage_payload`."""
-    batch = BatchRef(loading.batch.connection, loading.batch.stream, batch_id)
-    of_batch = _TAKEN_BACK.c.batch_id == batch_id
-    rows = list(loading.execute(sa.select(_TAKEN_BACK.c.row_number).where(of_batch)).scalars())
-    found = sa.table("stage_payload_found", sa.column("_row"), sa.column("payload"))
-    with scratch.folder("load") as folder:
-        with zone.local_copy(settings, batch.path) as landed:
-            manifest = zone.read_manifest(settings, batch)
-            target = prepared.payloads_of(landed, manifest, rows, folder / "payload.duckdb")
-        engines.of(loading.warehouse).stage(loading.warehouse, found.name, target, "payload")
-        payloads = sa.select(sa.literal(batch_id), found.c._row, found.c.payload)
-        loading.execute(sa.insert(_PAYLOAD).from_select(names(_PAYLOAD), payloads))
-        loading.execute(sa.text(f"DROP TABLE {found.name}"))

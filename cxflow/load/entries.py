@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from cxflow.landing.prepared import CONFLICT_COLUMN, CONFLICT_RULE
 from cxflow.load import versions
 from cxflow.load.staged import ENTRY, PLACE, REFUSED, Loading, names
+from cxflow.warehouse import key_claims
 from cxflow.warehouse.tables import TIME, quarantine, source_record
 
 
@@ -92,6 +93,9 @@ def keep(loading: Loading) -> None:
         sa.insert(quarantine).from_select([column.name for column in added.selected_columns], added)
     )
     superseded = sa.and_(of_stream, quarantine.c.status == "open", _is_superseded(loading))
+    if key_claims.any_known(loading.warehouse):  # `disputes` closes those of records that share a key
+        is_disputed = key_claims.of_entry() & key_claims.has_claim(quarantine.c, key_claims.REFUSED)
+        superseded = sa.and_(superseded, sa.not_(is_disputed))
     loading.execute(sa.update(quarantine).where(superseded).values(status="superseded", **closed))
 
 

@@ -8,20 +8,29 @@ is set-based SQL, the same on every database.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from cxflow.load import conflicts, pending, versions
 from cxflow.load.conflicts import CONFLICTING
-from cxflow.load.staged import IDENTIFIER, OUTCOME, RECORD, ROWS, WITHDRAWN, Loading
+from cxflow.load.staged import (
+    CHANGED,
+    CLAIMED,
+    DISCARDED,
+    IDENTIFIER,
+    OUTCOME,
+    RECORD,
+    ROWS,
+    WITHDRAWN,
+    Loading,
+)
 from cxflow.load.versions import IN_CONFLICT
-from cxflow.warehouse import engines
+from cxflow.warehouse import engines, key_claims
 from cxflow.warehouse.tables import CANONICAL, TIME, mappable, record_identity, source_record
 
 _CHANGED = ("inserted", "updated", "deleted")
-CHANGED = OUTCOME.c.outcome.in_(_CHANGED)
 
 
 def decide(loading: Loading) -> None:
@@ -33,11 +42,17 @@ def decide(loading: Loading) -> None:
     changes = sa.case((new.is_deleted, "deleted"), else_="updated")
     refuses_rivals = sa.literal(not loading.verdict.takes_latest)
     cases: list[tuple[sa.ColumnElement[bool], Any]] = [(is_unknown, appears)]
+    has_no_rows: sa.ColumnElement[bool] = sa.false()
+    lacks_a_row: sa.ColumnElement[bool] = sa.false()
+    if key_claims.any_known(loading.warehouse):
+        has_no_rows = key_claims.has_claim(known, key_claims.REFUSED, key_claims.DISCARDED)
+        if loading.manifest.sources:  # it may be there for a key that is its own now
+            lacks_a_row = key_claims.has_claim(known, key_claims.LOST)
     if loading.is_remap:  # of the same raw records, only the new mapping counts
         is_remapped = known.batch_id.in_(loading.manifest.sources)
         is_older = is_older & sa.not_(is_remapped)
         cases += [
-            (is_remapped & (known.content_hash == IN_CONFLICT), appears),
+            (is_remapped & ((known.content_hash == IN_CONFLICT) | has_no_rows), appears),
             (is_remapped & (known.content_hash == new.content_hash), "unchanged"),
             (is_remapped, changes),
         ]
@@ -47,9 +62,15 @@ def decide(loading: Loading) -> None:
         (in_conflict & versions.is_before(new, known), "deduplicated"),
         (in_conflict & versions.at_same_time(new, known) & is_rival, CONFLICTING),
         (in_conflict, appears),
+        (has_no_rows & (known.content_hash == new.content_hash) & is_older, "deduplicated"),
+        (
+            (has_no_rows | (lacks_a_row & sa.not_(is_older))) & (known.content_hash == new.content_hash),
+            appears,
+        ),
         (known.content_hash == new.content_hash, "unchanged"),
         (refuses_rivals & versions.are_rivals(new, known), CONFLICTING),
         (is_older, "deduplicated"),
+        (has_no_rows, appears),
     ]
     query = sa.select(
         new._row,
@@ -76,14 +97,18 @@ def _number(found: Mapping[str, int], *outcomes: str) -> int:
 
 
 def remove_old_rows(loading: Loading) -> None:
-    """Delete the rows of changed and withdrawn records, in every canonical table: an earlier mapping may have filled
-    others."""
+    """Delete the rows of changed and withdrawn records."""
     changed = sa.select(OUTCOME.c.record_id).where(CHANGED).union_all(sa.select(WITHDRAWN.c.record_id))
+    remove_rows(loading, lambda table: loading.of_stream(table) & table.c.source_record_id.in_(changed))
+
+
+def remove_rows(loading: Loading, are_old: Callable[[sa.Table], sa.ColumnElement[bool]]) -> None:
+    """Delete the rows and identifiers of some records, in every canonical table: an earlier mapping may have filled
+    others than the present one. `are_old` gives a table's rows to delete."""
     for table in CANONICAL.values():
-        old = loading.of_stream(table) & table.c.source_record_id.in_(changed)
-        pending.pend_kpis(loading, table, sa.select(table).where(old))
-        loading.execute(sa.delete(table).where(old))
-    old = loading.of_stream(record_identity) & record_identity.c.source_record_id.in_(changed)
+        pending.pend_kpis(loading, table, sa.select(table).where(are_old(table)))
+        loading.execute(sa.delete(table).where(are_old(table)))
+    old = are_old(record_identity)
     pending.pend_identity(
         loading, sa.select(record_identity.c.namespace, record_identity.c.identity_hash).where(old)
     )
@@ -176,10 +201,12 @@ def confirm_identifiers(loading: Loading) -> None:
 
 def register(loading: Loading, found: Mapping[str, int]) -> None:
     """Update the registry to the versions now loaded, and for unchanged records to the version that confirmed them.
+    Records that have no rows because they share a key are registered as the others are.
 
     `found` is what `outcomes` returns.
     """
-    kept = CHANGED | ((OUTCOME.c.outcome == "unchanged") & OUTCOME.c.is_newer)
+    kept = CHANGED | OUTCOME.c.outcome.in_((CLAIMED, DISCARDED))
+    kept |= (OUTCOME.c.outcome == "unchanged") & OUTCOME.c.is_newer
     loading.execute(
         sa.delete(source_record).where(
             loading.of_stream(source_record),
@@ -200,7 +227,7 @@ def register(loading: Loading, found: Mapping[str, int]) -> None:
         RECORD.c.row_number,
         RECORD.c.raw_hash,
     )
-    most = _number(found, *_CHANGED, "unchanged")
+    most = _number(found, *_CHANGED, CLAIMED, DISCARDED, "unchanged")
     _insert(loading, source_record, _rows_of(records, RECORD, kept, most, found))
 
 

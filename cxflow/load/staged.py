@@ -28,6 +28,13 @@ RECORD = _stage("record", *prepared.RECORD)
 OUTCOME = _stage("outcome", "_row", "record_id", "outcome", "is_newer")
 """The outcome of each, decided by `merge.decide`, and whether it is at least as new as the loaded version."""
 
+CHANGED = OUTCOME.c.outcome.in_(("inserted", "updated", "deleted"))
+"""The outcomes of records whose rows the load writes."""
+
+CLAIMED, DISCARDED = "claimed", "discarded"
+"""The outcomes of records that share a canonical key with another, and of those whose entry in quarantine for that was
+discarded: they have no rows, but are in the registry (`claims`)."""
+
 WITHDRAWN = _stage("withdrawn", "record_id")
 """Known records whose rows are removed, because what is loaded puts them in doubt."""
 
@@ -58,6 +65,8 @@ class Loading:
     manifest: zone.Manifest
     verdict: prepared.Verdict
     now: datetime
+    has_every_lock: bool = False
+    """Whether no other load runs meanwhile, of whatever stream."""
 
     @property
     def is_remap(self) -> bool:

@@ -26,10 +26,11 @@ from cxflow.load.staged import OUTCOME, REFUSED, Loading
 from cxflow.load.versions import IN_CONFLICT
 from cxflow.model.reading import Snapshot
 from cxflow.settings import Settings
-from cxflow.warehouse import engines
+from cxflow.warehouse import engines, key_claims
 from cxflow.warehouse.tables import (
     CANONICAL,
     TIME,
+    key_claim,
     record_identity,
     record_sighting,
     source_record,
@@ -161,6 +162,10 @@ def mark(loading: Loading) -> int:
     counts = loading.execute(query.select_from(_VANISHED)).one()
     if counts.found:
         _set_deleted(loading, _VANISHED, is_deleted=True)
+        if key_claims.any_known(loading.warehouse):  # deleted, it leaves its keys to whoever else claims them
+            claims = loading.of_stream(key_claim) & (key_claim.c.state == key_claims.REFUSED)
+            gone_too = key_claim.c.source_record_id.in_(sa.select(_VANISHED.c.record_id))
+            loading.execute(sa.update(key_claim).where(claims, gone_too).values(state=key_claims.LOST))
         vanished = recorded.c.source_record_id.in_(sa.select(_VANISHED.c.record_id))
         loading.execute(sa.update(recorded).where(of_stream, vanished).values(is_vanished=True))
         # Loaded before the stream had snapshots, and never seen since.
@@ -259,8 +264,23 @@ def _let_return(loading: Loading) -> None:
     loading.execute(returned.into(_RETURNED.name, temporary=True))
     if loading.execute(sa.select(sa.select(_RETURNED).exists())).scalar():
         _set_deleted(loading, _RETURNED, is_deleted=False)
+        if key_claims.any_known(loading.warehouse):
+            _forget_lost(loading)
         again = recorded.c.source_record_id.in_(sa.select(_RETURNED.c.record_id))
         loading.execute(sa.update(recorded).where(of_stream, again).values(is_vanished=False))
+
+
+def _forget_lost(loading: Loading) -> None:
+    """Forget the returned records that lost a row while they had vanished: they are loaded, or refused, as new ones."""
+    lost = sa.select(key_claim.c.source_record_id).where(
+        loading.of_stream(key_claim),
+        key_claim.c.state == key_claims.LOST,
+        key_claim.c.source_record_id.in_(sa.select(_RETURNED.c.record_id)),
+    )
+    here = loading.of_stream(source_record) & source_record.c.source_record_id.in_(lost)
+    loading.execute(sa.delete(source_record).where(here))
+    claims = loading.of_stream(key_claim) & key_claim.c.source_record_id.in_(sa.select(_RETURNED.c.record_id))
+    loading.execute(sa.delete(key_claim).where(claims, key_claim.c.state == key_claims.LOST))
 
 
 def _set_deleted(loading: Loading, records: sa.TableClause, *, is_deleted: bool) -> None:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from cxflow.landing.prepared import CONFLICT_RULE
-from cxflow.load import versions
-from cxflow.load.staged import OUTCOME, RECORD, REFUSED, WITHDRAWN, Loading
+from cxflow.landing.prepared import CONFLICT_COLUMN, CONFLICT_RULE
+from cxflow.load.staged import RECORD, REFUSED, WITHDRAWN, Loading
 from cxflow.load.versions import IN_CONFLICT
 from cxflow.warehouse.tables import source_record
 
@@ -26,29 +25,13 @@ def of_refused(loading: Loading) -> None:
     if loading.is_remap:
         passed = sa.exists().where(RECORD.c.record_id == known.c.source_record_id)
         _withdraw(loading, known.c.batch_id.in_(loading.manifest.sources) & sa.not_(passed))
-    # Two records with one key are no fault of the mapping.
+    # Two versions of one record are no fault of the mapping.
     _withdraw(
         loading,
         sa.exists().where(
             REFUSED.c.record_id == known.c.source_record_id,
-            REFUSED.c.rule != CONFLICT_RULE,
+            sa.or_(REFUSED.c.rule != CONFLICT_RULE, REFUSED.c.column_name != CONFLICT_COLUMN),
             REFUSED.c.raw_hash == known.c.raw_hash,
-        ),
-    )
-
-
-def of_claimed(loading: Loading) -> None:
-    """Withdraw the records whose new rows have keys that others claimed."""
-    is_same = versions.is_same_raw(RECORD.c, source_record.c)
-    if loading.is_remap:
-        is_same |= source_record.c.batch_id.in_(loading.manifest.sources)
-    _withdraw(
-        loading,
-        sa.exists().where(
-            OUTCOME.c.record_id == source_record.c.source_record_id,
-            OUTCOME.c.outcome.like("claimed %"),
-            RECORD.c._row == OUTCOME.c._row,
-            is_same,
         ),
     )
 

@@ -9,7 +9,8 @@ import duckdb
 from cxflow import record_sql
 from cxflow.duck import count, identifier, literal, seal_sql, workbench
 from cxflow.errors import ConfigError, FatalError
-from cxflow.landing.prepared import CONFLICT_COLUMN, CONFLICT_RULE, Conformed, Verdict
+from cxflow.landing import prepared
+from cxflow.landing.prepared import CONFLICT_COLUMN, CONFLICT_RULE, REPEATED_KEY, Conformed, Verdict
 from cxflow.model.snapshots import SnapshotStream
 from cxflow.model.sql_place import named, shown
 from cxflow.model.stream import PLACE, Stream
@@ -90,31 +91,30 @@ def validate(
         for item in broken:
             if item.rows_sql is not None:
                 _refuse(database, item)
+        _refuse_repeated_keys(database, stream)
         _leave_out_older_versions(database, stream)
-        _refuse_shared_keys(database, stream)
-        database.execute(
-            "INSERT INTO left_out SELECT DISTINCT _row FROM refused ANTI JOIN left_out USING (_row)"
-        )
+        shares_keys = _find_shared_keys(database, stream)
         refused = count(database, "(SELECT DISTINCT _row FROM refused)")
+        sharing = count(database, "(SELECT DISTINCT _row FROM sharing)")
         conflicting = count(
             database,
             f"refused WHERE rule = {literal(CONFLICT_RULE)} AND column_name = {literal(CONFLICT_COLUMN)}",
         )
-        fit = count(database, "record ANTI JOIN left_out USING (_row)") + conflicting
+        fit = count(database, "record ANTI JOIN left_out USING (_row)") + conflicting - sharing
         deduplicated = count(database, "left_out ANTI JOIN refused USING (_row)")
-        rules = database.execute(
-            "SELECT rule, count(DISTINCT _row) FROM refused GROUP BY rule ORDER BY rule"
-        ).fetchall()
         found = reasons(database)
         odd = amounts.misfits(database, stream) if settings.quality.minor_units == "warn" else {}
         other = activities.unknown(database, stream)
         why = ""
         if not conformed.is_replay:
-            why = _why(settings, stream, conformed.extracted, refused, fit, found, broken)
+            why = _why(settings, stream, conformed.extracted, refused + sharing, fit, found, broken)
             if why and _raw_hashes(database) <= set(known()):
                 why = _why(settings, stream, conformed.extracted, 0, fit, found, broken)
         refused_values = examples.of(database, stream, declared) if why else {}
         suggested = examples.suggestions(database, stream) if why else []
+        rules = database.execute(
+            f"SELECT rule, count(DISTINCT _row) FROM {_JUDGED if why else 'refused'} GROUP BY rule ORDER BY rule"
+        ).fetchall()
     return Verdict(
         passed=not why,
         why=why,
@@ -122,6 +122,8 @@ def validate(
         extracted=conformed.extracted,
         refused=refused,
         deduplicated=deduplicated,
+        sharing=sharing,
+        shares_keys=shares_keys,
         rules={rule: int(records) for rule, records in rules},
         report={
             **conformed.report,
@@ -142,17 +144,23 @@ def _max_vanished_share(settings: Settings, stream: Stream) -> float:
     return settings.quality.max_vanished_share if own is None else own
 
 
+_JUDGED = "(FROM refused UNION ALL FROM sharing)"
+"""What the gate judges a batch by: refused records, and those that share a key with another record of the batch."""
+
+
 def _raw_hashes(database: duckdb.DuckDBPyConnection) -> set[int | None]:
     """The hashes of the refused raw records; None among them if one could not be read."""
-    rows = database.execute("SELECT DISTINCT raw_hash FROM refused LEFT JOIN record USING (_row)").fetchall()
+    rows = database.execute(
+        f"SELECT DISTINCT raw_hash FROM {_JUDGED} LEFT JOIN record USING (_row)"
+    ).fetchall()
     return {row[0] for row in rows}
 
 
 def reasons(database: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """Why records of a validated batch are refused: "rule of column" to the number of records, most frequent first."""
     rows = database.execute(
-        "SELECT concat_ws(' of ', rule, column_name), count(DISTINCT _row) AS records FROM refused "
-        "GROUP BY ALL ORDER BY records DESC, 1"
+        "SELECT concat_ws(' of ', rule, column_name), count(DISTINCT _row) AS records "
+        f"FROM {_JUDGED} GROUP BY ALL ORDER BY records DESC, 1"
     ).fetchall()
     return {reason: int(records) for reason, records in rows}
 
@@ -213,17 +221,43 @@ def _leave_out_older_versions(database: duckdb.DuckDBPyConnection, stream: Strea
     )
 
 
-def _refuse_shared_keys(database: duckdb.DuckDBPyConnection, stream: Stream) -> None:
-    """Refuse the records of rows that share a key within a canonical table."""
+def _refuse_repeated_keys(database: duckdb.DuckDBPyConnection, stream: Stream) -> None:
+    """Refuse the records of which two rows of a canonical table have the same key."""
     for name, projections in stream.to.items():
-        if name == tables.touchpoint.name and len(projections) == 1:
+        if len(projections) == 1 and (name == tables.touchpoint.name or not projections[0].for_each):
+            continue  # each record has one row, or a key that a touchpoint's hash makes its own
+        key = ", ".join(identifier(column) for column in tables.KEYS[name])
+        database.execute(
+            f"INSERT INTO refused SELECT DISTINCT _row, 'validate', {literal(REPEATED_KEY)}, {literal(name)}, NULL "
+            f"FROM (SELECT _row FROM {name} GROUP BY _row, {key} HAVING count(*) > 1)"
+        )
+
+
+def _find_shared_keys(database: duckdb.DuckDBPyConnection, stream: Stream) -> bool:
+    """Create `sharing`, as `refused` is: the records whose rows share a key with those of another record here. Returns
+    whether any do, deleted ones included, which the load does not refuse.
+
+    The load decides, because these may not be the current versions. Here they tell of a mapping that gives many records
+    one key.
+    """
+    database.execute(prepared.create("sharing", prepared.REFUSED))
+    shares_keys = False
+    for name in stream.to:
+        if name == tables.touchpoint.name:
             continue  # its key is a hash of the record's key
         key = ", ".join(identifier(column) for column in tables.KEYS[name])
-        kept = f"(SELECT _row, {key} FROM {name} ANTI JOIN left_out USING (_row))"
+        kept = f"(SELECT _row, is_deleted, {key} FROM {name} ANTI JOIN left_out USING (_row))"
         database.execute(
-            f"INSERT INTO refused SELECT DISTINCT r._row, 'validate', 'duplicate_key', {literal(name)}, NULL "
-            f"FROM {kept} r JOIN (SELECT {key} FROM {kept} GROUP BY {key} HAVING count(*) > 1) USING ({key})"
+            f"CREATE OR REPLACE TEMP TABLE shared_key AS SELECT {key}, count(*) FILTER (NOT is_deleted) AS living "
+            f"FROM {kept} GROUP BY {key} HAVING count(*) > 1"
         )
+        if count(database, "shared_key"):
+            shares_keys = True
+            database.execute(
+                f"INSERT INTO sharing SELECT DISTINCT _row, 'load', {literal(CONFLICT_RULE)}, {literal(name)}, NULL "
+                f"FROM {kept} SEMI JOIN (FROM shared_key WHERE living > 1) USING ({key}) WHERE NOT is_deleted"
+            )
+    return shares_keys
 
 
 def _why(

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from cxflow.errors import ConfigError
 from cxflow.model.batch import BatchRef
 from cxflow.settings import Settings
-from cxflow.warehouse import revisions, transactions
+from cxflow.warehouse import engines, key_claims, revisions, transactions
 from cxflow.warehouse.tables import quarantine
 
 
@@ -96,13 +96,22 @@ def entries(settings: Settings, chosen: Filter, limit: int = 50) -> Sequence[sa.
 
 
 def discard(settings: Settings, chosen: Filter, reason: str) -> int:
-    """Close open entries for good, and store the reason with each. Returns how many. Raises ConfigError without one."""
+    """Close open entries for good, and store the reason with each. Returns how many. Raises ConfigError without one.
+
+    A record that shares canonical keys is refused whole: with one entry of it for that, the others are discarded, too,
+    and it claims its keys no more.
+    """
     if not reason.strip():
         raise ConfigError("discarding a record needs a reason", fix='give one with --reason "…"')
 
     def work(warehouse: sa.Connection) -> int:
         revisions.require(warehouse)
-        condition = chosen.condition() & (quarantine.c.status == "open")
+        condition: sa.ColumnElement[bool] = chosen.condition() & (quarantine.c.status == "open")
+        of_keys = sa.select(quarantine.c.quarantine_id).where(condition, key_claims.of_entry())
+        if warehouse.execute(of_keys.limit(1)).first():
+            engines.of(warehouse).lock_streams(warehouse)
+            condition = quarantine.c.quarantine_id.in_(_with_others(warehouse, condition))
+            key_claims.discard(warehouse, condition)
         closed = (
             sa.update(quarantine)
             .where(condition)
@@ -112,6 +121,18 @@ def discard(settings: Settings, chosen: Filter, reason: str) -> int:
         return len(warehouse.execute(closed).all())
 
     return transactions.committed(settings, work)
+
+
+def _with_others(warehouse: sa.Connection, condition: sa.ColumnElement[bool]) -> list[str]:
+    """The ids of the entries that meet a condition, and of the open ones of the same records about shared keys."""
+    other = quarantine.alias("other")
+    record = key_claims.is_same_record(other.c, quarantine.c)
+    others = (
+        sa.select(other.c.quarantine_id)
+        .join_from(quarantine, other, record)
+        .where(condition, key_claims.of_entry(), key_claims.of_entry(other.c), other.c.status == "open")
+    )
+    return list(warehouse.scalars(sa.select(quarantine.c.quarantine_id).where(condition).union(others)))
 
 
 def raw_hashes(settings: Settings, connection: str, stream: str) -> set[int]:

@@ -260,6 +260,24 @@ record_sighting = system_table(
     column("is_vanished", Boolean, "whether it counts as deleted because it vanished", nullable=False),
 )
 
+key_claim = system_table(
+    "key_claim",
+    "the keys of canonical tables that several records claim, and every key of a record that is refused for one",
+    ("source_system", "source_object", "source_record_id", "table_name", "key_hash"),
+    column("source_system", String, "connection", nullable=False),
+    column("source_object", String, "stream", nullable=False),
+    column("source_record_id", String, "the record that claims the key", nullable=False),
+    column("table_name", String, "the canonical table", nullable=False),
+    column("key_hash", String, "hash of the key's values", nullable=False),
+    column(
+        "state",
+        String,
+        "refused: the record has no rows; held: it has the row, and only deleted records claim its key; "
+        "lost: it is deleted and lacks the row; discarded: it has no rows and claims nothing",
+        nullable=False,
+    ),
+)
+
 record_identity = system_table(
     "record_identity",
     "the identifiers in each source record: the edges of the identity graph",

@@ -1,10 +1,11 @@
 """Random histories of streams, each compared with a load of the same raw records from nothing.
 
 A history delivers records in files, with ties of every kind: equal versions, equal times of delivery, equal content,
-deletions, values that do not fit, keys that cannot be read. It loads the files in batches of random size and order,
-some twice, some by two workers at once; between them it changes the mapping, replays what was refused, maps anew what
-was loaded, and settles customers and KPIs. A fresh warehouse then loads all the files as one batch with the last
-mapping. Both must hold the same rows, open entries, customers and KPI values.
+deletions, values that do not fit, keys that cannot be read, and canonical keys that records share, of one stream or of
+two. It loads the files in batches of random size and order, some twice, some by two workers at once; between them it
+changes the mapping, replays what was refused, maps anew what was loaded, and settles customers and KPIs. A fresh
+warehouse then loads all the files as one batch per stream with the last mapping. Both must hold the same rows, open
+entries, remembered claims, customers and KPI values.
 
     PYTHONPATH=tests python tests/load/history_rounds.py duckdb|postgresql COUNT [FIRST_SEED]
 """
@@ -61,11 +62,35 @@ class Mapping:
         shifted = f"score::INTEGER + {self.shift}"
         score = f"CASE WHEN {shifted} > 10 THEN 'odd' ELSE ({shifted})::VARCHAR END"
         part = "coalesce(part, '-')" if self.reads_any_key else "part"
+        pair = f"p{int(stream.removeprefix('s')) // 2}"
+        own = f"'{stream}' || id || {part}"
+
+        def key(shared: str) -> str:
+            """The record's own, unless it shares one with others of its stream or of two streams."""
+            return (
+                f"CASE WHEN {shared} LIKE 'both%' THEN '{pair}' || {shared} "
+                f"WHEN {shared} IS NOT NULL THEN '{stream}' || {shared} ELSE {own} END"
+            )
+
         return {
             "primary_key": ["id", part],
             "deleted": "gone",
             "identifiers": {"email": "mail", "phone": "phone"},
-            "may_lack": ["id", "part", "changed", "day", "score", "total", "gone", "mail", "phone"],
+            "may_lack": [
+                *(
+                    "id",
+                    "part",
+                    "changed",
+                    "day",
+                    "score",
+                    "total",
+                    "gone",
+                    "mail",
+                    "phone",
+                    "number",
+                    "answer",
+                )
+            ],
             "to": {
                 "touchpoint": {
                     "activity": "'answered_survey'",
@@ -73,7 +98,7 @@ class Mapping:
                     "occurred_at": "day",
                 },
                 "survey_response": {
-                    "response_id": f"'{stream}' || id || {part}",
+                    "response_id": key("answer"),
                     "question_id": "'q'",
                     "metric_type": "'nps'",
                     "rating_value": score,
@@ -82,7 +107,7 @@ class Mapping:
                     "responded_at": "day",
                 },
                 "order_header": {
-                    "order_id": f"'{stream}' || id || {part}",
+                    "order_id": key("number"),
                     "created_at": "day",
                     "price_total": "total",
                 },
@@ -159,6 +184,10 @@ def _records(chance: random.Random) -> Iterator[dict[str, Any]]:
             record["part"] = "a"
         if chance.random() < 0.2:
             del record[chance.choice(("mail", "phone", "changed"))]
+        if chance.random() < 0.2:
+            record["number"] = chance.choice(("own1", "own2", "both1", "both2"))
+        if chance.random() < 0.07:
+            record["answer"] = chance.choice(("own1", "both1"))
         yield record
 
 
@@ -274,6 +303,7 @@ class Histories:
             "source_record",
             *("source_record_id", "version_at", "received_at", "content_hash", "raw_hash"),
         )
+        found["claims"] = bench.rows("key_claim", "*")
         found["kpis"] = bench.query(
             "SELECT kpi, grain, CAST(period_start AS VARCHAR), dimension, dimension_value, n, "
             "round(CAST(numerator AS NUMERIC), 6), round(CAST(value AS NUMERIC), 6), round(CAST(ci_low AS NUMERIC), 6) "

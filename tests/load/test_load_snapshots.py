@@ -46,7 +46,15 @@ def declared(**others: Any) -> dict[str, Any]:
     }
 
 
+_NUMBERED: dict[str, Any] = declared()["to"]
 STREAMS = {
+    "numbered": declared(
+        may_lack=["id", "changed", "gone", "number"],
+        to={
+            **_NUMBERED,
+            "order_header": {**_NUMBERED["order_header"], "order_id": "coalesce(number, id)"},
+        },
+    ),
     "things": declared(),
     "others": declared(),
     "plain": {
@@ -455,3 +463,29 @@ def gone_by_hand(deliveries: list[Delivery]) -> set[str]:
             seen[each["id"]] = max(at, seen.get(each["id"], at))
     times = {at for at, some in deliveries if some}
     return {key for key, last in seen.items() if sum(at > last for at in times) >= 2}
+
+
+def test_who_vanishes_leaves_its_canonical_key_to_the_record_that_took_its_place(bench: Bench) -> None:
+    def delivered(at: float, *records: Record) -> LoadReport:
+        return load(bench, (at, records), stream="numbered")
+
+    old, new, other = record("a", number="K"), record("b", number="K"), record("c")
+    delivered(0, old, other)
+    assert live(bench, "numbered") == "ac"
+    delivered(1, new, other)
+    assert live_headers(bench) == ["c"], "both claim K, and nothing tells which is right"
+    report = delivered(2, new, record("c", 11))
+    assert report.released == 1
+    assert live_headers(bench) == ["b", "c"]
+    # It comes back: again both claim the key.
+    delivered(3, old, new, record("c", 12))
+    assert live_headers(bench) == ["c"]
+    open_entries = bench.query("SELECT source_record_id FROM quarantine WHERE status = 'open' ORDER BY 1")
+    assert open_entries == [("a",), ("b",)]
+
+
+def live_headers(bench: Bench) -> list[str]:
+    rows = bench.query(
+        "SELECT source_record_id FROM order_header WHERE NOT is_deleted AND source_object = 'numbered' ORDER BY 1"
+    )
+    return [row[0] for row in rows]

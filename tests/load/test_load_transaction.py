@@ -14,7 +14,7 @@ from trip_bench import Bench
 from cxflow import flow
 from cxflow.errors import UnexpectedError
 from cxflow.load import batch as loading
-from cxflow.load import conflicts, entries, merge, pending, refusals, withdrawals
+from cxflow.load import claims, conflicts, disputes, entries, merge, pending, refusals, withdrawals
 from cxflow.model.batch import BatchRef
 from cxflow.warehouse import ledger, transactions
 
@@ -25,13 +25,15 @@ class BrokenError(Exception):
 
 STEPS = [
     (merge, "decide"),
-    (refusals, "refuse_claimed_keys"),
+    (claims, "settle"),
+    (disputes, "stage"),
+    (disputes, "keep"),
     (refusals, "stage"),
     (withdrawals, "of_refused"),
-    (withdrawals, "of_claimed"),
     (entries, "stage"),
     (conflicts, "settle"),
     (merge, "outcomes"),
+    (merge, "remove_rows"),
     (merge, "remove_old_rows"),
     (merge, "insert_rows"),
     (merge, "_insert"),
@@ -52,7 +54,7 @@ def order(id: int, changed: int = 1, **fields: Any) -> dict[str, Any]:
 
 def eventful(bench: Bench) -> BatchRef:
     """A warehouse with something in it, and a prepared batch in which everything happens: an insert, an update, an
-    unchanged record, a deletion, an older version, a refusal, a claimed key, a superseded entry."""
+    unchanged record, a deletion, an older version, a refusal, a shared key, a superseded entry."""
     bench.load([order(9)], "dumps")
     bench.load([order(1), order(2), order(3, changed=5), order(4), order(5, changed=1, total="odd")])
     records = [
@@ -96,10 +98,13 @@ def test_a_load_that_fails_at_any_step_changes_nothing_and_can_be_repeated(
     assert (counts.extracted, counts.inserted, counts.updated, counts.unchanged) == (8, 2, 1, 1)
     assert (counts.deleted, counts.deduplicated, counts.quarantined) == (1, 1, 2)
     assert ledger.cursor(bench.settings, "shop", "things") == {"page": 2}
-    assert bench.quarantine("source_record_id", "rule", "status") == [
-        ("5", "cast", "superseded"),
-        ("7", "cast", "open"),
-        ("9", "duplicate_key", "open"),
+    assert bench.quarantine("source_object", "source_record_id", "rule", "column_name", "status") == [
+        ("dumps", "9", "duplicate_key", "order_header", "open"),
+        ("dumps", "9", "duplicate_key", "order_line", "open"),
+        ("things", "5", "cast", "order_header.price_total", "superseded"),
+        ("things", "7", "cast", "order_header.price_total", "open"),
+        ("things", "9", "duplicate_key", "order_header", "open"),
+        ("things", "9", "duplicate_key", "order_line", "open"),
     ]
 
 
@@ -155,10 +160,9 @@ def _is_loaded_once(bench: Bench) -> None:
         ("4", 10),
         ("5", 10),
         ("6", 10),
-        ("9", 10),
     ]
     assert bench.query("SELECT count(*) FROM load_run") == [(3,)]
-    assert bench.query("SELECT count(*) FROM quarantine") == [(3,)]
+    assert bench.query("SELECT count(*) FROM quarantine") == [(6,)]
     assert bench.query("SELECT count(*) FROM stream_state") == [(2,)]
 
 

@@ -160,13 +160,14 @@ def discard(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Close open entries permanently, with a reason."""
+    from cxflow import flow
     from cxflow.validate import quarantine
 
     chosen = _filter(call, connection, stream, rule, ids)
     meant = sum(row["entries"] for row in quarantine.reasons(call.settings, chosen))
     if meant and not yes:
         typer.confirm(f"Discard {meant:,} entries permanently?", abort=True, err=True)
-    count = quarantine.discard(call.settings, chosen, reason)
+    count = flow.discard(call.settings, chosen, reason)
     call.out.report({"discarded": count}, f"{count:,} entries discarded")
 
 
