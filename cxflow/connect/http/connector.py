@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, ClassVar, Generic
 
@@ -21,6 +21,7 @@ from cxflow.connect.http.answer import Answer, value_of
 from cxflow.connect.http.auth import Auth
 from cxflow.connect.http.budget import Budget, RateLimit
 from cxflow.connect.http.client import Client, Limits, SkippedError, TooLargeError
+from cxflow.connect.http.instants import instant
 from cxflow.connect.http.outcomes import Errors
 from cxflow.connect.http.request import Request
 from cxflow.connect.http.stream import Call, RestStream
@@ -74,6 +75,13 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
         """What an answer says of the account's points, where the service counts so: available, restored per second, at
         most."""
         return None
+
+    def completed(self, client: Client, stream: RestStream, records: list[bytes]) -> list[bytes]:  # noqa: ARG002
+        """The records of a page, with what further requests say of them put into each: all of them, in their order.
+
+        Each is the JSON text of an object. The default sends no request and changes nothing.
+        """
+        return records
 
     @property
     def account(self) -> str:
@@ -188,14 +196,19 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
                 request = call.pages.after(page)
                 if request is not None:
                     ahead.request(request)
-                yield Count(_said(stream, call, answer, origin, len(records)), origin)
-                following = None if request is None else request.as_json()
+                said = _said(stream, call, answer, origin, len(records))
                 objects = [record for record in records if record.startswith(b"{")]
+                rejects = [
+                    Reject("not an object", record) for record in records if not record.startswith(b"{")
+                ]
+                kept = _of_window(objects, call.changed, window, stream.overlap)
+                yield Count(said - len(objects) + len(kept), origin)
+                following = None if request is None else request.as_json()
                 yield Page(
                     origin,
                     answer.received_at,
-                    _with_parent(objects, places),
-                    [Reject("not an object", record) for record in records if not record.startswith(b"{")],
+                    _with_parent(self.completed(client, stream, kept) if kept else kept, places),
+                    rejects,
                     checkpoint={**place, "request": following},
                 )
 
@@ -307,6 +320,19 @@ def _carried(record: Any, key: str, carries: Sequence[str]) -> tuple[str, bytes]
     found: dict[str, Any] = {"key": value}
     found |= {name.rsplit(".", 1)[-1]: value_of(record, name) for name in carries}
     return str(value), json.dumps(found, ensure_ascii=False).encode()
+
+
+def _of_window(records: list[bytes], changed: str | None, window: Window, overlap: timedelta) -> list[bytes]:
+    """The records that changed in the window, or do not say when; all, where the service filters itself."""
+    if changed is None:
+        return records
+    start = None if window.start is None else window.start - overlap
+    known = [instant(value_of(record, changed)) for record in records]
+    return [
+        record
+        for record, at in zip(records, known, strict=True)
+        if at is None or ((start is None or start <= at) and at < window.end)
+    ]
 
 
 def _with_parent(records: list[bytes], places: Mapping[str, Any]) -> list[bytes]:

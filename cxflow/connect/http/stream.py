@@ -32,6 +32,9 @@ class Call(Frozen):
     """How pages follow each other."""
     says: str | None = None
     """Where an answer says how many records it has: a page with more or fewer stops the pull."""
+    changed: str | None = None
+    """Where a record says when it changed, if the service cannot filter by that: records outside of the window are not
+    landed. One without a time is."""
     cost: float = 0
     """Of a request, where the service counts in points."""
 
