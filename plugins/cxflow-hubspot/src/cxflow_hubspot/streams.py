@@ -150,8 +150,6 @@ TICKETS = changed_objects(
 )
 
 _INBOUND = "properties.hs_call_direction = 'INBOUND'"
-_TALKED = "properties.hs_call_status = 'COMPLETED'"
-_END = f"{value('hs_timestamp')}::TIMESTAMPTZ + to_milliseconds({value('hs_call_duration')}::BIGINT)"
 
 CALLS = changed_objects(
     "calls",
@@ -168,26 +166,14 @@ CALLS = changed_objects(
         "phone": f"CASE WHEN _contact IS NULL THEN CASE WHEN {_INBOUND} THEN properties.hs_call_from_number "
         "ELSE properties.hs_call_to_number END END",
     },
+    # No interaction: HubSpot does not say how long a caller waited, and a wait of none would be a wrong service level.
     to={
         "touchpoint": {
             "activity": f"CASE WHEN {_INBOUND} THEN 'called_support' ELSE 'received_call' END",
             "channel": "'phone'",
             "occurred_at": value("hs_timestamp"),
-            "ended_at": _END,
+            "ended_at": f"{value('hs_timestamp')}::TIMESTAMPTZ + to_milliseconds({value('hs_call_duration')}::BIGINT)",
             "conversation_id": "id",
-            **_AGENT,
-        },
-        "interaction": {
-            "where": _INBOUND,
-            "interaction_id": "id",
-            "offered_at": value("hs_timestamp"),
-            # HubSpot does not say how long a caller waited: wait_seconds stays empty.
-            "answered_at": f"CASE WHEN {_TALKED} THEN {value('hs_timestamp')} END",
-            "abandoned_at": "CASE WHEN properties.hs_call_status IN ('MISSED', 'NO_ANSWER', 'CANCELED') "
-            f"THEN {value('hs_timestamp')} END",
-            "ended_at": _END,
-            "talk_seconds": f"CASE WHEN {_TALKED} THEN {value('hs_call_duration')}::DOUBLE / 1000 END",
-            "outcome": f"lower({value('hs_call_status')})",
             **_AGENT,
         },
     },
@@ -236,7 +222,7 @@ FEEDBACK = changed_objects(
     to={
         "touchpoint": {
             "activity": "'answered_survey'",
-            "channel": f"CASE properties.hs_survey_channel WHEN 'EMAIL' THEN 'email' ELSE 'web' END",
+            "channel": "CASE properties.hs_survey_channel WHEN 'EMAIL' THEN 'email' ELSE 'web' END",
             "occurred_at": value("hs_submission_timestamp"),
         },
         "survey_response": {
