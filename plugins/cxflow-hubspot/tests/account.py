@@ -36,7 +36,7 @@ def ticket(number: int, at: str = f"{DAY}T12:00:00.000Z", **properties: Any) -> 
 
 
 def of_one_day() -> HubSpotService:
-    """Three contacts: 51 wrote twice and answered a survey, 52 called and bought, 53 was 54 once and wrote an e-mail."""
+    """Three contacts: 51 wrote twice and answered a survey, 52 called and bought, 53 was 54 and wrote an e-mail."""
     return HubSpotService(
         objects={
             "contacts": [

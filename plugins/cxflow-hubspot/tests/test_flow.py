@@ -78,7 +78,11 @@ def _duckdb(_: Path) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize("database", [_duckdb, _postgresql], ids=["duckdb", "postgresql"])
 def test_a_day_arrives_as_it_was(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, hubspot: HubSpotService, address: str, database: Any
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    hubspot: HubSpotService,
+    address: str,
+    database: Any,
 ) -> None:
     with database(tmp_path_factory.mktemp("database")) as warehouse:
         project = TestProject(tmp_path, settings(hubspot, address), warehouse=warehouse)

@@ -1,4 +1,4 @@
-"""Which contacts a record belongs to: HubSpot's search does not say, a second request for 100 records at a time does."""
+"""Which contacts a record belongs to. HubSpot's search does not say; a request for 100 records at a time does."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def contacts(client: http.Client, object_type: str, ids: Sequence[str]) -> dict[
     for result in _results(client, object_type, [{"id": each} for each in ids], refused):
         found[str(result["from"]["id"])] |= {int(each["toObjectId"]) for each in result.get("to") or ()}
     if len(refused) == len(ids) > 1:
-        raise SourceError(f"HubSpot refuses to say which contacts its {object_type} belong to", value=object_type)
+        raise SourceError(
+            f"HubSpot refuses to say which contacts its {object_type} belong to", value=object_type
+        )
     return {each: [str(contact) for contact in sorted(found[each])] for each in ids}
 
 

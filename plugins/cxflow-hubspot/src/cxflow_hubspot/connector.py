@@ -100,7 +100,9 @@ class HubSpot(http.RestConnector[HubSpotConnection]):
         own = self.connection
         if own.token is not None:
             return http.bearer(own.token.reveal("token"))
-        assert own.client_id and own.client_secret and own.refresh_token
+        assert own.client_id is not None
+        assert own.client_secret is not None
+        assert own.refresh_token is not None
         return http.RefreshToken(
             ask=client.ask_for_tokens("/oauth/v1/token"),
             form={

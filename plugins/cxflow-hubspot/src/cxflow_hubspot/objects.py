@@ -44,6 +44,11 @@ class HubSpotStream(http.RestStream):
         }
 
 
+def names(listed: str) -> tuple[str, ...]:
+    """Names of properties, from a text with blanks between them."""
+    return tuple(listed.split())
+
+
 def value(name: str) -> str:
     """SQL: the value of a property. An empty one counts as none: HubSpot writes both."""
     return f"nullif(properties.{name}, '')"
@@ -92,8 +97,8 @@ def changed_objects(
             "limit": _SEARCH_PAGE,
         },
         records="results",
-        # Search answers 10,000 records at most. Each page starts behind the last id of the one before, not at an offset:
-        # a record that changes meanwhile leaves the window, and all behind it would move up by one.
+        # Search answers 10,000 records at most. Each page starts behind the last id of the one before, not at an
+        # offset: a record that changes meanwhile leaves the window, and all behind it would move up by one.
         pages=http.Keyset(anchor="filterGroups.0.filters.2.value", cap=1, size="limit"),
         earliest=_FIRST_DAY,
         sweeps=(

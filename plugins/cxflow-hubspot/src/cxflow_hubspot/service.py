@@ -174,7 +174,9 @@ class HubSpotService:
             for each in self.objects.get(kind, [])
             if not each.get("archived") and each["id"] not in self.not_yet_searchable
         ]
-        known = {name for each in self.objects.get(kind, []) for name in each["properties"]} | {"hs_object_id"}
+        known = {name for each in self.objects.get(kind, []) for name in each["properties"]} | {
+            "hs_object_id"
+        }
         clock = "lastmodifieddate" if kind == "contacts" else "hs_lastmodifieddate"
         found = alive
         for rule in (rule for group in groups for rule in group["filters"]):
@@ -251,7 +253,12 @@ class HubSpotService:
                     }
                 )
         at = datetime.now(UTC).isoformat()
-        answer: dict[str, Any] = {"status": "COMPLETE", "results": results, "startedAt": at, "completedAt": at}
+        answer: dict[str, Any] = {
+            "status": "COMPLETE",
+            "results": results,
+            "startedAt": at,
+            "completedAt": at,
+        }
         if errors:
             answer |= {"numErrors": len(errors), "errors": errors}
         return JSONResponse(answer, 207 if errors else 200)
@@ -286,6 +293,10 @@ def _meets(record: Record, rule: dict[str, Any]) -> bool:
     if mine is None:
         return False
     left, right = round(_comparable(mine)), round(_comparable(rule["value"]))
-    return {"GTE": left >= right, "GT": left > right, "LTE": left <= right, "LT": left < right, "EQ": left == right}[
-        rule["operator"]
-    ]
+    return {
+        "GTE": left >= right,
+        "GT": left > right,
+        "LTE": left <= right,
+        "LT": left < right,
+        "EQ": left == right,
+    }[rule["operator"]]

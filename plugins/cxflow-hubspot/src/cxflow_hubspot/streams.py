@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cxflow import http
 
-from cxflow_hubspot.objects import HubSpotStream, changed_objects, value
+from cxflow_hubspot.objects import HubSpotStream, changed_objects, names, value
 
 _AGENT = {"agent_id": value("hubspot_owner_id")}
 _ONE_CONTACT = {"contact": "_contact"}
@@ -13,12 +13,12 @@ CONTACTS = changed_objects(
     "contacts",
     "People, with the ids of those merged into them",
     changed="lastmodifieddate",  # contacts alone have this name for it
-    asked=(
-        "email", "hs_additional_emails", "phone", "mobilephone", "firstname", "lastname", "city", "state",
-        "hs_country_region_code", "lifecyclestage", "hs_email_optout", "createdate", "hs_analytics_source",
-        "hs_lifecyclestage_lead_date", "hs_lifecyclestage_customer_date", "hs_calculated_merged_vids",
-        "hs_merged_object_ids",
-    ),  # fmt: skip
+    asked=names(
+        "email hs_additional_emails phone mobilephone firstname lastname city state "
+        "hs_country_region_code lifecyclestage hs_email_optout createdate hs_analytics_source "
+        "hs_lifecyclestage_lead_date hs_lifecyclestage_customer_date hs_calculated_merged_vids "
+        "hs_merged_object_ids"
+    ),
     personal=("email", "hs_additional_emails", "phone", "mobilephone", "firstname", "lastname", "city"),
     # Merged ids are `id` or `id:time`, separated by semicolons; further addresses are separated so, too.
     identifiers={
@@ -86,10 +86,10 @@ DEALS = changed_objects(
     "deals",
     "Deals, open or closed",
     of_contacts=True,
-    asked=(
-        "dealname", "amount", "deal_currency_code", "dealstage", "pipeline", "hs_is_closed", "hs_is_closed_won",
-        "createdate", "closedate", "hubspot_owner_id",
-    ),  # fmt: skip
+    asked=names(
+        "dealname amount deal_currency_code dealstage pipeline hs_is_closed hs_is_closed_won createdate "
+        "closedate hubspot_owner_id"
+    ),
     personal=("dealname",),
     identifiers=_ONE_CONTACT,
     to={
@@ -121,10 +121,10 @@ TICKETS = changed_objects(
     "tickets",
     "Requests for help",
     of_contacts=True,
-    asked=(
-        "subject", "content", "createdate", "closed_date", "first_agent_reply_date", "hs_pipeline",
-        "hs_pipeline_stage", "hs_ticket_category", "hs_ticket_priority", "hubspot_owner_id", "source_type",
-    ),  # fmt: skip
+    asked=names(
+        "subject content createdate closed_date first_agent_reply_date hs_pipeline hs_pipeline_stage "
+        "hs_ticket_category hs_ticket_priority hubspot_owner_id source_type"
+    ),
     personal=("subject", "content"),
     identifiers=_ONE_CONTACT,
     to={
@@ -155,10 +155,10 @@ CALLS = changed_objects(
     "calls",
     "Telephone calls, logged or made from HubSpot",
     of_contacts=True,
-    asked=(
-        "hs_timestamp", "hs_call_direction", "hs_call_duration", "hs_call_status", "hs_call_disposition",
-        "hs_call_from_number", "hs_call_to_number", "hs_call_title", "hs_call_body", "hubspot_owner_id",
-    ),  # fmt: skip
+    asked=names(
+        "hs_timestamp hs_call_direction hs_call_duration hs_call_status hs_call_disposition "
+        "hs_call_from_number hs_call_to_number hs_call_title hs_call_body hubspot_owner_id"
+    ),
     personal=("hs_call_from_number", "hs_call_to_number", "hs_call_title", "hs_call_body"),
     identifiers={
         **_ONE_CONTACT,
@@ -185,10 +185,10 @@ EMAILS = changed_objects(
     "emails",
     "E-mails, logged or sent from HubSpot",
     of_contacts=True,
-    asked=(
-        "hs_timestamp", "hs_email_direction", "hs_email_status", "hs_email_subject", "hs_email_text",
-        "hs_email_from_email", "hs_email_to_email", "hs_email_thread_id", "hubspot_owner_id",
-    ),  # fmt: skip
+    asked=names(
+        "hs_timestamp hs_email_direction hs_email_status hs_email_subject hs_email_text "
+        "hs_email_from_email hs_email_to_email hs_email_thread_id hubspot_owner_id"
+    ),
     personal=("hs_email_subject", "hs_email_text", "hs_email_from_email", "hs_email_to_email"),
     identifiers={
         **_ONE_CONTACT,
@@ -213,10 +213,10 @@ FEEDBACK = changed_objects(
     "feedback_submissions",
     "Answers to surveys: NPS, CSAT, CES",
     of_contacts=True,
-    asked=(
-        "hs_survey_type", "hs_survey_id", "hs_survey_channel", "hs_value", "hs_content", "hs_sentiment",
-        "hs_submission_timestamp",
-    ),  # fmt: skip
+    asked=names(
+        "hs_survey_type hs_survey_id hs_survey_channel hs_value hs_content hs_sentiment "
+        "hs_submission_timestamp"
+    ),
     personal=("hs_content",),
     identifiers=_ONE_CONTACT,
     to={
