@@ -112,7 +112,7 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
                 top = stream
                 while top.parent is not None:
                     top = self._known()[top.parent.stream]
-                client.send(self._first(top, top, window, {}), points=top.cost)
+                client.send(self._first(top, top, next(top.pieces(window)), {}), points=top.cost)
         return None
 
     def plan(self, stream: RestStream, window: Window, cursor: Cursor | None) -> list[str]:  # noqa: ARG002
@@ -137,20 +137,29 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
         return (yield from self._read(stream, window, checkpoint))
 
     def _read(self, stream: RestStream, window: Window, done: Checkpoint) -> Reading:
-        """Each kind of request, for each parent, page after page. A checkpoint is the place in these three."""
+        """Each kind of request, for each parent and slice, page after page. A checkpoint is the place in these."""
         with self._client() as client:
             for number, call in enumerate(stream.calls):
                 if number < done.get("call", 0):
                     continue
                 resumed = done if number == done.get("call") else {}
                 for parents, places in self._parents(client, stream, window, resumed.get("parent")):
-                    first = self._first(stream, call, window, places)
-                    if (parents and parents == resumed.get("parent")) or (not parents and resumed):
-                        if resumed.get("request") is None:
-                            continue
-                        first = Request.from_json(resumed["request"])
-                    place = {"call": number, **({"parent": parents} if parents else {})}
-                    yield from self._pages(client, stream, call, window, first, place, places)
+                    at = resumed if parents == resumed.get("parent", "") else {}
+                    for piece in stream.pieces(window):
+                        first = self._first(stream, call, piece, places)
+                        place = {
+                            "call": number,
+                            **({"parent": parents} if parents else {}),
+                            **_slice(stream, piece),
+                        }
+                        if at:
+                            if place.get("slice", 0) < at.get("slice", 0):
+                                continue
+                            following, at = at.get("request"), {}
+                            if following is None:
+                                continue
+                            first = Request.from_json(following)
+                        yield from self._pages(client, stream, call, piece, first, place, places)
         return {"until": window.end.isoformat()}
 
     def _pages(
@@ -226,9 +235,9 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
         of = self._known()[declared.stream]
         found: dict[str, bytes] = {}
         for _, above in self._parents(client, of, window, None):
-            for call in of.calls:
-                request: Request | None = self._first(of, call, window, above)
-                for page in self._pages(client, of, call, window, request, {}, above):
+            for call, piece in ((call, piece) for call in of.calls for piece in of.pieces(window)):
+                request: Request | None = self._first(of, call, piece, above)
+                for page in self._pages(client, of, call, piece, request, {}, above):
                     if isinstance(page, Page):
                         for record in page.records:
                             key, carried = _carried(record, declared.key, declared.carries)
@@ -239,10 +248,9 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
 
     def _first(self, stream: RestStream, call: Call, window: Window, places: Mapping[str, Any]) -> Request:
         """The first request of a kind."""
-        start = window.start if window.start is not None else stream.earliest
         filling = {
             **self._settings(),
-            "start": None if start is None else start - stream.overlap,
+            "start": None if window.start is None else window.start - stream.overlap,
             "end": window.end,
             **places,
         }
@@ -320,6 +328,11 @@ def _carried(record: Any, key: str, carries: Sequence[str]) -> tuple[str, bytes]
     found: dict[str, Any] = {"key": value}
     found |= {name.rsplit(".", 1)[-1]: value_of(record, name) for name in carries}
     return str(value), json.dumps(found, ensure_ascii=False).encode()
+
+
+def _slice(stream: RestStream, piece: Window) -> dict[str, float]:
+    """The place of a slice in a checkpoint: its start."""
+    return {"slice": piece.start.timestamp()} if stream.slices is not None and piece.start is not None else {}
 
 
 def _of_window(records: list[bytes], changed: str | None, window: Window, overlap: timedelta) -> list[bytes]:

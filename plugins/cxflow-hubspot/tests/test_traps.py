@@ -13,7 +13,7 @@ from cxflow.testing import TestProject
 from starlette.responses import JSONResponse
 
 from cxflow_hubspot import service
-from cxflow_hubspot.service import HubSpotService, refusal
+from cxflow_hubspot.service import HubSpotService
 
 END = datetime(2026, 3, 5, 12, tzinfo=UTC)
 LOADED_UNTIL = END - timedelta(seconds=60)
@@ -228,10 +228,7 @@ def test_an_answer_that_leaves_contacts_out_for_another_reason_is_not_taken(
 ) -> None:
     failed = [{"status": "error", "category": "INTERNAL_ERROR", "context": {"fromObjectId": ["700001"]}}]
     partial = JSONResponse({"status": "COMPLETE", "results": [], "numErrors": 1, "errors": failed}, 207)
-    hubspot.trouble.extend(
-        [lambda _: None, lambda request: partial if "associations" in request.url.path else None]
-    )
-    hubspot.trouble.append(lambda request: partial if "associations" in request.url.path else None)
+    hubspot.found = lambda account: account.trouble.append(lambda _: partial)
     with pytest.raises(TransientError, match=r"crm\.tickets.*which contacts some tickets belong to"):
         run(project, "tickets")
     assert project.query("SELECT count(*) FROM support_case") == [(0,)]
@@ -240,10 +237,10 @@ def test_an_answer_that_leaves_contacts_out_for_another_reason_is_not_taken(
 def test_all_records_refused_is_an_error_and_not_no_contacts(
     hubspot: HubSpotService, project: TestProject
 ) -> None:
-    def refuse(request: Any) -> Any:
-        hubspot.trouble.append(refuse)
-        return refusal(400, "VALIDATION_ERROR") if "associations" in request.url.path else None
+    def archive(account: HubSpotService) -> None:
+        account.objects["tickets"] = [archived(each, iso(END)) for each in account.objects["tickets"]]
 
-    hubspot.trouble.append(refuse)
+    hubspot.found = archive
     with pytest.raises(SourceError, match="refuses to say which contacts"):
         run(project, "tickets")
+    assert project.query("SELECT count(*) FROM support_case") == [(0,)]
