@@ -101,7 +101,9 @@ def test_an_archived_record_is_deleted_and_a_restored_one_is_back(
     tickets[0] = archived(before, iso(END + timedelta(minutes=10)))
     assert run(project, "tickets", END + timedelta(hours=1)).deleted == 1
     assert loaded(project, "support_case") == {700002, 700003}
-    tickets[0] = {**before, "updatedAt": iso(END + timedelta(minutes=90))}
+    at = iso(END + timedelta(minutes=90))
+    restored = {**before["properties"], "hs_lastmodifieddate": at}
+    tickets[0] = {**before, "updatedAt": at, "properties": restored}
     run(project, "tickets", END + timedelta(hours=2))
     assert loaded(project, "support_case") == {700001, 700002, 700003}
 
