@@ -24,7 +24,7 @@ from cxflow.connect.http.client import Client, Limits, SkippedError, TooLargeErr
 from cxflow.connect.http.instants import instant
 from cxflow.connect.http.outcomes import Errors
 from cxflow.connect.http.request import Request
-from cxflow.connect.http.stream import Call, RestStream
+from cxflow.connect.http.stream import Call, Parent, RestStream
 from cxflow.connect.http.tokens import TokenStore
 from cxflow.errors import ConfigError, CountError, SourceError
 from cxflow.model.reading import Checkpoint, Count, Cursor, Page, Reading, Reject
@@ -240,8 +240,8 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
                 for page in self._pages(client, of, call, piece, request, {}, above):
                     if isinstance(page, Page):
                         for record in page.records:
-                            key, carried = _carried(record, declared.key, declared.carries)
-                            found[key] = carried
+                            if carried := _carried(record, declared):
+                                found[carried[0]] = carried[1]
         keys = iter(key for key in sorted(found) if last is None or key >= last)
         while some := list(islice(keys, declared.together)):
             yield some[0], {"parent": some[0], "parents": some, "_carried": found[some[0]]}
@@ -320,13 +320,15 @@ class _Ahead:
         return answer
 
 
-def _carried(record: Any, key: str, carries: Sequence[str]) -> tuple[str, bytes]:
-    """A parent's key, and what its children get from it, as JSON."""
-    value = value_of(record, key)
+def _carried(record: Any, declared: Parent) -> tuple[str, bytes] | None:
+    """A parent's key, and what its children get from it, as JSON; None if it has no key, and need not have one."""
+    value = value_of(record, declared.key)
     if value in (None, ""):
-        raise SourceError(f"a parent record has no {key}", value=key)
+        if declared.optional:
+            return None
+        raise SourceError(f"a parent record has no {declared.key}", value=declared.key)
     found: dict[str, Any] = {"key": value}
-    found |= {name.rsplit(".", 1)[-1]: value_of(record, name) for name in carries}
+    found |= {name.rsplit(".", 1)[-1]: value_of(record, name) for name in declared.carries}
     return str(value), json.dumps(found, ensure_ascii=False).encode()
 
 

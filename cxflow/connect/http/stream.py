@@ -48,6 +48,8 @@ class Parent(Frozen):
     """Their stream. It is read in the same window: where it tells what changed, only parents touched in it are."""
     key: str = "id"
     """Where a parent's key stands; `{parent}` in the child's declaration."""
+    optional: bool = False
+    """Whether a record without a key has no children; unset: it is a fault."""
     carries: tuple[str, ...] = ()
     """What its children get from it, dotted, under `_parent`; the key is always there, as `_parent.key`."""
     together: int = Field(default=1, ge=1)

@@ -11,6 +11,7 @@ from invented_desk import Desk, InventedDesk, ticket
 
 from cxflow import flow, http
 from cxflow.connect.http.stream import RestStream
+from cxflow.errors import SourceError
 from cxflow.model.window import Window
 from cxflow.testing import TestProject, broken_reading
 
@@ -70,3 +71,22 @@ def test_children_are_read_for_the_parents_of_every_slice(desk: Desk, project: T
     desk.comments = {day: [{"id": f"{day}", "written_at": "2026-03-02T00:00:00Z"}] for day in range(1, 6)}
     report = flow.run_stream(project.settings, "desk", "comments", WINDOW, "backfill")
     assert report.counts.inserted == 5
+
+
+def test_a_parent_without_a_key_is_a_fault_unless_it_may_have_none(
+    desk: Desk, project: TestProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.tickets = [ticket(1, 1), ticket(2, 2, thread=None), ticket(3, 3, thread=3)]
+    desk.comments = {3: [{"id": "3", "written_at": "2026-03-03T00:00:00Z"}]}
+    tickets, comments = InventedDesk.declared
+    for optional in (False, True):
+        parent = http.Parent(stream="tickets", key="thread", optional=optional, carries=("requester.email",))
+        monkeypatch.setattr(
+            InventedDesk, "declared", (tickets, comments.model_copy(update={"parent": parent}))
+        )
+        if optional:
+            report = flow.run_stream(project.settings, "desk", "comments", WINDOW, "backfill")
+            assert report.counts.inserted == 1
+        else:
+            with pytest.raises(SourceError, match="a parent record has no thread"):
+                flow.run_stream(project.settings, "desk", "comments", WINDOW, "backfill")
