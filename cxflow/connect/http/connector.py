@@ -216,7 +216,7 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
                 yield Page(
                     origin,
                     answer.received_at,
-                    _with_parent(self.completed(client, stream, kept) if kept else kept, places),
+                    self.completed(client, stream, _with_parent(kept, places)) if kept else kept,
                     rejects,
                     checkpoint={**place, "request": following},
                 )
