@@ -84,7 +84,7 @@ def test_a_morning_arrives_as_it_was(
             [("calls", "4")],
             [("tasks", "3")],
         ]
-        # From the first answer (12 s) to the last wrap-up (200 s) are 188 s, of which 20 s on hold; wrapped up at 230 s.
+        # From the first answer (12 s) to the last wrap-up (200 s) are 188 s, 20 s of them on hold; ended at 230 s.
         assert project.query(INTERACTIONS) == [
             ("1", "voice:Care", "voice:WK1", 12, 168, 20, 30, 1, "answered", True, False),
             ("2", "voice:Care", None, 40, None, None, None, 0, "abandoned", False, True),
