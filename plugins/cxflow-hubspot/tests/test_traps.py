@@ -101,6 +101,11 @@ def test_an_archived_record_is_deleted_and_a_restored_one_is_back(
     tickets[0] = archived(before, iso(END + timedelta(minutes=10)))
     assert run(project, "tickets", END + timedelta(hours=1)).deleted == 1
     assert loaded(project, "support_case") == {700002, 700003}
+    tickets[0] = before  # a search that is behind finds it as it was
+    project.run(
+        "crm", "tickets", mode="backfill", start=END - timedelta(days=9), end=END + timedelta(hours=1)
+    )
+    assert loaded(project, "support_case") == {700002, 700003}
     at = iso(END + timedelta(minutes=90))
     restored = {**before["properties"], "hs_lastmodifieddate": at}
     tickets[0] = {**before, "updatedAt": at, "properties": restored}

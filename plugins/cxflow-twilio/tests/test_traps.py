@@ -33,18 +33,16 @@ def test_calls_are_read_page_by_page_although_new_ones_come_in(
     configuration = settings(twilio.connection(address))
     configuration["connections"]["voice"]["streams"]["calls"] = {"params": {"PageSize": "2"}}
     project.reconfigure(configuration)
-    newer = call(8, after(MORNING, 1000))
-    twilio.trouble.append(lambda _: None)
-    twilio.trouble.append(lambda _: None)
-    asked = list(twilio.asked)
 
     class Asked(list[str]):
+        """A call comes in between the first two pages."""
+
         def append(self, line: str) -> None:
             if len(self) == 1:
-                twilio.calls.append(newer)
+                twilio.calls.append(call(8, after(MORNING, 1000)))
             super().append(line)
 
-    twilio.asked = Asked(asked)
+    twilio.asked = Asked()
     run(project, "calls")
     assert calls(project) >= {1, 2, 3, 4, 5, 6, 7}
     assert len(twilio.asked) == 4
