@@ -124,6 +124,23 @@ def test_redacted_attributes_cost_the_customer_and_nothing_else(
     assert project.query("SELECT count(*) FROM record_identity") == [(0,)]
 
 
+def test_an_attribute_of_ones_own_is_mapped_and_may_change_its_kind(
+    twilio: TwilioService, project: TestProject, address: str
+) -> None:
+    configuration = settings(twilio.connection(address))
+    reason = {"reason": "json_extract_string(attributes, '$.topic')"}
+    own = {"to": {"touchpoint": reason}, "in_clear": {"touchpoint.reason": "a topic of our list"}}
+    configuration["connections"]["voice"]["streams"]["tasks"].update(own)
+    project.reconfigure(configuration)
+    twilio.events = [event(1, "task.created", MORNING, {"topic": "refund"}, extra="a")]
+    run(project, "tasks")
+    twilio.events = [event(2, "task.created", after(END, 60), {"topic": {"deep": 1}}, extra={"b": 1})]
+    twilio.now = after(END, 3600)
+    assert run(project, "tasks", after(END, 3600)).inserted == 1
+    rows = project.query("SELECT activity, reason FROM touchpoint ORDER BY occurred_at")
+    assert rows == [("entered_queue", "refund"), ("entered_queue", '{"deep":1}')]
+
+
 def test_events_are_asked_for_in_slices_with_their_own_start(
     twilio: TwilioService, project: TestProject, address: str
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from cxflow import SourceError, http
+from cxflow import Policies, SourceError, http
 
 TASKROUTER = "https://taskrouter.twilio.com"
 _EVENTS = f"{TASKROUTER}/v1/Workspaces/{{workspace}}/Events"
@@ -81,6 +81,8 @@ EVENTS = http.RestStream(
     pages=WholePage(),
     pii=("event_data", "source_ip_address"),
     may_lack=("event_data", "source_ip_address"),
+    # What an event says differs by its type, and no row depends on it.
+    policies=Policies(retyped_column="accept"),
     # The tasks are made of them; by themselves they are no rows.
     to={"interaction": {"where": "false", "interaction_id": "sid", "offered_at": "event_date"}},
 )
@@ -92,11 +94,12 @@ TASKS = http.RestStream(
     version="changed_ms",
     lag=timedelta(seconds=60),
     time_formats=("epoch_ms",),
+    policies=Policies(retyped_column="accept"),
     parent=http.Parent(stream="events", key="event_data.task_sid", optional=True),
     path=_EVENTS,
     params={"TaskSid": "{parent}", "Minutes": str(30 * 24 * 60), "PageSize": str(_MOST)},
     pages=WholePage(),
-    pii=("events", "worker_name", "customer_phone", "customer_email"),
+    pii=("events", "attributes", "worker_name", "customer_phone", "customer_email"),
     identifiers={
         "phone": "CASE WHEN regexp_full_match(customer_phone, '[+][0-9]+') "
         f"AND customer_phone NOT IN ({_ANONYMOUS}) THEN customer_phone END",

@@ -28,7 +28,8 @@ def summed(record: bytes) -> bytes:
     created, answered, ended = _ms(*of.get("task.created", [])[:1]), _ms(*accepted[:1]), _ms(last)
     # The last wrap-up after the last answer: a transferred task is wrapped up by each agent.
     talked_until = max((at for at in wrapped if at and answered and at >= answered), default=ended)
-    attributes = _attributes(_last(events, "task_attributes"))
+    text = _last(events, "task_attributes")
+    attributes = _attributes(text)
     is_outbound = attributes.get("direction") == "outbound"
     summary = {
         "sid": found["_parent"]["key"],
@@ -50,6 +51,8 @@ def summed(record: bytes) -> bytes:
         "customer_phone": attributes.get("outbound_to") if is_outbound else attributes.get("from"),
         "customer_email": _within(attributes, "customers", "email") or attributes.get("email"),
         "call_sid": attributes.get("call_sid"),
+        # Still a text: what a company writes there may be of another kind tomorrow.
+        "attributes": text if attributes else None,
         "hold_seconds": _within(attributes, "conversations", "hold_time"),
     }
     return json.dumps(summary, ensure_ascii=False)[:-1].encode() + b"," + record[1:]
