@@ -16,7 +16,7 @@ from cxflow.connect.http.auth import (
     bearer,
 )
 from cxflow.connect.http.budget import RateLimit
-from cxflow.connect.http.client import Client
+from cxflow.connect.http.client import Client, TooLargeError
 from cxflow.connect.http.connector import HttpConnection, RestConnector
 from cxflow.connect.http.outcomes import Errors, Rule, Then
 from cxflow.connect.http.paging import (
@@ -66,5 +66,6 @@ __all__ = [
     "Then",
     "TimeWalk",
     "Token",
+    "TooLargeError",
     "bearer",
 ]

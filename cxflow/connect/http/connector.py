@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, ClassVar, Generic
 
@@ -21,9 +21,10 @@ from cxflow.connect.http.answer import Answer, value_of
 from cxflow.connect.http.auth import Auth
 from cxflow.connect.http.budget import Budget, RateLimit
 from cxflow.connect.http.client import Client, Limits, SkippedError, TooLargeError
+from cxflow.connect.http.instants import instant
 from cxflow.connect.http.outcomes import Errors
 from cxflow.connect.http.request import Request
-from cxflow.connect.http.stream import Call, RestStream
+from cxflow.connect.http.stream import Call, Parent, RestStream
 from cxflow.connect.http.tokens import TokenStore
 from cxflow.errors import ConfigError, CountError, SourceError
 from cxflow.model.reading import Checkpoint, Count, Cursor, Page, Reading, Reject
@@ -75,6 +76,13 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
         most."""
         return None
 
+    def completed(self, client: Client, stream: RestStream, records: list[bytes]) -> list[bytes]:  # noqa: ARG002
+        """The records of a page, with what further requests say of them put into each: all of them, in their order.
+
+        Each is the JSON text of an object. The default sends no request and changes nothing.
+        """
+        return records
+
     @property
     def account(self) -> str:
         """What the service counts requests for; the default: all settings that say where it is."""
@@ -104,7 +112,7 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
                 top = stream
                 while top.parent is not None:
                     top = self._known()[top.parent.stream]
-                client.send(self._first(top, top, window, {}), points=top.cost)
+                client.send(self._first(top, top, next(top.pieces(window)), {}), points=top.cost)
         return None
 
     def plan(self, stream: RestStream, window: Window, cursor: Cursor | None) -> list[str]:  # noqa: ARG002
@@ -135,20 +143,29 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
         return (yield from self._read(stream, window, checkpoint))
 
     def _read(self, stream: RestStream, window: Window, done: Checkpoint) -> Reading:
-        """Each kind of request, for each parent, page after page. A checkpoint is the place in these three."""
+        """Each kind of request, for each parent and slice, page after page. A checkpoint is the place in these."""
         with self._client() as client:
             for number, call in enumerate(stream.calls):
                 if number < done.get("call", 0):
                     continue
                 resumed = done if number == done.get("call") else {}
                 for parents, places in self._parents(client, stream, window, resumed.get("parent")):
-                    first = self._first(stream, call, window, places)
-                    if (parents and parents == resumed.get("parent")) or (not parents and resumed):
-                        if resumed.get("request") is None:
-                            continue
-                        first = Request.from_json(resumed["request"])
-                    place = {"call": number, **({"parent": parents} if parents else {})}
-                    yield from self._pages(client, stream, call, window, first, place, places)
+                    at = resumed if parents == resumed.get("parent", "") else {}
+                    for piece in stream.pieces(window):
+                        first = self._first(stream, call, piece, places)
+                        place = {
+                            "call": number,
+                            **({"parent": parents} if parents else {}),
+                            **_slice(stream, piece),
+                        }
+                        if at:
+                            if place.get("slice", 0) < at.get("slice", 0):
+                                continue
+                            following, at = at.get("request"), {}
+                            if following is None:
+                                continue
+                            first = Request.from_json(following)
+                        yield from self._pages(client, stream, call, piece, first, place, places)
         return {"until": window.end.isoformat()}
 
     def _pages(
@@ -194,14 +211,16 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
                 request = call.pages.after(page)
                 if request is not None:
                     ahead.request(request)
-                yield Count(_said(stream, call, answer, origin, len(records)), origin)
-                following = None if request is None else request.as_json()
+                said = _said(stream, call, answer, origin, len(records))
                 others = [record for record in records if record[:1] != b"{"]
                 objects = [record for record in records if record[:1] == b"{"] if others else records
+                kept = _of_window(objects, call.changed, window, stream.overlap)
+                yield Count(said - len(objects) + len(kept), origin)
+                following = None if request is None else request.as_json()
                 yield Page(
                     origin,
                     answer.received_at,
-                    _with_parent(objects, places),
+                    self.completed(client, stream, _with_parent(kept, places)) if kept else kept,
                     [Reject("not an object", record) for record in others],
                     checkpoint={**place, "request": following},
                 )
@@ -220,23 +239,22 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
         of = self._known()[declared.stream]
         found: dict[str, bytes] = {}
         for _, above in self._parents(client, of, window, None):
-            for call in of.calls:
-                request: Request | None = self._first(of, call, window, above)
-                for page in self._pages(client, of, call, window, request, {}, above):
+            for call, piece in ((call, piece) for call in of.calls for piece in of.pieces(window)):
+                request: Request | None = self._first(of, call, piece, above)
+                for page in self._pages(client, of, call, piece, request, {}, above):
                     if isinstance(page, Page):
                         for record in page.records:
-                            key, carried = _carried(record, declared.key, declared.carries)
-                            found[key] = carried
+                            if carried := _carried(record, declared):
+                                found[carried[0]] = carried[1]
         keys = iter(key for key in sorted(found) if last is None or key >= last)
         while some := list(islice(keys, declared.together)):
             yield some[0], {"parent": some[0], "parents": some, "_carried": found[some[0]]}
 
     def _first(self, stream: RestStream, call: Call, window: Window, places: Mapping[str, Any]) -> Request:
         """The first request of a kind."""
-        start = window.start if window.start is not None else stream.earliest
         filling = {
             **self._settings(),
-            "start": None if start is None else start - stream.overlap,
+            "start": None if window.start is None else window.start - stream.overlap,
             "end": window.end,
             **places,
         }
@@ -306,14 +324,34 @@ class _Ahead:
         return answer
 
 
-def _carried(record: Any, key: str, carries: Sequence[str]) -> tuple[str, bytes]:
-    """A parent's key, and what its children get from it, as JSON."""
-    value = value_of(record, key)
+def _carried(record: Any, declared: Parent) -> tuple[str, bytes] | None:
+    """A parent's key, and what its children get from it, as JSON; None if it has no key, and need not have one."""
+    value = value_of(record, declared.key)
     if value in (None, ""):
-        raise SourceError(f"a parent record has no {key}", value=key)
+        if declared.optional:
+            return None
+        raise SourceError(f"a parent record has no {declared.key}", value=declared.key)
     found: dict[str, Any] = {"key": value}
-    found |= {name.rsplit(".", 1)[-1]: value_of(record, name) for name in carries}
+    found |= {name.rsplit(".", 1)[-1]: value_of(record, name) for name in declared.carries}
     return str(value), json.dumps(found, ensure_ascii=False).encode()
+
+
+def _slice(stream: RestStream, piece: Window) -> dict[str, float]:
+    """The place of a slice in a checkpoint: its start."""
+    return {"slice": piece.start.timestamp()} if stream.slices is not None and piece.start is not None else {}
+
+
+def _of_window(records: list[bytes], changed: str | None, window: Window, overlap: timedelta) -> list[bytes]:
+    """The records that changed in the window, or do not say when; all, where the service filters itself."""
+    if changed is None:
+        return records
+    start = None if window.start is None else window.start - overlap
+    known = [instant(value_of(record, changed)) for record in records]
+    return [
+        record
+        for record, at in zip(records, known, strict=True)
+        if at is None or ((start is None or start <= at) and at < window.end)
+    ]
 
 
 def _with_parent(records: list[bytes], places: Mapping[str, Any]) -> list[bytes]:

@@ -34,6 +34,8 @@ class Rule(NamedTuple):
     why: str = ""
     """Completes "the service answered …:"."""
     fix: str = ""
+    seconds: float | None = None
+    """How long to wait where the answer itself does not say (`Then.WAIT`)."""
 
 
 class Outcome(NamedTuple):
@@ -42,6 +44,8 @@ class Outcome(NamedTuple):
     then: Then
     why: str = ""
     fix: str = ""
+    seconds: float | None = None
+    """How long to wait where the answer itself does not say; None: a pause that grows."""
 
 
 class Errors(NamedTuple):
@@ -64,7 +68,7 @@ class Errors(NamedTuple):
         code = None if success and not self.in_success else self._code(answer)
         for rule in self.rules:
             if rule.status == status and rule.code in (None, code) and (code or not success):
-                return Outcome(rule.then, rule.why or _named(status, code), rule.fix)
+                return Outcome(rule.then, rule.why or _named(status, code), rule.fix, rule.seconds)
         if success and code is None:
             return Outcome(Then.USE)
         return _of_status(status, _named(status, code), of_child=of_child)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from cxflow.connect.http import template
 from cxflow.connect.http.paging import OnePage, Paging
 from cxflow.model.frozen import Frozen
 from cxflow.model.stream import Stream
+from cxflow.model.window import Window
 
 WINDOW = {"start", "end"}
 """The places in a declaration that the window fills."""
@@ -32,6 +34,9 @@ class Call(Frozen):
     """How pages follow each other."""
     says: str | None = None
     """Where an answer says how many records it has: a page with more or fewer stops the pull."""
+    changed: str | None = None
+    """Where a record says when it changed, if the service cannot filter by that: records outside of the window are not
+    landed. One without a time is."""
     cost: float = 0
     """Of a request, where the service counts in points."""
 
@@ -43,6 +48,8 @@ class Parent(Frozen):
     """Their stream. It is read in the same window: where it tells what changed, only parents touched in it are."""
     key: str = "id"
     """Where a parent's key stands; `{parent}` in the child's declaration."""
+    optional: bool = False
+    """Whether a record without a key has no children; unset: it is a fault."""
     carries: tuple[str, ...] = ()
     """What its children get from it, dotted, under `_parent`; the key is always there, as `_parent.key`."""
     together: int = Field(default=1, ge=1)
@@ -60,6 +67,17 @@ class RestStream(Stream, Call):
     """How much earlier than the window requests start, where the service leaves out its first instant."""
     earliest: datetime | None = None
     """What `{start}` is in a first run; unset: nothing, and the parameter is left out."""
+    kept: timedelta | None = Field(default=None, gt=timedelta(0))
+    """How long the service keeps records: a window that begins earlier before its end begins there."""
+    slices: timedelta | None = Field(default=None, ge=timedelta(seconds=1))
+    """The longest window of one request, where the service does not page, or not reliably: a longer one is asked for in
+    slices. Needs `kept` or `earliest`, for a first run."""
+
+    @model_validator(mode="after")
+    def _has_a_start(self) -> RestStream:
+        if self.slices is not None and self.kept is None and self.earliest is None:
+            raise ValueError("slices need kept or earliest: a first run has no start otherwise")
+        return self
 
     @model_validator(mode="after")
     def _known_places(self) -> RestStream:
@@ -71,6 +89,20 @@ class RestStream(Stream, Call):
             if self.parent is None and used & of_parent:
                 raise ValueError(f"{{{min(used & of_parent)}}} needs a parent stream")
         return self
+
+    def pieces(self, window: Window) -> Iterator[Window]:
+        """The windows that are asked for one after the other: the whole, or its slices."""
+        start = window.start if window.start is not None else self.earliest
+        if self.kept is not None:
+            oldest = window.end - self.kept
+            start = oldest if start is None else max(start, oldest)
+        if self.slices is None or start is None:
+            yield Window(start, window.end)
+            return
+        while start < window.end:
+            end = min(start + self.slices, window.end)
+            yield Window(start, end)
+            start = end
 
     @property
     def calls(self) -> tuple[Call, ...]:

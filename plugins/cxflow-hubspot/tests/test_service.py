@@ -1,0 +1,67 @@
+"""The imitation's answers, beside examples of real ones. `HUBSPOT_EXAMPLES` says in which folder such are."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from cxflow_hubspot.service import HubSpotService
+
+EXAMPLES = Path(os.environ.get("HUBSPOT_EXAMPLES", "examples"))
+BATCH = {"inputs": [{"id": "700001"}, {"id": "700003"}]}
+SEARCH = {"limit": 2, "properties": ["email", "phone", "lastname", "mobilephone", "firstname", "company"]}
+
+
+@pytest.fixture
+def client(hubspot: HubSpotService) -> TestClient:
+    return TestClient(hubspot.application(), headers={"Authorization": f"Bearer {hubspot.token}"})
+
+
+@pytest.mark.skipif(not EXAMPLES.is_dir(), reason="no examples of real answers here")
+@pytest.mark.parametrize(
+    ("example", "path", "body"),
+    [
+        ("contacts_search_page1.json", "/crm/v3/objects/contacts/search", SEARCH),
+        ("contacts_list.json", "/crm/v3/objects/contacts?limit=1", None),
+        ("owners.json", "/crm/v3/owners", None),
+        ("associations_batch_read_207.json", "/crm/v4/associations/tickets/contacts/batch/read", BATCH),
+    ],
+)
+def test_its_answers_have_the_form_of_real_ones(
+    client: TestClient, example: str, path: str, body: dict[str, Any] | None
+) -> None:
+    real = json.loads((EXAMPLES / example).read_text())
+    ours = (client.get(path) if body is None else client.post(path, json=body)).json()
+    assert ours.keys() == real.keys()
+    # Contacts of the example have a link, or associations that were asked for.
+    assert real["results"][0].keys() - ours["results"][0].keys() <= {
+        "url",
+        "associations",
+        "teams",
+        "userIdIncludingInactive",
+    }
+    assert ours["results"][0].keys() <= real["results"][0].keys()
+
+
+def test_it_refuses_what_hubspot_refuses(client: TestClient) -> None:
+    search = "/crm/v3/objects/contacts/search"
+    by_wrong_name = {"propertyName": "hs_lastmodifieddate", "operator": "GTE", "value": "0"}
+    for path, body in (
+        (search, {"limit": 201}),
+        (search, {"limit": 200, "after": "9900"}),
+        (search, {"sorts": [{"propertyName": "a"}, {"propertyName": "b"}]}),
+        (search, {"filterGroups": [{"filters": [by_wrong_name]}]}),
+        (
+            "/crm/v4/associations/tickets/contacts/batch/read",
+            {"inputs": [{"id": str(n)} for n in range(101)]},
+        ),
+    ):
+        answer = client.post(path, json=body)
+        assert (answer.status_code, answer.json()["category"]) == (400, "VALIDATION_ERROR")
+    assert client.get("/crm/v3/owners", headers={"Authorization": "Bearer x"}).status_code == 401
+    assert client.get("/crm/v3/objects/contacts?limit=101").status_code == 400
