@@ -56,7 +56,7 @@ class Budget:
         rates = [rate for rate in self._rates if rate.of in path]
         with self._open() as database:
             database.execute("BEGIN IMMEDIATE")
-            moment = max(now, self._paused(database))
+            moment = first = max(now, self._paused(database))
             dues = []
             for rate in rates:
                 (due,) = database.execute(
@@ -68,9 +68,10 @@ class Budget:
             if points:
                 moment = max(moment, self._afford(database, points, moment))
             for rate, due, step in dues:
+                # From `first`, not from `moment`: a request that waits for one limit does not use up another.
                 database.execute(
                     "INSERT OR REPLACE INTO rate VALUES (?, ?, ?)",
-                    (self._account, _name(rate), max(due, moment) + step),
+                    (self._account, _name(rate), max(due, first) + step),
                 )
             database.execute("COMMIT")
         return max(moment - now, 0.0)

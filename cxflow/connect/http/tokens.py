@@ -79,6 +79,7 @@ class TokenStore:
 
     def keep(self, tokens: Tokens) -> Tokens:
         """Write tokens so that they outlive this process and the machine's power; returns them."""
+        private_files.folder(self._folder)
         remember(tokens.access)
         remember(tokens.refresh)
         text = json.dumps(

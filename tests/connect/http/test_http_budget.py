@@ -1,0 +1,107 @@
+"""One budget for all threads and processes of a machine, and pauses in every form that services use."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from cxflow.connect.http import waiting
+from cxflow.connect.http.budget import Budget, RateLimit
+
+NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "30"}, 30),
+        ({"retry-after": "2.0"}, 2),
+        ({"retry-after": " 1.5s "}, 1.5),
+        ({"retry-after": "250ms"}, 0.25),
+        ({"retry-after": "Sun, 01 Mar 2026 12:00:45 GMT"}, 45),
+        ({"retry-after": "Sun, 01 Mar 2026 11:00:00 GMT"}, 0),
+        ({"retry-after": str(int(NOW.timestamp()) + 20)}, 20),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "", "ratelimit-reset": "41"}, 41),
+        ({"x-ratelimit-reset": str(int(NOW.timestamp()) + 90)}, 90),
+        ({"x-ratelimit-reset": str(int(NOW.timestamp() + 90) * 1000)}, 90),
+        ({}, None),
+    ],
+)
+def test_a_pause_is_understood_in_all_its_forms(headers: dict[str, str], seconds: float | None) -> None:
+    assert waiting.retry_after(headers, NOW) == pytest.approx(seconds)
+
+
+def test_requests_are_spread_after_the_first_few(tmp_path: Path) -> None:
+    budget = Budget(tmp_path, "acme", [RateLimit(10, 1.0, burst=3)])
+    waits = [budget.reserve("/x") for _ in range(6)]
+    assert waits[:3] == [0, 0, 0]
+    assert [round(wait, 2) for wait in waits[3:]] == pytest.approx([0.1, 0.2, 0.3], abs=0.06)
+
+
+def test_an_endpoint_with_a_limit_of_its_own_keeps_both(tmp_path: Path) -> None:
+    budget = Budget(tmp_path, "acme", [RateLimit(1000, 1.0, burst=1000), RateLimit(1, 60.0, of="/search")])
+    assert budget.reserve("/crm/search") == 0
+    assert budget.reserve("/crm/search") == pytest.approx(60, abs=1)
+    assert budget.reserve("/crm/list") < 1
+
+
+def test_accounts_do_not_share_a_budget(tmp_path: Path) -> None:
+    one, other = (Budget(tmp_path, name, [RateLimit(1, 60.0)]) for name in ("acme", "other"))
+    assert (one.reserve("/"), other.reserve("/")) == (0, 0)
+
+
+def test_a_pause_holds_everybody(tmp_path: Path) -> None:
+    one, same = Budget(tmp_path, "acme"), Budget(tmp_path, "acme")
+    one.pause(30)
+    one.pause(5)  # a shorter one does not end the longer
+    assert same.reserve("/") == pytest.approx(30, abs=1)
+
+
+def test_points_are_waited_for_at_the_speed_at_which_they_come_back(tmp_path: Path) -> None:
+    budget = Budget(tmp_path, "acme")
+    assert budget.reserve("/", points=500) == 0, "nothing is known yet"
+    budget.note_points(available=100, per_second=50, most=1000)
+    assert budget.reserve("/", points=200) == pytest.approx(2, abs=0.2)
+    assert budget.reserve("/", points=100) == pytest.approx(4, abs=0.3), (
+        "the first reservation has its points"
+    )
+
+
+def test_processes_and_threads_together_send_no_more_than_is_allowed(tmp_path: Path) -> None:
+    program = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from cxflow.connect.http.budget import Budget, RateLimit\n"
+        "budget = Budget(Path(sys.argv[1]), 'acme', [RateLimit(50, 1.0)])\n"
+        "for _ in range(20): print(time.time() + budget.reserve('/'))\n"
+    )
+    made = [
+        subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    budget = Budget(tmp_path, "acme", [RateLimit(50, 1.0)])
+    with ThreadPoolExecutor(4) as pool:
+        moments = list(pool.map(lambda _: time.time() + budget.reserve("/"), range(20)))
+    for process in made:
+        output, _ = process.communicate()
+        assert process.returncode == 0
+        moments += map(float, output.split())
+    moments.sort()
+    assert len(moments) == 80
+    for place in range(len(moments) - 50):
+        # A moment is known to the two clock readings around the reservation.
+        assert moments[place + 50] - moments[place] > 0.9
+
+
+def test_the_file_is_its_owners_alone_and_names_no_account(tmp_path: Path) -> None:
+    Budget(tmp_path / "state", "acme-secret-name", [RateLimit(1, 1.0)]).reserve("/")
+    file = tmp_path / "state" / "budget.sqlite"
+    assert file.stat().st_mode & 0o077 == 0
+    assert b"acme-secret-name" not in file.read_bytes()
