@@ -146,6 +146,10 @@ class Connector(ABC, Generic[ConnectionT, StreamT]):
         again. The raw schema known so far then counts no more."""
         return False
 
+    def is_windowed(self, stream: StreamT) -> bool:  # noqa: ARG002
+        """Whether a window limits what is read. False for a list that is always read whole."""
+        return True
+
     @property
     def can_resume(self) -> bool:
         """Whether its class overrides `resume`."""

@@ -114,6 +114,12 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
             f"{'GET' if call.body is None else 'POST'} {call.path}{of}, {window}" for call in stream.calls
         ]
 
+    def is_windowed(self, stream: RestStream) -> bool:
+        """Whether each of its requests, or its parent's, says when the window starts."""
+        if stream.parent is not None:
+            return self.is_windowed(self._known()[stream.parent.stream])
+        return all("start" in template.names([call.path, call.params, call.body]) for call in stream.calls)
+
     def read(self, stream: RestStream, window: Window, cursor: Cursor | None) -> Reading:  # noqa: ARG002
         """From the first page."""
         return (yield from self._read(stream, window, {}))

@@ -90,6 +90,10 @@ class Sql(Connector[SqlConnection, SqlStream]):
             return [f"{what}, whole, by {by}"]
         return [f"{what} with {by} in {window}"]
 
+    def is_windowed(self, stream: SqlStream) -> bool:
+        """Whether it has a cursor."""
+        return bool(stream.cursor)
+
     def available(self, stream: SqlStream) -> str | None:
         """The least and the greatest value of the cursor."""
         if not stream.cursor:

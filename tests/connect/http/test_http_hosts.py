@@ -41,7 +41,7 @@ def test_a_name_that_leads_into_a_private_network_is_refused(monkeypatch: pytest
         return [(socket.AF_INET, 0, 0, "", (each, port)) for each in ("93.184.216.34", "192.168.1.1")]
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    with pytest.raises(ConfigError, match="api.example.org is in a private network"):
+    with pytest.raises(ConfigError, match=r"api\.example\.org is in a private network"):
         hosts.check_base("https://api.example.org", private_network=False)
 
 
