@@ -13,8 +13,9 @@ from cxflow.testing.service import served
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from cxflow_zendesk.service import ZendeskService
 from invented_account import account
+
+from cxflow_zendesk.service import ZendeskService
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A Zendesk account of two customers, a deleted and an erased one, two agents: what happened is worked out by hand."""
+"""A Zendesk account of two customers, a deleted and an erased one, and two agents."""
 
 from __future__ import annotations
 

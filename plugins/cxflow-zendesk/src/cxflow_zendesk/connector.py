@@ -29,10 +29,11 @@ class ZendeskConnection(http.HttpConnection):
     client_secret: Secret | None = None
     """The OAuth client's secret."""
     refresh_token: Secret | None = None
-    """The refresh token that the authorisation gave. Zendesk replaces it with every use: cxflow keeps the new one."""
+    """The refresh token that the authorisation gave. Zendesk replaces it with every use: cxflow keeps the
+    new one."""
     requests_per_minute: int = Field(default=200, ge=1)
-    """What the account's plan allows: 200 (Team), 400 (Growth, Professional), 700 (Enterprise), 2500 (Enterprise Plus, or
-    High Volume)."""
+    """What the account's plan allows: 200 (Team), 400 (Growth, Professional), 700 (Enterprise), 2500
+    (Enterprise Plus, or High Volume)."""
     exports_per_minute: int = Field(default=10, ge=1)
     """What incremental exports allow: 10, or 30 with High Volume."""
     support_type_scope: Literal["all", "agent", "ai_agent"] = "all"
@@ -70,22 +71,22 @@ class Zendesk(http.RestConnector[ZendeskConnection]):
             http.Rule(
                 401,
                 http.Then.RENEW,
-                fix="check email and token, and that the account allows API tokens; a user who is suspended or has "
-                "been downgraded has no token any more",
+                fix="check email and token, and that the account allows API tokens; that of a user who is "
+                "suspended or downgraded is refused, too",
             ),
             http.Rule(
                 403,
                 http.Then.CONFIG,
                 why="status 403: the credentials lack a right",
-                fix="exports need an administrator (OAuth: the scope read); without Talk, or without surveys of that "
+                fix="exports need an administrator (OAuth: the scope read); without Talk, or surveys of that "
                 'generation, leave the stream out: only = ["tickets", "users", …]',
             ),
             http.Rule(
                 404,
                 http.Then.CONFIG,
                 why="status 404: the account has no such endpoint",
-                fix="check subdomain; without Talk, or without surveys of that generation, leave the stream out: "
-                'only = ["tickets", "users", …]',
+                fix="check subdomain; without Talk, or without surveys of that generation, leave the stream "
+                'out: only = ["tickets", "users", …]',
             ),
         ),
     )
@@ -104,7 +105,9 @@ class Zendesk(http.RestConnector[ZendeskConnection]):
         found = self.connection
         if found.token is not None:
             return http.Basic(f"{found.email}/token", found.token.reveal("token"))
-        assert found.client_id and found.client_secret and found.refresh_token
+        assert found.client_id
+        assert found.client_secret
+        assert found.refresh_token
         form = {
             "client_id": found.client_id,
             "client_secret": found.client_secret.reveal("client_secret").get_secret_value(),

@@ -1,5 +1,5 @@
-"""Zendesk's incremental exports. They are told where to start and not where to end: the connector leaves out what
-changed at the window's end or later, and asks for no page after the first that goes so far.
+"""Zendesk's incremental exports. They are told where to start and not where to end: the connector leaves out
+what changed at the window's end or later, and asks for no page after the first that goes so far.
 """
 
 from __future__ import annotations
@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 
 from cxflow import Window, http
 
+_ANY_TIME = datetime(2007, 1, 1, tzinfo=UTC)
+"""Of an answer that is a record."""
+
 
 class _Sorted(http.Paging):
     """An export in the order of a record's time."""
@@ -15,13 +18,17 @@ class _Sorted(http.Paging):
     time: str
     """Where that time stands: seconds since 1970, or ISO 8601."""
 
+    def at(self, record: bytes) -> datetime | None:
+        """The time of a record; None if it has none."""
+        value = http.Answer(record, _ANY_TIME).value(self.time)
+        if value in (None, ""):
+            return None
+        return datetime.fromtimestamp(value, UTC) if isinstance(value, int) else datetime.fromisoformat(value)
+
     def is_later(self, record: bytes, window: Window) -> bool:
         """Whether a record belongs to a later window. One without a time belongs to this one."""
-        value = http.Answer(record, window.end).value(self.time)
-        if value in (None, ""):
-            return False
-        at = datetime.fromtimestamp(value, UTC) if isinstance(value, int) else datetime.fromisoformat(value)
-        return at.astimezone(UTC) >= window.end
+        at = self.at(record)
+        return at is not None and at >= window.end
 
 
 class Export(_Sorted, http.Export):
@@ -38,9 +45,11 @@ class Walk(_Sorted, http.TimeWalk):
     """An export that goes on from the second at which the page before ended: events, calls."""
 
     def after(self, page: http.Page) -> http.Request | None:
-        """From its last second on. A page never cuts a second, however many records it has: one that holds nothing but
-        the second at which it started, and is not the last, is followed by the next second."""
-        end, start = page.answer.value(self.end), page.request.params.get(self.start)
-        if self.over and page.answer.value(self.over) is False and str(end) == start:
-            return page.request.with_params(**{self.start: str(int(end) + 1)})
-        return super().after(page)
+        """From the page's last second on. A page never cuts a second, however many records it has: one that
+        holds a single second, and is not the last, is followed by the next second."""
+        last = self.at(page.records[-1]) if page.records else None
+        if last is None or self.at(page.records[0]) != last:
+            return super().after(page)
+        if (self.over and page.answer.value(self.over)) or last >= page.window.end:
+            return None
+        return page.request.with_params(**{self.start: str(int(last.timestamp()) + 1)})

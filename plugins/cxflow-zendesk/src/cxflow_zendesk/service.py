@@ -1,7 +1,8 @@
-"""An imitation of Zendesk's API, for tests and demonstrations: written from its documentation, and independent of the
-connector. Needs the extra `sandbox`.
+"""An imitation of Zendesk's API, for tests and demonstrations: written from its documentation, independent of
+the connector. Needs the extra `sandbox`.
 
-A `ZendeskService` holds records as Zendesk gives them. Its clock is `now`; exports withhold the last minute before it.
+A `ZendeskService` holds records as Zendesk gives them. Its clock is `now`; exports withhold the last minute
+before it.
 """
 
 from __future__ import annotations
@@ -243,7 +244,7 @@ class ZendeskService:
         *,
         says_over: bool = True,
     ) -> Response:
-        """From a second on, that second included. A page holds all of its last second, however many they are."""
+        """From a second on, included. A page holds all of its last second, however many they are."""
         start = self._start(request)
         if isinstance(start, Response):
             return start

@@ -10,8 +10,8 @@ from cxflow import Policies, http
 from cxflow_zendesk.exports import Export, Walk
 
 _EXPORT: dict[str, Any] = {
-    # Changes of the last minute are withheld, and a start less than a minute ago is refused. The second minute is for
-    # clocks that differ.
+    # Changes of the last minute are withheld, and a start less than a minute ago is refused. The second
+    # minute is for clocks that differ.
     "lag": timedelta(minutes=2),
     # Exports know whole seconds, and include the first.
     "overlap": timedelta(seconds=1),
@@ -19,7 +19,8 @@ _EXPORT: dict[str, Any] = {
     "earliest": datetime(2007, 1, 1, tzinfo=UTC),
 }
 _CURSOR = {"pages": http.Token(token="meta.after_cursor", param="page[after]", more="meta.has_more")}
-# A rating that was offered and not given keeps its creation time when it is given, and the services filter by creation.
+# A rating that was offered and not given keeps its creation time when it is given, and the services filter by
+# creation.
 _RATED_LATE = timedelta(days=60)
 
 
@@ -133,7 +134,10 @@ USERS = http.RestStream(
     identifiers={
         "user": _CUSTOMER.format("id"),
         "email": _CUSTOMER.format("email"),
-        "phone": "CASE WHEN role = 'end-user' AND coalesce(shared_phone_number, 'false') <> 'true' THEN phone END",
+        # A number that the account says several people share names none of them.
+        "phone": _CUSTOMER.format(
+            "CASE WHEN coalesce(shared_phone_number, 'false') <> 'true' THEN phone END"
+        ),
         "external": _CUSTOMER.format("external_id"),
     },
     pii=("name", "email", "phone", "external_id", "photo", "notes", "details", "signature", "alias"),
@@ -150,7 +154,10 @@ USERS = http.RestStream(
 )
 
 _BY_STAFF = "list_contains(_staff, item.author_id)"
-_CUSTOMERS = "list_distinct(list_filter(list_transform(child_events, c -> c.author_id), a -> NOT list_contains(_staff, a)))"
+_CUSTOMERS = (
+    "list_distinct(list_transform(list_filter(child_events, c -> NOT list_contains(_staff, c.author_id)), "
+    "c -> c.author_id))"
+)
 
 COMMENTS = http.RestStream(
     name="comments",
@@ -299,8 +306,7 @@ SURVEY_RESPONSES = http.RestStream(
             "response_id": "id",
             "question_id": "item.question.id",
             "metric_type": "CASE WHEN item.\"type\" <> 'rating_scale' THEN 'comment' "
-            "WHEN coalesce(item.question.sub_type, 'customer_satisfaction') = 'customer_satisfaction' THEN 'csat' "
-            "ELSE item.question.sub_type END",
+            "ELSE coalesce(nullif(item.question.sub_type, 'customer_satisfaction'), 'csat') END",
             "rating_value": "item.rating",
             # 1 to 5, unless the survey was made with fewer points: an answer does not tell.
             "worst_rating": "CASE WHEN item.\"type\" = 'rating_scale' THEN 1 END",
@@ -359,7 +365,8 @@ CALLS = http.RestStream(
             "queue_id": "call_group_id",
             "agent_id": "agent_id",
             "offered_at": _OFFERED,
-            "answered_at": f"CASE WHEN {_WAS_ANSWERED} THEN {_after(_OFFERED, 'time_to_answer', 'seconds')} END",
+            "answered_at": f"CASE WHEN {_WAS_ANSWERED} THEN "
+            f"{_after(_OFFERED, 'time_to_answer', 'seconds')} END",
             # A caller whom the queue sent to voicemail has not given up.
             "abandoned_at": "CASE WHEN completion_status = 'abandoned_in_queue' THEN "
             f"{_after(_OFFERED, 'wait_time', 'seconds')} END",
