@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from cxflow import ConfigError, flow
+from cxflow import ConfigError, Window, flow
 from cxflow.testing import TestProject
 from invented_account import ANA, BEN, call, change, comment, event, rating, ticket, user
 
+from cxflow_zendesk.exports import Export
 from cxflow_zendesk.service import ZendeskService, answer
 
 MARCH_10 = datetime(2026, 3, 10, tzinfo=UTC)
@@ -65,6 +66,22 @@ def test_calls_of_one_second_do_not_hide_the_next(project: TestProject, zendesk:
     times = ["2026-03-01T10:00:00Z", *["2026-03-01T10:00:01Z"] * 3, "2026-03-01T10:00:02Z"]
     zendesk.calls = [call(number, at, ANA, "completed") for number, at in enumerate(times, start=1)]
     assert run(project, "calls").inserted == 5
+
+
+@pytest.mark.parametrize(
+    ("record", "is_later"),
+    [
+        (b'{"id": 1}', False),
+        (b'{"time": null}', False),
+        (b'{"time": 1773100799}', False),
+        (b'{"time": 1773100800}', True),  # 10 March, the window's end
+        (b'{"time": "2026-03-09T23:59:59Z"}', False),
+        (b'{"time": "2026-03-10T00:00:00Z"}', True),
+    ],
+)
+def test_a_record_without_a_time_belongs_to_the_window(record: bytes, is_later: bool) -> None:
+    window = Window(None, MARCH_10)
+    assert Export(token="after_cursor", time="time").is_later(record, window) is is_later
 
 
 def test_a_change_by_the_system_alone_is_a_change(project: TestProject, zendesk: ZendeskService) -> None:

@@ -56,8 +56,6 @@ class ZendeskService:
     """Whether an export's second page is empty although more follow."""
     missing: frozenset[str] = frozenset()
     """What this account does not have: paths that answer 404."""
-    limit_per_minute: int | None = None
-    """Of export requests, by the service's clock, which stands still: as many as this, and no more."""
     now: datetime | None = None
     """Unset: the real time."""
     trouble: deque[Trouble] = field(default_factory=deque)
@@ -139,13 +137,6 @@ class ZendeskService:
                     return made
             if request.url.path in self.missing:
                 return JSONResponse({"error": "InvalidEndpoint", "description": "Not found"}, 404)
-            exports = sum("/incremental/" in path for path in self.asked)
-            if self.limit_per_minute is not None and exports > self.limit_per_minute:
-                return JSONResponse(
-                    {"error": "TooManyRequests", "description": "Number of allowed exports exceeded"},
-                    429,
-                    {"Retry-After": "0", "X-Rate-Limit": "700", "X-Rate-Limit-Remaining": "699"},
-                )
             return answer(request)
 
         return endpoint
