@@ -119,6 +119,25 @@ def test_settings_name_the_questions(project: TestProject, typeform: TypeformSer
     assert (found["colour"], found["happy"], found["ease"]) == ("csat", "rating", "ces")
 
 
+@pytest.mark.parametrize("hidden", [{"order": "1001"}, {}])
+def test_a_hidden_field_can_be_mapped_and_an_identifier_left_out(
+    project: TestProject, typeform: TypeformService, address: str, hidden: dict[str, str]
+) -> None:
+    declared = {
+        "in_clear": {"touchpoint.order_id": "an order number"},
+        "to": {"touchpoint": {"order_id": "json_extract_string(to_json(hidden), '$.order')"}},
+        "identifiers": {"email": "NULL"},
+    }
+    connection = typeform.connection(address, streams={"responses": declared})
+    project.reconfigure({"connections": {"forms": connection}})
+    sent = answered("mail", "email", "friend@example.org")
+    typeform.responses = {"nps": [response("n", "2026-03-01T12:00:00Z", sent, hidden=hidden)]}
+    run(project)
+    order = f"forms:{hidden['order']}" if hidden else None
+    assert project.rows("touchpoint", "activity", "order_id") == [("answered_survey", order)]
+    assert project.rows("record_identity", "namespace") == []
+
+
 @pytest.mark.parametrize(
     ("asks", "metric", "worst", "best"),
     [

@@ -1,5 +1,5 @@
-"""An imitation of Typeform's API, for tests and demonstrations: written from its documentation, independent of
-the connector. Needs the extra `sandbox`.
+"""An imitation of Typeform's API, for tests and demonstrations: written from its documentation, independent
+of the connector. Needs the extra `sandbox`.
 
 A `TypeformService` holds forms as their definitions, and the responses of each form.
 """
