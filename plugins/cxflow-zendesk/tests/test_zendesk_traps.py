@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from cxflow import ConfigError, Window, flow
 from cxflow.testing import TestProject
-from invented_account import ANA, BEN, call, change, comment, event, rating, ticket, user
+from invented_account import AGENT, ANA, BEN, call, change, comment, event, rating, ticket, user
 
 from cxflow_zendesk.exports import Export
 from cxflow_zendesk.service import ZendeskService, answer
@@ -123,6 +123,8 @@ def test_an_erased_user_leaves_no_name_and_no_address(project: TestProject, zend
     zendesk.users[0] |= {"updated_at": "2026-04-01T00:00:00Z"}
     run(project, "users", datetime(2026, 5, 1, tzinfo=UTC))
     assert project.query(profiles) == [(None, None, True)]
+    of_ana = "SELECT namespace FROM record_identity WHERE source_record_id = '101'"
+    assert project.query(of_ana) == [("desk.user",)], "neither her address nor her number, not even as a hash"
 
 
 def test_an_agent_is_no_customer(project: TestProject, zendesk: ZendeskService) -> None:
@@ -139,6 +141,24 @@ def test_a_shared_number_names_nobody(project: TestProject, zendesk: ZendeskServ
     project.run("desk", "users")
     project.settle()
     assert len(project.rows("customer", "customer_id")) == 2
+
+
+def test_two_customers_in_one_update_are_not_one_person(
+    project: TestProject, zendesk: ZendeskService
+) -> None:
+    at = "2026-03-01T10:00:00Z"
+    zendesk.ticket_events = [
+        event(1, 1, at, comment(1, ANA, at), comment(2, BEN, at)),
+        event(2, 1, at, comment(3, ANA, at), comment(4, AGENT, at)),
+    ]
+    run(project, "comments")
+    assert project.rows("record_identity", "source_record_id", "namespace") == [("2", "desk.user")]
+    assert project.rows("touchpoint", "source_record_id", "activity") == [
+        ("1", "wrote_message"),
+        ("1", "wrote_message"),
+        ("2", "received_message"),
+        ("2", "wrote_message"),
+    ]
 
 
 def test_a_first_batch_without_a_comment_is_no_fault(project: TestProject, zendesk: ZendeskService) -> None:
