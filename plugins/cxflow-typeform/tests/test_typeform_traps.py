@@ -111,6 +111,16 @@ def test_a_first_batch_without_an_answer_is_no_fault(project: TestProject, typef
     assert run(project, end=MARCH_10 + timedelta(days=3)).inserted == 1
 
 
+def test_a_first_batch_without_a_rating_or_a_text_is_no_fault(
+    project: TestProject, typeform: TypeformService
+) -> None:
+    sent = answered("mail", "email", "ana@example.org")
+    typeform.responses = {"nps": [response("n", "2026-03-01T12:00:00Z", sent)]}
+    assert run(project).inserted == 1
+    assert project.rows("survey_response", "question_id") == []
+    assert project.rows("record_identity", "namespace") == [("email",)]
+
+
 def test_settings_name_the_questions(project: TestProject, typeform: TypeformService, address: str) -> None:
     named = {"csat_questions": ["colour"], "other_questions": ["happy"], "ces_questions": []}
     project.reconfigure({"connections": {"forms": typeform.connection(address, **named)}})
