@@ -12,7 +12,9 @@ from cxflow import Checkpoint, Count, Cursor, Item, Page, Reading, Secret, Strea
 from pydantic import Field, model_validator
 
 from cxflow_zendesk.exports import Export, Walk
-from cxflow_zendesk.streams import COMMENTS, STAFF, STREAMS
+from cxflow_zendesk.satisfaction import SATISFACTION_RATINGS, SURVEY_RESPONSES
+from cxflow_zendesk.support import COMMENTS, METRIC_EVENTS, STAFF, TICKETS, USERS
+from cxflow_zendesk.talk import CALLS
 
 
 class ZendeskConnection(http.HttpConnection):
@@ -56,7 +58,15 @@ class Zendesk(http.RestConnector[ZendeskConnection]):
     name: ClassVar[str] = "zendesk"
     title: ClassVar[str] = "Zendesk: tickets, customers, comments, satisfaction, Talk calls"
     distribution: ClassVar[str] = "cxflow-zendesk"
-    declared: ClassVar[tuple[Stream, ...]] = STREAMS
+    declared: ClassVar[tuple[Stream, ...]] = (
+        TICKETS,
+        USERS,
+        COMMENTS,
+        METRIC_EVENTS,
+        SATISFACTION_RATINGS,
+        SURVEY_RESPONSES,
+        CALLS,
+    )
     base_url: ClassVar[str] = "https://{subdomain}.zendesk.com"
     errors: ClassVar[http.Errors] = http.Errors(
         code=("error", "error.title", "errors.0.code"),

@@ -1,10 +1,12 @@
-"""Zendesk's incremental exports. They are told where to start and not where to end: the connector leaves out
-what changed at the window's end or later, and asks for no page after the first that goes so far.
+"""How Zendesk pages: lists by cursor, and incremental exports. These are told where to start and not where to
+end: the connector leaves out what changed at the window's end or later, and asks for no page after the first
+that goes so far.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from cxflow import Window, http
 
@@ -53,3 +55,18 @@ class Walk(_Sorted, http.TimeWalk):
         if (self.over and page.answer.value(self.over)) or last >= page.window.end:
             return None
         return page.request.with_params(**{self.start: str(int(last.timestamp()) + 1)})
+
+
+EXPORT: dict[str, Any] = {
+    # Changes of the last minute are withheld, and a start less than a minute ago is refused. The second
+    # minute is for clocks that differ.
+    "lag": timedelta(minutes=2),
+    # Exports know whole seconds, and include the first.
+    "overlap": timedelta(seconds=1),
+    # They need a start. Zendesk is no older.
+    "earliest": datetime(2007, 1, 1, tzinfo=UTC),
+}
+"""The window of an export."""
+
+CURSOR = {"pages": http.Token(token="meta.after_cursor", param="page[after]", more="meta.has_more")}
+"""The paging of a list."""
