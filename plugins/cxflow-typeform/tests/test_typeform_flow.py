@@ -7,18 +7,9 @@ import warnings
 from pathlib import Path
 
 import pytest
-from cxflow.testing import TestProject, conformance
-from invented_forms import account
+from cxflow.testing import TestProject
 
 from cxflow_typeform.service import TypeformService
-
-_CONNECTION = {name: value for name, value in TypeformService.connection("").items() if name != "base_url"}
-
-TestTypeform = conformance(
-    connection=_CONNECTION,
-    service=lambda: account().application(),
-    environment=account().environment,
-)
 
 
 def check(project: TestProject) -> None:

@@ -8,18 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cxflow.testing import TestProject, conformance
-from invented_account import account
+from cxflow.testing import TestProject
 
 from cxflow_zendesk.service import ZendeskService
-
-_CONNECTION = {name: value for name, value in ZendeskService.connection("").items() if name != "base_url"}
-
-TestZendesk = conformance(
-    connection=_CONNECTION,
-    service=lambda: account().application(),
-    environment=account().environment,
-)
 
 TOUCHPOINTS = """
     SELECT source_object, source_record_id, activity, channel, direction, case_id, agent_id FROM touchpoint
