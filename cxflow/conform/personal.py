@@ -88,9 +88,14 @@ def _uses(stream: Stream, database: duckdb.DuckDBPyConnection) -> Iterator[_Use]
 
 
 def _items(database: duckdb.DuckDBPyConnection, projection: Projection, tagged: Set[str]) -> Set[str]:
-    """`item`, if the items of a projection are personal."""
+    """What is personal of a projection's `item`: what is tagged in a list that is a column, else all of it."""
     listed = projection.for_each
-    return {"item"} if listed and any(_shown(database, listed, tagged)) else set()
+    if not listed or not any(_shown(database, listed, tagged)):
+        return set()
+    columns = [".".join(each.path).lower() for each in record_sql.parse(database, "", listed).columns()]
+    if columns != [listed.strip().lower()] or any(f"{columns[0]}.".startswith(f"{tag}.") for tag in tagged):
+        return {"item"}
+    return {f"item{tag[len(columns[0]) :]}" for tag in tagged if tag.startswith(f"{columns[0]}.")}
 
 
 def _shown(database: duckdb.DuckDBPyConnection, expression: str, tagged: Set[str]) -> Iterator[str]:

@@ -103,7 +103,8 @@ def json_step(name: str) -> str | None:
 
 
 def with_absent(schema: RawSchema, absent: tuple[str, ...]) -> RawSchema:
-    """The schema, with the dotted names in `absent` added as plain values if it does not have them."""
+    """The schema, with the dotted names in `absent` added as plain values if it does not have them. A name in the items
+    of a list is written like one in an object."""
     result: RawSchema = json.loads(json.dumps(schema))
     for path in absent:
         at = result
@@ -113,6 +114,10 @@ def with_absent(schema: RawSchema, absent: tuple[str, ...]) -> RawSchema:
             if at.get(parent) == "NULL":  # seen, but never with a value
                 at[parent] = {}
             inner = at.setdefault(parent, {})
+            while isinstance(inner, list):
+                if inner[0] == "NULL":
+                    inner[0] = {}
+                inner = inner[0]
             at = inner if isinstance(inner, dict) else {}
         at.setdefault(_spelled(last, at), "VARCHAR")
     return result

@@ -120,6 +120,38 @@ def test_the_items_of_a_personal_list_are_personal() -> None:
         checked(declared({"support_case": {**items, "reason": "item.text"}}))
 
 
+@pytest.mark.parametrize(
+    ("tag", "expression", "shown"),
+    [
+        ("lines.text", "item.at", None),
+        ("lines.text", "item.text", "item.text"),
+        ("LINES.text", "item.TEXT", "item.TEXT"),
+        ("lines.text.full", "item.text", "item.text"),
+        ("lines.text", "item", "item"),
+        ("lines.text", "to_json(item)", "item"),
+        ("lines", "item.at", "item.at"),
+        ("order.lines.text", "item.text", None),
+    ],
+)
+def test_of_the_items_of_a_list_only_what_is_tagged_is_personal(
+    tag: str, expression: str, shown: str | None
+) -> None:
+    items = {"case_id": "id || item_no", "opened_at": "t", "for_each": "lines", "reason": expression}
+    stream = declared({"support_case": items}, pii=[tag])
+    if shown is None:
+        checked(stream)
+        return
+    with pytest.raises(ConfigError, match=f"shows the personal column '{shown}'"):
+        checked(stream)
+
+
+def test_of_a_list_that_is_computed_all_items_are_personal() -> None:
+    items = {"case_id": "id || item_no", "opened_at": "t", "reason": "item.at"}
+    made = "list_transform(lines, l -> {'at': l.text})"
+    with pytest.raises(ConfigError, match=r"shows the personal column 'item\.at'"):
+        checked(declared({"support_case": {**items, "for_each": made}}, pii=["lines.text"]))
+
+
 def test_a_masked_column_of_the_table_is_named_as_a_way_out() -> None:
     with pytest.raises(ConfigError, match=r"map it to a masked column \(review_title, review_body\)"):
         checked(declared({"review": {**REVIEW, "language": "email"}}))

@@ -167,6 +167,22 @@ def test_columns_that_may_lack_read_as_null_wherever_they_would_stand() -> None:
     assert met["metric"] == "NULL"
 
 
+def test_columns_that_may_lack_are_added_to_the_items_of_a_list() -> None:
+    met = {
+        "lines": [{"no": "VARCHAR"}],
+        "none": ["NULL"],
+        "nested": [[{"a": "VARCHAR"}]],
+        "texts": ["VARCHAR"],
+    }
+    absent = ("lines.price.net", "none.at", "nested.b", "texts.size")
+    assert raw_schema.with_absent(met, absent) == {
+        "lines": [{"no": "VARCHAR", "price": {"net": "VARCHAR"}}],
+        "none": [{"at": "VARCHAR"}],
+        "nested": [[{"a": "VARCHAR", "b": "VARCHAR"}]],
+        "texts": ["VARCHAR"],
+    }
+
+
 def test_names_are_dotted() -> None:
     assert raw_schema.names({"a": {"b": {"c": "VARCHAR"}}, "d": ["VARCHAR"]}) == ["a", "a.b", "a.b.c", "d"]
 

@@ -84,6 +84,11 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
         return records
 
     @property
+    def allowed(self) -> tuple[RateLimit, ...]:
+        """How many requests this account may make, where plans differ; the default: `rates`."""
+        return self.rates
+
+    @property
     def account(self) -> str:
         """What the service counts requests for; the default: all settings that say where it is."""
         return self.address
@@ -108,7 +113,8 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
         """Ask for one page, to see whether the credentials have the rights: a service does not tell its columns."""
         if not offline:
             with self._client() as client:
-                window = Window(datetime.now().astimezone() - stream.look_back, datetime.now().astimezone())
+                end = datetime.now().astimezone() - stream.lag
+                window = Window(end - stream.look_back - timedelta(seconds=1), end)
                 top = stream
                 while top.parent is not None:
                     top = self._known()[top.parent.stream]
@@ -204,11 +210,12 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
                     yield Count(0, origin, remark_none=True)
                     return
                 records = answer.records(call.records)
-                if records and records == before:
-                    raise SourceError(f"{request}: the service repeats a page")
-                before = records
                 page = paging.Page(request, answer, records, window)
-                request = call.pages.after(page)
+                after = call.pages.after(page)
+                # The last page of a walk by time may hold the same second as the one before.
+                if after is not None and records and records == before:
+                    raise SourceError(f"{request}: the service repeats a page")
+                before, request = records, after
                 if request is not None:
                     ahead.request(request)
                 said = _said(stream, call, answer, origin, len(records))
@@ -284,7 +291,7 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
         client = Client(
             base_url=self.address,
             errors=self.errors,
-            budget=Budget(state, f"{self.name} {self.account}", self.rates),
+            budget=Budget(state, f"{self.name} {self.account}", self.allowed),
             limits=Limits(self.connection.timeout_seconds, wait_seconds=self.connection.wait_seconds),
             other_hosts=() if self.connection.base_url else self.other_hosts,
             points=self.points,

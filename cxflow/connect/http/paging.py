@@ -144,7 +144,7 @@ class TimeWalk(Paging):
         if self.full is not None and len(page.records) < self.full:
             return None
         if str(end) == page.request.params.get(self.start):
-            if self.full is not None:
+            if self.full is not None or (self.over and page.answer.value(self.over) is False):
                 raise SourceError(
                     f"more than {len(page.records):,} records share one second, and the service pages by seconds",
                     value=self.start,

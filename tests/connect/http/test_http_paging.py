@@ -112,6 +112,12 @@ def test_pages_are_counted_until_one_is_empty_and_the_cap_is_no_end() -> None:
         after(paging, Request("/r", {"perPage": "100", "page": "3"}), {}, [{}] * 100)
 
 
+def test_a_walk_that_stands_still_and_says_that_it_is_not_over_is_no_end() -> None:
+    request = Request("/events", {"start_time": "1772323200"})
+    with pytest.raises(SourceError, match="share one second"):
+        after(TimeWalk(), request, {"end_time": 1772323200, "end_of_stream": False}, [{"id": 1}])
+
+
 def test_newest_first_ends_at_the_first_page_that_is_older_than_the_window() -> None:
     paging = NewestFirst(token="token", time="submitted_at")
     request = Request("/r", {"since": "a", "until": "b", "page_size": "2"})

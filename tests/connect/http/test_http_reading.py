@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import duckdb
 import pytest
 from conftest import configuration
-from invented_desk import Desk, answer, ticket
+from invented_desk import Desk, InventedDesk, answer, ticket
 
-from cxflow import flow
+from cxflow import flow, http
 from cxflow.errors import ConfigError, CountError, SourceError, TransientError
 from cxflow.model.window import Window
 from cxflow.testing import TestProject
@@ -114,6 +115,12 @@ def test_a_page_that_says_what_the_last_one_said_is_no_endless_reading(
     ]
     with pytest.raises(SourceError, match="repeats a page"):
         tickets(project)
+
+
+def test_a_last_page_that_repeats_is_an_end(desk: Desk, project: TestProject) -> None:
+    page = {"tickets": [ticket(1)], "count": 1}
+    desk.trouble += [answer(200, {**page, "paging": {"next": {"token": "a"}}}), answer(200, page)]
+    assert tickets(project).counts.inserted == 1
 
 
 def test_a_token_that_comes_again_is_no_endless_reading(desk: Desk, project: TestProject) -> None:
@@ -246,3 +253,29 @@ def test_a_users_own_field_is_mapped_beside_the_connectors(
     tickets(project)
     found = project.query("SELECT source_record_id, reason, opened_at IS NOT NULL FROM support_case")
     assert found == [("1", "late", True)]
+
+
+def test_the_doctor_asks_for_nothing_newer_than_a_stream_may(desk: Desk, project: TestProject) -> None:
+    connection = {**project.settings.connections["desk"], "streams": {"tickets": {"lag": 3600}}}
+    project.reconfigure({"plugins": ["invented_desk"], "connections": {"desk": connection}})
+    flow.doctor(project.settings, "desk", "tickets")
+    [asked] = [parse_qs(urlsplit(path).query) for path in desk.asked]
+    age = datetime.now(UTC) - datetime.fromisoformat(asked["until"][0])
+    assert age >= timedelta(hours=1)
+    assert asked["since"] < asked["until"]
+
+
+def test_an_accounts_own_rates_are_kept(
+    desk: Desk, project: TestProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(InventedDesk):
+        @property
+        def allowed(self) -> tuple[http.RateLimit, ...]:
+            return (http.RateLimit(1, 3600),)
+
+    slept: list[float] = []
+    monkeypatch.setattr("cxflow.connect.http.client.time.sleep", slept.append)
+    connector = Slow(project.settings, flow.open_connection(project.settings, "desk").connection)
+    desk.tickets = [ticket(number) for number in range(1, 5)]
+    list(connector.read(connector.stream("tickets"), WINDOW, None))
+    assert max(slept) == pytest.approx(2 * 3600, abs=60), "three requests in as many hours"
