@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, ClassVar, Generic
 
@@ -75,6 +75,11 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
         most."""
         return None
 
+    def look_up(self, client: Client) -> Mapping[str, Any]:  # noqa: ARG002
+        """Further places for declarations that only the service can fill, such as the id behind a name. Called once per
+        reading."""
+        return {}
+
     @property
     def account(self) -> str:
         """What the service counts requests for; the default: all settings that say where it is."""
@@ -104,7 +109,7 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
                 top = stream
                 while top.parent is not None:
                     top = self._known()[top.parent.stream]
-                client.send(self._first(top, top, window, {}), points=top.cost)
+                client.send(self._first(top, top, window, self.look_up(client)), points=top.cost)
         return None
 
     def plan(self, stream: RestStream, window: Window, cursor: Cursor | None) -> list[str]:  # noqa: ARG002
@@ -131,11 +136,12 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
     def _read(self, stream: RestStream, window: Window, done: Checkpoint) -> Reading:
         """Each kind of request, for each parent, page after page. A checkpoint is the place in these three."""
         with self._client() as client:
+            found = self.look_up(client)
             for number, call in enumerate(stream.calls):
                 if number < done.get("call", 0):
                     continue
                 resumed = done if number == done.get("call") else {}
-                for parents, places in self._parents(client, stream, window, resumed.get("parent")):
+                for parents, places in self._parents(client, stream, window, resumed.get("parent"), found):
                     first = self._first(stream, call, window, places)
                     if (parents and parents == resumed.get("parent")) or (not parents and resumed):
                         if resumed.get("request") is None:
@@ -188,31 +194,39 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
                 request = call.pages.after(page)
                 if request is not None:
                     ahead.request(request)
-                yield Count(_said(stream, call, answer, origin, len(records)), origin)
+                said = _said(stream, call, answer, origin, len(records))
+                kept = _kept(records, call.time, window)
+                yield Count(said - len(records) + len(kept), origin)
                 following = None if request is None else request.as_json()
-                objects = [record for record in records if record.startswith(b"{")]
+                objects = [record for record in kept if record.startswith(b"{")]
                 yield Page(
                     origin,
                     answer.received_at,
                     _with_parent(objects, places),
-                    [Reject("not an object", record) for record in records if not record.startswith(b"{")],
+                    [Reject("not an object", record) for record in kept if not record.startswith(b"{")],
                     checkpoint={**place, "request": following},
                 )
 
     def _parents(
-        self, client: Client, stream: RestStream, window: Window, last: str | None
+        self,
+        client: Client,
+        stream: RestStream,
+        window: Window,
+        last: str | None,
+        known: Mapping[str, Any],
     ) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The parents to read for, by key, those before `last` left out; each with what fills the declaration.
+        """The parents to read for, by key, those before `last` left out; each with what fills the declaration, `known`
+        included.
 
         In the order of their keys, so that an interrupted pull knows which are done.
         """
         declared = stream.parent
         if declared is None:
-            yield "", {}
+            yield "", {**known}
             return
         of = self._known()[declared.stream]
         found: dict[str, bytes] = {}
-        for _, above in self._parents(client, of, window, None):
+        for _, above in self._parents(client, of, window, None, known):
             for call in of.calls:
                 request: Request | None = self._first(of, call, window, above)
                 for page in self._pages(client, of, call, window, request, {}, above):
@@ -222,7 +236,7 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
                             found[key] = carried
         keys = iter(key for key in sorted(found) if last is None or key >= last)
         while some := list(islice(keys, declared.together)):
-            yield some[0], {"parent": some[0], "parents": some, "_carried": found[some[0]]}
+            yield some[0], {**known, "parent": some[0], "parents": some, "_carried": found[some[0]]}
 
     def _first(self, stream: RestStream, call: Call, window: Window, places: Mapping[str, Any]) -> Request:
         """The first request of a kind."""
@@ -251,7 +265,10 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
 
     def _known(self) -> dict[str, RestStream]:
         """All streams, also those that `only` leaves out: a child needs its parent."""
-        return {**{each.name: each for each in self.declared if isinstance(each, RestStream)}, **self.streams}
+        return {
+            **{each.name: each for each in self.known_streams() if isinstance(each, RestStream)},
+            **self.streams,
+        }
 
     @contextmanager
     def _client(self) -> Iterator[Client]:
@@ -307,6 +324,22 @@ def _carried(record: Any, key: str, carries: Sequence[str]) -> tuple[str, bytes]
     found: dict[str, Any] = {"key": value}
     found |= {name.rsplit(".", 1)[-1]: value_of(record, name) for name in carries}
     return str(value), json.dumps(found, ensure_ascii=False).encode()
+
+
+def _kept(records: list[bytes], time: str | None, window: Window) -> list[bytes]:
+    """The records of the window, by the time at a dotted path. One without a legible time is kept: conform judges it."""
+    if time is None:
+        return records
+
+    def is_inside(record: bytes) -> bool:
+        value = value_of(record, time) if record.startswith(b"{") else None
+        try:
+            at = datetime.fromisoformat(str(value))
+        except ValueError:
+            return True
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)) in window
+
+    return [record for record in records if is_inside(record)]
 
 
 def _with_parent(records: list[bytes], places: Mapping[str, Any]) -> list[bytes]:

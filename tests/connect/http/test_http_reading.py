@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from conftest import configuration
 from invented_desk import Desk, answer, ticket
 
 from cxflow import flow
@@ -56,6 +57,48 @@ def test_children_are_read_for_the_parents_that_changed(desk: Desk, project: Tes
     assert not [path for path in desk.asked if path.startswith("/v1/tickets/1/")]
     known = project.query("SELECT count(DISTINCT identity_hash) FROM record_identity")
     assert known == [(2,)], "a child has its parent's address"
+
+
+def test_what_a_service_cannot_filter_by_time_is_filtered_here(
+    desk: Desk, project: TestProject, address: str
+) -> None:
+    desk.tickets = [ticket(1, 9)]
+    times = (
+        "2026-03-04T23:59:59Z",
+        "2026-03-05T00:00:00Z",
+        "2026-03-31T23:59:59",
+        "2026-04-01T00:00:00Z",
+        None,
+        "soon",
+    )
+    desk.comments = {1: [{"id": str(place), "written_at": at} for place, at in enumerate(times)]}
+    project.reconfigure(
+        configuration(address, streams={"comments": {"time": "written_at", "timezone": "UTC"}})
+    )
+    window = Window(datetime(2026, 3, 5, tzinfo=UTC), END)
+    report = flow.run_stream(project.settings, "desk", "comments", window, "backfill")
+    assert (report.counts.extracted, report.counts.inserted, report.counts.quarantined) == (4, 2, 2)
+    assert project.query("SELECT source_record_id FROM touchpoint ORDER BY 1") == [("1",), ("2",)]
+    pages = [path.split("?")[1] for path in desk.asked if "comments" in path]
+    assert pages == ["page=1", "page=2", "page=3", "page=4"], "a page without a kept record is not the end"
+
+
+def test_streams_may_depend_on_settings_and_on_what_the_service_says(
+    desk: Desk, project: TestProject, address: str
+) -> None:
+    desk.tickets = [ticket(7, 9), ticket(8, 9)]
+    desk.comments = {7: [{"id": "a", "written_at": "2026-03-10T00:00:00Z"}], 8: []}
+    changes = {"connector": "oldest_ticket", "streams": {"acme_comments": {"timezone": "UTC"}}}
+    project.reconfigure(configuration(address, **changes))
+    assert flow.streams(project.settings, "desk") == ["acme_comments"]
+    flow.doctor(project.settings, "desk", "acme_comments")
+    report = flow.run_stream(project.settings, "desk", "acme_comments", WINDOW, "backfill")
+    assert report.counts.inserted == 1
+    assert desk.asked[-3:] == [
+        "/v1/tickets?size=1",
+        "/v1/tickets/7/comments?page=1",
+        "/v1/tickets/7/comments?page=2",
+    ]
 
 
 def test_a_parent_that_is_gone_is_told_and_stops_nothing(desk: Desk, project: TestProject) -> None:
