@@ -91,6 +91,8 @@ class Client:
     """Base URLs of further hosts of the service, which get the same credentials."""
     headers: dict[str, str] = field(default_factory=dict)
     points: Points | None = None
+    wait: Callable[[Answer], float | None] | None = None
+    """Seconds that an answer asks to wait, where its headers do not say it."""
     transport: httpx2.BaseTransport | None = None
     """For tests."""
 
@@ -240,6 +242,8 @@ class Client:
                 raise _AgainError(why)
             case Then.WAIT:
                 asked = waiting.retry_after(answer.headers, answer.received_at)
+                if asked is None and self.wait is not None:
+                    asked = self.wait(answer)
                 if asked is not None and asked > self.limits.wait_seconds:
                     raise TransientError(f"{request}: {why}, and asks to wait {asked:,.0f} s")
                 if asked and self.budget is not None:

@@ -75,10 +75,18 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
         most."""
         return None
 
+    def wait(self, answer: Answer) -> float | None:  # noqa: ARG002
+        """Seconds that an answer asks to wait, where the service does not say it in its headers."""
+        return None
+
     def look_up(self, client: Client) -> Mapping[str, Any]:  # noqa: ARG002
         """Further places for declarations that only the service can fill, such as the id behind a name. Called once per
         reading."""
         return {}
+
+    def complete(self, client: Client, record: bytes) -> bytes:  # noqa: ARG002
+        """A record whose nested lists are whole. Override it where the service cuts them off: ask for the rest."""
+        return record
 
     @property
     def account(self) -> str:
@@ -166,7 +174,7 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
         before: list[bytes] = []
         with _Ahead(client, of_child=stream.parent is not None, points=call.cost) as ahead:
             while request is not None:
-                key = json.dumps(request.as_json(), sort_keys=True)
+                key = json.dumps(request.sent(), sort_keys=True)
                 if key in asked:
                     raise SourceError(f"{request}: the service's paging goes round in a circle")
                 asked.add(key)
@@ -198,7 +206,7 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
                 kept = _kept(records, call.time, window)
                 yield Count(said - len(records) + len(kept), origin)
                 following = None if request is None else request.as_json()
-                objects = [record for record in kept if record.startswith(b"{")]
+                objects = [self.complete(client, record) for record in kept if record.startswith(b"{")]
                 yield Page(
                     origin,
                     answer.received_at,
@@ -280,6 +288,7 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
             limits=Limits(self.connection.timeout_seconds, wait_seconds=self.connection.wait_seconds),
             other_hosts=() if self.connection.base_url else self.other_hosts,
             points=self.points,
+            wait=self.wait,
         )
         with client:
             client.auth = self.auth(client)
@@ -327,7 +336,7 @@ def _carried(record: Any, key: str, carries: Sequence[str]) -> tuple[str, bytes]
 
 
 def _kept(records: list[bytes], time: str | None, window: Window) -> list[bytes]:
-    """The records of the window, by the time at a dotted path. One without a legible time is kept: conform judges it."""
+    """The records of the window, by the time at a dotted path. One without a legible time is kept: conform rejects it."""
     if time is None:
         return records
 

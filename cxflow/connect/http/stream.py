@@ -31,8 +31,8 @@ class Call(Frozen):
     pages: InstanceOf[Paging] = OnePage()
     """How pages follow each other."""
     time: str | None = None
-    """Where a record's time stands, dotted, if the service cannot filter by it: all pages are asked for, and the records
-    of the window are kept. ISO 8601; without a zone, in UTC."""
+    """Where a record's time stands, if the service cannot filter by it: all pages are asked for, and the records of the
+    window are kept. ISO 8601; without a zone, in UTC."""
     says: str | None = None
     """Where an answer says how many records it has: a page with more or fewer stops the pull."""
     cost: float = 0

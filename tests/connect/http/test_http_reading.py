@@ -101,6 +101,19 @@ def test_streams_may_depend_on_settings_and_on_what_the_service_says(
     ]
 
 
+def test_a_record_that_the_service_cuts_off_is_completed(
+    desk: Desk, project: TestProject, address: str
+) -> None:
+    at = "2026-03-10T00:00:00Z"
+    desk.tickets = [ticket(7, 9)]
+    desk.comments = {7: [{"id": "a", "written_at": at, "text": "half", "rest": 8}], 8: [{"text": " an hour"}]}
+    to = {"touchpoint": {"reason": "text"}}
+    streams = {"acme_comments": {"to": to, "in_clear": {"touchpoint.reason": "invented"}}}
+    project.reconfigure(configuration(address, connector="oldest_ticket", streams=streams))
+    flow.run_stream(project.settings, "desk", "acme_comments", WINDOW, "backfill")
+    assert project.query("SELECT source_record_id, reason FROM touchpoint") == [("a", "half an hour")]
+
+
 def test_a_parent_that_is_gone_is_told_and_stops_nothing(desk: Desk, project: TestProject) -> None:
     desk.tickets = [ticket(1), ticket(2)]
     desk.comments = {2: [{"id": "2-1", "written_at": "2026-03-10T00:00:00Z"}]}
