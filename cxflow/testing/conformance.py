@@ -6,10 +6,10 @@ Each test runs the connector through all stages, on a sample source that the plu
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -28,19 +28,34 @@ NewWarehouse = Callable[[], Mapping[str, Any]]
 """Creates an empty database, and returns the `[warehouse]` of a project that uses it."""
 
 
+class Service(Protocol):
+    """An imitation of a vendor's service."""
+
+    def application(self) -> Any:
+        """The ASGI application."""
+
+    def connection(self, url: str) -> Mapping[str, Any]:
+        """The table in `cxflow.toml` of a connection to it."""
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The environment variables that the connection needs."""
+
+
 def conformance(
-    connection: Mapping[str, Any],
-    source: Source,
+    connection: Mapping[str, Any] | None = None,
+    source: Source | None = None,
     *,
+    service: Callable[[], Service] | None = None,
     project: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> type:
     """A pytest class that tests a connector.
 
     `connection` is its table in `cxflow.toml`, `project` further tables, `environment` the environment variables that
-    it needs. `source` is called once per test. The sample must have at least one record per stream.
+    it needs. `source` is called once per test. The sample must have at least one record per stream. A connector for a
+    service gets a `service` instead of these: it is made and served once per test.
     """
-    configuration = {**(project or {}), "connections": {"sample": dict(connection)}}
 
     class Conformance:
         """The suite, for one connector."""
@@ -51,15 +66,32 @@ def conformance(
             return dict
 
         @pytest.fixture
-        def sample(
-            self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new_warehouse: NewWarehouse
-        ) -> TestProject:
-            for name, value in (environment or {}).items():
+        def connection(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+            """The connection's table, its service running."""
+            made = service() if service else None
+            for name, value in {**(made.environment if made else {}), **(environment or {})}.items():
                 monkeypatch.setenv(name, value)
-            source(tmp_path)
+            if made is None:
+                yield dict(connection or {})
+                return
+            from cxflow.testing.service import served  # its server comes with the extra `sandbox`
+
+            with served(made.application()) as url:
+                yield {**made.connection(url), **(connection or {})}
+
+        @pytest.fixture
+        def configuration(self, connection: Mapping[str, Any]) -> dict[str, Any]:
+            return {**(project or {}), "connections": {"sample": connection}}
+
+        @pytest.fixture
+        def sample(
+            self, tmp_path: Path, configuration: Mapping[str, Any], new_warehouse: NewWarehouse
+        ) -> TestProject:
+            if source is not None:
+                source(tmp_path)
             return TestProject(tmp_path, configuration, warehouse=new_warehouse())
 
-        def test_it_says_what_it_is(self, sample: TestProject) -> None:
+        def test_it_says_what_it_is(self, sample: TestProject, connection: Mapping[str, Any]) -> None:
             known = registry.connectors(registry.of_project(sample.settings))
             connector = known[connection["connector"]]
             assert connector.title, "a title says what it reads"
@@ -102,12 +134,14 @@ def conformance(
         def test_a_backfill_equals_a_scheduled_run_and_leaves_the_cursor_alone(
             self,
             sample: TestProject,
+            configuration: Mapping[str, Any],
             tmp_path_factory: pytest.TempPathFactory,
             new_warehouse: NewWarehouse,
         ) -> None:
             sample.run()
             other_folder = tmp_path_factory.mktemp("backfilled")
-            source(other_folder)
+            if source is not None:
+                source(other_folder)
             other = TestProject(other_folder, configuration, warehouse=new_warehouse())
             other.run(mode="backfill")
             assert other.digest() == sample.digest()
@@ -151,7 +185,9 @@ def conformance(
             reports = " ".join(str(row) for row in sample.query("SELECT report FROM load_run"))
             assert not [value for value in self._personal_values(sample) if value in reports]
 
-        def test_an_unknown_setting_is_named(self, sample: TestProject) -> None:
+        def test_an_unknown_setting_is_named(
+            self, sample: TestProject, connection: Mapping[str, Any]
+        ) -> None:
             spoiled = {**connection, "no_such_setting": 1}
             sample.reconfigure({**(project or {}), "connections": {"sample": spoiled}})
             with pytest.raises(CxflowError, match="no_such_setting"):
