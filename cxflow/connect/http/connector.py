@@ -336,7 +336,7 @@ def _carried(record: Any, key: str, carries: Sequence[str]) -> tuple[str, bytes]
 
 
 def _kept(records: list[bytes], time: str | None, window: Window) -> list[bytes]:
-    """The records of the window, by the time at a dotted path. One without a legible time is kept: conform rejects it."""
+    """The records of the window, by the time at a dotted path. One without a legible time stays: conform rejects it."""
     if time is None:
         return records
 

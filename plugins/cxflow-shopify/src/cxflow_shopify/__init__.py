@@ -1,0 +1,1 @@
+"""The cxflow connector `shopify`."""
