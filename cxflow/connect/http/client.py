@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import httpx2
@@ -74,6 +74,7 @@ class _AgainError(Exception):
         """How long the service asks to wait; None: it does not say."""
 
 
+ToldT = TypeVar("ToldT")
 Points = Callable[[Answer], tuple[float, float, float] | None]
 """What an answer says of the account's points: available, restored per second, at most."""
 
@@ -184,7 +185,7 @@ class Client:
         except httpx2.DecodingError:
             raise _AgainError("the answer cannot be unpacked") from None
         outcome = self.errors.outcome(answer, of_child=of_child)
-        if self.budget is not None and self.points and (said := self.points(answer)):
+        if self.budget is not None and (said := _told(self.points, answer)):
             self.budget.note_points(*said)
         return answer, outcome
 
@@ -242,8 +243,8 @@ class Client:
                 raise _AgainError(why)
             case Then.WAIT:
                 asked = waiting.retry_after(answer.headers, answer.received_at)
-                if asked is None and self.wait is not None:
-                    asked = self.wait(answer)
+                if asked is None:
+                    asked = _told(self.wait, answer)
                 if asked is not None and asked > self.limits.wait_seconds:
                     raise TransientError(f"{request}: {why}, and asks to wait {asked:,.0f} s")
                 if asked and self.budget is not None:
@@ -280,6 +281,14 @@ class Client:
             log.info("waiting", seconds=round(seconds), why=why, request=str(request))
         if seconds > 0:
             time.sleep(seconds)
+
+
+def _told(reader: Callable[[Answer], ToldT | None] | None, answer: Answer) -> ToldT | None:
+    """What an answer says by a connector's reader; None if it has none, or is the page of a proxy."""
+    try:
+        return None if reader is None else reader(answer)
+    except NotJsonError:
+        return None
 
 
 def _pause(problem: Exception) -> bool | float:

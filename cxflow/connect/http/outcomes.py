@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from enum import Enum
 from typing import NamedTuple
 
 from cxflow.connect.http.answer import Answer, NotJsonError
+
+_NAMES = re.compile(r"\b[a-z]+(?:[_.:-][a-z]+)+\b")
+"""Names of rights, such as `read_customers` and `crm.objects.contacts`."""
 
 
 class Then(Enum):
@@ -53,6 +57,8 @@ class Errors(NamedTuple):
     """The first that fits counts."""
     in_success: bool = False
     """Whether errors come with status 200, as with GraphQL."""
+    missing: tuple[str, ...] = ()
+    """Where it may say which right is missing, or of which field; the first that is there is told."""
 
     def outcome(self, answer: Answer, *, of_child: bool = False) -> Outcome:
         """What to do with an answer. `of_child`: it is about one parent's records.
@@ -64,10 +70,28 @@ class Errors(NamedTuple):
         code = None if success and not self.in_success else self._code(answer)
         for rule in self.rules:
             if rule.status == status and rule.code in (None, code) and (code or not success):
-                return Outcome(rule.then, rule.why or _named(status, code), rule.fix)
+                return Outcome(
+                    rule.then, (rule.why or _named(status, code)) + self._missing(answer), rule.fix
+                )
         if success and code is None:
             return Outcome(Then.USE)
         return _of_status(status, _named(status, code), of_child=of_child)
+
+    def _missing(self, answer: Answer) -> str:
+        """What is missing, in brackets: names alone (`read_customers`), for a sentence may quote a record."""
+        for path in self.missing:
+            try:
+                found = answer.value(path)
+            except NotJsonError:
+                return ""
+            steps = [step for step in found if isinstance(step, str)] if isinstance(found, list) else []
+            if (
+                names := [".".join(steps)]
+                if steps
+                else _NAMES.findall(found if isinstance(found, str) else "")
+            ):
+                return f" ({', '.join(names)[:100]})"
+        return ""
 
     def _code(self, answer: Answer) -> str | None:
         for path in self.code:

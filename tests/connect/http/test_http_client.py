@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+import stamina
 from pydantic import SecretStr
 
+from cxflow.connect.http.answer import Answer
 from cxflow.connect.http.auth import Auth, ClientCredentials, RefreshToken
 from cxflow.connect.http.budget import Budget
 from cxflow.connect.http.client import Client
@@ -68,3 +72,42 @@ def test_a_pause_that_is_asked_for_in_the_body_is_kept_by_everybody(
     first, second = slept
     assert first == 0
     assert 25 < second <= 30
+
+
+def test_the_page_of_a_proxy_is_asked_again_by_a_client_that_counts_points(tmp_path: Path) -> None:
+    answers = [
+        httpx2.Response(502, text="<html>"),
+        httpx2.Response(503, text=""),
+        httpx2.Response(200, json={}),
+    ]
+    client = Client(
+        "https://desk.example",
+        budget=Budget(tmp_path, "acme"),
+        points=lambda answer: answer.value("points"),
+        wait=lambda answer: answer.value("pause"),
+        transport=httpx2.MockTransport(lambda _: answers.pop(0)),
+    )
+    with client, stamina.set_testing(True, attempts=8, cap=True):
+        assert client.send(Request("/v1/tickets")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        ({"need": "`read_customers` access scope, Ana."}, "(read_customers)"),
+        ({"need": None, "path": ["orders", "nodes", 0, "customer"]}, "(orders.nodes.customer)"),
+        ({"need": "Ana may not"}, "lacks a right"),
+    ],
+)
+def test_an_error_names_the_right_that_is_missing_and_nobody(error: dict[str, Any], told: str) -> None:
+    errors = Errors(
+        ("code",),
+        [Rule(200, Then.CONFIG, "denied", "lacks a right")],
+        in_success=True,
+        missing=("need", "path"),
+    )
+    answer = Answer(json.dumps({"code": "denied", **error}).encode(), datetime.now(UTC))
+    outcome = errors.outcome(answer)
+    assert outcome.then is Then.CONFIG
+    assert told in outcome.why
+    assert "Ana" not in outcome.why
