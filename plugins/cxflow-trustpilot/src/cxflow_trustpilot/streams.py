@@ -10,8 +10,8 @@ from typing import Any
 from cxflow import http
 
 LOOK_BACK = timedelta(days=30)
-"""Trustpilot filters by when a review was written, not by when it changed: an edit, a reply, a removal from the
-profile and a review held back for moderation are seen only by reading the last month again."""
+"""Trustpilot filters by when a review was written, not by when it changed: an edit, a reply, a removal from
+the profile and a review held back for moderation are seen only by reading the last month again."""
 _CAP = 100_000
 """Records after which a query has no more pages."""
 _SIZE = 100
@@ -46,7 +46,7 @@ class OldestFirst(http.PageNumber):
     """Pages by number, oldest first; at the cap the query starts again at its last review."""
 
     def after(self, page: http.Page) -> http.Request | None:
-        """The next page; at the cap, the first from the second before the last review, because it is not documented
+        """The next page; at the cap, the first from the second before the last review: it is not documented
         whether a query includes its own start. Raises SourceError if that is no later."""
         params = page.request.params
         if page.records and self.cap and int(params["page"]) * int(params["perPage"]) >= self.cap:
