@@ -117,7 +117,13 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
                 top = stream
                 while top.parent is not None:
                     top = self._known()[top.parent.stream]
-                client.send(self._first(top, top, window, self.look_up(client)), points=top.cost)
+                request = self._first(top, top, window, self.look_up(client))
+                while True:
+                    try:
+                        client.send(request, points=top.cost)
+                        return None
+                    except TooLargeError as problem:
+                        request = _smaller(top, request, problem)
         return None
 
     def plan(self, stream: RestStream, window: Window, cursor: Cursor | None) -> list[str]:  # noqa: ARG002
@@ -182,13 +188,8 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
                 try:
                     answer = ahead.send(request)
                 except TooLargeError as problem:
-                    smaller = call.pages.smaller(request)
-                    if smaller is None:
-                        raise SourceError(
-                            f"{request}: {problem.why}, and no smaller page can be asked for"
-                        ) from None
+                    request = _smaller(call, request, problem)
                     log.info("smaller pages", stream=stream.name, request=str(request))
-                    request = smaller
                     continue
                 except SkippedError as problem:
                     log.warning("a parent is gone", stream=stream.name, request=str(request), why=problem.why)
@@ -323,6 +324,14 @@ class _Ahead:
         assert self._sent
         answer, self._sent = self._sent[1].result(), None
         return answer
+
+
+def _smaller(call: Call, request: Request, problem: TooLargeError) -> Request:
+    """The request for a smaller page. Raises SourceError if there is none."""
+    smaller = call.pages.smaller(request)
+    if smaller is None:
+        raise SourceError(f"{request}: {problem.why}, and no smaller page can be asked for") from None
+    return smaller
 
 
 def _carried(record: Any, key: str, carries: Sequence[str]) -> tuple[str, bytes]:

@@ -245,6 +245,8 @@ def test_a_page_that_the_service_cannot_make_is_asked_for_by_halves(desk: Desk, 
     desk.trouble.append(lambda request: answer(504)(request) if request.query_params["size"] == "3" else None)
     assert tickets(project).counts.inserted == 4
     assert "size=1" in desk.asked[1]
+    desk.trouble.append(answer(504))
+    flow.doctor(project.settings, "desk", "tickets")
 
 
 def test_a_wrong_token_is_found_by_the_doctor(
