@@ -59,10 +59,12 @@ def address(service: ShopifyService, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 @pytest.fixture
 def new_project(tmp_path: Path, service: ShopifyService, address: str) -> NewProject:
-    """Makes a project with a connection `shop`; what it is given changes the connection's settings."""
+    """Makes a project with a connection `shop`; what it is given changes the connection's settings (None:
+    takes one away)."""
 
     def make(*, warehouse: dict[str, Any] | None = None, **settings: Any) -> TestProject:
-        connections = {"shop": {**service.connection(address), **settings}}
+        found = {**service.connection(address), **settings}
+        connections = {"shop": {name: value for name, value in found.items() if value is not None}}
         return TestProject(tmp_path, {**PROJECT, "connections": connections}, warehouse=warehouse)
 
     return make

@@ -37,6 +37,8 @@ class ShopifyConnection(http.HttpConnection):
     """What `order_id` shows: Shopify's number, or the name without `#`, by which customers refer to it."""
     returned: tuple[str, ...] = ("RETURN",)
     """The kinds of restocking of a refund's items that mean goods came back."""
+    page_size: int = Field(default=10, ge=1, le=250)
+    """Orders to ask for at a time. A page that would cost more than Shopify allows is asked for by halves."""
     order_fields: str = ""
     """GraphQL fields of an order to read besides, such as a metafield that the mapping uses."""
     customer_fields: str = ""
