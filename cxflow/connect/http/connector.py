@@ -196,7 +196,7 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
                     yield Count(0, origin, remark_none=True)
                     return
                 records = answer.records(call.records)
-                if records and records == before:
+                if records and records == before and not request.starts_again:
                     raise SourceError(f"{request}: the service repeats a page")
                 before = records
                 page = paging.Page(request, answer, records, window)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from conftest import configuration
 from invented_desk import Desk, answer, ticket
 
-from cxflow import flow
+from cxflow import flow, http
 from cxflow.errors import ConfigError, CountError, SourceError, TransientError
 from cxflow.model.window import Window
 from cxflow.testing import TestProject
@@ -169,6 +170,22 @@ def test_a_page_that_says_what_the_last_one_said_is_no_endless_reading(
     ]
     with pytest.raises(SourceError, match="repeats a page"):
         tickets(project)
+
+
+def test_a_search_that_starts_again_may_begin_with_the_page_before(
+    desk: Desk, project: TestProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = {"tickets": [ticket(1)], "count": 1}
+    desk.trouble += [answer(200, {**page, "paging": {"next": {"token": "a"}}}), answer(200, page)]
+    by_token = http.Token.after
+
+    def after(self: http.Token, page: http.Page) -> http.Request | None:
+        following = by_token(self, page)
+        return following and replace(following, starts_again=True)
+
+    monkeypatch.setattr(http.Token, "after", after)
+    counts = tickets(project).counts
+    assert (counts.extracted, counts.inserted, counts.deduplicated) == (2, 1, 1)
 
 
 def test_a_token_that_comes_again_is_no_endless_reading(desk: Desk, project: TestProject) -> None:
