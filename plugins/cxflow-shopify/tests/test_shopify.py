@@ -251,6 +251,21 @@ def test_a_search_starts_again_before_the_service_stops_answering(
     assert len({asked["query"] for asked in service.asked if asked["root"] == "orders"}) > 3
 
 
+def test_a_page_of_one_second_before_a_new_start_may_come_twice(
+    service: ShopifyService, new_project: NewProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    capped(service, monkeypatch, 30)
+    seconds = [*range(10), *[10] * 12, *range(11, 30)]
+    service.orders = [
+        order(100 + place, f"2026-03-01T10:00:{second:02}Z") for place, second in enumerate(seconds)
+    ]
+    assert run(new_project()).inserted == 41
+    pages = [(asked["query"], asked.get("after") is None) for asked in service.asked if "lines" in asked]
+    # Twice ten, the second ten of one second, which are also the first page of the next search.
+    assert [is_first for _, is_first in pages[:4]] == [True, False, True, False]
+    assert "updated_at:>='2026-03-01T10:00:10Z'" in pages[2][0]
+
+
 def test_more_orders_of_one_second_than_the_cap_are_not_cut_silently(
     service: ShopifyService, new_project: NewProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,8 +22,8 @@ _LOOK_BACK = timedelta(minutes=10)
 _FIRST = datetime(2004, 1, 1, tzinfo=UTC)
 """Before there was a Shopify."""
 _COSTS = {"orders": 900, "customers": 500, "events": 250}
-"""Points to wait for before a page is asked for: one for each object that it may have. What it did cost stands
-in the answer."""
+"""Points to wait for before a page is asked for: one for each object that it may have. What it did cost is in
+the answer."""
 
 
 class Search(http.Relay):
@@ -41,8 +41,8 @@ class Search(http.Relay):
             return None
         came = page.request.notes.get("came", 0) + len(page.records)
         # Not at the cap itself: there the answer says that it has no next page.
-        if came + following.body["variables"]["first"] < self.cap:
-            return replace(following, notes={"came": came})
+        if not page.records or came + following.body["variables"]["first"] < self.cap:
+            return replace(following, notes={"came": came}, starts_again=False)
         variables = {name: value for name, value in following.body["variables"].items() if name != "after"}
         query = re.sub(r":>='[^']*'", f":>='{page.field(-1, self.time)}'", variables["query"], count=1)
         if query == variables["query"]:
@@ -50,9 +50,8 @@ class Search(http.Relay):
                 f"some {self.cap:,} records have the same {self.time}, and the service answers no more",
                 value=self.time,
             )
-        return replace(
-            following, body={**following.body, "variables": {**variables, "query": query}}, notes={}
-        )
+        body = {**following.body, "variables": {**variables, "query": query}}
+        return replace(following, body=body, notes={}, starts_again=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -53,8 +53,10 @@ class OldestFirst(http.PageNumber):
             last = datetime.fromisoformat(str(page.field(-1, "createdAt"))).astimezone(UTC)
             anchor = f"{last - timedelta(seconds=1):%Y-%m-%dT%H:%M:%S}"
             if anchor > params.get("startDateTime", ""):
-                return page.request.with_params(page="1", startDateTime=anchor)
-        return super().after(page)
+                first = page.request.with_params(page="1", startDateTime=anchor)
+                return replace(first, starts_again=True)
+        following = super().after(page)
+        return following and replace(following, starts_again=False)
 
 
 class NewestFirst(http.PageNumber):
