@@ -178,6 +178,9 @@ def test_a_deleted_order_leaves_a_tombstone(service: ShopifyService, new_project
     assert (counts.extracted, counts.deleted) == (1, 1)
     assert ids(project) == ["shop:1"]
     assert run(project, end=day(4)).extracted == 0
+    asked = len(service.asked)
+    run(new_project(streams={"orders": {"sweeps": []}}), end=day(5))
+    assert [each["root"] for each in service.asked[asked:]] == ["orders"], "without the search for deletions"
 
 
 def test_orders_of_one_second_across_pages_and_windows_are_all_read(
@@ -413,11 +416,11 @@ def test_the_doctor_tells_of_orders_and_versions_that_are_left_out(
 def test_a_field_of_ones_own_is_read_and_mapped_beside_ours(
     service: ShopifyService, new_project: NewProject
 ) -> None:
-    service.orders = [order(1, deliveryDate={"value": "2026-03-05T00:00:00Z"})]
+    service.orders = [order(1, metafield={"value": "2026-03-05T00:00:00Z"})]
     project = new_project(
-        order_fields="deliveryDate { value }",
+        order_fields='promised: metafield(namespace: "custom", key: "delivery_date") { value }',
         order_ids="name",
-        streams={"orders": {"to": {"order_header": {"promised_at": "deliveryDate.value"}}}},
+        streams={"orders": {"to": {"order_header": {"promised_at": "promised.value"}}}},
     )
     run(project)
     found = project.query("SELECT order_id, promised_at::VARCHAR, price_total::VARCHAR FROM order_header")

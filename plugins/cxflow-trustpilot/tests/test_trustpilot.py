@@ -189,6 +189,9 @@ def test_an_unknown_domain_is_an_error_of_the_settings(
     with pytest.raises(ConfigError, match="no such business unit") as caught:
         run(new_project(business_unit="other.example"))
     assert "check business_unit" in str(caught.value)
+    service.trouble.append(lambda _: JSONResponse({}))
+    with pytest.raises(SourceError, match=r"business unit other\.example has no id"):
+        run(new_project(business_unit="other.example"))
 
 
 def test_a_wrong_secret_is_told_and_not_shown(

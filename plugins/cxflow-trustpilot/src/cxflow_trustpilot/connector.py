@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from cxflow import Secret, http
+from cxflow import Secret, SourceError, http
 from pydantic import model_validator
 
 from cxflow_trustpilot import streams
@@ -117,4 +117,7 @@ class Trustpilot(http.RestConnector[TrustpilotConnection]):
         if _ID.fullmatch(unit):
             return {"unit": unit}
         domain = re.sub(r"^(https?://)?(www\.)?|/.*$", "", unit)
-        return {"unit": client.send(http.Request("/business-units/find", {"name": domain})).value("id")}
+        found = client.send(http.Request("/business-units/find", {"name": domain})).value("id")
+        if not found:
+            raise SourceError(f"the answer about the business unit {domain} has no id", value=domain)
+        return {"unit": found}
