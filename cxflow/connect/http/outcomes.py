@@ -84,12 +84,12 @@ class Errors(NamedTuple):
                 found = answer.value(path)
             except NotJsonError:
                 return ""
-            steps = [step for step in found if isinstance(step, str)] if isinstance(found, list) else []
-            if (
-                names := [".".join(steps)]
-                if steps
-                else _NAMES.findall(found if isinstance(found, str) else "")
-            ):
+            if isinstance(found, list):  # the steps to a field; a number is a place in a list
+                found = ".".join(step for step in found if isinstance(step, str))
+                names = [found] if found else []
+            else:
+                names = _NAMES.findall(found) if isinstance(found, str) else []
+            if names:
                 return f" ({', '.join(names)[:100]})"
         return ""
 
