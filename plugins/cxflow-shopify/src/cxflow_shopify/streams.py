@@ -93,10 +93,6 @@ def _real(expression: str) -> str:
     return f"CASE WHEN {_COUNTS} THEN {expression} END"
 
 
-def _money(field: str, of: str = "") -> dict[str, str]:
-    return {field: f"{of}.shopMoney.amount"}
-
-
 def _search(document: str, query: str, first: int | str, **variables: int) -> dict[str, Any]:
     """The body of a search's first request."""
     return {"query": document, "variables": {"first": first, "query": query, **variables}}
