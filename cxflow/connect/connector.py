@@ -156,8 +156,12 @@ class Connector(ABC, Generic[ConnectionT, StreamT]):
         """Whether its class overrides `resume`."""
         return type(self).resume is not Connector.resume
 
+    def known_streams(self) -> Sequence[Stream]:
+        """The streams it knows by itself. Override it if they depend on the connection's settings."""
+        return self.declared
+
     def _streams(self) -> dict[str, Stream]:
-        known = {stream.name: stream for stream in self.declared}
+        known = {stream.name: stream for stream in self.known_streams()}
         changes = self.connection.streams
         streams: dict[str, Stream] = {}
         for name in [*known, *(name for name in changes if name not in known)]:

@@ -30,7 +30,7 @@ NewWarehouse = Callable[[], Mapping[str, Any]]
 
 
 def conformance(
-    connection: Mapping[str, Any],
+    connection: Mapping[str, Any] | Callable[[str], Mapping[str, Any]],
     source: Source = lambda _: None,
     *,
     service: Callable[[], Any] | None = None,
@@ -41,9 +41,18 @@ def conformance(
 
     `connection` is its table in `cxflow.toml`, `project` further tables, `environment` the environment variables that
     it needs. `source` is called once per test. `service` makes an ASGI application, one per test, which is served on
-    loopback: its address becomes the connection's `base_url`. The sample must have at least one record per stream.
+    loopback: its address becomes the connection's `base_url`, or `connection` makes the table from it. The sample must
+    have at least one record per stream.
     """
-    configuration = {**(project or {}), "connections": {"sample": dict(connection)}}
+    configuration: dict[str, Any] = {**(project or {}), "connections": {"sample": {}}}
+
+    def connect(url: str) -> None:
+        """Let the connection lead to the service at this address, if it is one to a service."""
+        if callable(connection):
+            found = dict(connection(url))
+        else:
+            found = dict(connection) | ({"base_url": url, "private_network": True} if url else {})
+        configuration["connections"]["sample"] = found
 
     class Conformance:
         """The suite, for one connector."""
@@ -64,11 +73,7 @@ def conformance(
             for name, value in (environment or {}).items():
                 monkeypatch.setenv(name, value)
             source(tmp_path)
-            if service is not None:
-                configuration["connections"]["sample"] |= {
-                    "base_url": request.getfixturevalue("address"),
-                    "private_network": True,
-                }
+            connect(request.getfixturevalue("address") if service is not None else "")
             return TestProject(tmp_path, configuration, warehouse=new_warehouse())
 
         @pytest.fixture
@@ -82,7 +87,7 @@ def conformance(
 
         def test_it_says_what_it_is(self, sample: TestProject) -> None:
             known = registry.connectors(registry.of_project(sample.settings))
-            connector = known[connection["connector"]]
+            connector = known[configuration["connections"]["sample"]["connector"]]
             assert connector.title, "a title says what it reads"
             assert connector.version() != "not installed", "its distribution is installed under that name"
             assert connector.connection_model.model_json_schema(), "its settings have a JSON Schema"
@@ -207,14 +212,14 @@ def conformance(
 
             assert service is not None
             proxy = faults.FaultyProxy(service(), fault)
-            before = configuration["connections"]["sample"]["base_url"]
+            before = configuration["connections"]["sample"]
             with served(proxy) as url:
-                configuration["connections"]["sample"]["base_url"] = url
+                connect(url)
                 sample.reconfigure(configuration)
                 try:
                     yield proxy
                 finally:
-                    configuration["connections"]["sample"]["base_url"] = before
+                    configuration["connections"]["sample"] = before
                     sample.reconfigure(configuration)
 
         def test_an_unknown_setting_is_named(self, sample: TestProject) -> None:

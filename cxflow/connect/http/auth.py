@@ -101,10 +101,12 @@ class ClientCredentials(Auth):
     ask: Ask
     form: dict[str, str] = field(repr=False)
     store: TokenStore
+    header: str = "Authorization"
+    prefix: str = "Bearer "
 
     def credentials(self) -> Credentials:
         """The token that another process got, while it is good; else a new one."""
-        return _bearer(self._tokens(refused=None))
+        return Credentials({self.header: self.prefix + self._tokens(refused=None).access})
 
     def renew(self) -> bool:
         """Ask for another token."""
@@ -131,10 +133,12 @@ class RefreshToken(Auth):
     first: SecretStr = field(repr=False)
     """The refresh token of the settings: where the chain begins."""
     store: TokenStore
+    header: str = "Authorization"
+    prefix: str = "Bearer "
 
     def credentials(self) -> Credentials:
         """The current token, renewed if it is about to expire."""
-        return _bearer(self._tokens(refused=None))
+        return Credentials({self.header: self.prefix + self._tokens(refused=None).access})
 
     def renew(self) -> bool:
         """Replace a token that the service refuses, unless another process already did."""
@@ -153,11 +157,6 @@ class RefreshToken(Auth):
             last = known.refresh if known and known.refresh else begins
             answer = self.ask({"grant_type": "refresh_token", "refresh_token": last, **self.form})
             return self.store.keep(_granted(answer, last).beginning(begins))
-
-
-def _bearer(tokens: Tokens) -> Credentials:
-    remember(tokens.access)
-    return Credentials({"Authorization": f"Bearer {tokens.access}"})
 
 
 def _granted(answer: dict[str, Any], last: str | None) -> Tokens:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import httpx2
@@ -76,6 +76,7 @@ class _AgainError(Exception):
         """How long the service asks to wait; None: it does not say."""
 
 
+ToldT = TypeVar("ToldT")
 Points = Callable[[Answer], tuple[float, float, float] | None]
 """What an answer says of the account's points: available, restored per second, at most."""
 
@@ -93,6 +94,8 @@ class Client:
     """Base URLs of further hosts of the service, which get the same credentials."""
     headers: dict[str, str] = field(default_factory=dict)
     points: Points | None = None
+    wait: Callable[[Answer], float | None] | None = None
+    """Seconds that an answer asks to wait, where its headers do not say it."""
     transport: httpx2.BaseTransport | None = None
     """For tests."""
 
@@ -182,7 +185,7 @@ class Client:
         except httpx2.DecodingError:
             raise _AgainError("the answer cannot be unpacked") from None
         outcome = self.errors.outcome(answer, of_child=of_child)
-        if self.budget is not None and self.points and (said := self.points(answer)):
+        if self.budget is not None and (said := _told(self.points, answer)):
             self.budget.note_points(*said)
         return answer, outcome
 
@@ -240,7 +243,9 @@ class Client:
                 raise _AgainError(why)
             case Then.WAIT:
                 asked = waiting.retry_after(answer.headers, answer.received_at)
-                asked = outcome.seconds if asked is None else asked
+                if asked is None:
+                    asked = outcome.seconds if self.wait is None else _told(self.wait, answer)
+                    asked = outcome.seconds if asked is None else asked
                 if asked is not None and asked > self.limits.wait_seconds:
                     raise TransientError(f"{request}: {why}, and asks to wait {asked:,.0f} s")
                 if asked and self.budget is not None:
@@ -282,6 +287,14 @@ class Client:
 def _pauses() -> dict[str, float]:
     longest = 120 * PAUSE_SECONDS
     return {"wait_initial": PAUSE_SECONDS, "wait_max": longest, "wait_jitter": 2 * PAUSE_SECONDS}
+
+
+def _told(reader: Callable[[Answer], ToldT | None] | None, answer: Answer) -> ToldT | None:
+    """What an answer says by a connector's reader; None if it has none, or is the page of a proxy."""
+    try:
+        return None if reader is None else reader(answer)
+    except NotJsonError:
+        return None
 
 
 def _pause(problem: Exception) -> bool | float:

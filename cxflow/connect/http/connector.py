@@ -88,6 +88,15 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
         """How many requests this account may make, where plans differ; the default: `rates`."""
         return self.rates
 
+    def wait(self, answer: Answer) -> float | None:  # noqa: ARG002
+        """Seconds that an answer asks to wait, where the service does not say it in its headers."""
+        return None
+
+    def look_up(self, client: Client) -> Mapping[str, Any]:  # noqa: ARG002
+        """Further places for declarations that only the service can fill, such as the id behind a name. Called once per
+        reading."""
+        return {}
+
     @property
     def account(self) -> str:
         """What the service counts requests for; the default: all settings that say where it is."""
@@ -118,7 +127,13 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
                 top = stream
                 while top.parent is not None:
                     top = self._known()[top.parent.stream]
-                client.send(self._first(top, top, next(top.pieces(window)), {}), points=top.cost)
+                request = self._first(top, top, next(top.pieces(window)), self.look_up(client))
+                while True:
+                    try:
+                        client.send(request, points=top.cost)
+                        return None
+                    except TooLargeError as problem:
+                        request = _smaller(top, request, problem)
         return None
 
     def plan(self, stream: RestStream, window: Window, cursor: Cursor | None) -> list[str]:  # noqa: ARG002
@@ -151,11 +166,12 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
     def _read(self, stream: RestStream, window: Window, done: Checkpoint) -> Reading:
         """Each kind of request, for each parent and slice, page after page. A checkpoint is the place in these."""
         with self._client() as client:
+            found = self.look_up(client)
             for number, call in enumerate(stream.calls):
                 if number < done.get("call", 0):
                     continue
                 resumed = done if number == done.get("call") else {}
-                for parents, places in self._parents(client, stream, window, resumed.get("parent")):
+                for parents, places in self._parents(client, stream, window, resumed.get("parent"), found):
                     at = resumed if parents == resumed.get("parent", "") else {}
                     for piece in stream.pieces(window):
                         first = self._first(stream, call, piece, places)
@@ -189,7 +205,7 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
         before: list[bytes] = []
         with _Ahead(client, of_child=stream.parent is not None, points=call.cost) as ahead:
             while request is not None:
-                key = json.dumps(request.as_json(), sort_keys=True)
+                key = json.dumps(request.sent(), sort_keys=True)
                 if key in asked:
                     raise SourceError(f"{request}: the service's paging goes round in a circle")
                 asked.add(key)
@@ -197,13 +213,8 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
                 try:
                     answer = ahead.send(request)
                 except TooLargeError as problem:
-                    smaller = call.pages.smaller(request)
-                    if smaller is None:
-                        raise SourceError(
-                            f"{request}: {problem.why}, and no smaller page can be asked for"
-                        ) from None
+                    request = _smaller(call, request, problem)
                     log.info("smaller pages", stream=stream.name, request=str(request))
-                    request = smaller
                     continue
                 except SkippedError as problem:
                     log.warning("a parent is gone", stream=stream.name, request=str(request), why=problem.why)
@@ -213,7 +224,8 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
                 page = paging.Page(request, answer, records, window)
                 after = call.pages.after(page)
                 # The last page of a walk by time may hold the same second as the one before.
-                if after is not None and records and records == before:
+                is_repeated = bool(records) and records == before and not request.starts_again
+                if is_repeated and after is not None:
                     raise SourceError(f"{request}: the service repeats a page")
                 before, request = records, after
                 if request is not None:
@@ -233,19 +245,25 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
                 )
 
     def _parents(
-        self, client: Client, stream: RestStream, window: Window, last: str | None
+        self,
+        client: Client,
+        stream: RestStream,
+        window: Window,
+        last: str | None,
+        known: Mapping[str, Any],
     ) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The parents to read for, by key, those before `last` left out; each with what fills the declaration.
+        """The parents to read for, by key, those before `last` left out; each with what fills the declaration, `known`
+        included.
 
         In the order of their keys, so that an interrupted pull knows which are done.
         """
         declared = stream.parent
         if declared is None:
-            yield "", {}
+            yield "", {**known}
             return
         of = self._known()[declared.stream]
         found: dict[str, bytes] = {}
-        for _, above in self._parents(client, of, window, None):
+        for _, above in self._parents(client, of, window, None, known):
             for call, piece in ((call, piece) for call in of.calls for piece in of.pieces(window)):
                 request: Request | None = self._first(of, call, piece, above)
                 for page in self._pages(client, of, call, piece, request, {}, above):
@@ -255,7 +273,7 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
                                 found[carried[0]] = carried[1]
         keys = iter(key for key in sorted(found) if last is None or key >= last)
         while some := list(islice(keys, declared.together)):
-            yield some[0], {"parent": some[0], "parents": some, "_carried": found[some[0]]}
+            yield some[0], {**known, "parent": some[0], "parents": some, "_carried": found[some[0]]}
 
     def _first(self, stream: RestStream, call: Call, window: Window, places: Mapping[str, Any]) -> Request:
         """The first request of a kind."""
@@ -283,7 +301,10 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
 
     def _known(self) -> dict[str, RestStream]:
         """All streams, also those that `only` leaves out: a child needs its parent."""
-        return {**{each.name: each for each in self.declared if isinstance(each, RestStream)}, **self.streams}
+        return {
+            **{each.name: each for each in self.known_streams() if isinstance(each, RestStream)},
+            **self.streams,
+        }
 
     @contextmanager
     def _client(self) -> Iterator[Client]:
@@ -295,6 +316,7 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
             limits=Limits(self.connection.timeout_seconds, wait_seconds=self.connection.wait_seconds),
             other_hosts=() if self.connection.base_url else self.other_hosts,
             points=self.points,
+            wait=self.wait,
         )
         with client:
             client.auth = self.auth(client)
@@ -329,6 +351,14 @@ class _Ahead:
         assert self._sent
         answer, self._sent = self._sent[1].result(), None
         return answer
+
+
+def _smaller(call: Call, request: Request, problem: TooLargeError) -> Request:
+    """The request for a smaller page. Raises SourceError if there is none."""
+    smaller = call.pages.smaller(request)
+    if smaller is None:
+        raise SourceError(f"{request}: {problem.why}, and no smaller page can be asked for") from None
+    return smaller
 
 
 def _carried(record: Any, declared: Parent) -> tuple[str, bytes] | None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from enum import Enum
 from typing import NamedTuple
 
 from cxflow.connect.http.answer import Answer, NotJsonError
+
+_NAMES = re.compile(r"\b[a-z]+(?:[_.:-][a-z]+)+\b")
+"""Names of rights, such as `read_customers` and `crm.objects.contacts`."""
 
 
 class Then(Enum):
@@ -57,6 +61,8 @@ class Errors(NamedTuple):
     """The first that fits counts."""
     in_success: bool = False
     """Whether errors come with status 200, as with GraphQL."""
+    missing: tuple[str, ...] = ()
+    """Where it may say which right is missing, or of which field; the first that is there is told."""
 
     def outcome(self, answer: Answer, *, of_child: bool = False) -> Outcome:
         """What to do with an answer. `of_child`: it is about one parent's records.
@@ -68,10 +74,27 @@ class Errors(NamedTuple):
         code = None if success and not self.in_success else self._code(answer)
         for rule in self.rules:
             if rule.status == status and rule.code in (None, code) and (code or not success):
-                return Outcome(rule.then, rule.why or _named(status, code), rule.fix, rule.seconds)
+                why = (rule.why or _named(status, code)) + self._missing(answer)
+                return Outcome(rule.then, why, rule.fix, rule.seconds)
         if success and code is None:
             return Outcome(Then.USE)
         return _of_status(status, _named(status, code), of_child=of_child)
+
+    def _missing(self, answer: Answer) -> str:
+        """What is missing, in brackets: names alone (`read_customers`), for a sentence may quote a record."""
+        for path in self.missing:
+            try:
+                found = answer.value(path)
+            except NotJsonError:
+                return ""
+            if isinstance(found, list):  # the steps to a field; a number is a place in a list
+                found = ".".join(step for step in found if isinstance(step, str))
+                names = [found] if found else []
+            else:
+                names = _NAMES.findall(found) if isinstance(found, str) else []
+            if names:
+                return f" ({', '.join(names)[:100]})"
+        return ""
 
     def _code(self, answer: Answer) -> str | None:
         for path in self.code:

@@ -1,5 +1,6 @@
 """How services page. A paging makes the next request from a request and its answer, and keeps no state of its own: so a
-checkpoint is a request, and a pull goes on from any page.
+checkpoint is a request, and a pull goes on from any page. What it must remember beside, such as how many records came
+since an anchor, it writes on the request (`Request.notes`), which is not sent.
 
 Each knows where its service stops answering (`cap`), and goes on from an anchor there, or raises: none ends early
 without a word. `stream` compares requests, and refuses one that was made before.
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,8 +41,8 @@ class Paging(Frozen, ABC):
     """How a stream's pages follow each other."""
 
     size: str | None = None
-    """The parameter (or key of the body) with the number of records of a page: it is halved where the service cannot
-    make so large a page."""
+    """The parameter (or dotted path in the body) with the number of records of a page: it is halved where the service
+    cannot make so large a page."""
 
     @abstractmethod
     def after(self, page: Page) -> Request | None:
@@ -54,13 +55,14 @@ class Paging(Frozen, ABC):
         """The same request for half as many records; None if it cannot ask for fewer."""
         if self.size is None:
             return None
-        in_body = isinstance(request.body, Mapping) and self.size in request.body
-        asked = int((request.body if in_body else request.params).get(self.size, 0))
+        path = self.size.split(".")
+        in_body = _found(request.body, path)
+        asked = int(request.params.get(self.size, 0) if in_body is None else in_body)
         if asked < 2:
             return None
-        if in_body:
-            return request.with_body(**{self.size: asked // 2})
-        return request.with_params(**{self.size: str(asked // 2)})
+        if in_body is None:
+            return request.with_params(**{self.size: str(asked // 2)})
+        return replace(request, body=_replaced(request.body, path, asked // 2))
 
 
 class OnePage(Paging):
@@ -245,6 +247,13 @@ class Keyset(Paging):
             return page.request.with_body(**{self.param: token})
         body = _replaced(page.request.body, self.anchor.split("."), page.field(-1, self.id))
         return Request(page.request.path, page.request.params, body).with_body(**{self.param: None})
+
+
+def _found(body: Any, path: list[str]) -> Any:
+    """The value at a path of a JSON body; None if there is none."""
+    for step in path:
+        body = body.get(step) if isinstance(body, Mapping) else None
+    return body
 
 
 def _replaced(body: Any, path: list[str], value: Any) -> Any:

@@ -18,10 +18,15 @@ class Request:
     """The query string."""
     body: Any = None
     """JSON; a request with a body is a POST."""
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    """What its paging remembers; JSON, not sent."""
+    starts_again: bool = False
+    """Whether it asks for the last records again, as a search that starts anew at an anchor: what comes may be the page
+    before."""
 
     def to(self, path: str) -> Request:
         """A request for another place, as a link of the service gives it: with its own query string."""
-        return Request(path, {}, self.body)
+        return Request(path, {}, self.body, self.notes)
 
     def with_params(self, **changed: str | None) -> Request:
         """The same request with other parameters; None takes one away."""
@@ -40,13 +45,23 @@ class Request:
 
     def as_json(self) -> dict[str, Any]:
         """For a checkpoint."""
-        found = {"path": self.path, "params": dict(self.params), "body": self.body}
+        found = {**self.sent(), "notes": dict(self.notes), "starts_again": self.starts_again}
         return {name: value for name, value in found.items() if value}
+
+    def sent(self) -> dict[str, Any]:
+        """What the service sees of it, as JSON."""
+        return {"path": self.path, "params": dict(self.params), "body": self.body}
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> Request:
         """The inverse of `as_json`."""
-        return cls(found["path"], found.get("params", {}), found.get("body"))
+        return cls(
+            found["path"],
+            found.get("params", {}),
+            found.get("body"),
+            found.get("notes", {}),
+            found.get("starts_again", False),
+        )
 
     def __str__(self) -> str:
         """Method and path, without the query string, in which services accept secrets."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
@@ -119,6 +119,7 @@ _TO = {
     "touchpoint": {"activity": "'contacted_support'", "channel": "'web'", "occurred_at": "created_at"},
     "support_case": {"case_id": "id", "opened_at": "created_at"},
 }
+_MESSAGE = {"activity": "'wrote_message'", "channel": "'web'", "occurred_at": "written_at"}
 
 
 class InventedDesk(http.RestConnector[DeskConnection]):
@@ -165,14 +166,7 @@ class InventedDesk(http.RestConnector[DeskConnection]):
             pii=("_parent.email", "text"),
             may_lack=("text",),
             identifiers={"email": "_parent.email"},
-            to={
-                "touchpoint": {
-                    "activity": "'wrote_message'",
-                    "channel": "'web'",
-                    "occurred_at": "written_at",
-                    "case_id": "_parent.key",
-                }
-            },
+            to={"touchpoint": {**_MESSAGE, "case_id": "_parent.key"}},
         ),
     )
 
@@ -181,10 +175,47 @@ class InventedDesk(http.RestConnector[DeskConnection]):
         return http.bearer(self.connection.token.reveal("token"))
 
 
+class OldestTicket(InventedDesk):
+    """The comments of the desk's first ticket: its number is looked up, its stream is named after the account."""
+
+    name: ClassVar[str] = "oldest_ticket"
+
+    def known_streams(self) -> Sequence[http.RestStream]:
+        """One stream."""
+        comments = self.declared[1].model_copy(
+            update={"name": f"{self.connection.account}_comments", "parent": None}
+        )
+        return [
+            comments.model_copy(
+                update={
+                    "path": "/v1/tickets/{oldest}/comments",
+                    "pii": ("text",),
+                    "identifiers": {},
+                    "to": {"touchpoint": {**_MESSAGE, "case_id": "'1'"}},
+                }
+            )
+        ]
+
+    def look_up(self, client: http.Client) -> Mapping[str, Any]:
+        """The ticket's number."""
+        return {"oldest": client.send(http.Request("/v1/tickets", {"size": "1"})).value("tickets.0.id")}
+
+    def completed(self, client: http.Client, stream: http.RestStream, records: list[bytes]) -> list[bytes]:
+        """Comments that the desk cut off, whole."""
+        return [self._whole(client, record) for record in records]
+
+    def _whole(self, client: http.Client, record: bytes) -> bytes:
+        found = json.loads(record)
+        if "rest" not in found:
+            return record
+        more = client.send(http.Request(f"/v1/tickets/{found.pop('rest')}/comments"))
+        return json.dumps({**found, "text": found["text"] + more.value("comments.0.text")}).encode()
+
+
 @hookimpl
 def cxflow_connectors() -> list[type[InventedDesk]]:
-    """The desk."""
-    return [InventedDesk]
+    """The desk, and a part of it."""
+    return [InventedDesk, OldestTicket]
 
 
 def answer(status: int, body: Any = None, **headers: str) -> Callable[[Request], Response]:

@@ -96,7 +96,7 @@ def test_the_new_pair_is_on_disk_before_it_is_used(
         raise KeyboardInterrupt
 
     # A process that dies between the grant and the request: the next one goes on with the pair.
-    monkeypatch.setattr("cxflow.connect.http.auth._bearer", killed)
+    monkeypatch.setattr("cxflow.connect.http.auth.remember", killed)
     with pytest.raises(KeyboardInterrupt):
         auth(service, store).credentials()
     monkeypatch.undo()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -58,6 +59,61 @@ def test_children_are_read_for_the_parents_that_changed(desk: Desk, project: Tes
     assert not [path for path in desk.asked if path.startswith("/v1/tickets/1/")]
     known = project.query("SELECT count(DISTINCT identity_hash) FROM record_identity")
     assert known == [(2,)], "a child has its parent's address"
+
+
+def test_what_a_service_cannot_filter_by_time_is_filtered_here(
+    desk: Desk, project: TestProject, address: str
+) -> None:
+    desk.tickets = [ticket(1, 9)]
+    times = (
+        "2026-03-04T23:59:59Z",
+        "2026-03-05T00:00:00Z",
+        "2026-03-31T23:59:59",
+        "2026-04-01T00:00:00Z",
+        None,
+        "soon",
+    )
+    desk.comments = {1: [{"id": str(place), "written_at": at} for place, at in enumerate(times)]}
+    project.reconfigure(
+        configuration(address, streams={"comments": {"changed": "written_at", "timezone": "UTC"}})
+    )
+    window = Window(datetime(2026, 3, 5, tzinfo=UTC), END)
+    report = flow.run_stream(project.settings, "desk", "comments", window, "backfill")
+    assert (report.counts.extracted, report.counts.inserted, report.counts.quarantined) == (4, 2, 2)
+    assert project.query("SELECT source_record_id FROM touchpoint ORDER BY 1") == [("1",), ("2",)]
+    pages = [path.split("?")[1] for path in desk.asked if "comments" in path]
+    assert pages == ["page=1", "page=2", "page=3", "page=4"], "a page without a kept record is not the end"
+
+
+def test_streams_may_depend_on_settings_and_on_what_the_service_says(
+    desk: Desk, project: TestProject, address: str
+) -> None:
+    desk.tickets = [ticket(7, 9), ticket(8, 9)]
+    desk.comments = {7: [{"id": "a", "written_at": "2026-03-10T00:00:00Z"}], 8: []}
+    changes = {"connector": "oldest_ticket", "streams": {"acme_comments": {"timezone": "UTC"}}}
+    project.reconfigure(configuration(address, **changes))
+    assert flow.streams(project.settings, "desk") == ["acme_comments"]
+    flow.doctor(project.settings, "desk", "acme_comments")
+    report = flow.run_stream(project.settings, "desk", "acme_comments", WINDOW, "backfill")
+    assert report.counts.inserted == 1
+    assert desk.asked[-3:] == [
+        "/v1/tickets?size=1",
+        "/v1/tickets/7/comments?page=1",
+        "/v1/tickets/7/comments?page=2",
+    ]
+
+
+def test_a_record_that_the_service_cuts_off_is_completed(
+    desk: Desk, project: TestProject, address: str
+) -> None:
+    at = "2026-03-10T00:00:00Z"
+    desk.tickets = [ticket(7, 9)]
+    desk.comments = {7: [{"id": "a", "written_at": at, "text": "half", "rest": 8}], 8: [{"text": " an hour"}]}
+    to = {"touchpoint": {"reason": "text"}}
+    streams = {"acme_comments": {"to": to, "in_clear": {"touchpoint.reason": "invented"}}}
+    project.reconfigure(configuration(address, connector="oldest_ticket", streams=streams))
+    flow.run_stream(project.settings, "desk", "acme_comments", WINDOW, "backfill")
+    assert project.query("SELECT source_record_id, reason FROM touchpoint") == [("a", "half an hour")]
 
 
 def test_a_parent_that_is_gone_is_told_and_stops_nothing(desk: Desk, project: TestProject) -> None:
@@ -121,6 +177,22 @@ def test_a_last_page_that_repeats_is_an_end(desk: Desk, project: TestProject) ->
     page = {"tickets": [ticket(1)], "count": 1}
     desk.trouble += [answer(200, {**page, "paging": {"next": {"token": "a"}}}), answer(200, page)]
     assert tickets(project).counts.inserted == 1
+
+
+def test_a_search_that_starts_again_may_begin_with_the_page_before(
+    desk: Desk, project: TestProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = {"tickets": [ticket(1)], "count": 1}
+    desk.trouble += [answer(200, {**page, "paging": {"next": {"token": "a"}}}), answer(200, page)]
+    by_token = http.Token.after
+
+    def after(self: http.Token, page: http.Page) -> http.Request | None:
+        following = by_token(self, page)
+        return following and replace(following, starts_again=True)
+
+    monkeypatch.setattr(http.Token, "after", after)
+    counts = tickets(project).counts
+    assert (counts.extracted, counts.inserted, counts.deduplicated) == (2, 1, 1)
 
 
 def test_a_token_that_comes_again_is_no_endless_reading(desk: Desk, project: TestProject) -> None:
@@ -196,6 +268,8 @@ def test_a_page_that_the_service_cannot_make_is_asked_for_by_halves(desk: Desk, 
     desk.trouble.append(lambda request: answer(504)(request) if request.query_params["size"] == "3" else None)
     assert tickets(project).counts.inserted == 4
     assert "size=1" in desk.asked[1]
+    desk.trouble.append(answer(504))
+    flow.doctor(project.settings, "desk", "tickets")
 
 
 def test_a_wrong_token_is_found_by_the_doctor(

@@ -1,0 +1,236 @@
+"""An imitation of Shopify's Admin API, for tests and demos: an ASGI application with the records it is given.
+
+It needs the extra `sandbox`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from base64 import b64decode, b64encode
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import parse_qs
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from cxflow_shopify import selection
+
+Record = dict[str, Any]
+_KINDS = {"orders": "read_orders", "customers": "read_customers", "events": "read_orders"}
+_CONDITION = re.compile(r"(\w+):(>=|<=|<|>)?'?([^'\s]+)'?")
+
+
+@dataclass
+class ShopifyService:
+    """One shop, its records with nested lists as plain lists, and the app that may read them."""
+
+    orders: list[Record] = field(default_factory=list)
+    customers: list[Record] = field(default_factory=list)
+    events: list[Record] = field(default_factory=list)
+    scopes: set[str] = field(default_factory=lambda: {"read_orders", "read_all_orders", "read_customers"})
+    is_approved: bool = True
+    """Whether the app may see protected customer data."""
+    cap: int = 25_000
+    """Records after which a search says that it has no next page."""
+    version: str | None = None
+    """The version that answers, if it is not the one asked for."""
+    maximum: float = 2000
+    available: float = 2000
+    restored_per_second: float = 100
+    most_per_query: float = 1000
+    expiring: bool = False
+    """Whether tokens are granted for an hour, by a refresh token that changes with every use."""
+    token: str = "shpat_0123456789"
+    refresh_token: str = "shprt_first_0123456789"
+    client_secret: str = "shpss_0123456789"
+    trouble: deque[Callable[[Request], Response | None]] = field(default_factory=deque)
+    """Answers given before any other; None: the usual one."""
+    asked: list[Record] = field(default_factory=list)
+    """The variables of each query, and as `root` the field that it is about."""
+    granted: int = 0
+    """How many tokens."""
+    _at: float = field(default_factory=time.monotonic)
+
+    def application(self) -> Starlette:
+        """The service."""
+        return Starlette(
+            routes=[
+                Route("/admin/oauth/access_token", self._grant, methods=["POST"]),
+                Route("/admin/api/{version}/graphql.json", self._graphql, methods=["POST"]),
+            ]
+        )
+
+    def connection(self, url: str) -> dict[str, Any]:
+        """The settings of a connection to it."""
+        by = {"token": {"env": "SHOPIFY_TOKEN"}}
+        if self.expiring:
+            by = {"client_secret": {"env": "SHOPIFY_SECRET"}, "refresh_token": {"env": "SHOPIFY_REFRESH"}}
+            by |= {"client_id": "client-0123"}  # type: ignore[dict-item]
+        return {"connector": "shopify", "base_url": url, "private_network": True, "shop": "acme", **by}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The secrets of that connection."""
+        return {
+            "SHOPIFY_TOKEN": self.token,
+            "SHOPIFY_SECRET": self.client_secret,
+            "SHOPIFY_REFRESH": self.refresh_token,
+        }
+
+    async def _grant(self, request: Request) -> Response:
+        form = {name: values[0] for name, values in parse_qs((await request.body()).decode()).items()}
+        if (form.get("client_id"), form.get("client_secret")) != ("client-0123", self.client_secret):
+            return JSONResponse({"error": "application_cannot_be_found"}, 400)
+        by_refresh = (
+            form.get("grant_type") == "refresh_token" and form.get("refresh_token") == self.refresh_token
+        )
+        if not by_refresh and form.get("grant_type") != "client_credentials":
+            return JSONResponse({"error": "invalid_grant"}, 400)
+        self.granted += 1
+        self.token = f"shpat_granted_{self.granted:06}"
+        made: Record = {"access_token": self.token, "scope": ",".join(self.scopes), "expires_in": 86_399}
+        if by_refresh:
+            self.refresh_token = f"shprt_granted_{self.granted:06}"
+            made |= {"expires_in": 3599, "refresh_token": self.refresh_token}
+            made |= {"refresh_token_expires_in": 7_775_999}
+        return JSONResponse(made)
+
+    async def _graphql(self, request: Request) -> Response:
+        sent = json.loads(await request.body())
+        variables = sent.get("variables") or {}
+        while self.trouble:
+            if (made := self.trouble.popleft()(request)) is not None:
+                return made
+        if request.headers.get("x-shopify-access-token") != self.token:
+            return JSONResponse({"errors": "[API] Invalid API key or access token (unrecognized login)"}, 401)
+        headers = {"x-shopify-api-version": self.version or request.path_params["version"]}
+        try:
+            fields = selection.parse(sent["query"], variables)
+            self.asked.append({"root": fields[0].name, **variables})
+            return JSONResponse(self._answer(fields), headers=headers)
+        except selection.GraphQLError as problem:
+            error = {"message": str(problem), "extensions": {"code": "undefinedField"}}
+            return JSONResponse({"errors": [error]}, headers=headers)
+
+    def _answer(self, fields: list[selection.Field]) -> Record:
+        """A query's answer, paid for."""
+        now = time.monotonic()
+        self.available = min(self.maximum, self.available + (now - self._at) * self.restored_per_second)
+        self._at = now
+        requested = selection.cost(fields)
+        if requested > self.most_per_query:
+            return {"errors": [_error("Query cost is too high", "MAX_COST_EXCEEDED")]}
+        if requested > self.available:
+            return {
+                "errors": [_error("Throttled", "THROTTLED")],
+                "extensions": self._extensions(requested, None),
+            }
+        root = fields[0]
+        scope = _KINDS.get(root.name)
+        if scope is not None and scope not in self.scopes:
+            error = _error(f"Access denied for {root.name} field.", "ACCESS_DENIED", [root.name])
+            error["extensions"]["requiredAccess"] = f"`{scope}` access scope."
+            return {
+                "data": {root.name: None},
+                "errors": [error],
+                "extensions": self._extensions(requested, 1),
+            }
+        found: Record = {"data": {root.alias or root.name: self._root(root)}}
+        if root.name == "orders" and not self.is_approved:
+            for place, node in enumerate(found["data"]["orders"]["nodes"]):
+                path = ["orders", "nodes", place, "customer"]
+                message = "This app is not approved to access the Customer object."
+                found.setdefault("errors", []).append(_error(message, "ACCESS_DENIED", path))
+                node["customer"] = None
+        actual = max(requested // 4, 1)
+        self.available -= actual
+        return {**found, "extensions": self._extensions(requested, actual)}
+
+    def _root(self, root: selection.Field) -> Any:
+        if root.name == "currentAppInstallation":
+            return {"accessScopes": [{"handle": each} for each in sorted(self.scopes)]}
+        if root.name == "node":
+            every = [*self.orders, *(refund for order in self.orders for refund in order["refunds"])]
+            value = next((each for each in every if each["id"] == root.arguments["id"]), None)
+            return selection.applied(root.fields, value, _nested)
+        records: list[Record] = getattr(self, root.name)
+        by = "createdAt" if root.arguments.get("sortKey") == "CREATED_AT" else "updatedAt"
+        found = sorted(
+            (each for each in records if _matches(each, str(root.arguments["query"]))),
+            key=lambda each: (each[by], each["id"]),
+        )
+        return selection.applied(root.fields, self._page(found, root, by), _nested)
+
+    def _page(self, records: list[Record], asked: selection.Field, by: str) -> Record:
+        """A page of a search, whose cursors are values of the sort key, and which ends at the cap."""
+        after = asked.arguments.get("after")
+        last: Record = json.loads(b64decode(after)) if after else {"value": "", "id": "", "seen": 0}
+        first = int(asked.arguments["first"])
+        if not 1 <= first <= 250:
+            raise selection.GraphQLError("first must be between 1 and 250")
+        left = [each for each in records if (each[by], each["id"]) > (last["value"], last["id"])]
+        page = left[: min(first, max(self.cap - last["seen"], 0))]
+        seen = last["seen"] + len(page)
+        return {
+            "nodes": page,
+            "pageInfo": {
+                "hasNextPage": len(left) > len(page) and seen < self.cap,
+                "endCursor": _cursor(value=page[-1][by], id=page[-1]["id"], seen=seen) if page else None,
+            },
+        }
+
+    def _extensions(self, requested: int, actual: int | None) -> Record:
+        state = {
+            "maximumAvailable": self.maximum,
+            "currentlyAvailable": int(self.available),
+            "restoreRate": self.restored_per_second,
+        }
+        return {"cost": {"requestedQueryCost": requested, "actualQueryCost": actual, "throttleStatus": state}}
+
+
+def _nested(items: list[Any], asked: selection.Field) -> Record:
+    """A page of a nested connection."""
+    after = asked.arguments.get("after")
+    start = json.loads(b64decode(after))["seen"] if after else 0
+    end = start + int(asked.arguments["first"])
+    info = {
+        "hasNextPage": end < len(items),
+        "endCursor": _cursor(seen=min(end, len(items))) if items else None,
+    }
+    return {"nodes": items[start:end], "pageInfo": info}
+
+
+def _matches(record: Record, query: str) -> bool:
+    """Whether a record meets a search: conditions joined by AND."""
+    for name, operator, value in _CONDITION.findall(query):
+        first, *others = name.split("_")
+        held = str(record[first + "".join(map(str.capitalize, others))])
+        if not operator and held.lower() != value.lower():
+            return False
+        if operator and not _COMPARED[operator](datetime.fromisoformat(held), datetime.fromisoformat(value)):
+            return False
+    return True
+
+
+_COMPARED: dict[str, Callable[[datetime, datetime], bool]] = {
+    ">=": lambda held, value: held >= value,
+    ">": lambda held, value: held > value,
+    "<=": lambda held, value: held <= value,
+    "<": lambda held, value: held < value,
+}
+
+
+def _cursor(**place: Any) -> str:
+    return b64encode(json.dumps(place).encode()).decode()
+
+
+def _error(message: str, code: str, path: list[Any] | None = None) -> Record:
+    return {"message": message, "path": path, "extensions": {"code": code}}

@@ -1,0 +1,75 @@
+"""The imitated Trustpilot, served, and projects that read it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import stamina
+from cxflow.testing import TestProject
+from cxflow.testing.service import served
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from cxflow_trustpilot.service import TrustpilotService
+
+try:
+    importlib.metadata.version("cxflow-trustpilot")
+    PLUGINS: dict[str, Any] = {}
+except importlib.metadata.PackageNotFoundError:
+    # Only on the path: then a project has to name it.
+    PLUGINS = {"plugins": ["cxflow_trustpilot"]}
+PROJECT = {
+    **PLUGINS,
+    "project": {"timezone": "Europe/London", "country": "GB"},
+    "kpis": {"min_n": 1},
+    "identity": {"store_values": "clear"},
+}
+
+NewProject = Callable[..., TestProject]
+
+
+@pytest.fixture
+def postgresql() -> Iterator[str]:
+    """The URL of an empty database, on a server of the framework's own tests."""
+    sys.path.insert(0, str(Path(__file__).parents[3] / "tests"))
+    server = pytest.importorskip("postgresql_server")
+    folder = tempfile.TemporaryDirectory(prefix="cxflow-postgresql-", ignore_cleanup_errors=True)
+    with folder, server.server(Path(folder.name)) as started:
+        yield server.Postgresql(started)()
+
+
+@pytest.fixture
+def service() -> TrustpilotService:
+    return TrustpilotService()
+
+
+@pytest.fixture
+def address(service: TrustpilotService, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    for name, value in service.environment.items():
+        monkeypatch.setenv(name, value)
+    with served(service.application()) as url:
+        yield url
+
+
+@pytest.fixture
+def new_project(tmp_path: Path, service: TrustpilotService, address: str) -> NewProject:
+    """Makes a project with a connection `reviews`; what it is given changes the connection's settings."""
+
+    def make(*, warehouse: dict[str, Any] | None = None, **settings: Any) -> TestProject:
+        connections = {"reviews": {**service.connection(address), **settings}}
+        return TestProject(tmp_path, {**PROJECT, "connections": connections}, warehouse=warehouse)
+
+    return make
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses() -> Iterator[None]:
+    """Tries follow each other at once."""
+    with stamina.set_testing(True, attempts=8, cap=True):
+        yield

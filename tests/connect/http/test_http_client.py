@@ -1,0 +1,113 @@
+"""Single requests: what is sent, and how long a client waits."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import stamina
+from pydantic import SecretStr
+
+from cxflow.connect.http.answer import Answer
+from cxflow.connect.http.auth import Auth, ClientCredentials, RefreshToken
+from cxflow.connect.http.budget import Budget
+from cxflow.connect.http.client import Client
+from cxflow.connect.http.outcomes import Errors, Rule, Then
+from cxflow.connect.http.paging import Relay
+from cxflow.connect.http.request import Request
+from cxflow.connect.http.tokens import TokenStore
+
+
+@pytest.mark.parametrize("grant", ["client_credentials", "refresh_token"])
+def test_a_granted_token_stands_in_the_header_that_the_service_reads(tmp_path: Path, grant: str) -> None:
+    def ask(form: dict[str, str]) -> dict[str, Any]:
+        assert form["grant_type"] == grant
+        return {"access_token": "granted-0123", "expires_in": "3600", "refresh_token": "next-0123"}
+
+    store = TokenStore(tmp_path, "acme")
+    scheme: Auth = ClientCredentials(ask, {}, store, header="X-Token", prefix="")
+    if grant == "refresh_token":
+        scheme = RefreshToken(ask, {}, SecretStr("first-0123"), store, header="X-Token", prefix="")
+    assert scheme.credentials().headers == {"X-Token": "granted-0123"}
+
+
+def test_a_smaller_page_is_asked_for_wherever_its_size_stands() -> None:
+    body = {"query": "query ($first: Int) { … }", "variables": {"first": 9, "after": "c"}}
+    request = Request("/graphql", body=body, notes={"came": 4})
+    paging = Relay(connection="data.orders", size="variables.first")
+    half = paging.smaller(request)
+    assert half is not None
+    assert half.body == {"query": "query ($first: Int) { … }", "variables": {"first": 4, "after": "c"}}
+    assert half.notes == {"came": 4}
+    assert paging.smaller(Request("/graphql", body={"variables": {"first": 1}})) is None
+    assert body["variables"]["first"] == 9  # type: ignore[index]
+
+
+def test_notes_survive_in_a_checkpoint_and_are_not_sent() -> None:
+    request = Request("/v1/orders", {"size": "2"}, notes={"came": 4})
+    assert Request.from_json(request.as_json()) == request
+    assert "notes" not in request.sent()
+    assert request.with_params(page="2").notes == {"came": 4}
+
+
+def test_a_pause_that_is_asked_for_in_the_body_is_kept_by_everybody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(Client, "_sleep", staticmethod(lambda seconds, *_: slept.append(seconds)))
+    answers = [httpx2.Response(200, json={"error": "slow", "pause": 30}), httpx2.Response(200, json={})]
+    client = Client(
+        "https://desk.example",
+        errors=Errors(("error",), [Rule(200, Then.WAIT, "slow")], in_success=True),
+        budget=Budget(tmp_path, "acme"),
+        wait=lambda answer: answer.value("pause"),
+        transport=httpx2.MockTransport(lambda _: answers.pop(0)),
+    )
+    with client:
+        client.send(Request("/v1/tickets"))
+    first, second = slept
+    assert first == 0
+    assert 25 < second <= 30
+
+
+def test_the_page_of_a_proxy_is_asked_again_by_a_client_that_counts_points(tmp_path: Path) -> None:
+    answers = [
+        httpx2.Response(502, text="<html>"),
+        httpx2.Response(503, text=""),
+        httpx2.Response(200, json={}),
+    ]
+    client = Client(
+        "https://desk.example",
+        budget=Budget(tmp_path, "acme"),
+        points=lambda answer: answer.value("points"),
+        wait=lambda answer: answer.value("pause"),
+        transport=httpx2.MockTransport(lambda _: answers.pop(0)),
+    )
+    with client, stamina.set_testing(True, attempts=8, cap=True):
+        assert client.send(Request("/v1/tickets")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        ({"need": "`read_customers` access scope, Ana."}, "(read_customers)"),
+        ({"need": None, "path": ["orders", "nodes", 0, "customer"]}, "(orders.nodes.customer)"),
+        ({"need": "Ana may not"}, "lacks a right"),
+    ],
+)
+def test_an_error_names_the_right_that_is_missing_and_nobody(error: dict[str, Any], told: str) -> None:
+    errors = Errors(
+        ("code",),
+        [Rule(200, Then.CONFIG, "denied", "lacks a right")],
+        in_success=True,
+        missing=("need", "path"),
+    )
+    answer = Answer(json.dumps({"code": "denied", **error}).encode(), datetime.now(UTC))
+    outcome = errors.outcome(answer)
+    assert outcome.then is Then.CONFIG
+    assert told in outcome.why
+    assert "Ana" not in outcome.why
