@@ -30,7 +30,7 @@ VERDICT = "verdict.json"
 OUTPUT = "to_load"
 """The schema of the file that `load` reads: the rows to load of each canonical table, `record` and `identifier`;
 `refused`, which is `refusal`; of a derived batch `place`, where its records were landed first; and, of all records
-whose key could be read, loaded or not, `sighting`: key and last delivery, and `delivery`: origins and times."""
+whose key could be read, loaded or not, `sighting`: key and last delivery, and `delivered`: origins and times."""
 
 Columns = Mapping[str, str]
 """Column to its DuckDB type."""
@@ -191,7 +191,7 @@ def commit(settings: Settings, batch: BatchRef, conformed: Conformed, verdict: V
         database.execute(
             f"CREATE VIEW {OUTPUT}.sighting AS SELECT record_id, max(received_at) AS seen_at FROM {has_key} "
             "GROUP BY record_id; "
-            f"CREATE VIEW {OUTPUT}.delivery AS SELECT DISTINCT origin, received_at FROM {has_key}"
+            f"CREATE VIEW {OUTPUT}.delivered AS SELECT DISTINCT origin, received_at FROM {has_key}"
         )
         if manifest.sources:
             database.execute(f"CREATE VIEW {OUTPUT}.place AS SELECT batch_id, row_number FROM main.record")

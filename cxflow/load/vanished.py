@@ -42,7 +42,7 @@ _NAMED = 3
 
 _SIGHTING = sa.table("stage_sighting", sa.column("record_id"), sa.column("seen_at"))
 """The records of the batch whose keys could be read, and when the last of their deliveries came."""
-_DELIVERY = sa.table("stage_delivery", sa.column("origin"), sa.column("received_at"))
+_DELIVERY = sa.table("stage_delivered", sa.column("origin"), sa.column("received_at"))
 """The deliveries that hold these."""
 _SEEN = sa.table("stage_seen", *map(sa.column, ("record_id", "seen_at", "is_vanished")))
 """Those that were never seen before, or seen earlier."""

@@ -9,14 +9,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from trip_bench import Bench, NewWarehouse
 
 from cxflow import flow
 from cxflow.errors import GateClosedError
+from cxflow.load import vanished
 from cxflow.load.batch import LoadReport
 from cxflow.model.batch import BatchRef
 from cxflow.model.reading import Snapshot
 from cxflow.validate import quarantine, runner
+from cxflow.warehouse import tables
 
 FIRST_DAY = datetime(2026, 3, 1, 23, tzinfo=UTC)
 Record = dict[str, Any]
@@ -489,3 +492,8 @@ def live_headers(bench: Bench) -> list[str]:
         "SELECT source_record_id FROM order_header WHERE NOT is_deleted AND source_object = 'numbered' ORDER BY 1"
     )
     return [row[0] for row in rows]
+
+
+def test_no_table_of_the_load_is_named_like_a_canonical_one() -> None:
+    staged = {table.name for table in vars(vanished).values() if isinstance(table, sa.TableClause)}
+    assert not staged & {f"stage_{name}" for name in tables.CANONICAL}

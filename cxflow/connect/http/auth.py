@@ -103,15 +103,17 @@ class ClientCredentials(Auth):
     store: TokenStore
     header: str = "Authorization"
     prefix: str = "Bearer "
+    _used: str = field(default="", init=False, repr=False)
+    """The access token that was shown last: only if that is refused is there one to replace."""
 
     def credentials(self) -> Credentials:
         """The token that another process got, while it is good; else a new one."""
-        return Credentials({self.header: self.prefix + self._tokens(refused=None).access})
+        self._used = self._tokens(refused=None).access
+        return Credentials({self.header: self.prefix + self._used})
 
     def renew(self) -> bool:
         """Ask for another token."""
-        known = self.store.read()
-        self._tokens(refused=known.access if known else "")
+        self._tokens(refused=self._used)
         return True
 
     def _tokens(self, refused: str | None) -> Tokens:
@@ -135,15 +137,17 @@ class RefreshToken(Auth):
     store: TokenStore
     header: str = "Authorization"
     prefix: str = "Bearer "
+    _used: str = field(default="", init=False, repr=False)
+    """The access token that was shown last: only if that is refused is there one to replace."""
 
     def credentials(self) -> Credentials:
         """The current token, renewed if it is about to expire."""
-        return Credentials({self.header: self.prefix + self._tokens(refused=None).access})
+        self._used = self._tokens(refused=None).access
+        return Credentials({self.header: self.prefix + self._used})
 
     def renew(self) -> bool:
         """Replace a token that the service refuses, unless another process already did."""
-        known = self.store.read()
-        self._tokens(refused=known.access if known else "")
+        self._tokens(refused=self._used)
         return True
 
     def _tokens(self, refused: str | None) -> Tokens:

@@ -84,31 +84,33 @@ def test_a_refused_token_is_renewed_once_for_all_that_met_it(service: Rotating, 
     one, other = auth(service, store), auth(service, store)
     assert shown(one) == shown(other)
     assert one.renew()
-    assert (service.granted, shown(other)) == (2, "Bearer access-token-2")
+    assert other.renew(), "it met the token that the first one replaced"
+    assert (service.granted, shown(other), shown(one)) == (2, *["Bearer access-token-2"] * 2)
 
 
 def test_the_new_pair_is_on_disk_before_it_is_used(
     service: Rotating, store: TokenStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shown(auth(service, store))
-
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
     # A process that dies between the grant and the request: the next one goes on with the pair.
-    monkeypatch.setattr("cxflow.connect.http.auth.remember", killed)
+    monkeypatch.setattr("cxflow.connect.http.auth.Credentials", killed)
     with pytest.raises(KeyboardInterrupt):
         auth(service, store).credentials()
     monkeypatch.undo()
     assert shown(auth(service, store)) == "Bearer access-token-1"
+    assert service.granted == 1
 
 
 def test_trouble_at_the_endpoint_loses_no_token(service: Rotating, store: TokenStore) -> None:
     shown(auth(service, store))
     service.fails.append(TransientError("the token endpoint answered status 503"))
+    scheme = auth(service, store)
+    shown(scheme)
     with pytest.raises(TransientError):
-        auth(service, store).renew()
-    assert auth(service, store).renew()
+        scheme.renew()
+    assert scheme.renew()
     assert shown(auth(service, store)) == "Bearer access-token-2"
 
 
