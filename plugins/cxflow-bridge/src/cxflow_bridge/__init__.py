@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from cxflow import Connector, hookimpl
+from typing import TYPE_CHECKING
 
-from cxflow_bridge.airbyte import Airbyte
-from cxflow_bridge.singer import Singer
+from cxflow import hookimpl
 
-__all__ = ["Airbyte", "Singer", "cxflow_connectors"]
+if TYPE_CHECKING:
+    from cxflow import Connector
 
 
 @hookimpl
 def cxflow_connectors() -> list[type[Connector]]:
-    """One connector for each protocol."""
+    """One connector for each protocol. Imported here: the command's module is imported to show cxflow's help."""
+    from cxflow_bridge.airbyte import Airbyte
+    from cxflow_bridge.singer import Singer
+
     return [Singer, Airbyte]
