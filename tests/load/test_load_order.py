@@ -281,8 +281,8 @@ def test_what_is_loaded_while_a_remap_works_is_kept(bench: Bench, monkeypatch: p
     mapped(bench, total="total::INTEGER + 1")
     compose = derived.compose
 
-    def meanwhile(*arguments: Any) -> list[BatchRef]:
-        composed = compose(*arguments)
+    def meanwhile(*arguments: Any, **options: Any) -> list[BatchRef]:
+        composed = compose(*arguments, **options)
         load(bench, ("c", order(5)), at=LATER)
         load(bench, ("d", order(4, id="3")))
         return composed
