@@ -186,7 +186,7 @@ def command(call: Call, connection: DeskConnection) -> None:
 
 def kit(project: TestProject) -> None:
     """The kit, misused."""
-    conformance({"connector": "desk"})  # type: ignore[call-arg]
+    conformance()  # type: ignore[call-arg]
     conformance({"connector": "desk"}, source="exports")  # type: ignore[arg-type]
     project.run(mode="backfil")  # type: ignore[arg-type]
     project.run()["desk.tickets"].counts.read  # type: ignore[attr-defined]

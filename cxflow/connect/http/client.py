@@ -139,23 +139,25 @@ class Client:
         raise AssertionError("unreachable")
 
     def ask_for_tokens(self, url: str, **extra: Any) -> Callable[[dict[str, str]], dict[str, Any]]:
-        """A function that sends a form to the token endpoint (`url`, on one of the hosts). `extra`: Basic credentials
-        as `headers`; `as_json=True` for services that take JSON."""
+        """A function that sends a form to the token endpoint (`url`, on one of the hosts): within `send`, which tries
+        again. `extra`: Basic credentials as `headers`; `as_json=True` for services that take JSON."""
         headers, as_json = dict(extra.get("headers", {})), bool(extra.get("as_json"))
 
         def ask(form: dict[str, str]) -> dict[str, Any]:
             content: dict[str, Any] = {"json": form} if as_json else {"data": form}
             try:
                 answer = self._http.post(self._url(Request(url)), headers=headers, **content)
-            except httpx2.TransportError as problem:
-                raise TransientError(
+            except (httpx2.TransportError, httpx2.DecodingError) as problem:
+                raise _AgainError(
                     f"the token endpoint cannot be reached ({type(problem).__name__})"
                 ) from None
             if answer.status_code == 429 or answer.status_code >= 500:
-                raise TransientError(f"the token endpoint answered status {answer.status_code}")
+                raise _AgainError(f"the token endpoint answered status {answer.status_code}")
             try:
                 found = msgspec.json.decode(answer.content, type=dict[str, Any])
             except (msgspec.DecodeError, msgspec.ValidationError):
+                if answer.status_code == 200:
+                    raise _AgainError("the token endpoint answered something that is no JSON") from None
                 found = {}
             if answer.status_code != 200:
                 said = found.get("error")

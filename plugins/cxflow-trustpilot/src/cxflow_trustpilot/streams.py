@@ -154,7 +154,7 @@ _PRIVATE: dict[str, Any] = {
 _PUBLIC: dict[str, Any] = {
     "path": "/business-units/{unit}/reviews",
     "params": {**_PAGE, "orderBy": "createdat.desc"},  # it knows no window
-    "time": "createdAt",
+    "changed": "createdAt",
     "pages": NewestFirst(size="perPage", cap=_CAP),
 }
 
