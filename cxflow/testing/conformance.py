@@ -74,11 +74,11 @@ def conformance(
             for name, value in (environment or {}).items():
                 monkeypatch.setenv(name, value)
             source(tmp_path)
-            connect(request.getfixturevalue("address") if service is not None else "")
+            connect(request.getfixturevalue("service_address") if service is not None else "")
             return TestProject(tmp_path, configuration, warehouse=new_warehouse())
 
         @pytest.fixture
-        def address(self) -> Iterator[str]:
+        def service_address(self) -> Iterator[str]:
             """Where the service is."""
             from cxflow.testing.service import served
 

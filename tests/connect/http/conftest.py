@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import stamina
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from invented_desk import TOKEN, Desk
+from invented_desk import TOKEN, Desk, configuration
 
 from cxflow.testing import TestProject
 from cxflow.testing.service import served
@@ -33,24 +32,6 @@ def address(desk: Desk) -> Iterator[str]:
 def project(tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch) -> TestProject:
     monkeypatch.setenv("DESK_TOKEN", TOKEN)
     return TestProject(tmp_path, configuration(address))
-
-
-def configuration(address: str, **more: Any) -> dict[str, Any]:
-    """A project with the desk as its one connection."""
-    return {
-        "plugins": ["invented_desk"],
-        "connections": {
-            "desk": {
-                "connector": "invented_desk",
-                "account": "acme",
-                "token": {"env": "DESK_TOKEN"},
-                "base_url": address,
-                "private_network": True,
-                "start": "2026-03-01",
-                **more,
-            }
-        },
-    }
 
 
 @pytest.fixture(autouse=True)

@@ -218,6 +218,24 @@ def cxflow_connectors() -> list[type[InventedDesk]]:
     return [InventedDesk, OldestTicket]
 
 
+def configuration(address: str, **more: Any) -> dict[str, Any]:
+    """A project with the desk as its one connection."""
+    return {
+        "plugins": ["invented_desk"],
+        "connections": {
+            "desk": {
+                "connector": "invented_desk",
+                "account": "acme",
+                "token": {"env": "DESK_TOKEN"},
+                "base_url": address,
+                "private_network": True,
+                "start": "2026-03-01",
+                **more,
+            }
+        },
+    }
+
+
 def answer(status: int, body: Any = None, **headers: str) -> Callable[[Request], Response]:
     """Trouble: an answer."""
     content = body if isinstance(body, bytes) else json.dumps(body if body is not None else {}).encode()

@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from conftest import configuration
-from invented_desk import Desk, InventedDesk, answer, ticket
+from invented_desk import Desk, InventedDesk, answer, configuration, ticket
 
 from cxflow import flow, http
 from cxflow.model.window import Window

@@ -9,8 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import duckdb
 import pytest
-from conftest import configuration
-from invented_desk import Desk, InventedDesk, answer, ticket
+from invented_desk import Desk, InventedDesk, answer, configuration, ticket
 
 from cxflow import flow, http
 from cxflow.errors import ConfigError, CountError, SourceError, TransientError
