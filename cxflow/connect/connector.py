@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, Generic, cast, get_args, get_origin
 
 from pydantic import ValidationError
@@ -178,7 +178,7 @@ class Connector(ABC, Generic[ConnectionT, StreamT]):
             base = _settings(known[name]) if name in known else {}
             try:
                 streams[name] = self.stream_model.model_validate(
-                    {**_merged(base, own), "name": name},
+                    {**templates.merged(base, own), "name": name},
                     context={"folder": self.settings.folder},
                 )
             except ValidationError as problem:
@@ -214,13 +214,3 @@ def _settings(stream: Stream) -> dict[str, Any]:
 def _short(projection: Projection) -> dict[str, str]:
     others = {"where": projection.where, "for_each": projection.for_each}
     return {**projection.columns, **{name: text for name, text in others.items() if text is not None}}
-
-
-def _merged(declared: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """A connector's declaration with the changes of `cxflow.toml`: tables are merged, anything else is replaced."""
-    found = dict(declared)
-    for name, change in changes.items():
-        before = declared.get(name)
-        both = isinstance(before, Mapping) and isinstance(change, Mapping)
-        found[name] = _merged(before, change) if both else change  # type: ignore[arg-type]
-    return found

@@ -39,15 +39,16 @@ def completed(
             value=str(name),
             fix=f"templates: {known}",
         )
-    return _merged(templates[name], own)
+    return merged(templates[name], own)
 
 
-def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings, with others above them: tables are merged, anything else is replaced."""
     result = dict(below)
     for key, value in above.items():
         known = result.get(key)
         are_tables = isinstance(known, Mapping) and isinstance(value, Mapping)
-        result[key] = _merged(known, value) if are_tables else value  # type: ignore[arg-type]
+        result[key] = merged(known, value) if are_tables else value  # type: ignore[arg-type]
     return result
 
 

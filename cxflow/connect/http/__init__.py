@@ -18,7 +18,8 @@ from cxflow.connect.http.auth import (
 )
 from cxflow.connect.http.budget import RateLimit
 from cxflow.connect.http.client import Client, TooLargeError
-from cxflow.connect.http.connector import HttpConnection, RestConnector
+from cxflow.connect.http.connection import HttpConnection, OAuthConnection
+from cxflow.connect.http.connector import RestConnector
 from cxflow.connect.http.outcomes import Errors, Rule, Then
 from cxflow.connect.http.paging import (
     Export,
@@ -52,6 +53,7 @@ __all__ = [
     "Keyset",
     "Link",
     "NewestFirst",
+    "OAuthConnection",
     "OnePage",
     "Page",
     "PageNumber",

@@ -94,54 +94,20 @@ Ask = Callable[[dict[str, str]], dict[str, Any]]
 """Sends a form to the token endpoint, and returns its answer. Raises ConfigError if the grant is refused."""
 
 
-@dataclass(slots=True)
-class ClientCredentials(Auth):
-    """OAuth 2's grant for programs: an id and a secret give a token for some time. There is no refresh token."""
+@dataclass
+class _Granted(Auth):
+    """A token that an endpoint grants for some time. It is kept for all processes, and one at a time asks for it."""
 
     ask: Ask
     form: dict[str, str] = field(repr=False)
     store: TokenStore
-    header: str = "Authorization"
-    prefix: str = "Bearer "
+    header: str = field(default="Authorization", kw_only=True)
+    prefix: str = field(default="Bearer ", kw_only=True)
     _used: str = field(default="", init=False, repr=False)
     """The access token that was shown last: only if that is refused is there one to replace."""
 
     def credentials(self) -> Credentials:
-        """The token that another process got, while it is good; else a new one."""
-        self._used = self._tokens(refused=None).access
-        return Credentials({self.header: self.prefix + self._used})
-
-    def renew(self) -> bool:
-        """Ask for another token."""
-        self._tokens(refused=self._used)
-        return True
-
-    def _tokens(self, refused: str | None) -> Tokens:
-        with self.store.locked():
-            known = self.store.read()
-            if known is not None and known.access != refused and known.is_good(_EARLY):
-                return known
-            answer = self.ask({"grant_type": "client_credentials", **self.form})
-            return self.store.keep(_granted(answer, None))
-
-
-@dataclass(slots=True)
-class RefreshToken(Auth):
-    """OAuth 2's refresh token. Many services replace it with every use and forget the old one: so the new pair is on
-    disk before it is used, and only one process at a time asks for it."""
-
-    ask: Ask
-    form: dict[str, str] = field(repr=False)
-    first: SecretStr = field(repr=False)
-    """The refresh token of the settings: where the chain begins."""
-    store: TokenStore
-    header: str = "Authorization"
-    prefix: str = "Bearer "
-    _used: str = field(default="", init=False, repr=False)
-    """The access token that was shown last: only if that is refused is there one to replace."""
-
-    def credentials(self) -> Credentials:
-        """The current token, renewed if it is about to expire."""
+        """The token that is known, while it is good for another minute; else a new one."""
         self._used = self._tokens(refused=None).access
         return Credentials({self.header: self.prefix + self._used})
 
@@ -152,15 +118,46 @@ class RefreshToken(Auth):
 
     def _tokens(self, refused: str | None) -> Tokens:
         with self.store.locked():
-            known = self.store.read()
-            begins = self.first.get_secret_value()
-            if known is not None and not known.began_with(begins):
-                known = None  # somebody authorised anew
+            known = self._known()
             if known is not None and known.access != refused and known.is_good(_EARLY):
                 return known
-            last = known.refresh if known and known.refresh else begins
-            answer = self.ask({"grant_type": "refresh_token", "refresh_token": last, **self.form})
-            return self.store.keep(_granted(answer, last).beginning(begins))
+            return self.store.keep(self._asked(known))
+
+    def _known(self) -> Tokens | None:
+        """The tokens that were kept last, as far as they count."""
+        return self.store.read()
+
+    @abstractmethod
+    def _asked(self, known: Tokens | None) -> Tokens:
+        """New tokens from the endpoint."""
+
+
+@dataclass
+class ClientCredentials(_Granted):
+    """OAuth 2's grant for programs: an id and a secret give a token for some time. There is no refresh token."""
+
+    def _asked(self, known: Tokens | None) -> Tokens:  # noqa: ARG002
+        return _granted(self.ask({"grant_type": "client_credentials", **self.form}), None)
+
+
+@dataclass
+class RefreshToken(_Granted):
+    """OAuth 2's refresh token. Many services replace it with every use and forget the old one: so the new pair is on
+    disk before it is used."""
+
+    first: SecretStr = field(repr=False, kw_only=True)
+    """The refresh token of the settings: where the chain begins."""
+
+    def _known(self) -> Tokens | None:
+        known = self.store.read()
+        # Another beginning: somebody authorised anew.
+        return known if known is not None and known.began_with(self.first.get_secret_value()) else None
+
+    def _asked(self, known: Tokens | None) -> Tokens:
+        begins = self.first.get_secret_value()
+        last = known.refresh if known and known.refresh else begins
+        answer = self.ask({"grant_type": "refresh_token", "refresh_token": last, **self.form})
+        return _granted(answer, last).beginning(begins)
 
 
 def _granted(answer: dict[str, Any], last: str | None) -> Tokens:

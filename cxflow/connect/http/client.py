@@ -245,9 +245,8 @@ class Client:
                 raise _AgainError(why)
             case Then.WAIT:
                 asked = waiting.retry_after(answer.headers, answer.received_at)
-                if asked is None:
-                    asked = outcome.seconds if self.wait is None else _told(self.wait, answer)
-                    asked = outcome.seconds if asked is None else asked
+                asked = _told(self.wait, answer) if asked is None else asked
+                asked = outcome.seconds if asked is None else asked
                 if asked is not None and asked > self.limits.wait_seconds:
                     raise TransientError(f"{request}: {why}, and asks to wait {asked:,.0f} s")
                 if asked and self.budget is not None:

@@ -5,50 +5,34 @@ from __future__ import annotations
 import json
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, ClassVar, Generic
 
 import structlog
-from pydantic import Field
 from typing_extensions import TypeVar
 
 from cxflow.connect.connector import Connector
-from cxflow.connect.http import hosts, paging, template
-from cxflow.connect.http.answer import Answer, value_of
-from cxflow.connect.http.auth import Auth
+from cxflow.connect.http import hosts, page_records, paging, template
+from cxflow.connect.http.ahead import Ahead
+from cxflow.connect.http.answer import Answer
+from cxflow.connect.http.auth import Auth, RefreshToken
 from cxflow.connect.http.budget import Budget, RateLimit
 from cxflow.connect.http.client import Client, Limits, SkippedError, TooLargeError
-from cxflow.connect.http.instants import instant
+from cxflow.connect.http.connection import HttpConnection, OAuthConnection
 from cxflow.connect.http.outcomes import Errors
 from cxflow.connect.http.request import Request
-from cxflow.connect.http.stream import Call, Parent, RestStream
+from cxflow.connect.http.stream import Call, RestStream
 from cxflow.connect.http.tokens import TokenStore
-from cxflow.errors import ConfigError, CountError, SourceError
+from cxflow.errors import ConfigError, SourceError
 from cxflow.model.reading import Checkpoint, Count, Cursor, Page, Reading, Reject
-from cxflow.model.secret import Secret
 from cxflow.model.window import Window
-from cxflow.settings import Connection
 
 log = structlog.get_logger("cxflow")
 
 STATE_FOLDER = ".cxflow"
 """Below the project's folder: budgets, and tokens that services replace."""
-
-
-class HttpConnection(Connection):
-    """A connection to an HTTP service."""
-
-    base_url: str | None = None
-    """Another address of the service: a region, a sandbox. Unset: the service's own."""
-    private_network: bool = False
-    """Whether the service may be in a private network, and without encryption."""
-    timeout_seconds: float = Field(default=60, gt=0)
-    """How long the service may take to connect, and between the bytes of an answer."""
-    wait_seconds: float = Field(default=900, gt=0)
-    """The longest pause that the service may ask for; a longer one ends the run, and the next run goes on there."""
 
 
 ConnectionT = TypeVar("ConnectionT", bound=HttpConnection, default=Any)
@@ -99,8 +83,9 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
 
     @property
     def account(self) -> str:
-        """What the service counts requests for; the default: all settings that say where it is."""
-        return self.address
+        """What the service counts requests for. The default: the address and a hash of the credentials, for many
+        accounts may share an address."""
+        return f"{self.address} {self.connection.credentials()}"
 
     @property
     def address(self) -> str:
@@ -108,13 +93,30 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
         return self.connection.base_url or template.filled_path(self.base_url, self._settings())
 
     def token_store(self) -> TokenStore:
-        """Where this account's tokens are kept."""
-        return TokenStore(self.settings.path(STATE_FOLDER) / "tokens", f"{self.name} {self.account}")
+        """Where the tokens are kept that these credentials gave."""
+        of = f"{self.name} {self.address} {self.connection.credentials()}"
+        return TokenStore(self.settings.path(STATE_FOLDER) / "tokens", of)
+
+    def refreshed(self, client: Client, url: str, *, as_json: bool = False, **form: str) -> RefreshToken:
+        """Tokens by OAuth's refresh token, for an OAuthConnection with all of its settings. `url` is the endpoint,
+        `form` what it wants besides the application and the token."""
+        own = self.connection
+        assert isinstance(own, OAuthConnection)
+        assert own.client_id is not None
+        assert own.client_secret is not None
+        assert own.refresh_token is not None
+        secret = own.client_secret.reveal("client_secret").get_secret_value()
+        return RefreshToken(
+            client.ask_for_tokens(url, as_json=as_json),
+            {"client_id": own.client_id, "client_secret": secret, **form},
+            self.token_store(),
+            first=own.refresh_token.reveal("refresh_token"),
+        )
 
     def check(self, stream: RestStream) -> None:
         """Check the address and the settings. Nothing is asked."""
         hosts.check_base(self.address, private_network=self.connection.private_network)
-        self._reveal_secrets()
+        self.connection.credentials()
         if stream.parent is not None and stream.parent.stream not in self._known():
             raise ConfigError(f"its parent stream {stream.parent.stream!r} is not there", stream=stream.name)
 
@@ -203,7 +205,7 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
         """The pages from a request on. The next one is requested while one lands."""
         asked: set[str] = set()
         before: list[bytes] = []
-        with _Ahead(client, of_child=stream.parent is not None, points=call.cost) as ahead:
+        with Ahead(client, of_child=stream.parent is not None, points=call.cost) as ahead:
             while request is not None:
                 key = json.dumps(request.sent(), sort_keys=True)
                 if key in asked:
@@ -230,16 +232,16 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
                 before, request = records, after
                 if request is not None:
                     ahead.request(request)
-                said = _said(stream, call, answer, origin, len(records))
+                said = page_records.said(stream, call, answer, origin, len(records))
                 others = [record for record in records if record[:1] != b"{"]
                 objects = [record for record in records if record[:1] == b"{"] if others else records
-                kept = _of_window(objects, call.changed, window, stream.overlap)
+                kept = page_records.of_window(objects, call, window, stream.overlap)
                 yield Count(said - len(objects) + len(kept), origin)
                 following = None if request is None else request.as_json()
                 yield Page(
                     origin,
                     answer.received_at,
-                    self.completed(client, stream, _with_parent(kept, places)) if kept else kept,
+                    self.completed(client, stream, page_records.with_parent(kept, places)) if kept else kept,
                     [Reject("not an object", record) for record in others],
                     checkpoint={**place, "request": following},
                 )
@@ -269,7 +271,7 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
                 for page in self._pages(client, of, call, piece, request, {}, above):
                     if isinstance(page, Page):
                         for record in page.records:
-                            if carried := _carried(record, declared):
+                            if carried := page_records.carried(record, declared):
                                 found[carried[0]] = carried[1]
         keys = iter(key for key in sorted(found) if last is None or key >= last)
         while some := list(islice(keys, declared.together)):
@@ -292,12 +294,6 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
     def _settings(self) -> dict[str, Any]:
         """The connection's settings that a declaration may name: no secret."""
         return {name: value for name, value in self.connection if isinstance(value, str | int | tuple)}
-
-    def _reveal_secrets(self) -> None:
-        """Read the secrets, so that one that is missing stops before anything is asked, and all are masked."""
-        for name, value in self.connection:
-            if isinstance(value, Secret):
-                value.reveal(f"connections.{self.connection.name}.{name}")
 
     def _known(self) -> dict[str, RestStream]:
         """All streams, also those that `only` leaves out: a child needs its parent."""
@@ -323,36 +319,6 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
             yield client
 
 
-class _Ahead:
-    """Sends one request ahead, in a thread, while the page before it lands."""
-
-    def __init__(self, client: Client, *, of_child: bool, points: float) -> None:
-        self._client, self._of_child, self._points = client, of_child, points
-        self._pool = ThreadPoolExecutor(1, "cxflow-http")
-        self._sent: tuple[Request, Future[Answer]] | None = None
-
-    def __enter__(self) -> _Ahead:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
-    def request(self, request: Request) -> None:
-        """Send a request whose answer is wanted next."""
-        self._sent = (
-            request,
-            self._pool.submit(self._client.send, request, points=self._points, of_child=self._of_child),
-        )
-
-    def send(self, request: Request) -> Answer:
-        """The answer to a request, sent ahead or now."""
-        if self._sent is None or self._sent[0] is not request:
-            self.request(request)
-        assert self._sent
-        answer, self._sent = self._sent[1].result(), None
-        return answer
-
-
 def _smaller(call: Call, request: Request, problem: TooLargeError) -> Request:
     """The request for a smaller page. Raises SourceError if there is none."""
     smaller = call.pages.smaller(request)
@@ -361,52 +327,6 @@ def _smaller(call: Call, request: Request, problem: TooLargeError) -> Request:
     return smaller
 
 
-def _carried(record: Any, declared: Parent) -> tuple[str, bytes] | None:
-    """A parent's key, and what its children get from it, as JSON; None if it has no key, and need not have one."""
-    value = value_of(record, declared.key)
-    if value in (None, ""):
-        if declared.optional:
-            return None
-        raise SourceError(f"a parent record has no {declared.key}", value=declared.key)
-    found: dict[str, Any] = {"key": value}
-    found |= {name.rsplit(".", 1)[-1]: value_of(record, name) for name in declared.carries}
-    return str(value), json.dumps(found, ensure_ascii=False).encode()
-
-
 def _slice(stream: RestStream, piece: Window) -> dict[str, float]:
     """The place of a slice in a checkpoint: its start."""
     return {"slice": piece.start.timestamp()} if stream.slices is not None and piece.start is not None else {}
-
-
-def _of_window(records: list[bytes], changed: str | None, window: Window, overlap: timedelta) -> list[bytes]:
-    """The records that changed in the window, or do not say when; all, where the service filters itself."""
-    if changed is None:
-        return records
-    start = None if window.start is None else window.start - overlap
-    known = [instant(value_of(record, changed)) for record in records]
-    return [
-        record
-        for record, at in zip(records, known, strict=True)
-        if at is None or ((start is None or start <= at) and at < window.end)
-    ]
-
-
-def _with_parent(records: list[bytes], places: Mapping[str, Any]) -> list[bytes]:
-    """The records with what they get from their parent, put in front of their own fields."""
-    carried = places.get("_carried")
-    if carried is None or len(places["parents"]) > 1:
-        return records
-    return [
-        b'{"_parent":' + carried + (b"," if record[1:].strip() != b"}" else b"") + record[1:]
-        for record in records
-    ]
-
-
-def _said(stream: RestStream, call: Call, answer: Answer, origin: str, came: int) -> int:
-    """How many records a page has, as it says itself where it does. Raises CountError if it has more or fewer."""
-    said = None if call.says is None else answer.value(call.says)
-    if isinstance(said, int) and said != came:
-        raise CountError(
-            f"a page of {origin} says that it has {said:,} records, and has {came:,}", stream=stream.name
-        )
-    return came

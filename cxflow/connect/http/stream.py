@@ -14,9 +14,6 @@ from cxflow.model.frozen import Frozen
 from cxflow.model.stream import Stream
 from cxflow.model.window import Window
 
-WINDOW = {"start", "end"}
-"""The places in a declaration that the window fills."""
-
 
 class Call(Frozen):
     """Requests of one kind, page after page. Texts have places that are filled, such as `{start:epoch}`
@@ -37,6 +34,9 @@ class Call(Frozen):
     changed: str | None = None
     """Where a record says when it changed, if the service cannot filter by that: records outside of the window are not
     landed. One without a time is."""
+    filters_start: bool = False
+    """Whether the service itself leaves out what changed before the window, perhaps by another time: `changed` is then
+    compared with the window's end alone."""
     cost: float = 0
     """Of a request, where the service counts in points."""
 

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from invented_desk import Desk, InventedDesk, configuration
 from pydantic import SecretStr
 
-from cxflow import redaction
+from cxflow import flow, redaction
 from cxflow.connect.http.auth import Basic, ClientCredentials, RefreshToken
 from cxflow.connect.http.tokens import Tokens, TokenStore
 from cxflow.errors import ConfigError, TransientError
+from cxflow.testing import TestProject
 
 FIRST = SecretStr("first-refresh-token")
 
@@ -57,7 +59,7 @@ def store(tmp_path: Path) -> TokenStore:
 
 
 def auth(service: Rotating, store: TokenStore, first: SecretStr = FIRST) -> RefreshToken:
-    return RefreshToken(service.ask, {"client_id": "x"}, first, store)
+    return RefreshToken(service.ask, {"client_id": "x"}, store, first=first)
 
 
 def shown(scheme: RefreshToken | ClientCredentials) -> str:
@@ -127,7 +129,7 @@ def test_a_refresh_token_that_is_not_replaced_is_kept(store: TokenStore) -> None
         asked.append(form["refresh_token"])
         return {"access_token": f"a{len(asked)}", "expires_in": 1800}
 
-    scheme = RefreshToken(ask, {}, FIRST, store)
+    scheme = RefreshToken(ask, {}, store, first=FIRST)
     scheme.credentials()
     scheme.renew()
     assert asked == [FIRST.get_secret_value()] * 2
@@ -168,3 +170,22 @@ def test_a_file_that_is_damaged_is_named_and_not_its_content(store: TokenStore, 
         store.read()
     assert str(file) == caught.value.value
     assert "token-9" not in str(caught.value)
+
+
+def test_accounts_at_one_address_share_neither_budget_nor_tokens(
+    desk: Desk, project: TestProject, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTHER_TOKEN", "the-token-of-another-account")
+    tree = configuration(address)
+    tree["connections"]["other"] = {**tree["connections"]["desk"], "token": {"env": "OTHER_TOKEN"}}
+    project.reconfigure(tree)
+    one, other = (flow.open_connection(project.settings, name) for name in ("desk", "other"))
+    assert isinstance(one, InventedDesk)
+    assert isinstance(other, InventedDesk)
+    assert one.account != other.account
+    assert "the-token-of-another-account" not in other.account
+    one.token_store().keep(Tokens("access-token-of-one"))
+    assert other.token_store().read() is None
+    kept = one.token_store().read()
+    assert kept is not None
+    assert kept.access == "access-token-of-one"

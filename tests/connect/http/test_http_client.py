@@ -31,7 +31,7 @@ def test_a_granted_token_stands_in_the_header_that_the_service_reads(tmp_path: P
     store = TokenStore(tmp_path, "acme")
     scheme: Auth = ClientCredentials(ask, {}, store, header="X-Token", prefix="")
     if grant == "refresh_token":
-        scheme = RefreshToken(ask, {}, SecretStr("first-0123"), store, header="X-Token", prefix="")
+        scheme = RefreshToken(ask, {}, store, first=SecretStr("first-0123"), header="X-Token", prefix="")
     assert scheme.credentials().headers == {"X-Token": "granted-0123"}
 
 

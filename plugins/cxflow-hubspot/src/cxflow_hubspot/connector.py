@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import Any, ClassVar
 
@@ -20,17 +19,11 @@ _SCOPES = (
 )
 
 
-class HubSpotConnection(http.HttpConnection):
+class HubSpotConnection(http.OAuthConnection):
     """One HubSpot account: with the token of a private app, or with the three settings of an OAuth app."""
 
     token: Secret | None = None
     """The access token of a private app."""
-    client_id: str | None = None
-    """Of an OAuth app."""
-    client_secret: Secret | None = None
-    """Of an OAuth app."""
-    refresh_token: Secret | None = None
-    """The refresh token that the account granted to the OAuth app."""
 
     @model_validator(mode="after")
     def _one_credential(self) -> HubSpotConnection:
@@ -89,30 +82,11 @@ class HubSpot(http.RestConnector[HubSpotConnection]):
         ),
     )
 
-    @property
-    def account(self) -> str:
-        """A hash of the credential: the address is the same for all accounts, and limits are per app and account."""
-        secret = self.connection.token or self.connection.refresh_token
-        assert secret is not None
-        return hashlib.sha256(secret.reveal("token").get_secret_value().encode()).hexdigest()
-
     def auth(self, client: http.Client) -> http.Auth:
         """The private app's token, or one that the refresh token gives for half an hour."""
-        own = self.connection
-        if own.token is not None:
-            return http.bearer(own.token.reveal("token"))
-        assert own.client_id is not None
-        assert own.client_secret is not None
-        assert own.refresh_token is not None
-        return http.RefreshToken(
-            ask=client.ask_for_tokens("/oauth/v1/token"),
-            form={
-                "client_id": own.client_id,
-                "client_secret": own.client_secret.reveal("client_secret").get_secret_value(),
-            },
-            first=own.refresh_token.reveal("refresh_token"),
-            store=self.token_store(),
-        )
+        if self.connection.token is not None:
+            return http.bearer(self.connection.token.reveal("token"))
+        return self.refreshed(client, "/oauth/v1/token")
 
     def completed(self, client: http.Client, stream: http.RestStream, records: list[bytes]) -> list[bytes]:
         """The records with `_contacts`, the ids of their contacts, and `_contact`, the oldest of them."""

@@ -130,8 +130,9 @@ class Shopify(http.RestConnector[ShopifyConnection]):
         form = {"client_id": settings.client_id, "client_secret": secret}
         ask, store = client.ask_for_tokens(_TOKENS), self.token_store()
         if settings.refresh_token is None:
-            return http.ClientCredentials(ask, form, store, _TOKEN, "")
-        return http.RefreshToken(ask, form, settings.refresh_token.reveal("refresh_token"), store, _TOKEN, "")
+            return http.ClientCredentials(ask, form, store, header=_TOKEN, prefix="")
+        first = settings.refresh_token.reveal("refresh_token")
+        return http.RefreshToken(ask, form, store, first=first, header=_TOKEN, prefix="")
 
     def points(self, answer: http.Answer) -> tuple[float, float, float] | None:
         """What is left of the shop's points, as every answer says."""

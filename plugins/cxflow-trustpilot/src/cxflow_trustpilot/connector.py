@@ -94,12 +94,6 @@ class Trustpilot(http.RestConnector[TrustpilotConnection]):
             return [streams.service_reviews(found, is_public=True)]
         return [streams.service_reviews(found), streams.product_reviews(found)]
 
-    @property
-    def account(self) -> str:
-        """The application: limits and tokens are its own. Kept as a hash only."""
-        key = self.connection.api_key.reveal("api_key").get_secret_value()
-        return f"{self.address} {key}"
-
     def auth(self, client: http.Client) -> http.Auth:
         """The key; with private access, a token for key and secret as well."""
         key = self.connection.api_key.reveal("api_key")

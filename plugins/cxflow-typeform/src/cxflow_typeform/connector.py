@@ -3,44 +3,24 @@
 from __future__ import annotations
 
 import json
-from contextlib import closing
-from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar
 from urllib.parse import quote
 
-from cxflow import (
-    Checkpoint,
-    Connection,
-    Cursor,
-    Item,
-    Page,
-    Reading,
-    Secret,
-    Settings,
-    Stream,
-    Window,
-    http,
-)
+from cxflow import Connection, Secret, Settings, Stream, http
 from pydantic import Field, StringConstraints, model_validator
 
 from cxflow_typeform.questions import rated
-from cxflow_typeform.streams import DEFINITION, PARTIAL_RESPONSES, RESPONSES, STREAMS
+from cxflow_typeform.streams import PARTIAL_RESPONSES, RESPONSES, STREAMS
 
 HiddenField = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]+$")]
 
 
-class TypeformConnection(http.HttpConnection):
+class TypeformConnection(http.OAuthConnection):
     """One Typeform account. With its data in the EU: `base_url = "https://api.eu.typeform.com"`."""
 
     token: Secret | None = None
     """A personal access token."""
-    client_id: str | None = None
-    """The OAuth application's identifier, instead of a personal token."""
-    client_secret: Secret | None = None
-    """The OAuth application's secret."""
-    refresh_token: Secret | None = None
-    """The refresh token that the authorisation gave (scope offline). Typeform replaces it with every use:
-    cxflow keeps the new one."""
     requests_per_second: float = Field(default=2, gt=0)
     """What the account's plan allows."""
     nps_questions: tuple[str, ...] = ()
@@ -96,6 +76,8 @@ class Typeform(http.RestConnector[TypeformConnection]):
     def __init__(self, settings: Settings, connection: Connection) -> None:
         """Raises ConfigError where a stream's declaration is not valid."""
         super().__init__(settings, _with_hidden(connection))
+        self._rated: dict[str, bytes] = {}
+        """The form that was read last, and its rated questions."""
 
     @property
     def allowed(self) -> tuple[http.RateLimit, ...]:
@@ -104,64 +86,25 @@ class Typeform(http.RestConnector[TypeformConnection]):
 
     def auth(self, client: http.Client) -> http.Auth:
         """A personal token, or OAuth's refresh token."""
-        found = self.connection
-        if found.token is not None:
-            return http.bearer(found.token.reveal("token"))
-        assert found.client_id
-        assert found.client_secret
-        assert found.refresh_token
-        form = {
-            "client_id": found.client_id,
-            "client_secret": found.client_secret.reveal("client_secret").get_secret_value(),
-            "scope": "offline forms:read responses:read",
-        }
-        ask = client.ask_for_tokens("/oauth/token")
-        return http.RefreshToken(ask, form, found.refresh_token.reveal("refresh_token"), self.token_store())
+        if self.connection.token is not None:
+            return http.bearer(self.connection.token.reveal("token"))
+        return self.refreshed(client, "/oauth/token", scope="offline forms:read responses:read")
 
-    def read(self, stream: http.RestStream, window: Window, cursor: Cursor | None) -> Reading:
-        """From the first page."""
-        return (yield from self._completed(stream, window, super().read(stream, window, cursor)))
+    def completed(self, client: http.Client, stream: http.RestStream, records: list[bytes]) -> list[bytes]:
+        """Responses with the rated questions of their form, as `_questions`."""
+        if stream.name != RESPONSES.name or not records:
+            return records
+        # A page is of one form.
+        form = str(http.Answer(records[0], datetime.now(UTC)).value("_parent.key"))
+        if form not in self._rated:
+            self._rated = {form: self._questions(client, form)}
+        return [b'{"_questions":' + self._rated[form] + b"," + record[1:] for record in records]
 
-    def resume(
-        self, stream: http.RestStream, window: Window, cursor: Cursor | None, checkpoint: Checkpoint
-    ) -> Reading:
-        """From the request after the last page that was kept."""
-        return (
-            yield from self._completed(stream, window, super().resume(stream, window, cursor, checkpoint))
-        )
-
-    def _completed(self, stream: http.RestStream, window: Window, reading: Reading) -> Reading:
-        """The pages; responses with the rated questions of their form, as `_questions`."""
-        known: dict[str, bytes] = {}
-        with closing(reading):
-            while True:
-                try:
-                    item: Item = next(reading)
-                except StopIteration as end:
-                    return end.value  # type: ignore[no-any-return]
-                if isinstance(item, Page) and stream.name == RESPONSES.name:
-                    records = []
-                    for record in item.records:
-                        assert isinstance(record, bytes)
-                        form = str(http.Answer(record, item.received_at).value("_parent.key"))
-                        if form not in known:
-                            known[form] = self._questions(form, window)
-                        records.append(b'{"_questions":' + known[form] + b"," + record[1:])
-                    item = replace(item, records=records)
-                yield item
-
-    def _questions(self, form: str, window: Window) -> bytes:
+    def _questions(self, client: http.Client, form: str) -> bytes:
         """The rated questions of a form, as JSON."""
-        declared = DEFINITION.model_copy(update={"path": f"/forms/{quote(form, safe='')}"})
-        found = [
-            question.as_json()
-            for page in super().read(declared, window, None)
-            if isinstance(page, Page)
-            for record in page.records
-            if isinstance(record, bytes)
-            for question in rated(json.loads(record), self.connection.named_questions)
-        ]
-        return json.dumps(found).encode()
+        definition = client.send(http.Request(f"/forms/{quote(form, safe='')}"))
+        found = rated(json.loads(definition.body), self.connection.named_questions)
+        return json.dumps([question.as_json() for question in found]).encode()
 
 
 def _with_hidden(connection: Connection) -> Connection:

@@ -130,12 +130,4 @@ PARTIAL_RESPONSES = http.RestStream(
     **_SURVEY,
 )
 
-DEFINITION = http.RestStream(
-    name="definition",
-    title="A form's questions: asked for where it has responses, and not landed",
-    primary_key=("id",),
-    path="/forms/-",
-    to={"product": {"product_id": "id"}},  # a stream needs a mapping
-)
-
 STREAMS = (FORMS, RESPONSES, PARTIAL_RESPONSES)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
-from cxflow import Checkpoint, Count, Cursor, Item, Page, Reading, Secret, Stream, Window, http
+from cxflow import Item, Page, Secret, Stream, Window, http
 from pydantic import Field, model_validator
 
-from cxflow_zendesk.exports import Export, Walk
 from cxflow_zendesk.satisfaction import SATISFACTION_RATINGS, SURVEY_RESPONSES
 from cxflow_zendesk.support import COMMENTS, METRIC_EVENTS, STAFF, TICKETS, USERS
 from cxflow_zendesk.talk import CALLS
 
 
-class ZendeskConnection(http.HttpConnection):
+class ZendeskConnection(http.OAuthConnection):
     """One Zendesk account."""
 
     subdomain: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
@@ -26,13 +25,6 @@ class ZendeskConnection(http.HttpConnection):
     """The address of the administrator whose API token it is."""
     token: Secret | None = None
     """An API token."""
-    client_id: str | None = None
-    """The OAuth client's identifier, instead of an API token."""
-    client_secret: Secret | None = None
-    """The OAuth client's secret."""
-    refresh_token: Secret | None = None
-    """The refresh token that the authorisation gave. Zendesk replaces it with every use: cxflow keeps the
-    new one."""
     requests_per_minute: int = Field(default=200, ge=1)
     """What the account's plan allows: 200 (Team), 400 (Growth, Professional), 700 (Enterprise), 2500
     (Enterprise Plus, or High Volume)."""
@@ -110,65 +102,36 @@ class Zendesk(http.RestConnector[ZendeskConnection]):
             http.RateLimit(self.connection.exports_per_minute, 60, of="/incremental/"),
         )
 
+    @property
+    def account(self) -> str:
+        """The address: limits are the account's, whoever asks."""
+        return self.address
+
     def auth(self, client: http.Client) -> http.Auth:
         """An API token, or OAuth's refresh token."""
         found = self.connection
         if found.token is not None:
             return http.Basic(f"{found.email}/token", found.token.reveal("token"))
-        assert found.client_id
-        assert found.client_secret
-        assert found.refresh_token
-        form = {
-            "client_id": found.client_id,
-            "client_secret": found.client_secret.reveal("client_secret").get_secret_value(),
-            "scope": "read",
-        }
-        ask = client.ask_for_tokens("/oauth/tokens", as_json=True)
-        return http.RefreshToken(ask, form, found.refresh_token.reveal("refresh_token"), self.token_store())
+        return self.refreshed(client, "/oauth/tokens", as_json=True, scope="read")
 
-    def read(self, stream: http.RestStream, window: Window, cursor: Cursor | None) -> Reading:
-        """From the first page."""
-        return (yield from self._completed(stream, window, super().read(stream, window, cursor)))
+    def completed(
+        self,
+        client: http.Client,  # noqa: ARG002
+        stream: http.RestStream,
+        records: list[bytes],
+    ) -> list[bytes]:
+        """Comments with the agents among their authors."""
+        if stream.name != COMMENTS.name:
+            return records
+        return [_with_staff(record, self._staff) for record in records]
 
-    def resume(
-        self, stream: http.RestStream, window: Window, cursor: Cursor | None, checkpoint: Checkpoint
-    ) -> Reading:
-        """From the request after the last page that was kept."""
-        return (
-            yield from self._completed(stream, window, super().resume(stream, window, cursor, checkpoint))
-        )
-
-    def _completed(self, stream: http.RestStream, window: Window, reading: Reading) -> Reading:
-        """The pages without the records of later windows; comments with the agents among their authors."""
-        staff = self._staff(window) if stream.name == COMMENTS.name else frozenset()
-        with closing(reading):
-            count: Count | None = None
-            while True:
-                try:
-                    item: Item = next(reading)
-                except StopIteration as end:
-                    return end.value  # type: ignore[no-any-return]
-                if isinstance(item, Count):
-                    count = item
-                    continue
-                if not isinstance(item, Page):
-                    yield item
-                    continue
-                records = [record for record in item.records if isinstance(record, bytes)]
-                if isinstance(stream.pages, Export | Walk):
-                    pages = stream.pages
-                    records = [record for record in records if not pages.is_later(record, window)]
-                if count is not None:
-                    yield replace(count, records=count.records - len(item.records) + len(records))
-                if stream.name == COMMENTS.name:
-                    records = [_with_staff(record, staff) for record in records]
-                yield replace(item, records=records)
-
-    def _staff(self, window: Window) -> frozenset[Any]:
-        """The ids of agents and administrators."""
-        found: Iterator[Item] = super().read(STAFF, Window(None, window.end), None)
+    @cached_property
+    def _staff(self) -> frozenset[Any]:
+        """The ids of agents and administrators. A connector lives as long as a run of its stream."""
+        now = datetime.now(UTC)
+        found: Iterator[Item] = super().read(STAFF, Window(None, now), None)
         return frozenset(
-            http.Answer(record, window.end).value("id")
+            http.Answer(record, now).value("id")
             for page in found
             if isinstance(page, Page)
             for record in page.records

@@ -1,6 +1,7 @@
-"""How Zendesk pages: lists by cursor, and incremental exports. These are told where to start and not where to
-end: the connector leaves out what changed at the window's end or later, and asks for no page after the first
-that goes so far.
+"""How Zendesk pages: lists by cursor, and incremental exports.
+
+Exports are told where to start and not where to end: `changed` leaves out what changed at the window's end or
+later, and no page is asked for after the first that goes so far.
 """
 
 from __future__ import annotations
@@ -63,6 +64,8 @@ EXPORT: dict[str, Any] = {
     "lag": timedelta(minutes=2),
     # Exports know whole seconds, and include the first.
     "overlap": timedelta(seconds=1),
+    # They go by a time of their own, which may be later than the one that a record shows.
+    "filters_start": True,
     # They need a start. Zendesk is no older.
     "earliest": datetime(2007, 1, 1, tzinfo=UTC),
 }

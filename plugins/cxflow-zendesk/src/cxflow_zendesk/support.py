@@ -23,6 +23,7 @@ TICKETS = http.RestStream(
     },
     records="tickets",
     pages=Export(token="after_cursor", size="per_page", time="generated_timestamp"),
+    changed="generated_timestamp",
     **EXPORT,
     to={
         "touchpoint": {
@@ -87,6 +88,7 @@ USERS = http.RestStream(
     params={"start_time": "{start:epoch}", "per_page": "1000"},
     records="users",
     pages=Export(token="after_cursor", size="per_page", time="updated_at"),
+    changed="updated_at",
     **EXPORT,
     to={
         "customer_profile": {
@@ -135,6 +137,7 @@ COMMENTS = http.RestStream(
     params={"start_time": "{start:epoch}", "include": "comment_events"},
     records="ticket_events",
     pages=Walk(time="timestamp"),
+    changed="timestamp",
     says="count",
     **EXPORT,
     to={
@@ -183,6 +186,7 @@ METRIC_EVENTS = http.RestStream(
     params={"start_time": "{start:epoch}"},
     records="ticket_metric_events",
     pages=Walk(time="time"),
+    changed="time",
     says="count",
     **EXPORT,
     to={

@@ -20,6 +20,7 @@ CALLS = http.RestStream(
     records="calls",
     # Talk never says that it is over: its last page comes again, with the second at which it started.
     pages=Walk(time="updated_at", over=None),
+    changed="updated_at",
     says="count",
     **EXPORT,
     to={
