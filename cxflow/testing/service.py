@@ -10,6 +10,10 @@ from typing import Any
 
 import uvicorn
 
+from cxflow.connect.http.client import without_pauses
+
+__all__ = ["served", "without_pauses"]
+
 
 @contextmanager
 def served(application: Any, port: int = 0) -> Iterator[str]:

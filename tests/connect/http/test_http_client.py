@@ -9,13 +9,12 @@ from typing import Any
 
 import httpx2
 import pytest
-import stamina
 from pydantic import SecretStr
 
 from cxflow.connect.http.answer import Answer
 from cxflow.connect.http.auth import Auth, ClientCredentials, RefreshToken
 from cxflow.connect.http.budget import Budget
-from cxflow.connect.http.client import Client
+from cxflow.connect.http.client import Client, without_pauses
 from cxflow.connect.http.outcomes import Errors, Rule, Then
 from cxflow.connect.http.paging import Relay
 from cxflow.connect.http.request import Request
@@ -87,7 +86,7 @@ def test_the_page_of_a_proxy_is_asked_again_by_a_client_that_counts_points(tmp_p
         wait=lambda answer: answer.value("pause"),
         transport=httpx2.MockTransport(lambda _: answers.pop(0)),
     )
-    with client, stamina.set_testing(True, attempts=8, cap=True):
+    with client, without_pauses():
         assert client.send(Request("/v1/tickets")).status == 200
 
 
