@@ -8,9 +8,6 @@ first the parts in their order, then the rejects. It is not stored, so that seve
 from __future__ import annotations
 
 import hashlib
-import json
-import math
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import accumulate
 from pathlib import Path
@@ -22,6 +19,7 @@ import pyarrow.parquet as pq
 
 from cxflow.duck import literal, literals
 from cxflow.errors import FatalError
+from cxflow.landing.page_part import PagePart
 from cxflow.landing.witness import Witness
 from cxflow.model.reading import Count, Header, Item, Page, Query, Reject, Snapshot
 
@@ -50,14 +48,6 @@ _GROUP_BYTES = 1 << 28
 
 Layout = Literal["json", "columns"]
 
-_JSON_SCHEMA = pa.schema(
-    [
-        ("_payload", pa.string()),
-        ("_origin", pa.string()),
-        ("_received_at", pa.timestamp("us", tz="UTC")),
-    ]
-)
-
 
 def snapshot_as_json(snapshot: Snapshot) -> dict[str, Any]:
     """A snapshot for a manifest or a partial batch."""
@@ -83,7 +73,7 @@ class BatchWriter:
         """The number of records after which to stop, for a dry run; None: all."""
         self._rows = 0
         self._malformed = 0
-        self._page_part: pq.ParquetWriter | None = None
+        self._page_part: PagePart | None = None
         self._rejects: list[tuple[str, datetime, Reject]] = []
         self._reject_bytes = 0
         self._witness = Witness()
@@ -176,21 +166,10 @@ class BatchWriter:
     def _land_page(self, page: Page) -> None:
         if records := page.records[: self._wanted]:
             self._keep_layout("json")
-            count = len(records)
-            table = pa.table(
-                {
-                    "_payload": [
-                        item.decode() if isinstance(item, bytes) else _as_json(item) for item in records
-                    ],
-                    "_origin": [page.origin] * count,
-                    "_received_at": pa.array([page.received_at] * count, pa.timestamp("us", tz="UTC")),
-                },
-                schema=_JSON_SCHEMA,
-            )
             if self._page_part is None:
-                self._page_part = pq.ParquetWriter(self._next_part(), _JSON_SCHEMA, compression="zstd")
-            self._page_part.write_table(table)
-            self._rows += count
+                self._page_part = PagePart(self._next_part())
+            self._page_part.add(records, page.origin, page.received_at)
+            self._rows += len(records)
         for reject in page.rejects:
             self._rejects.append((page.origin, page.received_at, reject))
             self._reject_bytes += len(reject.payload) + _REJECT_OVERHEAD_BYTES
@@ -309,43 +288,6 @@ def _as_text(payload: str | bytes) -> tuple[str, bytes | None]:
         return payload.decode(), None
     except UnicodeDecodeError:
         return payload.decode("utf-8", "backslashreplace"), payload
-
-
-def _payloads(records: Sequence[Mapping[str, Any] | bytes]) -> pa.Array:
-    """Records as JSON texts. Those that are JSON already are taken over in one step."""
-    if all(type(record) is bytes for record in records):
-        return pa.array(records, pa.binary()).cast(pa.string())
-    return pa.array(
-        [record.decode() if isinstance(record, bytes) else _as_json(record) for record in records],
-        pa.string(),
-    )
-
-
-def _as_json(record: Mapping[str, Any]) -> str:
-    """A record as JSON that DuckDB reads: numbers that are none (NaN, infinity) as text, which a cast refuses
-    with its reason; halves of a character as U+FFFD."""
-    try:
-        text = json.dumps(record, ensure_ascii=False, allow_nan=False, default=_text)
-    except ValueError:
-        text = json.dumps(_finite(record), ensure_ascii=False, allow_nan=False, default=_text)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
-
-
-def _text(value: object) -> str:
-    """JSON has no times: they land in ISO 8601."""
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def checksums(folder: Path) -> dict[str, str]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 import duckdb
 
 from cxflow import record_sql
+from cxflow.conform.expressions import Notation, cast
 from cxflow.duck import identifier, literal, workbench
 from cxflow.model.expectation import Expectation
 from cxflow.model.stream import Stream
@@ -163,6 +164,10 @@ def _of_times(database: duckdb.DuckDBPyConnection, values: str, stream: Stream) 
     checks += [f"bool_and(regexp_full_match(v, '[0-9]{{{EPOCHS[name]}}}'))" for name in epochs]
     row = database.execute(f"SELECT {', '.join(checks)} FROM {values}").fetchone() or ()
     fit = [form for form, fits in zip([*forms, *epochs], row, strict=True) if fits]
+    if stream.time_formats and "iso" not in stream.time_formats:
+        iso = cast("v", "VARCHAR", "TIMESTAMPTZ", Notation("UTC")).value
+        row = database.execute(f"SELECT bool_and(({iso}) IS NOT NULL) FROM {values}").fetchone()
+        fit = ["iso", *fit] if row and row[0] else fit
     if not fit:
         return []
     listed = [*(stream.time_formats or ("iso",)), fit[0]]

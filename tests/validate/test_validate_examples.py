@@ -61,6 +61,14 @@ def test_what_would_read_the_values_is_suggested(
     assert stopped(tmp_path, records * 10).fix == f"nothing was loaded; {suggested}, and run again"
 
 
+def test_iso_is_suggested_beside_a_format_that_leaves_it_out(tmp_path: Path) -> None:
+    day = {"day": "2025-05-11 09:55:16 -0400"}
+    stream = {"time_formats": ["%d.%m.%Y"]}
+    assert stopped(tmp_path, [day] * 10, **stream).fix == (
+        'nothing was loaded; set time_formats = ["%d.%m.%Y", "iso"], and run again'
+    )
+
+
 def test_times_without_a_zone_ask_for_one(tmp_path: Path) -> None:
     bench = Bench(tmp_path, {"things": {name: value for name, value in ORDERS.items() if name != "timezone"}})
     with pytest.raises(GateClosedError) as caught:

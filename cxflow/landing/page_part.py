@@ -1,0 +1,104 @@
+"""A Parquet part that grows page by page."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+Record = Mapping[str, Any] | bytes
+
+_SCHEMA = pa.schema(
+    [
+        ("_payload", pa.string()),
+        ("_origin", pa.string()),
+        ("_received_at", pa.timestamp("us", tz="UTC")),
+    ]
+)
+_GROUP_RECORDS = 40_960
+_GROUP_BYTES = 32 << 20
+"""A row group is written as soon as so much is held, in records or in bytes: groups of one page each would make the
+file larger and all that reads it slower."""
+
+
+class PagePart:
+    """Records as JSON texts, with the origin and the time of receipt of their page. Close it to finish the file."""
+
+    def __init__(self, path: Path) -> None:
+        # Each payload is another: a dictionary of them, or their least and greatest, would be built in vain.
+        self._file = pq.ParquetWriter(
+            path,
+            _SCHEMA,
+            compression="zstd",
+            use_dictionary=["_origin", "_received_at"],
+            write_statistics=["_origin", "_received_at"],
+        )
+        self._held: list[pa.Table] = []
+        self._held_bytes = 0
+        self._held_records = 0
+
+    def add(self, records: Sequence[Record], origin: str, received_at: datetime) -> None:
+        """Add the records of a page."""
+        count = len(records)
+        payloads = _payloads(records)
+        at = pa.scalar(received_at, pa.timestamp("us", tz="UTC"))
+        self._held.append(
+            pa.table([payloads, pa.repeat(origin, count), pa.repeat(at, count)], schema=_SCHEMA)
+        )
+        self._held_bytes += payloads.nbytes
+        self._held_records += count
+        if self._held_records >= _GROUP_RECORDS or self._held_bytes >= _GROUP_BYTES:
+            self._write()
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._write()
+        self._file.close()
+
+    def _write(self) -> None:
+        if self._held:
+            self._file.write_table(pa.concat_tables(self._held))
+        self._held, self._held_bytes, self._held_records = [], 0, 0
+
+
+def _payloads(records: Sequence[Record]) -> pa.Array:
+    """Records as JSON texts. Those that are JSON already are taken over in one step."""
+    if all(type(record) is bytes for record in records):
+        return pa.array(records, pa.binary()).cast(pa.string())
+    return pa.array(
+        [record.decode() if isinstance(record, bytes) else _as_json(record) for record in records],
+        pa.string(),
+    )
+
+
+def _as_json(record: Mapping[str, Any]) -> str:
+    """A record as JSON that DuckDB reads: numbers that are none (NaN, infinity) as text, which a cast refuses
+    with its reason; halves of a character as U+FFFD."""
+    try:
+        text = json.dumps(record, ensure_ascii=False, allow_nan=False, default=_text)
+    except ValueError:
+        text = json.dumps(_finite(record), ensure_ascii=False, allow_nan=False, default=_text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def _text(value: object) -> str:
+    """JSON has no times: they land in ISO 8601."""
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
