@@ -211,8 +211,9 @@ class _Computation:
     ) -> _Counted:
         """The cells of an additive KPI: days are counted from events, longer periods summed from days."""
         assert isinstance(estimator, Additive)
-        cut = self._cut("day", estimator, dimensions, periods)
-        days.count(self._connection, kpi, estimator, cut, periods)
+        days.forget(self._connection, kpi, periods)
+        for piece in days.pieces(self._connection, estimator.sliced, self._zone, periods):
+            days.count(self._connection, kpi, estimator, self._cut("day", estimator, dimensions, piece))
         slices = days.slices(self._connection, kpi, self._most)
         cells = self._connection.execute(days.summed(kpi, periods, slices))
         values = self._values(kpi, estimator, cells.all())

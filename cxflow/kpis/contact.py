@@ -16,17 +16,27 @@ from cxflow.settings import Settings
 from cxflow.warehouse.tables import order_header, touchpoint
 
 
+def _is_support(activity: ColumnElement[str], direction: ColumnElement[str]) -> ColumnElement[bool]:
+    return and_(activity.in_(SUPPORT_ACTIVITIES), func.coalesce(direction, "") != "outbound")
+
+
 def _support_contacts() -> Fact:
     t = touchpoint.c
     everything = fact(touchpoint, activity=t.activity, direction=t.direction, reason=t.reason)
-    return everything.where(
-        column("activity", String).in_(SUPPORT_ACTIVITIES),
-        func.coalesce(column("direction", String), "") != "outbound",
-    )
+    return everything.where(_is_support(column("activity", String), column("direction", String)))
+
+
+def _times_of_contacts() -> Rows:
+    t = touchpoint.c
+    is_one = (_is_support(t.activity, t.direction), ~t.is_deleted, t.occurred_at.is_not(None))
+    return select(t.occurred_at.label("at")).where(*is_one)
 
 
 support_contacts = _support_contacts()
 """Support contacts by customers, by `occurred_at`; without outbound ones."""
+
+_times = _times_of_contacts()
+"""Only their times: who asks for the newest need not join all customers."""
 
 
 def judged_contacts(settings: Settings) -> Fact:
@@ -42,18 +52,24 @@ def judged_contacts(settings: Settings) -> Fact:
     def until_repeated(start: datetime, end: datetime) -> Rows:
         return _judged(of_customers.between(start, end + wait).rows, wait)
 
-    reach = Reach(before=settings.kpis.repeat_contact_days, since_last=support_contacts.rows)
+    reach = Reach(before=settings.kpis.repeat_contact_days, since_last=_times)
     judged = of_customers.derived(lambda contacts: _judged(contacts, wait))
     left_out = {
         NO_CUSTOMER: support_contacts.where(column("customer_id").is_(None)),
         "repeat days not over": of_customers.where(~_is_over(column("at", DateTime), wait)),
     }
-    return replace(judged, reach={touchpoint.name: reach}, narrowed=until_repeated, left_out=left_out)
+    return replace(
+        judged,
+        reach={touchpoint.name: reach},
+        narrowed=until_repeated,
+        among=of_customers.rows,
+        left_out=left_out,
+    )
 
 
 def _is_over(at: ColumnElement[Any], wait: timedelta) -> ColumnElement[bool]:
     """Whether the repeat days of a contact at that time are over."""
-    return seconds_between(at, newest(support_contacts.rows)) >= wait.total_seconds()
+    return seconds_between(at, newest(_times)) >= wait.total_seconds()
 
 
 def _judged(contacts: Rows, wait: timedelta) -> Rows:

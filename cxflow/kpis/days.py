@@ -8,6 +8,7 @@ there are.
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
+from datetime import date
 from typing import Any
 
 from sqlalchemy import (
@@ -31,24 +32,54 @@ from sqlalchemy import (
     union_all,
 )
 
-from cxflow.kpis.cells import KEY, Cut
+from cxflow.kpis.cells import KEY, Cut, local_day
 from cxflow.kpis.estimators import Additive
-from cxflow.kpis.facts import Rows
+from cxflow.kpis.facts import Fact, Rows
 from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.periods import BEGINNING, Grain, Periods
 from cxflow.kpis.slices import OTHER, Slices, of_slices, ranked
 from cxflow.warehouse.tables import kpi_day
 
+_AT_ONCE_DAYS = 31
+_AT_ONCE_ROWS = 500_000
+"""Rows that are sorted at a time, about; the days of a month are, whatever they hold."""
 _COMPONENTS = ("n", "numerator", "squared_deviation", "cubed_deviation")
 
 
-def count(connection: Connection, kpi: Kpi, estimator: Additive, cut: Cut, periods: Periods) -> None:
-    """Recount the events of the days in `periods`, which the cut must match. EVERY_PERIOD starts from nothing."""
+def forget(connection: Connection, kpi: Kpi, periods: Periods) -> None:
+    """Delete the days in `periods`; with EVERY_PERIOD, those of earlier versions, too."""
     t = kpi_day.c
     old = delete(kpi_day).where(t.kpi == kpi.name)
     if periods.starts is not None:
         old = old.where(t.version == kpi.version, t.day.in_(sorted(periods.starts["day"])))
     connection.execute(old)
+
+
+def pieces(connection: Connection, fact: Fact, zone: str, periods: Periods) -> list[Periods]:
+    """The periods to count at a time: all at once, or runs of days where the fact looks at other rows than its own. A
+    database that sorts the rows of a whole history needs memory for all of them."""
+    if fact.among is None or (periods.starts is not None and len(periods.starts["day"]) <= _AT_ONCE_DAYS):
+        return [periods]
+    row = fact.among.subquery()
+    day = local_day(row.c.at, zone)
+    sizes = connection.execute(
+        select(day, func.count()).where(row.c.at.is_not(None)).group_by(day).order_by(day)
+    )
+    runs: list[list[date]] = []
+    held = 0
+    for start, rows in sizes:
+        if ("day", start) not in periods:
+            continue
+        if not runs or held >= _AT_ONCE_ROWS:
+            runs.append([])
+            held = 0
+        runs[-1].append(start)
+        held += rows
+    return [Periods.holding(run) for run in runs]
+
+
+def count(connection: Connection, kpi: Kpi, estimator: Additive, cut: Cut) -> None:
+    """Count the events of a cut's days, which are forgotten."""
     cell = estimator.cells(cut).subquery()
     counted = select(
         literal(kpi.name).label("kpi"),

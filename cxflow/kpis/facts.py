@@ -78,6 +78,8 @@ class Fact:
     narrowed: Callable[[datetime, datetime], Rows] | None = None
     """The same events, correct at least for a time range (start, end). For rows from window functions over other rows:
     the database cannot tell which of these a time range needs."""
+    among: Rows | None = None
+    """Those other rows, where there is `narrowed`: how many there are on a day says how much is read for it."""
     dimensions: Dimensions = field(default_factory=lambda: USUAL)
     """Dimension to an expression over the columns of `rows`. The expression of `signal.` is the touchpoint's id, and
     stands for every signal of it."""
@@ -95,7 +97,9 @@ class Fact:
     def between(self, start: datetime, end: datetime) -> Fact:
         """Only the events of a half-open time range."""
         rows = (self.narrowed(start, end) if self.narrowed else self.rows).subquery()
-        return replace(self, rows=select(rows).where(rows.c.at >= start, rows.c.at < end), narrowed=None)
+        return replace(
+            self, rows=select(rows).where(rows.c.at >= start, rows.c.at < end), narrowed=None, among=None
+        )
 
     def where(self, *conditions: ColumnElement[bool]) -> Fact:
         """Only the events for which the conditions hold. The others are none of those that it is about; if they are,

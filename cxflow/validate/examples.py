@@ -166,8 +166,8 @@ def _of_times(database: duckdb.DuckDBPyConnection, values: str, stream: Stream) 
     fit = [form for form, fits in zip([*forms, *epochs], row, strict=True) if fits]
     if stream.time_formats and "iso" not in stream.time_formats:
         iso = cast("v", "VARCHAR", "TIMESTAMPTZ", Notation("UTC")).value
-        row = database.execute(f"SELECT bool_and(({iso}) IS NOT NULL) FROM {values}").fetchone()
-        fit = ["iso", *fit] if row and row[0] else fit
+        reads = database.execute(f"SELECT bool_and(({iso}) IS NOT NULL) FROM {values}").fetchone()
+        fit = ["iso", *fit] if reads and reads[0] else fit
     if not fit:
         return []
     listed = [*(stream.time_formats or ("iso",)), fit[0]]

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import random
+from datetime import timedelta
+from typing import Any
+
 import pytest
 from kpi_desk import Desk, at
+from sqlalchemy import Row, select
+
+from cxflow.kpis import days
+from cxflow.warehouse.tables import kpi_day
 
 
 def test_contact_rate_is_support_contacts_per_100_orders(desk: Desk) -> None:
@@ -126,3 +134,26 @@ def test_a_repeat_changes_the_day_of_the_first_contact(desk: Desk) -> None:
         (1, 0),
         (7, 1),
     ]
+
+
+def test_a_history_counted_in_pieces_is_that_counted_at_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Repeats reach over the borders of pieces, ties stand at them, and a day before has events of other kinds."""
+    lot = random.Random(7)
+    for _ in range(300):
+        moment = at("1-01") + timedelta(hours=12 * lot.randrange(120))
+        desk.contact(moment, lot.choice(["ana", "ben", "eva", None]), reason=lot.choice(["late", None]))
+    desk.touchpoint(at("1-01"), activity="wrote_review")
+    cells = select(kpi_day).where(kpi_day.c.kpi == "first_contact_resolution")
+
+    def counted() -> list[Row[*tuple[Any, ...]]]:
+        desk.compute("first_contact_resolution", everything=True)
+        return sorted(desk.connection.execute(cells).all(), key=str)
+
+    whole = counted()
+    assert len({row.day for row in whole}) > 40
+    monkeypatch.setattr(days, "_AT_ONCE_DAYS", 0)
+    for rows in (1, 7, 100):
+        monkeypatch.setattr(days, "_AT_ONCE_ROWS", rows)
+        assert counted() == whole
