@@ -116,12 +116,13 @@ def plugin_infos(manager: pluggy.PluginManager) -> list[PluginInfo]:
                 hooks=hooks,
             )
         )
-    infos += [
-        PluginInfo(each.name, each.distribution, each.version, ("cxflow_commands",))
-        for each in commands.plugins()
-        if each.problem is None
-    ]
-    return sorted(infos, key=lambda info: info.name)
+    found = {(info.name, info.distribution): info for info in infos}
+    for each in commands.plugins():
+        if each.problem is None:
+            of = (each.name, each.distribution)
+            hooks = found[of].hooks if of in found else ()
+            found[of] = PluginInfo(*of, each.version, ("cxflow_commands", *hooks))
+    return sorted(found.values(), key=lambda info: info.name)
 
 
 def connectors(manager: pluggy.PluginManager) -> dict[str, type[Connector]]:
