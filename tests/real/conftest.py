@@ -17,6 +17,7 @@ from real_sets import (
     COMCAST,
     DUNNHUMBY,
     EDITIONS,
+    OFTEN,
     OLIST,
     PWC,
     REAL,
@@ -33,6 +34,24 @@ from real_sets import (
 
 from cxflow.settings import Settings
 from cxflow.warehouse import revisions
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of a real set that is not among `OFTEN`, every run of the tests loads one on DuckDB, and looks at what came; of
+    the largest, only its first month."""
+    for item in items:
+        params = (
+            item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        )
+        if params.get("edition") != REAL:
+            continue
+        of = params.get("real_set")
+        is_on_server = params.get("database", "duckdb") != "duckdb"
+        loads_again = item.name.startswith(("test_what_is_loaded_already", "test_both_databases"))
+        is_rare = of is not None and of.name not in OFTEN and (is_on_server or loads_again)
+        if is_rare or item.path.stem == "test_dunnhumby":
+            item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture(scope="session", params=EDITIONS)

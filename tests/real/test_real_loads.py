@@ -8,11 +8,7 @@ from typing import Any
 import pytest
 from editions import Home, Load
 from real_project import Published, RealProject
-from real_sets import EDITIONS, SETS, SLICE, WAZO, Loaded, RealSet, cut, records_of
-
-OFTEN = ("olist", "wazo", "dunnhumby")
-"""Sets that every run of the tests loads in every way: of many streams, of a query, of changed rows. What is left out
-of the others is in `make test-long`."""
+from real_sets import EDITIONS, OFTEN, SETS, SLICE, WAZO, Loaded, RealSet, cut, records_of
 
 OUTCOMES = ("inserted", "updated", "unchanged", "deleted", "deduplicated", "quarantined")
 
@@ -99,12 +95,10 @@ def test_both_databases_hold_the_same_and_publish_the_same(
 
 
 def is_often(of: RealSet, edition: str, database: str, order: str) -> bool:
-    """Whether every run of the tests loads these halves: of each set the later one first, on DuckDB; of those above
-    in either order, and on a server the later one first. Of the slices, which load in a minute, one in either order."""
-    if database == "duckdb" and order == "reversed":
-        return True
+    """Whether every run of the tests loads these halves: of each slice the later one first, on DuckDB, and of one in
+    either order; of the real sets only those of `OFTEN`, in either order, and on a server the later one first."""
     if edition == SLICE:
-        return of is WAZO and database == "duckdb"
+        return database == "duckdb" and (order == "reversed" or of is WAZO)
     return of.name in OFTEN and (database, order) != ("postgresql", "in order")
 
 
