@@ -44,6 +44,16 @@ def test_its_answers_have_the_form_of_real_ones(
     assert answers.differences(ours, real) == []
 
 
+@pytest.mark.parametrize("written", ["true", "True"])
+def test_archived_records_are_asked_for_in_either_spelling(
+    client: TestClient, hubspot: HubSpotService, written: str
+) -> None:
+    # HubSpot's own client for Python writes True.
+    hubspot.objects["contacts"][0] |= {"archived": True, "archivedAt": "2026-03-02T13:00:00Z"}
+    found = client.get(f"/crm/v3/objects/contacts?archived={written}").json()["results"]
+    assert [each["id"] for each in found] == ["51"]
+
+
 def test_it_refuses_what_hubspot_refuses(client: TestClient) -> None:
     search = "/crm/v3/objects/contacts/search"
     by_wrong_name = {"propertyName": "hs_lastmodifieddate", "operator": "GTE", "value": "0"}
