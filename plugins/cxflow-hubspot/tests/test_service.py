@@ -1,18 +1,15 @@
-"""The imitation's answers, beside examples of real ones. `HUBSPOT_EXAMPLES` says in which folder such are."""
+"""The imitation's answers, beside examples of real ones."""
 
 from __future__ import annotations
 
-import json
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
+from cxflow.testing import answers
 from starlette.testclient import TestClient
 
 from cxflow_hubspot.service import HubSpotService
 
-EXAMPLES = Path(os.environ.get("HUBSPOT_EXAMPLES", "examples"))
 BATCH = {"inputs": [{"id": "700001"}, {"id": "700003"}]}
 SEARCH = {"limit": 2, "properties": ["email", "phone", "lastname", "mobilephone", "firstname", "company"]}
 
@@ -22,7 +19,6 @@ def client(hubspot: HubSpotService) -> TestClient:
     return TestClient(hubspot.application(), headers={"Authorization": f"Bearer {hubspot.token}"})
 
 
-@pytest.mark.skipif(not EXAMPLES.is_dir(), reason="no examples of real answers here")
 @pytest.mark.parametrize(
     ("example", "path", "body"),
     [
@@ -35,7 +31,7 @@ def client(hubspot: HubSpotService) -> TestClient:
 def test_its_answers_have_the_form_of_real_ones(
     client: TestClient, example: str, path: str, body: dict[str, Any] | None
 ) -> None:
-    real = json.loads((EXAMPLES / example).read_text())
+    real = answers.example("hubspot", example)
     ours = (client.get(path) if body is None else client.post(path, json=body)).json()
     assert ours.keys() == real.keys()
     # Contacts of the example have a link, or associations that were asked for.
@@ -45,7 +41,17 @@ def test_its_answers_have_the_form_of_real_ones(
         "teams",
         "userIdIncludingInactive",
     }
-    assert ours["results"][0].keys() <= real["results"][0].keys()
+    assert answers.differences(ours, real) == []
+
+
+@pytest.mark.parametrize("written", ["true", "True"])
+def test_archived_records_are_asked_for_in_either_spelling(
+    client: TestClient, hubspot: HubSpotService, written: str
+) -> None:
+    # HubSpot's own client for Python writes True.
+    hubspot.objects["contacts"][0] |= {"archived": True, "archivedAt": "2026-03-02T13:00:00Z"}
+    found = client.get(f"/crm/v3/objects/contacts?archived={written}").json()["results"]
+    assert [each["id"] for each in found] == ["51"]
 
 
 def test_it_refuses_what_hubspot_refuses(client: TestClient) -> None:

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 from cxflow_twilio.service import Record, TwilioService
 
@@ -43,7 +44,7 @@ def event(
     task_sid = f"WT{task:032}"
     told = {"from": "+447911123101", "direction": "inbound", **(attributes or {})}
     return {
-        "sid": f"EV{task:08}-{kind}-{int(at.timestamp())}",
+        "sid": f"EV{uuid5(NAMESPACE_URL, f'{task} {kind} {at}').hex}",
         "account_sid": ACCOUNT,
         "workspace_sid": WORKSPACE,
         "event_type": kind,

@@ -199,7 +199,7 @@ class HubSpotService:
         kind, params = request.path_params["type"], request.query_params
         if (limit := int(params.get("limit", 10))) > _LIST_PAGE:
             return refusal(400, "VALIDATION_ERROR", "limit may be no more than 100")
-        is_archived = params.get("archived") == "true"
+        is_archived = params.get("archived", "").lower() == "true"
         every = sorted(self.objects.get(kind, []), key=lambda each: int(each["id"]))
         known = {name for each in every for name in each["properties"]}
         found = [
@@ -212,7 +212,7 @@ class HubSpotService:
 
     def _owners(self, request: Request, _: Any) -> Response:
         params = request.query_params
-        is_archived = params.get("archived") == "true"
+        is_archived = params.get("archived", "").lower() == "true"
         found = [
             each
             for each in self.owners

@@ -90,7 +90,8 @@ def _spread(fields: list[Field], fragments: dict[str, Field]) -> list[Field]:
 
 
 Connect = Callable[[list[Any], Field], dict[str, Any]]
-"""Makes a connection of a nested list, with its `nodes` unselected."""
+"""Makes a connection of a nested list, with its `nodes` and `edges` unselected."""
+_OF_CONNECTIONS = {"nodes", "edges", "pageInfo"}
 
 
 def applied(fields: list[Field], value: Any, connect: Connect) -> Any:
@@ -109,7 +110,7 @@ def applied(fields: list[Field], value: Any, connect: Connect) -> Any:
         if each.name not in value:
             raise GraphQLError(f"Field '{each.name}' doesn't exist")
         inner = value[each.name]
-        if isinstance(inner, list) and any(one.name == "pageInfo" for one in each.fields):
+        if isinstance(inner, list) and any(one.name in _OF_CONNECTIONS for one in each.fields):
             inner = connect(inner, each)
         found[each.alias or each.name] = applied(each.fields, inner, connect)
     return found
@@ -122,7 +123,8 @@ def cost(fields: list[Field], times: int = 1) -> int:
         if not each.fields:
             continue
         many = times * int(each.arguments.get("first") or 1)
-        total += (0 if not each.name or each.name in ("nodes", "pageInfo") else many) + cost(
-            each.fields, many
+        is_free = (
+            not each.name or each.name in _OF_CONNECTIONS or (each.name == "node" and not each.arguments)
         )
+        total += (0 if is_free else many) + cost(each.fields, many)
     return total

@@ -161,10 +161,14 @@ class ShopifyService:
             every = [*self.orders, *(refund for order in self.orders for refund in order["refunds"])]
             value = next((each for each in every if each["id"] == root.arguments["id"]), None)
             return selection.applied(root.fields, value, _nested)
+        if root.name not in _KINDS:
+            raise selection.GraphQLError(f"Field '{root.name}' doesn't exist on type 'QueryRoot'")
+        if unknown := root.arguments.keys() - {"first", "after", "query", "sortKey"}:
+            raise selection.GraphQLError(f"Field '{root.name}' doesn't accept argument '{min(unknown)}'")
         records: list[Record] = getattr(self, root.name)
         by = "createdAt" if root.arguments.get("sortKey") == "CREATED_AT" else "updatedAt"
         found = sorted(
-            (each for each in records if _matches(each, str(root.arguments["query"]))),
+            (each for each in records if _matches(each, str(root.arguments.get("query") or ""))),
             key=lambda each: (each[by], each["id"]),
         )
         return selection.applied(root.fields, self._page(found, root, by), _nested)
@@ -173,14 +177,18 @@ class ShopifyService:
         """A page of a search, whose cursors are values of the sort key, and which ends at the cap."""
         after = asked.arguments.get("after")
         last: Record = json.loads(b64decode(after)) if after else {"value": "", "id": "", "seen": 0}
-        first = int(asked.arguments["first"])
+        first = int(asked.arguments.get("first") or 0)
         if not 1 <= first <= 250:
-            raise selection.GraphQLError("first must be between 1 and 250")
+            raise selection.GraphQLError("you must provide one of first or last, between 1 and 250")
         left = [each for each in records if (each[by], each["id"]) > (last["value"], last["id"])]
         page = left[: min(first, max(self.cap - last["seen"], 0))]
         seen = last["seen"] + len(page)
         return {
             "nodes": page,
+            "edges": [
+                {"cursor": _cursor(value=each[by], id=each["id"], seen=last["seen"] + place), "node": each}
+                for place, each in enumerate(page, start=1)
+            ],
             "pageInfo": {
                 "hasNextPage": len(left) > len(page) and seen < self.cap,
                 "endCursor": _cursor(value=page[-1][by], id=page[-1]["id"], seen=seen) if page else None,
@@ -205,7 +213,10 @@ def _nested(items: list[Any], asked: selection.Field) -> Record:
         "hasNextPage": end < len(items),
         "endCursor": _cursor(seen=min(end, len(items))) if items else None,
     }
-    return {"nodes": items[start:end], "pageInfo": info}
+    edges = [
+        {"cursor": _cursor(seen=at), "node": each} for at, each in enumerate(items[start:end], start + 1)
+    ]
+    return {"nodes": items[start:end], "edges": edges, "pageInfo": info}
 
 
 def _matches(record: Record, query: str) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -99,24 +100,22 @@ class TwilioService:
     def _calls(self, request: Request) -> Response:
         params = request.query_params
         found = sorted(self.calls, key=_started, reverse=True)
-        if day := params.get("StartTime>"):
+        # Of a time, only its day counts.
+        if day := params.get("StartTime>", "")[:10]:
             found = [call for call in found if f"{_started(call):%Y-%m-%d}" >= day]
-        if day := params.get("StartTime<"):
+        if day := params.get("StartTime<", "")[:10]:
             found = [call for call in found if f"{_started(call):%Y-%m-%d}" < day]
         size = min(int(params.get("PageSize", _DEFAULT_PAGE)), _LARGEST_PAGE)
         # The token names the last call of the page before: a new call moves none to another page.
         sids = [call["sid"] for call in found]
         start = sids.index(params["PageToken"]) + 1 if "PageToken" in params else 0
         page, number = found[start : start + size], int(params.get("Page", 0))
-        uri = f"{request.url.path}?{request.url.query}"
         kept = {name: value for name, value in params.items() if name.startswith("StartTime")}
-        query = "&".join(
-            f"{name.replace('>', '%3E').replace('<', '%3C')}={value}" for name, value in kept.items()
-        )
-        following = None
-        if start + size < len(found):
-            turn = f"PageSize={size}&Page={number + 1}&PageToken={page[-1]['sid']}"
-            following = f"{request.url.path}?{query}&{turn}"
+
+        def uri(turn: int, **token: str) -> str:
+            return f"{request.url.path}?{urlencode({**kept, 'PageSize': size, 'Page': turn, **token})}"
+
+        has_more = start + size < len(found)
         return JSONResponse(
             {
                 "calls": page,
@@ -124,9 +123,9 @@ class TwilioService:
                 "page_size": size,
                 "start": start,
                 "end": start + len(page) - 1,
-                "uri": uri,
-                "first_page_uri": uri,
-                "next_page_uri": following,
+                "uri": uri(number),
+                "first_page_uri": uri(0),
+                "next_page_uri": uri(number + 1, PageToken=page[-1]["sid"]) if has_more else None,
                 "previous_page_uri": None,
             }
         )

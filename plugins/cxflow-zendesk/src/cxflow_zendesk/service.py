@@ -8,12 +8,13 @@ before it.
 from __future__ import annotations
 
 import json
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -179,12 +180,13 @@ class ZendeskService:
     def _by_cursor(
         self, request: Request, name: str, records: Iterable[Record], time: Callable[[Record], int]
     ) -> Response:
-        """A cursor is the place behind a record: its time, its id, and how many pages came before."""
-        size = min(int(request.query_params.get("per_page", self.page_size)), self.page_size)
+        """A cursor is the place behind a record: its time, its id; and how many pages came before."""
+        params = request.query_params
+        size = min(int(params.get("per_page", self.page_size)), self.page_size)
         pages = 0
-        if "cursor" in request.query_params:
-            seconds, number, pages = map(int, request.query_params["cursor"].split("_"))
-            place = (seconds, number)
+        if "cursor" in params:
+            seconds, _, number, passed = b64decode(params["cursor"]).decode().split("|")
+            place, pages = (int(float(seconds)), int(number)), int(passed or 0)
         else:
             start = self._start(request)
             if isinstance(start, Response):
@@ -201,11 +203,13 @@ class ZendeskService:
         found = [each for each in ready if each[:2] > place]
         page = [] if self.empty_page and pages == 1 else found[:size]
         last = page[-1][:2] if page else place
-        cursor = f"{last[0]}_{last[1]}_{pages + 1}"
+        passed = pages + 1 if self.empty_page else ""
+        cursor = b64encode(f"{last[0]}.0||{last[1]}|{passed}".encode()).decode()
+        onwards = {key: value for key, value in params.items() if key != "start_time"} | {"cursor": cursor}
         return JSONResponse(
             {
                 name: [each for _, _, each in page],
-                "after_url": str(request.url.replace(query=f"cursor={cursor}")),
+                "after_url": str(request.url.replace(query=urlencode(sorted(onwards.items())))),
                 "after_cursor": cursor,
                 "before_url": None,
                 "before_cursor": None,
@@ -235,25 +239,27 @@ class ZendeskService:
         *,
         says_over: bool = True,
     ) -> Response:
-        """From a second on, included. A page holds all of its last second, however many they are."""
+        """From a second on, included. A page of several seconds may cut the last one, and the next begins
+        there; one too small for its first second has all of it, and the next begins a second later.
+        """
         start = self._start(request)
         if isinstance(start, Response):
             return start
         ready = sorted(
             (each for each in records if start <= time(each) < self._clock - _WITHHELD_SECONDS), key=time
         )
-        page = ready[: self.page_size]
-        if page:
-            page += [each for each in ready[len(page) :] if time(each) == time(page[-1])]
-        end = time(page[-1]) if page else start
+        page = ready[: min(int(request.query_params.get("per_page", self.page_size)), self.page_size)]
+        is_one_second = bool(page) and time(page[0]) == time(page[-1])
+        if is_one_second:
+            page = [each for each in ready if time(each) == time(page[0])]
         is_over = len(page) == len(ready)
-        following = str(request.url.include_query_params(start_time=end))
+        end = time(page[-1]) + (is_one_second and not is_over) if page else start
         return JSONResponse(
             {
                 name: page,
                 "count": len(page),
                 "end_time": end,
-                "next_page": None if is_over and says_over else following,
+                "next_page": str(request.url.include_query_params(start_time=end)),
                 **({"end_of_stream": is_over} if says_over else {}),
             }
         )
