@@ -66,15 +66,21 @@ class Answer:
         found = self._at(path)
         return None if found is None else _decoded(found)
 
-    def records(self, path: str) -> list[bytes]:
+    def records(self, path: str, *, optional: bool = False) -> list[bytes]:
         """The items of the list at a dotted path ("": the whole answer), each as JSON text.
 
-        A single object instead of a list is its only item; where there is nothing, there are none. Raises NotJsonError,
-        and SourceError if something else stands there.
+        A single object instead of a list is its only item; where an `optional` list is missing or null, there are none.
+        Raises NotJsonError, and SourceError if something else stands there.
         """
         raw = self._at(path)
-        if raw is None or raw == b"null":
+        if optional and raw in (None, b"null"):
             return []
+        if raw is None or raw == b"null":
+            raise SourceError(
+                f"the answer has no list of records at {path!r}",
+                value=path,
+                fix="if the service leaves the list out where it is empty, set optional_records = true for the stream",
+            )
         if raw.startswith(b"{"):
             return [raw]
         if not raw.startswith(b"["):

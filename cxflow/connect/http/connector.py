@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import traceback
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from hashlib import blake2b
 from itertools import islice
+from pathlib import PurePath
 from typing import Any, ClassVar, Generic
 
 import structlog
@@ -204,14 +207,14 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
     ) -> Iterator[Count | Page]:
         """The pages from a request on. The next one is requested while one lands."""
         asked: set[str] = set()
-        before: list[bytes] = []
+        came: set[bytes] = set()
         with Ahead(client, of_child=stream.parent is not None, points=call.cost) as ahead:
             while request is not None:
                 key = json.dumps(request.sent(), sort_keys=True)
                 if key in asked:
                     raise SourceError(f"{request}: the service's paging goes round in a circle")
                 asked.add(key)
-                origin = request.endpoint
+                page, origin = request, request.endpoint
                 try:
                     answer = ahead.send(request)
                 except TooLargeError as problem:
@@ -222,14 +225,16 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
                     log.warning("a parent is gone", stream=stream.name, request=str(request), why=problem.why)
                     yield Count(0, origin, remark_none=True)
                     return
-                records = answer.records(call.records)
-                page = paging.Page(request, answer, records, window)
-                after = call.pages.after(page)
-                # The last page of a walk by time may hold the same second as the one before.
-                is_repeated = bool(records) and records == before and not request.starts_again
-                if is_repeated and after is not None:
-                    raise SourceError(f"{request}: the service repeats a page")
-                before, request = records, after
+                records = answer.records(call.records, optional=call.optional_records)
+                with _as_declared(request):
+                    after = call.pages.after(paging.Page(request, answer, records, window))
+                if records:
+                    content = blake2b(b"\n".join(records), digest_size=16).digest()
+                    is_end = after is None and call.pages.last_may_repeat
+                    if content in came and not request.starts_again and not is_end:
+                        raise SourceError(f"{request}: the service repeats a page")
+                    came.add(content)
+                request = after
                 if request is not None:
                     ahead.request(request)
                 said = page_records.said(stream, call, answer, origin, len(records))
@@ -238,10 +243,13 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
                 kept = page_records.of_window(objects, call, window, stream.overlap)
                 yield Count(said - len(objects) + len(kept), origin)
                 following = None if request is None else request.as_json()
+                if kept:
+                    with _as_declared(page):
+                        kept = self.completed(client, stream, page_records.with_parent(kept, places))
                 yield Page(
                     origin,
                     answer.received_at,
-                    self.completed(client, stream, page_records.with_parent(kept, places)) if kept else kept,
+                    kept,
                     [Reject("not an object", record) for record in others],
                     checkpoint={**place, "request": following},
                 )
@@ -317,6 +325,21 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
         with client:
             client.auth = self.auth(client)
             yield client
+
+
+@contextmanager
+def _as_declared(request: Request) -> Iterator[None]:
+    """A connector's own code met an answer that has another form than it expects: that is the service's fault. Raises
+    SourceError with the place in the code; what the exception says may quote a record."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError) as problem:
+        last = traceback.extract_tb(problem.__traceback__)[-1]
+        raise SourceError(
+            f"{request}: the answer is not as declared ({type(problem).__name__} at "
+            f"{PurePath(last.filename).name}:{last.lineno})",
+            value=request.endpoint,
+        ) from problem
 
 
 def _smaller(call: Call, request: Request, problem: TooLargeError) -> Request:

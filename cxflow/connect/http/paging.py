@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -40,6 +40,8 @@ class Page:
 class Paging(Frozen, ABC):
     """How a stream's pages follow each other."""
 
+    last_may_repeat: ClassVar[bool] = False
+    """Whether the last page may be the one before once more, as where pages go by a time of whole seconds."""
     size: str | None = None
     """The parameter (or dotted path in the body) with the number of records of a page: it is halved where the service
     cannot make so large a page."""
@@ -131,6 +133,7 @@ class TimeWalk(Paging):
     """Each answer ends with a time from which the next one starts, the records of that second included: Zendesk's
     events."""
 
+    last_may_repeat: ClassVar[bool] = True
     start: str = "start_time"
     end: str = "end_time"
     over: str | None = "end_of_stream"

@@ -19,20 +19,34 @@ REMAINING = ("ratelimit-remaining", "x-ratelimit-remaining", "x-rate-limit-remai
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     """Seconds to wait, from `Retry-After` (seconds, with decimals, or an HTTP date), else from a reset header; None if
     there is neither. Never negative."""
-    if (asked := _seconds(headers.get("retry-after"), now)) is not None:
+    if (asked := _seconds(headers.get("retry-after"), _clock(headers, now))) is not None:
         return asked
     return reset(headers, now)
 
 
 def reset(headers: Mapping[str, str], now: datetime) -> float | None:
     """Seconds until the rate limit's window ends: given as a duration, or as an instant since 1970."""
-    found = (_seconds(headers.get(name), now) for name in RESETS)
+    clock = _clock(headers, now)
+    found = (_seconds(headers.get(name), clock) for name in RESETS)
     return next((each for each in found if each is not None), None)
 
 
 def is_used_up(headers: Mapping[str, str]) -> bool:
     """Whether the service says that no request is left in this window."""
     return any(headers.get(name, "").strip() == "0" for name in REMAINING)
+
+
+def _clock(headers: Mapping[str, str], now: datetime) -> datetime:
+    """The time by the service's own clock, which its instants go by; `now` if it does not say."""
+    return _date(headers.get("date", "")) or now
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        at = parsedate_to_datetime(text)
+    except (TypeError, ValueError):
+        return None
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at
 
 
 def _seconds(text: str | None, now: datetime) -> float | None:
@@ -42,9 +56,5 @@ def _seconds(text: str | None, now: datetime) -> float | None:
         while number > _EPOCH * 100:  # milliseconds since 1970, or less
             number /= 1000
         return max(number - now.timestamp(), 0.0) if number > _EPOCH else number
-    try:
-        at = parsedate_to_datetime(text)
-    except (TypeError, ValueError):
-        return None
-    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
-    return max((at - now).total_seconds(), 0.0)
+    at = _date(text)
+    return None if at is None else max((at - now).total_seconds(), 0.0)

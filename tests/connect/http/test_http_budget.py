@@ -6,7 +6,8 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,17 @@ NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 )
 def test_a_pause_is_understood_in_all_its_forms(headers: dict[str, str], seconds: float | None) -> None:
     assert waiting.retry_after(headers, NOW) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(hours=-1)])
+def test_a_pause_goes_by_the_service_s_own_clock(ahead: timedelta) -> None:
+    there = NOW + ahead
+    date, until = (format_datetime(at, usegmt=True) for at in (there, there + timedelta(seconds=30)))
+    assert waiting.retry_after({"date": date, "retry-after": until}, NOW) == 30
+    reset = str(int(there.timestamp()) + 20)
+    assert waiting.retry_after({"date": date, "x-ratelimit-reset": reset}, NOW) == 20
+    assert waiting.retry_after({"date": date, "retry-after": "7"}, NOW) == 7
+    assert waiting.retry_after({"date": "yesterday", "retry-after": "7"}, NOW) == 7
 
 
 def test_requests_are_spread_after_the_first_few(tmp_path: Path) -> None:

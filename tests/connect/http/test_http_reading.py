@@ -172,10 +172,58 @@ def test_a_page_that_says_what_the_last_one_said_is_no_endless_reading(
         tickets(project)
 
 
-def test_a_last_page_that_repeats_is_an_end(desk: Desk, project: TestProject) -> None:
+def test_pages_that_come_in_turns_are_no_endless_reading(desk: Desk, project: TestProject) -> None:
+    desk.trouble += [
+        answer(200, {"tickets": [ticket(number)], "count": 1, "paging": {"next": {"token": token}}})
+        for number, token in ((1, "a"), (2, "b"), (1, "c"))
+    ]
+    with pytest.raises(SourceError, match="repeats a page"):
+        tickets(project)
+
+
+def test_a_last_page_that_repeats_hides_another(desk: Desk, project: TestProject) -> None:
+    page = {"tickets": [ticket(1)], "count": 1}
+    desk.trouble += [answer(200, {**page, "paging": {"next": {"token": "a"}}}), answer(200, page)]
+    with pytest.raises(SourceError, match="repeats a page"):
+        tickets(project)
+
+
+def test_a_last_page_that_repeats_is_an_end_where_pages_go_by_seconds(
+    desk: Desk, project: TestProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert http.TimeWalk.last_may_repeat
+    monkeypatch.setattr(http.Token, "last_may_repeat", True)
     page = {"tickets": [ticket(1)], "count": 1}
     desk.trouble += [answer(200, {**page, "paging": {"next": {"token": "a"}}}), answer(200, page)]
     assert tickets(project).counts.inserted == 1
+
+
+def test_a_list_that_is_gone_is_no_empty_page(
+    desk: Desk, project: TestProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for body in ({"count": 0}, {"tickets": None, "count": 0}):
+        desk.trouble.append(answer(200, body))
+        with pytest.raises(SourceError, match="no list of records at 'tickets' .*optional_records = true"):
+            tickets(project)
+    project.reconfigure(configuration(project.settings.connections["desk"]["base_url"], **_OPTIONAL))
+    desk.trouble.append(answer(200, {"count": 0}))
+    assert tickets(project).counts.extracted == 0
+
+
+_OPTIONAL = {"streams": {"tickets": {"optional_records": True}}}
+
+
+def test_code_of_a_connector_that_meets_another_form_blames_the_answer(
+    desk: Desk, project: TestProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def completed(self: InventedDesk, client: http.Client, stream: Any, records: list[bytes]) -> list[bytes]:
+        return [record for record in records if {}["ada@example.org"]]
+
+    desk.tickets = [ticket(1)]
+    monkeypatch.setattr(InventedDesk, "completed", completed)
+    with pytest.raises(SourceError, match=r"not as declared \(KeyError at test_http_reading.py") as caught:
+        tickets(project)
+    assert "ada" not in str(caught.value)
 
 
 def test_a_search_that_starts_again_may_begin_with_the_page_before(
