@@ -96,7 +96,7 @@ def _land(
     asked = (stream, request.window, deepcopy(request.cursor))
     with zone.writing(limit) as writer:
         if kept is None:
-            reading = connector.read(*asked)
+            reading = connector.read(*asked) if limit is None else connector.sample(*asked)
         else:
             if not partial.fetch(settings, kept, writer):
                 raise _DamagedError

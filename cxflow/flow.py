@@ -91,10 +91,16 @@ def scheduled_window(settings: Settings, connection: str, stream: str, end: date
     declared = connector.stream(stream)
     with _at(connection, stream):
         position = ledger.position(settings, connection, stream)
-    first = connector.connection.start
+    first = _first_instant(settings, connector)
+    return scheduled(position, end - declared.lag, declared.look_back, first)
+
+
+def _first_instant(settings: Settings, connector: Connector) -> datetime | None:
+    """A connection's `start`; without an offset, in the project's time zone."""
+    first: datetime | None = connector.connection.start
     if first is not None and first.tzinfo is None:
         first = first.replace(tzinfo=ZoneInfo(settings.project.timezone))
-    return scheduled(position, end - declared.lag, declared.look_back, first)
+    return first
 
 
 def lint(settings: Settings, connection: str) -> list[str]:
@@ -193,6 +199,30 @@ def try_first(
         asked = _extraction(settings, connection, stream, window, mode)
         known = ledger.raw_columns(settings, connection, stream)
         return dry_run.try_first(settings, asked, known, records, reveal=reveal)
+
+
+def read_first(
+    settings: Settings,
+    connection: str,
+    stream: str,
+    records: int,
+    *,
+    start: datetime | None = None,
+    conform: bool = True,
+    reveal: bool = False,
+) -> dry_run.FirstRows:
+    """A stream's first records since `start` (unset: the connection's `start`, or the source's beginning), and the rows
+    they become; without `conform`, the records alone. `reveal`: personal values, too.
+
+    Asks the source as a backfill would: no cursor is used or moved, and nothing is landed.
+    """
+    connector = open_connection(settings, connection)
+    with _at(connection, stream):
+        declared = connector.stream(stream)
+        window = Window(start or _first_instant(settings, connector), datetime.now(UTC) - declared.lag)
+        asked = Extraction(connector, declared, window, None, "backfill")
+        known = _loaded_columns(settings, connection, stream)
+        return dry_run.read_first(settings, asked, known, records, conform=conform, reveal=reveal)
 
 
 def try_landed(

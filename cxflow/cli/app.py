@@ -19,6 +19,7 @@ from cxflow.cli.commands import (
     plugins,
     publish,
     quarantine,
+    read,
     remap,
     run,
     schema,
@@ -60,7 +61,7 @@ def root(context: typer.Context, version: Version = False, **options: Unpack[Sha
 
 
 for each in (
-    *(init, lint, doctor),
+    *(init, lint, doctor, read),
     *(run, backfill, remap, migrate, publish, up),
     *(status, state, kpis, quarantine),
     *(plugins, connectors, new, schema),

@@ -123,6 +123,14 @@ class Connector(ABC, Generic[ConnectionT, StreamT]):
         text that is not a record is a `Reject` of its page.
         """
 
+    def sample(self, stream: StreamT, window: Window, cursor: Cursor | None) -> Reading:
+        """Yield a window's first records, for `cxflow read` and dry runs, which stop after some of them.
+
+        The default reads as a run does. Override it if that asks a service for more than the records that are wanted:
+        for a page ahead, or for all parents before the first child. The order of records is free.
+        """
+        return self.read(stream, window, cursor)
+
     def resume(
         self,
         stream: StreamT,

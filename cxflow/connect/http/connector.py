@@ -26,7 +26,7 @@ from cxflow.connect.http.client import Client, Limits, SkippedError, TooLargeErr
 from cxflow.connect.http.connection import HttpConnection, OAuthConnection
 from cxflow.connect.http.outcomes import Errors
 from cxflow.connect.http.request import Request
-from cxflow.connect.http.stream import Call, RestStream
+from cxflow.connect.http.stream import Call, Parent, RestStream
 from cxflow.connect.http.tokens import TokenStore
 from cxflow.errors import ConfigError, SourceError
 from cxflow.model.reading import Checkpoint, Count, Cursor, Page, Reading, Reject
@@ -158,6 +158,11 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
         """From the first page."""
         return (yield from self._read(stream, window, {}))
 
+    def sample(self, stream: RestStream, window: Window, cursor: Cursor | None) -> Reading:  # noqa: ARG002
+        """From the first page, one request at a time: none is sent ahead, and a child's records are asked for as soon
+        as a parent is known."""
+        return (yield from self._read(stream, window, {}, in_order=False))
+
     def resume(
         self,
         stream: RestStream,
@@ -168,15 +173,21 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
         """From the request that follows the last page that was kept."""
         return (yield from self._read(stream, window, checkpoint))
 
-    def _read(self, stream: RestStream, window: Window, done: Checkpoint) -> Reading:
-        """Each kind of request, for each parent and slice, page after page. A checkpoint is the place in these."""
+    def _read(
+        self, stream: RestStream, window: Window, done: Checkpoint, *, in_order: bool = True
+    ) -> Reading:
+        """Each kind of request, for each parent and slice, page after page. A checkpoint is the place in these.
+
+        `in_order`: parents in the order of their keys, and one request ahead; for a reading that is to be resumed.
+        """
         with self._client() as client:
             found = self.look_up(client)
             for number, call in enumerate(stream.calls):
                 if number < done.get("call", 0):
                     continue
                 resumed = done if number == done.get("call") else {}
-                for parents, places in self._parents(client, stream, window, resumed.get("parent"), found):
+                last = resumed.get("parent")
+                for parents, places in self._parents(client, stream, window, last, found, in_order=in_order):
                     at = resumed if parents == resumed.get("parent", "") else {}
                     for piece in stream.pieces(window):
                         first = self._first(stream, call, piece, places)
@@ -192,7 +203,9 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
                             if following is None:
                                 continue
                             first = Request.from_json(following)
-                        yield from self._pages(client, stream, call, piece, first, place, places)
+                        yield from self._pages(
+                            client, stream, call, piece, first, place, places, ahead_of_time=in_order
+                        )
         return {"until": window.end.isoformat()}
 
     def _pages(
@@ -204,8 +217,10 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
         request: Request | None,
         place: dict[str, Any],
         places: Mapping[str, Any],
+        *,
+        ahead_of_time: bool = True,
     ) -> Iterator[Count | Page]:
-        """The pages from a request on. The next one is requested while one lands."""
+        """The pages from a request on; `ahead_of_time`: the next one is requested while one lands."""
         asked: set[str] = set()
         came: set[bytes] = set()
         with Ahead(client, of_child=stream.parent is not None, points=call.cost) as ahead:
@@ -235,7 +250,7 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
                         raise SourceError(f"{request}: the service repeats a page")
                     came.add(content)
                 request = after
-                if request is not None:
+                if request is not None and ahead_of_time:
                     ahead.request(request)
                 said = page_records.said(stream, call, answer, origin, len(records))
                 others = [record for record in records if record[:1] != b"{"]
@@ -261,29 +276,49 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
         window: Window,
         last: str | None,
         known: Mapping[str, Any],
+        *,
+        in_order: bool = True,
     ) -> Iterator[tuple[str, dict[str, Any]]]:
         """The parents to read for, by key, those before `last` left out; each with what fills the declaration, `known`
         included.
 
-        In the order of their keys, so that an interrupted pull knows which are done.
+        `in_order`: of their keys, so that an interrupted pull knows which are done; else as soon as each is known.
         """
         declared = stream.parent
         if declared is None:
             yield "", {**known}
             return
-        of = self._known()[declared.stream]
         found: dict[str, bytes] = {}
-        for _, above in self._parents(client, of, window, None, known):
+        for page in self._pages_of_parents(client, declared, window, known, in_order=in_order):
+            new: dict[str, bytes] = {}
+            for record in page.records:
+                if carried := page_records.carried(record, declared):
+                    if carried[0] not in found:
+                        new[carried[0]] = carried[1]
+                    found[carried[0]] = carried[1]
+            if not in_order:
+                yield from _together(declared, list(new), found, known)
+        if in_order:
+            keys = [key for key in sorted(found) if last is None or key >= last]
+            yield from _together(declared, keys, found, known)
+
+    def _pages_of_parents(
+        self,
+        client: Client,
+        declared: Parent,
+        window: Window,
+        known: Mapping[str, Any],
+        *,
+        in_order: bool,
+    ) -> Iterator[Page]:
+        """The pages of the stream that a child is read for."""
+        of = self._known()[declared.stream]
+        for _, above in self._parents(client, of, window, None, known, in_order=in_order):
             for call, piece in ((call, piece) for call in of.calls for piece in of.pieces(window)):
                 request: Request | None = self._first(of, call, piece, above)
-                for page in self._pages(client, of, call, piece, request, {}, above):
+                for page in self._pages(client, of, call, piece, request, {}, above, ahead_of_time=in_order):
                     if isinstance(page, Page):
-                        for record in page.records:
-                            if carried := page_records.carried(record, declared):
-                                found[carried[0]] = carried[1]
-        keys = iter(key for key in sorted(found) if last is None or key >= last)
-        while some := list(islice(keys, declared.together)):
-            yield some[0], {**known, "parent": some[0], "parents": some, "_carried": found[some[0]]}
+                        yield page
 
     def _first(self, stream: RestStream, call: Call, window: Window, places: Mapping[str, Any]) -> Request:
         """The first request of a kind."""
@@ -340,6 +375,15 @@ def _as_declared(request: Request) -> Iterator[None]:
             f"{PurePath(last.filename).name}:{last.lineno})",
             value=request.endpoint,
         ) from problem
+
+
+def _together(
+    declared: Parent, keys: Sequence[str], carried: Mapping[str, bytes], known: Mapping[str, Any]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Parents in groups, one for each request: the first one's key, and what fills the declaration."""
+    rest = iter(keys)
+    while some := list(islice(rest, declared.together)):
+        yield some[0], {**known, "parent": some[0], "parents": some, "_carried": carried[some[0]]}
 
 
 def _smaller(call: Call, request: Request, problem: TooLargeError) -> Request:

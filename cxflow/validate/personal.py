@@ -1,0 +1,56 @@
+"""Masks the personal values of raw records and canonical rows that are shown to people. Called by `dry_run`.
+
+A value keeps its shape (`xxx@xxxxxxx.xxx`, `+99 999 999 999`), which tells whether it is an address or a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from typing import Any
+
+import duckdb
+
+from cxflow import record_sql
+from cxflow.model.stream import Stream
+
+_LONGEST = 40
+"""Characters of a shape."""
+
+
+def columns(stream: Stream, database: duckdb.DuckDBPyConnection) -> set[str]:
+    """The raw columns, dotted and in lower case, that a stream calls personal, and those that name its customers; `*`
+    if that may be any. Any database will do: expressions are only parsed."""
+    named = {
+        column.dotted
+        for sql in stream.identifiers.values()
+        for column in record_sql.parse(database, "identifiers", sql).columns()
+    }
+    return {name.lower() for name in stream.pii} | named
+
+
+def masked_record(record: Mapping[str, Any], tagged: Set[str]) -> dict[str, Any]:
+    """A raw record without its personal values: those of the columns `tagged`, and everything in these."""
+    return {name: _masked(value, name.lower(), tagged) for name, value in record.items()}
+
+
+def _masked(value: Any, path: str, tagged: Set[str]) -> Any:
+    if path in tagged or "*" in tagged:
+        return masked(value)
+    if isinstance(value, Mapping):
+        return {name: _masked(inner, f"{path}.{name.lower()}", tagged) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_masked(inner, path, tagged) for inner in value]
+    return value
+
+
+def masked(value: Any) -> Any:
+    """The shape of a value, or of each within it; nothing remains nothing."""
+    if value is None or value == "":
+        return value
+    if isinstance(value, Mapping):
+        return {name: masked(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [masked(inner) for inner in value]
+    text = str(value)
+    shape = "".join("9" if each.isdigit() else "x" if each.isalpha() else each for each in text[:_LONGEST])
+    return f"{shape}…" if len(text) > _LONGEST else shape
