@@ -1,4 +1,4 @@
-"""The demo's truth, worked out once more from the files by another route: DuckDB over the good records."""
+"""The demo's truth, worked out once more from the sources by another route: DuckDB over the good records."""
 
 from collections import deque
 from collections.abc import Iterator

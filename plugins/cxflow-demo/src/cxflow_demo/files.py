@@ -41,7 +41,7 @@ class Csv:
         writer = csv.writer(text, delimiter=self.delimiter, lineterminator=self.newline)
         writer.writerow(self.columns)
         for delivery in deliveries:
-            row = _row(delivery)
+            row = delivery.row()
             # As if a delimiter was not quoted: the line has two columns more than the header.
             surplus = ["surplus", ""] if delivery.defect and delivery.defect.malformed else []
             writer.writerow([*(row[column] for column in self.columns), *surplus])
@@ -59,14 +59,9 @@ class JsonLines:
 
     @staticmethod
     def _line(delivery: Delivery) -> str:
-        line = json.dumps(_row(delivery), ensure_ascii=False)
+        line = json.dumps(delivery.row(), ensure_ascii=False)
         # As if the writer was killed: the line stops in the middle of an object.
         return line[: len(line) * 3 // 5] if delivery.defect and delivery.defect.malformed else line
-
-
-def _row(delivery: Delivery) -> dict[str, object]:
-    row = delivery.record.row()
-    return delivery.defect.spoil(row) if delivery.defect else row
 
 
 DIALECTS: dict[str, Dialect] = {
@@ -88,8 +83,6 @@ DIALECTS: dict[str, Dialect] = {
         ),
     ),
     "desk.tickets": JsonLines(),
-    "shop.orders": JsonLines(),
-    "shop.order_lines": JsonLines(),
     "reviews.reviews": JsonLines(),
     "surveys.answers": Csv(
         (
