@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
@@ -16,6 +15,8 @@ from zoneinfo import ZoneInfo
 
 import typer
 from cxflow import Call, ConfigError, FatalError, hookimpl
+
+from cxflow_demo.sandbox import sandbox
 
 if TYPE_CHECKING:
     from cxflow import Settings
@@ -27,16 +28,14 @@ if TYPE_CHECKING:
 Step = Callable[[str], None]
 """Called with the step that begins."""
 
-_MADE = ("exports", "landing", "warehouse.duckdb", "warehouse.duckdb.wal", ".cxflow", "truth.json")
-"""What a demo creates in its folder, besides cxflow.toml."""
 _SMALLEST = 0.3
 """The number of defects hardly depends on the size: in a smaller company they would close the gate."""
 
 
 @hookimpl
 def cxflow_commands() -> list[Callable[..., None]]:
-    """The one command of this plugin."""
-    return [demo]
+    """The two commands of this plugin."""
+    return [demo, sandbox]
 
 
 def demo(
@@ -46,7 +45,7 @@ def demo(
     ),
     seed: Annotated[int, typer.Option(help="Another seed makes another company.")] = 7,
     scale: Annotated[
-        float, typer.Option(min=_SMALLEST, help="Its size; 1 is about 63,000 source records.")
+        float, typer.Option(min=_SMALLEST, help="Its size; 1 is some 6,000 people and 35,000 source records.")
     ] = 1.0,
     keep: Annotated[
         bool, typer.Option("--keep", help="Run an earlier demo again, as it is: nothing may change.")
@@ -98,32 +97,19 @@ def _runs() -> int:
 
 def _prepare(folder: Path, seed: int, scale: float, keep: bool, step: Step) -> Simulated:
     """Write exports, truth and configuration, or keep those of an earlier demo. Raises ConfigError."""
-    from importlib import resources
-
-    from cxflow.settings import FILE_NAME
-
+    from cxflow_demo import folders
     from cxflow_demo.simulation import generate, simulate
 
-    is_demo = (folder / "truth.json").is_file()
-    if keep and not is_demo:
+    if keep and not folders.has_company(folder):
         raise ConfigError(f"there is no earlier demo in {folder}", value=str(folder), fix="omit --keep")
-    if folder.is_dir() and any(folder.iterdir()) and not is_demo:
-        raise ConfigError(f"{folder} holds something else", value=str(folder), fix="name another folder")
+    folders.refuse_others(folder)
     step("inventing a company with six systems")
     if keep:
         known = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
         return simulate(known["seed"], known["scale"])
-    for name in _MADE:
-        path = folder / name
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-    folder.mkdir(parents=True, exist_ok=True)
+    folders.clear(folder)
     simulated = generate(folder, seed, scale)
-    if not (folder / FILE_NAME).exists():  # keep a file that the user may have edited
-        shipped = resources.files("cxflow_demo") / FILE_NAME
-        (folder / FILE_NAME).write_text(shipped.read_text(encoding="utf-8"), encoding="utf-8")
+    folders.configure(folder, folders.project())
     return simulated
 
 

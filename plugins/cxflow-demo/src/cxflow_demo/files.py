@@ -94,8 +94,8 @@ DIALECTS: dict[str, Dialect] = {
 }  # fmt: skip
 
 
-def write(exports: Path, stream: str, deliveries: Iterable[Delivery]) -> None:
-    """Write a stream's file of each day, with the end of that day as its modification time."""
+def write(exports: Path, stream: str, deliveries: Iterable[Delivery], last: date) -> None:
+    """Write a stream's file of each day up to a last one, with the end of that day as its modification time."""
     dialect = DIALECTS[stream]
     system, _, name = stream.partition(".")
     folder = exports / system
@@ -103,7 +103,7 @@ def write(exports: Path, stream: str, deliveries: Iterable[Delivery]) -> None:
     by_day: dict[date, list[Delivery]] = defaultdict(list)
     for delivery in deliveries:
         by_day[delivery.day].append(delivery)
-    for day in DAYS:
+    for day in (day for day in DAYS if day <= last):
         path = folder / f"{name}-{day}.{dialect.suffix}"
         path.write_bytes(dialect.encode(by_day[day]))
         closed = at(day + timedelta(days=1), 0).timestamp()

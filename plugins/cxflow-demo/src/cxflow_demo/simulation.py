@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from random import Random
 
 from cxflow_demo import callcentre, crm, demand, desk, files, reviews, shop, surveys
+from cxflow_demo.clock import LAST
 from cxflow_demo.disorder import Delivery, deliveries
 from cxflow_demo.people import Crowd, populate
 from cxflow_demo.record import Record
@@ -24,27 +26,30 @@ class Simulated:
     truth: Truth
 
 
-def simulate(seed: int = 7, scale: float = 1.0) -> Simulated:
-    """The company of a seed. A scale of 1 is about 63,000 source records and takes 4 s; the number of defects hardly
+def simulate(seed: int = 7, scale: float = 1.0, last: date = LAST) -> Simulated:
+    """The company of a seed, up to and including a day. A scale of 1 takes 4 s; the number of defects hardly
     depends on it."""
     delivered = {
-        stream: deliveries(Random(f"{seed} disorder of {stream}"), stream, versions)
+        stream: [
+            each
+            for each in deliveries(Random(f"{seed} disorder of {stream}"), stream, versions)
+            if each.day <= last
+        ]
         for stream, versions in company(seed, scale).items()
     }
-    return Simulated(
-        delivered, truth_of(seed, scale, (each for arriving in delivered.values() for each in arriving))
-    )
+    everything = (each for arriving in delivered.values() for each in arriving)
+    return Simulated(delivered, truth_of(seed, scale, everything, last))
 
 
-def generate(folder: Path, seed: int = 7, scale: float = 1.0) -> Simulated:
+def generate(folder: Path, seed: int = 7, scale: float = 1.0, last: date = LAST) -> Simulated:
     """Write ``folder/exports/<system>/<object>-<day>.<csv|jsonl>`` and ``folder/truth.json``.
 
     The same seed and scale give the same bytes. Existing files are overwritten.
     """
-    simulated = simulate(seed, scale)
+    simulated = simulate(seed, scale, last)
     for stream, arriving in simulated.deliveries.items():
         if stream not in SERVED:
-            files.write(folder / "exports", stream, arriving)
+            files.write(folder / "exports", stream, arriving, last)
     (folder / "truth.json").write_text(simulated.truth.as_json(), encoding="utf-8")
     return simulated
 

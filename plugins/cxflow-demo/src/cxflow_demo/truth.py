@@ -69,22 +69,22 @@ class Truth:
         return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
 
 
-def truth_of(seed: int, scale: float, deliveries: Iterable[Delivery]) -> Truth:
-    """The truth for these deliveries."""
+def truth_of(seed: int, scale: float, deliveries: Iterable[Delivery], last: date = LAST) -> Truth:
+    """The truth for these deliveries, which end with a day."""
     everything = list(deliveries)
-    final = state_of(everything, LAST)
+    final = state_of(everything, last)
     eve = WEEK_START - timedelta(days=1)
-    spans = {"history": (FIRST, eve)} | {day.isoformat(): (day, day) for day in WEEK}
+    spans = {"history": (FIRST, eve)} | {day.isoformat(): (day, day) for day in WEEK if day <= last}
     arrived = {
-        name: _arrived(each for each in everything if first <= each.day <= last)
-        for name, (first, last) in spans.items()
+        name: _arrived(each for each in everything if start <= each.day <= end)
+        for name, (start, end) in spans.items()
     }
     return Truth(
         seed=seed,
         scale=scale,
         reporting_timezone=ZONE_NAME,
         history={"start": FIRST.isoformat(), "end": WEEK_START.isoformat(), "dates": "local, half-open"},
-        days=[day.isoformat() for day in WEEK],
+        days=[day.isoformat() for day in WEEK if day <= last],
         records={stream: sum(each.records[stream] for each in arrived.values()) for stream in DEFECTS},
         quarantine={
             stream: _added(each.quarantine[stream] for each in arrived.values()) for stream in DEFECTS
@@ -94,7 +94,7 @@ def truth_of(seed: int, scale: float, deliveries: Iterable[Delivery]) -> Truth:
         quarantine_open=final.quarantine_open,
         customers=final.customers,
         kpis=final.kpis,
-        after_history=state_of([each for each in everything if each.day <= eve], eve),
+        after_history=state_of([each for each in everything if each.day <= eve], min(eve, last)),
     )
 
 
