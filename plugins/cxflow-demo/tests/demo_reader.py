@@ -49,11 +49,11 @@ STREAMS: dict[str, tuple[tuple[str, ...], str, str, tuple[str, ...], tuple[str, 
     ),
     "shop.customers": (("customer.id",), "updated_at", "created_at", (), (), ()),
     "reviews.reviews": (("review_id",), "", "created_at", (), (), ("stars",)),
-    "surveys.answers": (("response_id", "question_id"), "", "invited_at", ("responded_at",), (), ("score",)),
+    "surveys.responses": (("response_id",), "responded_at", "invited_at", ("responded_at",), (), ()),
 }
 
 
-SERVED = ("shop.orders", "shop.customers")
+SERVED = ("shop.orders", "shop.customers", "surveys.responses")
 FILES = tuple(stream for stream in STREAMS if stream not in SERVED)
 
 
@@ -107,6 +107,9 @@ def answered(services: Mapping[str, Any]) -> Iterator[Line]:
     for stream, rows in {
         "shop.orders": map(shopify_order, services["shopify"].orders),
         "shop.customers": map(shopify_customer, services["shopify"].customers),
+        "surveys.responses": map(
+            typeform_response, (each for given in services["typeform"].responses.values() for each in given)
+        ),
     }.items():
         for row in rows:
             changed = moment(row[STREAMS[stream][1]])
@@ -146,6 +149,20 @@ def shopify_customer(customer: dict[str, Any]) -> dict[str, Any]:
         },
         "created_at": customer["createdAt"],
         "updated_at": customer["updatedAt"],
+    }
+
+
+def typeform_response(response: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "response_id": response["token"],
+        "email": response["hidden"]["email"],
+        "invited_at": response["landed_at"],
+        "responded_at": response["submitted_at"],
+        "answers": [
+            {"metric": answer["field"]["ref"], "score": answer["number"]}
+            for answer in response["answers"]
+            if answer["type"] == "number"
+        ],
     }
 
 
@@ -208,9 +225,9 @@ def broken(stream: str, row: dict[str, Any]) -> Iterator[str]:
             yield "wait_fits_its_times"
     if "stars" in values and not (0 if row["scale"] == 10 else 1) <= values["stars"] <= row["scale"]:
         yield "rating_within_scale"
-    if "score" in values:
-        worst, best = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7)}[row["metric"]]
-        if not worst <= values["score"] <= best:
+    for answer in row.get("answers", ()):
+        worst, best = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7)}[answer["metric"]]
+        if not worst <= answer["score"] <= best:
             yield "rating_within_scale"
 
 

@@ -171,8 +171,8 @@ def test_no_call_falls_into_the_hour_that_the_clocks_skip(demo: Demo) -> None:
     assert not any(row[name][:13] == "2026-03-29 02" for row in rows for name in ("started_at", "ended_at"))
 
 
-def test_comments_hold_commas_quotes_and_line_breaks(demo: Demo) -> None:
-    comments = [row["comment"] for row in demo.final("surveys.answers")]
+def test_notes_hold_commas_quotes_and_line_breaks(demo: Demo) -> None:
+    comments = [row["note"] for row in demo.final("callcentre.calls")]
     assert all(any(sign in comment for comment in comments) for sign in (",", '"', "\r\n"))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import tomllib
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from datetime import date, datetime, time, timedelta
 from importlib import resources
 from pathlib import Path
@@ -70,11 +71,24 @@ def read_day(project: TestProject, company: Company, day: date) -> None:
     project.run(end=midnight(day + timedelta(days=1)))
 
 
+KPIS = {
+    "shop": ("average_order_value", "return_rate", "on_time_delivery_rate"),
+    "surveys": ("nps", "csat", "ces"),
+}
+"""What needs no other system, where it is not sliced by what the CRM knows."""
+
+
 def wrong(project: TestProject, simulated: Simulated, system: str, last: date) -> list[check.Fact]:
     """What differs from the truth after the history and the days up to one, which were read one by one."""
     truth = simulated.truth
     everything = [each for arriving in simulated.deliveries.values() for each in arriving if each.day <= last]
-    live = state_of(everything, last).live
+    truth_then = state_of(everything, last)
+    live = truth_then.live
+    kpis = [
+        asdict(each)
+        for each in truth_then.kpis
+        if last == LAST and each.kpi in KPIS[system] and each.dimension != "segment"
+    ]
     spans = ["history", *(day.isoformat() for day in WEEK if day <= last)]
     refused: dict[str, dict[str, int]] = {}
     for span in spans:
@@ -83,27 +97,26 @@ def wrong(project: TestProject, simulated: Simulated, system: str, last: date) -
                 found = refused.setdefault(stream, {})
                 found[rule] = found.get(rule, 0) + count
     of_system = [stream for stream in SERVED if stream.partition(".")[0] == system]
-    state = {"live": {stream: live[stream] for stream in of_system}, "customers": 0, "kpis": []}
+    state = {"live": {stream: live[stream] for stream in of_system}, "customers": 0, "kpis": kpis}
     return [
         fact
         for fact in check.facts(
             project.settings, state, {stream: refused.get(stream, {}) for stream in of_system}
         )
-        if not fact.agrees
+        if not fact.agrees and fact.what != "customers"
     ]
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
-def test_a_connector_finds_the_truth_after_the_history_after_a_day_and_at_the_end(
+def test_a_connector_finds_the_truth_after_the_history_and_at_the_end(
     vendor: str, connected: Callable[[str], TestProject], company: Company, simulated: Simulated
 ) -> None:
     project = connected(vendor)
     read_history(project, company)
     assert wrong(project, simulated, VENDORS[vendor].system, EVE) == []
-    read_day(project, company, WEEK[0])
-    assert wrong(project, simulated, VENDORS[vendor].system, WEEK[0]) == []
     # Days later, what was bad and is fixed was never seen bad: only the whole demo reads every day.
     read_day(project, company, LAST)
+    project.settle()
     found = wrong(project, simulated, VENDORS[vendor].system, LAST)
     assert [fact for fact in found if fact.what != "quarantine"] == []
     assert project.books_balance()

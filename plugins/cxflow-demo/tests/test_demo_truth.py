@@ -32,7 +32,7 @@ TABLES = {
         "desk.tickets",
         ("id", "reason", "via.channel", "created_at", "metric.first_reply_at", "metric.solved_at"),
     ),
-    "answers": ("surveys.answers", ("response_id", "metric", "score", "responded_at")),
+    "answers": ("surveys.responses", ("response_id", "metric", "score", "responded_at")),
     "reviews": ("reviews.reviews", ("review_id", "stars", "scale", "created_at")),
     "leads": ("crm.leads", ("Lead Id", "Created At", "Won At")),
     "contacts": ("crm.contacts", ("Contact Id", "Segment")),
@@ -85,6 +85,8 @@ def warehouse(demo: Demo, person_of: dict[str, int]) -> Iterator[duckdb.DuckDBPy
         connection.execute("set timezone = 'Europe/Madrid'")
         for table, (stream, fields) in TABLES.items():
             rows = demo.final(stream)
+            if table == "answers":
+                rows = [{**row, **answer} for row in rows for answer in row["answers"]]
             named = [identifiers(stream, row) for row in rows]
             columns: dict[str, list[Any]] = {
                 "person": [person_of[names[0]] if names else None for names in named]

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 from cxflow import ConfigError
 from cxflow.connect import registry
 
+from cxflow_demo import typeform
 from cxflow_demo.clock import LAST
 from cxflow_demo.disorder import Delivery
 from cxflow_demo.record import Row
 from cxflow_demo.served import SERVED
+from cxflow_demo.surveys import FORMS, Response
 
 if TYPE_CHECKING:
     from cxflow.model.service import ServiceDeclaration
@@ -47,6 +49,15 @@ def _shopify(seen: Seen) -> dict[str, Any]:
     }
 
 
+def _typeform(seen: Seen) -> dict[str, Any]:
+    given: dict[str, list[Row]] = {form: [] for form in FORMS}
+    for each in seen["surveys.responses"]:
+        assert isinstance(each.record, Response)
+        given[each.record.form].append(each.row())
+    forms = [typeform.form(name, title, metrics) for name, (title, metrics) in FORMS.items()]
+    return {"forms": forms, "responses": given}
+
+
 def _live(deliveries: Sequence[Delivery]) -> list[Row]:
     return [each.row() for each in deliveries if not each.record.is_deleted]
 
@@ -58,6 +69,7 @@ VENDORS: Mapping[str, Vendor] = {
         _shopify,
         {"maximum": 1e9, "available": 1e9, "restored_per_second": 1e9, "most_per_query": 1e6},
     ),
+    "typeform": Vendor("surveys", "TYPEFORM_URL", _typeform),
 }
 """Vendor to its part in the company."""
 

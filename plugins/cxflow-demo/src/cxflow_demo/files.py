@@ -79,18 +79,12 @@ DIALECTS: dict[str, Dialect] = {
     "callcentre.calls": Csv(
         (
             "call_id", "queue", "caller", "agent", "reason", "started_at", "answered_at", "ended_at",
-            "wait_seconds", "talk_seconds", "hold_seconds", "acw_seconds", "transfers", "outcome",
-        ),
-    ),
-    "desk.tickets": JsonLines(),
-    "reviews.reviews": JsonLines(),
-    "surveys.answers": Csv(
-        (
-            "response_id", "question_id", "metric", "score", "comment", "email",
-            "invited_at", "responded_at",
+            "wait_seconds", "talk_seconds", "hold_seconds", "acw_seconds", "transfers", "outcome", "note",
         ),
         newline="\r\n",
     ),
+    "desk.tickets": JsonLines(),
+    "reviews.reviews": JsonLines(),
 }  # fmt: skip
 
 

@@ -10,5 +10,7 @@ from datetime import timedelta
 SERVED: Mapping[str, timedelta] = {
     "shop.orders": timedelta(minutes=2),
     "shop.customers": timedelta(minutes=2),
+    "surveys.responses": timedelta(minutes=30),
 }
-"""Stream to the connector's `lag`: what changes so late on a day is read on the next one."""
+"""Stream to what its connector leaves out at the end of a window, or its service holds back: what changes so late on a
+day is read on the next one."""

@@ -81,5 +81,5 @@ def company(seed: int, scale: float) -> Mapping[str, Iterable[Record]]:
         "shop.orders": [version for purchase in bought for version in purchase.versions],
         "shop.customers": shop.customers(bought),
         "reviews.reviews": reviews.reviews(draw("reviews"), writers, bought, scale),
-        "surveys.answers": surveys.answers(draw("surveys"), bought, calls, tickets),
+        "surveys.responses": surveys.responses(draw("surveys"), bought, calls, tickets),
     }
