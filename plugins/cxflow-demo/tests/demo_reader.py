@@ -8,7 +8,7 @@ import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -39,6 +39,7 @@ STREAMS: dict[str, tuple[tuple[str, ...], str, str, tuple[str, ...], tuple[str, 
         (),
         ("metric.reopens",),
     ),
+    "desk.users": (("user_id",), "created_at", "created_at", (), (), ()),
     "shop.orders": (
         ("id",),
         "updated_at",
@@ -53,7 +54,7 @@ STREAMS: dict[str, tuple[tuple[str, ...], str, str, tuple[str, ...], tuple[str, 
 }
 
 
-SERVED = ("shop.orders", "shop.customers", "surveys.responses")
+SERVED = ("desk.tickets", "desk.users", "shop.orders", "shop.customers", "surveys.responses")
 FILES = tuple(stream for stream in STREAMS if stream not in SERVED)
 
 
@@ -107,6 +108,8 @@ def answered(services: Mapping[str, Any]) -> Iterator[Line]:
     for stream, rows in {
         "shop.orders": map(shopify_order, services["shopify"].orders),
         "shop.customers": map(shopify_customer, services["shopify"].customers),
+        "desk.tickets": map(zendesk_ticket, services["zendesk"].tickets),
+        "desk.users": map(zendesk_user, services["zendesk"].users),
         "surveys.responses": map(
             typeform_response, (each for given in services["typeform"].responses.values() for each in given)
         ),
@@ -152,6 +155,33 @@ def shopify_customer(customer: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def zendesk_ticket(ticket: dict[str, Any]) -> dict[str, Any]:
+    own = {field["id"]: field["value"] for field in ticket["custom_fields"]}
+    created, metrics = moment(ticket["created_at"]), ticket["metric_set"]
+    minutes = metrics["reply_time_in_minutes"]["calendar"]
+    assert created
+    return {
+        "id": ticket["id"],
+        "user_id": ticket["requester_id"],
+        "via": ticket["via"],
+        "status": ticket["status"],
+        "reason": own[360_001],
+        "created_at": ticket["created_at"],
+        "updated_at": ticket["updated_at"],
+        "metric": {
+            "first_reply_at": (created + timedelta(minutes=minutes)).isoformat()
+            if minutes is not None
+            else None,
+            "solved_at": metrics["solved_at"],
+            "reopens": metrics["reopens"],
+        },
+    }
+
+
+def zendesk_user(user: dict[str, Any]) -> dict[str, Any]:
+    return {"user_id": user["id"], "email": user["email"], "created_at": user["created_at"]}
+
+
 def typeform_response(response: dict[str, Any]) -> dict[str, Any]:
     return {
         "response_id": response["token"],
@@ -192,7 +222,7 @@ def line_of(stream: str, day: str, raw: str, row: dict[str, Any] | None) -> Line
         stream,
         day,
         raw,
-        tuple(broken(stream, row)),
+        tuple(dict.fromkeys(broken(stream, row))),
         row,
         tuple(dotted(row, k) for k in key),
         version or LONG_AGO,
@@ -200,7 +230,7 @@ def line_of(stream: str, day: str, raw: str, row: dict[str, Any] | None) -> Line
 
 
 def broken(stream: str, row: dict[str, Any]) -> Iterator[str]:
-    """The rules that a well-formed row breaks, each as often as it breaks it."""
+    """The rules that a well-formed row breaks."""
     _, _, start, ends, others, numbers = STREAMS[stream]
     times: dict[str, datetime | None] = {}
     for name in (start, *ends, *others):

@@ -13,7 +13,7 @@ from demo_reader import FILES, MADRID, STREAMS, Demo, Line, moment
 
 from cxflow_demo.simulation import generate
 
-VERSIONED = ("crm.contacts", "crm.leads", "desk.tickets")
+VERSIONED = ("crm.contacts", "crm.leads")
 WEEK_START = "2026-03-25"
 
 
@@ -70,9 +70,8 @@ def test_the_truth_counts_every_record_of_every_file(demo: Demo) -> None:
     }
 
 
-def test_a_bad_record_breaks_one_rule_once_or_with_it_that_of_a_wait(demo: Demo) -> None:
+def test_a_bad_record_breaks_one_rule_or_that_of_a_wait_besides(demo: Demo) -> None:
     for line in demo.lines:
-        assert len(line.rules) == len(set(line.rules))
         assert len(line.rules) <= 1 + ("wait_fits_its_times" in line.rules)
 
 
@@ -136,18 +135,6 @@ def test_an_older_version_arrives_after_a_newer_one(demo: Demo, stream: str) -> 
             overtaken += line.key in newest and line.changed < newest[line.key]
             newest[line.key] = max(line.changed, newest.get(line.key, line.changed))
         assert overtaken >= 3
-
-
-def test_an_older_version_arrives_after_a_deletion(demo: Demo) -> None:
-    deleted: dict[tuple[object, ...], str] = {}
-    revived = set()
-    for line in demo.lines:
-        if line.stream == "desk.tickets" and not line.rules:
-            if line.row["status"] == "deleted":
-                deleted[line.key] = line.day
-            elif line.key in deleted:
-                revived.add(line.key)
-    assert revived
 
 
 @pytest.mark.parametrize("stream", FILES)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import socket
-import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import date, datetime, time, timedelta
-from importlib import resources
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,7 +14,7 @@ import pytest
 from cxflow import ConfigError
 from cxflow.testing import TestProject
 
-from cxflow_demo import check
+from cxflow_demo import check, folders
 from cxflow_demo.clock import FIRST, LAST, WEEK, WEEK_START
 from cxflow_demo.company import VENDORS, Company
 from cxflow_demo.served import SERVED
@@ -25,7 +23,6 @@ from cxflow_demo.truth import state_of
 
 EVE = WEEK_START - timedelta(days=1)
 MADRID = ZoneInfo("Europe/Madrid")
-SHIPPED: dict[str, Any] = tomllib.loads((resources.files("cxflow_demo") / "cxflow.toml").read_text("utf-8"))
 
 
 @pytest.fixture(scope="session")
@@ -39,41 +36,27 @@ def company(simulated: Simulated) -> Company:
 
 
 @pytest.fixture
-def connected(
-    company: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[[str], TestProject]]:
-    """Makes a project with the one connection that the demo has to a vendor."""
+def project(company: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestProject]:
+    """The demo's project, connected to the services."""
     with company.served() as urls:
         for name, value in company.environment(urls).items():
             monkeypatch.setenv(name, value)
-
-        def project(vendor: str) -> TestProject:
-            system = VENDORS[vendor].system
-            return TestProject(
-                tmp_path,
-                {"project": SHIPPED["project"], "connections": {system: SHIPPED["connections"][system]}},
-            )
-
-        yield project
+        yield TestProject(tmp_path, folders.project())
 
 
 def midnight(day: date) -> datetime:
     return datetime.combine(day, time(), MADRID)
 
 
-def read_history(project: TestProject, company: Company) -> None:
-    company.show(EVE)
-    project.run(mode="backfill", start=midnight(FIRST), end=midnight(WEEK_START))
-
-
-def read_day(project: TestProject, company: Company, day: date) -> None:
-    company.show(day)
-    project.run(end=midnight(day + timedelta(days=1)))
-
-
 KPIS = {
     "shop": ("average_order_value", "return_rate", "on_time_delivery_rate"),
     "surveys": ("nps", "csat", "ces"),
+    "desk": (
+        "first_reply_minutes",
+        "first_reply_minutes_p90",
+        "resolution_minutes",
+        "resolution_minutes_p90",
+    ),
 }
 """What needs no other system, where it is not sliced by what the CRM knows."""
 
@@ -109,15 +92,17 @@ def wrong(project: TestProject, simulated: Simulated, system: str, last: date) -
 
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_a_connector_finds_the_truth_after_the_history_and_at_the_end(
-    vendor: str, connected: Callable[[str], TestProject], company: Company, simulated: Simulated
+    vendor: str, project: TestProject, company: Company, simulated: Simulated
 ) -> None:
-    project = connected(vendor)
-    read_history(project, company)
-    assert wrong(project, simulated, VENDORS[vendor].system, EVE) == []
+    system = VENDORS[vendor].system
+    company.show(EVE)
+    project.run(system, mode="backfill", start=midnight(FIRST), end=midnight(WEEK_START))
+    assert wrong(project, simulated, system, EVE) == []
+    company.show(LAST)
     # Days later, what was bad and is fixed was never seen bad: only the whole demo reads every day.
-    read_day(project, company, LAST)
+    project.run(system, end=midnight(LAST + timedelta(days=1)))
     project.settle()
-    found = wrong(project, simulated, VENDORS[vendor].system, LAST)
+    found = wrong(project, simulated, system, LAST)
     assert [fact for fact in found if fact.what != "quarantine"] == []
     assert project.books_balance()
 

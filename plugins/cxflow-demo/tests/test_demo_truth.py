@@ -42,7 +42,7 @@ TABLES = {
 def identifiers(stream: str, row: dict[str, Any]) -> list[str]:
     """Whom a row names, normalised here and not by the simulator."""
     mails = [row.get("E-Mail"), row.get("email"), row.get("author_email")]
-    mails += [(row.get("requester") or {}).get("email"), (row.get("customer") or {}).get("email")]
+    mails.append((row.get("customer") or {}).get("email"))
     phones = [row.get("Phone"), row.get("caller"), (row.get("customer") or {}).get("phone")]
     found = ["mail:" + mail.strip().lower() for mail in mails if mail]
     for phone in phones:
@@ -51,6 +51,8 @@ def identifiers(stream: str, row: dict[str, Any]) -> list[str]:
             found.append("phone:" + digits[-9:])
     if stream.startswith("crm"):
         found.append("contact:" + row["Contact Id"])
+    if stream.startswith("desk"):
+        found.append(f"user:{row['user_id']}")
     if (row.get("customer") or {}).get("id"):
         found.append("shop:" + row["customer"]["id"])
     return found

@@ -49,6 +49,14 @@ def _shopify(seen: Seen) -> dict[str, Any]:
     }
 
 
+def _zendesk(seen: Seen) -> dict[str, Any]:
+    # The export goes on showing deleted tickets.
+    return {
+        "tickets": [each.row() for each in seen["desk.tickets"]],
+        "users": [each.row() for each in seen["desk.users"]],
+    }
+
+
 def _typeform(seen: Seen) -> dict[str, Any]:
     given: dict[str, list[Row]] = {form: [] for form in FORMS}
     for each in seen["surveys.responses"]:
@@ -70,6 +78,7 @@ VENDORS: Mapping[str, Vendor] = {
         {"maximum": 1e9, "available": 1e9, "restored_per_second": 1e9, "most_per_query": 1e6},
     ),
     "typeform": Vendor("surveys", "TYPEFORM_URL", _typeform),
+    "zendesk": Vendor("desk", "ZENDESK_URL", _zendesk),
 }
 """Vendor to its part in the company."""
 

@@ -94,15 +94,12 @@ DEFECTS: Mapping[str, tuple[Defect, ...]] = {
         Defect("end_not_before_start", "ended_at", "2025-12-24 09:00:00", {"outcome": "abandoned"}, _WAIT),
         MALFORMED,
     ),
+    # Zendesk checks what it is told, but takes the times of imported tickets as they are.
     "desk.tickets": (
-        Defect("cast", "created_at", "not yet"),
-        Defect("cast", "metric.solved_at", "2026-02-31T10:00:00Z", {"status": "solved"}),
-        Defect("cast", "metric.reopens", "twelve"),
         Defect("time_plausible", "created_at", "1970-01-01T00:00:00Z"),
-        Defect("time_not_in_future", "metric.solved_at", "2099-01-01T12:00:00Z", {"status": "solved"}),
-        Defect("end_not_before_start", "metric.solved_at", EVE + "Z", {"status": "solved"}),
-        MALFORMED,
+        Defect("end_not_before_start", "metric_set.solved_at", EVE + "Z", {"status": "solved"}),
     ),
+    "desk.users": (),
     # Shopify checks amounts and currencies; not what an import, a carrier or another app writes.
     "shop.orders": (
         Defect("cast", "metafield.value", "2026-02-31"),

@@ -55,7 +55,6 @@ def deliveries(rng: Random, stream: str, versions: Iterable[Record]) -> list[Del
             for mishap in (arrivals.repeat, arrivals.repeat_later, arrivals.overtake):
                 for _ in range(3):
                     mishap(period)
-            arrivals.overtake(period, deleted=True)
         for _ in range(8):
             arrivals.delay(period)
     arrivals.delay((HISTORY_END - timedelta(days=1), HISTORY_END), into_week=True)
@@ -76,7 +75,7 @@ class _Arrivals:
             day = local_day(version.changed_at + (lag or timedelta()))
             if day <= LAST:
                 self._of[version.key].append(Delivery(day, version))
-        # Mishaps hit keys in this shuffled order. Deleted records can only be overtaken.
+        # Mishaps hit keys in this shuffled order, and no deleted records.
         self._untouched = list(self._of)
         rng.shuffle(self._untouched)
 
@@ -108,11 +107,11 @@ class _Arrivals:
                 replace(last, day=last.day + timedelta(days=self._rng.choice((1, 2))), repeated=True)
             )
 
-    def overtake(self, period: tuple[date, date], deleted: bool = False) -> None:
-        """Deliver a record's older version after its newer one, or after its deletion."""
+    def overtake(self, period: tuple[date, date]) -> None:
+        """Deliver a record's older version after its newer one."""
 
         def fits(arrived: list[Delivery]) -> bool:
-            return len(arrived) > 1 and arrived[-1].record.is_deleted == deleted
+            return len(arrived) > 1
 
         for key, last in self._pick((period[0], period[1] - timedelta(days=1)), fits):
             *older, second, _ = self._of[key]

@@ -83,7 +83,6 @@ DIALECTS: dict[str, Dialect] = {
         ),
         newline="\r\n",
     ),
-    "desk.tickets": JsonLines(),
     "reviews.reviews": JsonLines(),
 }  # fmt: skip
 

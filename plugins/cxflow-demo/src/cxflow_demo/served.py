@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 SERVED: Mapping[str, timedelta] = {
+    "desk.tickets": timedelta(minutes=2),
+    "desk.users": timedelta(minutes=2),
     "shop.orders": timedelta(minutes=2),
     "shop.customers": timedelta(minutes=2),
     "surveys.responses": timedelta(minutes=30),

@@ -78,6 +78,7 @@ def company(seed: int, scale: float) -> Mapping[str, Iterable[Record]]:
         "crm.leads": crm.leads(draw("leads"), people, scale),
         "callcentre.calls": calls,
         "desk.tickets": [version for versions in tickets for version in versions],
+        "desk.users": desk.users(tickets),
         "shop.orders": [version for purchase in bought for version in purchase.versions],
         "shop.customers": shop.customers(bought),
         "reviews.reviews": reviews.reviews(draw("reviews"), writers, bought, scale),
