@@ -7,6 +7,7 @@ PLUGINS := $(wildcard plugins/*/pyproject.toml)
 PLUGIN_FOLDERS := $(patsubst %/pyproject.toml,%,$(PLUGINS))
 EDITABLES := $(foreach folder,$(PLUGIN_FOLDERS),--editable $(folder))
 DEMO := plugins/cxflow-demo
+VENDORS := $(addprefix plugins/cxflow-,shopify typeform zendesk)
 # Compiled at installation, Airflow and Great Expectations import in half the time.
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --compile-bytecode
 
@@ -24,9 +25,9 @@ $(BIN)/uv:
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
 
-$(VENV)/.runtime: $(BIN)/uv pyproject.toml $(DEMO)/pyproject.toml constraints.txt
+$(VENV)/.runtime: $(BIN)/uv pyproject.toml $(DEMO)/pyproject.toml $(VENDORS:%=%/pyproject.toml) constraints.txt
 	@echo "installing cxflow with Airflow, and its demo"
-	@$(INSTALL) --editable ".[airflow,excel]" --editable $(DEMO)
+	@$(INSTALL) --editable ".[airflow,excel,sandbox]" --editable $(DEMO) $(VENDORS:%=--editable %)
 	@touch $@
 
 $(VENV)/.development: $(VENV)/.runtime $(PLUGINS)

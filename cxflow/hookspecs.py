@@ -4,7 +4,7 @@ the group `cxflow`, or listed in `plugins` of `cxflow.toml`; a module with comma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import pluggy
@@ -12,6 +12,7 @@ import pluggy
 if TYPE_CHECKING:
     from cxflow.model.connector import ConnectorDeclaration
     from cxflow.model.kpi import KpiDeclaration
+    from cxflow.model.service import ServiceDeclaration
 
 PROJECT = "cxflow"
 """The group of entry points, and pluggy's name for the hooks."""
@@ -30,6 +31,11 @@ def cxflow_connectors() -> Iterable[type[ConnectorDeclaration]]:  # type: ignore
 @hookspec
 def cxflow_kpis() -> Iterable[KpiDeclaration]:  # type: ignore[empty-body]
     """The KPIs of this plugin."""
+
+
+@hookspec
+def cxflow_services() -> Mapping[str, Callable[..., ServiceDeclaration]]:  # type: ignore[empty-body]
+    """The imitations of vendors' APIs, by name: functions of the records, which import an imitation when called."""
 
 
 @hookspec

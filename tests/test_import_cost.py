@@ -66,3 +66,10 @@ def test_great_expectations_comes_without_what_two_of_its_expectations_need_and_
         "assert 'scipy.linalg' not in sys.modules\n"
         "from scipy import stats\nassert stats.norm.cdf(0) == 0.5 and 'scipy.linalg' in sys.modules"
     )
+
+
+def test_naming_the_services_of_plugins_imports_none() -> None:
+    loaded, _ = _loaded_by(
+        "from cxflow.connect import registry\nassert registry.services(registry.plugins()), 'the plugins are installed'"
+    )
+    assert not loaded & {"starlette", "uvicorn"}

@@ -86,8 +86,11 @@ def _connection(connector: type[Connector], resolved: Any) -> dict[str, Any]:
         "properties": {
             each.name: changes | {"title": each.title or each.name} for each in connector.declared
         },
-        # A template may have what a stream requires.
-        "additionalProperties": {
+        # A template may have what a stream requires. Of a connector whose streams depend on the connection, any name
+        # may be one that it knows.
+        "additionalProperties": changes
+        if connector.known_streams is not Connector.known_streams
+        else {
             **changes,
             "anyOf": [{"required": stream.get("required", [])}, {"required": [templates.KEY]}],
         },

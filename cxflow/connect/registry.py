@@ -7,6 +7,7 @@ import importlib
 import importlib.metadata
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pluggy
@@ -17,6 +18,7 @@ from cxflow.connect import commands, templates
 from cxflow.connect.connector import Connector
 from cxflow.errors import ConfigError
 from cxflow.model.kpi import KpiDeclaration
+from cxflow.model.service import ServiceDeclaration
 from cxflow.settings import Settings, explain, nearest
 
 
@@ -156,6 +158,16 @@ def kpis(manager: pluggy.PluginManager) -> dict[str, KpiDeclaration]:
         for kpi in brought:
             if found.setdefault(kpi.name, kpi) is not kpi:
                 raise ConfigError(f"two plugins provide a KPI {kpi.name!r}", value=kpi.name)
+    return dict(sorted(found.items()))
+
+
+def services(manager: pluggy.PluginManager) -> dict[str, Callable[..., ServiceDeclaration]]:
+    """What makes each imitation of a vendor's API, by name. Raises ConfigError if two plugins claim the same name."""
+    found: dict[str, Callable[..., ServiceDeclaration]] = {}
+    for brought in manager.hook.cxflow_services():
+        for name, make in brought.items():
+            if found.setdefault(name, make) is not make:
+                raise ConfigError(f"two plugins provide a service {name!r}", value=name)
     return dict(sorted(found.items()))
 
 

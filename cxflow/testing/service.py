@@ -17,10 +17,14 @@ __all__ = ["served", "without_pauses"]
 
 @contextmanager
 def served(application: Any, port: int = 0) -> Iterator[str]:
-    """The application's base URL, for the block. Port 0: any that is free."""
+    """The application's base URL, for the block. Port 0: any that is free. Raises OSError if the port is taken."""
     listening = socket.socket()
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.bind(("127.0.0.1", port))
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(("127.0.0.1", port))
+    except (OSError, OverflowError):
+        listening.close()
+        raise
     server = uvicorn.Server(
         uvicorn.Config(
             application, log_level="warning", lifespan="off", ws="none", timeout_graceful_shutdown=2

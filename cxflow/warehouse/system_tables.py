@@ -19,9 +19,9 @@ customer = derived_table(
     column("merged_into_id", String, "the customer that this one was merged into"),
     column("first_seen_at", TIME, "earliest event with one of their identifiers", nullable=False),
     column("last_seen_at", TIME, "latest event with one of them", nullable=False),
-    column("segment", String, "from the profile changed last"),
-    column("consent", Boolean, "from the profile changed last"),
-    column("country", String, "ISO 3166-1 alpha-2, from the profile changed last"),
+    column("segment", String, "from the profile changed last that has one"),
+    column("consent", Boolean, "from the profile changed last that has one"),
+    column("country", String, "ISO 3166-1 alpha-2, from the profile changed last that has one"),
 )
 
 customer_identity = derived_table(

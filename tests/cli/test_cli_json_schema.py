@@ -13,6 +13,7 @@ from cli_runner import cxflow
 
 import cxflow as package
 from cxflow.cli import json_schema
+from cxflow.connect import registry
 from cxflow.connect.connector import Connector
 from cxflow.model.stream import Stream
 
@@ -52,7 +53,8 @@ def test_it_is_a_schema() -> None:
 
 def test_the_demos_configuration_is_valid() -> None:
     path = ROOT / "plugins" / "cxflow-demo" / "src" / "cxflow_demo" / "cxflow.toml"
-    assert faults(tomllib.loads(path.read_text(encoding="utf-8"))) == []
+    installed = json_schema.document(registry.connectors(registry.plugins()))
+    assert faults(tomllib.loads(path.read_text(encoding="utf-8")), installed) == []
 
 
 def test_the_first_projects_configuration_is_valid(loaded: Path) -> None:
@@ -121,6 +123,20 @@ def test_of_a_declared_stream_only_changes_are_said() -> None:
     assert faults(desk({"tickets": {"look_back": 60}}), schema) == []
     assert faults(desk({"tickets": {"look_bak": 60}}), schema) != []
     assert faults(desk({"calls": {"look_back": 60}}), schema) != []
+
+
+def test_of_streams_that_depend_on_the_connection_only_changes_are_said() -> None:
+    class Shop(Connector):
+        name = "shop"
+        title = "A shop"
+
+        def known_streams(self) -> list[Stream]:
+            return [Stream(name=str(self.connection.timezone), primary_key=("id",), to={"touchpoint": {}})]
+
+    schema = json_schema.document({"shop": Shop})
+    for wrong, changes in ((False, {"look_back": 60}), (True, {"look_bak": 60})):
+        tree = {"connections": {"a": {"connector": "shop", "streams": {"orders": changes}}}}
+        assert bool(faults(tree, schema)) == wrong
 
 
 def test_the_command_prints_it_with_every_connector(loaded: Path) -> None:

@@ -107,6 +107,40 @@ def _kpis(brought: list[SimpleNamespace]) -> Callable[[], list[SimpleNamespace]]
     return cxflow_kpis
 
 
+def test_two_plugins_of_one_service_name_are_an_error() -> None:
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    for number in range(2):
+        plugin = ModuleType(f"services_{number}")
+        plugin.cxflow_services = hookspecs.hookimpl(_services(SimpleNamespace()))  # type: ignore[attr-defined]
+        manager.register(plugin)
+    with pytest.raises(ConfigError, match="two plugins provide a service 'desk'"):
+        registry.services(manager)
+
+
+def test_a_service_is_made_when_it_is_asked_for() -> None:
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    plugin, made = ModuleType("desk"), SimpleNamespace()
+    plugin.cxflow_services = hookspecs.hookimpl(_services(made))  # type: ignore[attr-defined]
+    manager.register(plugin)
+    found = registry.services(manager)
+    assert list(found) == ["desk"]
+    assert found["desk"](tickets=[1]) is made
+    assert made.tickets == [1]
+
+
+def _services(made: SimpleNamespace) -> Callable[[], dict[str, Callable[..., SimpleNamespace]]]:
+    def make(**records: object) -> SimpleNamespace:
+        vars(made).update(records)
+        return made
+
+    def cxflow_services() -> dict[str, Callable[..., SimpleNamespace]]:
+        return {"desk": make}
+
+    return cxflow_services
+
+
 @pytest.mark.parametrize("brought", ["helpdesk", object(), dict])
 def test_what_is_no_connector_class_is_refused(brought: object) -> None:
     with pytest.raises(ConfigError, match="is not a Connector class"):

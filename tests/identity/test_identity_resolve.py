@@ -316,6 +316,16 @@ def test_what_a_profile_says_is_the_customers_and_its_change_notes_the_days_of_a
     assert days(bench, "touchpoint") == {"2026-03-01", "2026-03-08"}
 
 
+def test_a_later_profile_without_a_field_takes_nothing_from_an_earlier_one(bench: Bench) -> None:
+    everything = {"segment": "loyal", "country": "ES", "consent": "false"}
+    resolve(bench, [visit("a", changed=1, mail="ada@example.org", **everything)], "people")
+    resolve(bench, [visit("b", changed=2, mail="ada@example.org")], "people")
+    assert bench.query("SELECT segment, country, consent FROM customer") == [("loyal", "ES", False)]
+    resolve(bench, [visit("c", changed=3, mail="ada@example.org", country="PT")], "people")
+    resolve(bench, [visit("d", changed=0, mail="ada@example.org", segment="new", consent="true")], "people")
+    assert bench.query("SELECT segment, country, consent FROM customer") == [("loyal", "PT", False)]
+
+
 def test_a_hashed_identifier_is_nowhere_in_the_warehouse_but_where_it_was_mapped(bench: Bench) -> None:
     resolve(bench, [visit(1, mail=CANARY, phone="+34 600 111 222")])
     resolve(bench, [visit("a", mail=CANARY)], "people")

@@ -1,4 +1,4 @@
-"""The demo's truth, worked out once more from the files by another route: DuckDB over the good records."""
+"""The demo's truth, worked out once more from the sources by another route: DuckDB over the good records."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ TABLES = {
         "desk.tickets",
         ("id", "reason", "via.channel", "created_at", "metric.first_reply_at", "metric.solved_at"),
     ),
-    "answers": ("surveys.answers", ("response_id", "metric", "score", "responded_at")),
+    "answers": ("surveys.responses", ("response_id", "metric", "score", "responded_at")),
     "reviews": ("reviews.reviews", ("review_id", "stars", "scale", "created_at")),
     "leads": ("crm.leads", ("Lead Id", "Created At", "Won At")),
     "contacts": ("crm.contacts", ("Contact Id", "Segment")),
@@ -42,7 +42,7 @@ TABLES = {
 def identifiers(stream: str, row: dict[str, Any]) -> list[str]:
     """Whom a row names, normalised here and not by the simulator."""
     mails = [row.get("E-Mail"), row.get("email"), row.get("author_email")]
-    mails += [(row.get("requester") or {}).get("email"), (row.get("customer") or {}).get("email")]
+    mails.append((row.get("customer") or {}).get("email"))
     phones = [row.get("Phone"), row.get("caller"), (row.get("customer") or {}).get("phone")]
     found = ["mail:" + mail.strip().lower() for mail in mails if mail]
     for phone in phones:
@@ -51,6 +51,8 @@ def identifiers(stream: str, row: dict[str, Any]) -> list[str]:
             found.append("phone:" + digits[-9:])
     if stream.startswith("crm"):
         found.append("contact:" + row["Contact Id"])
+    if stream.startswith("desk"):
+        found.append(f"user:{row['user_id']}")
     if (row.get("customer") or {}).get("id"):
         found.append("shop:" + row["customer"]["id"])
     return found
@@ -85,6 +87,8 @@ def warehouse(demo: Demo, person_of: dict[str, int]) -> Iterator[duckdb.DuckDBPy
         connection.execute("set timezone = 'Europe/Madrid'")
         for table, (stream, fields) in TABLES.items():
             rows = demo.final(stream)
+            if table == "answers":
+                rows = [{**row, **answer} for row in rows for answer in row["answers"]]
             named = [identifiers(stream, row) for row in rows]
             columns: dict[str, list[Any]] = {
                 "person": [person_of[names[0]] if names else None for names in named]

@@ -11,6 +11,7 @@ from cxflow_demo.demand import Need
 from cxflow_demo.people import Person
 from cxflow_demo.record import Identifier, Row, local_second
 from cxflow_demo.spelling import phone_on_trunk
+from cxflow_demo.words import remark
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class Call:
     hold_seconds: int = 0
     acw_seconds: int = 0
     transfers: int = 0
+    note: str = ""
+    """What the agent wrote down."""
 
     @property
     def key(self) -> str:
@@ -69,6 +72,7 @@ class Call:
             "acw_seconds": str(self.acw_seconds),
             "transfers": str(self.transfers),
             "outcome": "answered" if self.answered else "abandoned",
+            "note": self.note,
         }
 
     def identifiers(self) -> Iterator[Identifier]:
@@ -110,4 +114,5 @@ def _call(rng: Random, call_id: str, need: Need) -> Call:
         hold_seconds=round(rng.expovariate(1 / 50)) if rng.random() < 0.25 else 0,
         acw_seconds=round(rng.expovariate(1 / 45)),
         transfers=int(rng.random() < 0.09),
+        note=remark(rng, rng.random()),
     )

@@ -1,11 +1,11 @@
-"""`cxflow demo`: runs an invented company's exports through the real DAGs, and compares the result with the
-truth."""
+"""`cxflow demo`: runs an invented company's exports and services through the real DAGs, and compares the result with
+the truth."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import shutil
+import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
@@ -16,24 +16,26 @@ from zoneinfo import ZoneInfo
 import typer
 from cxflow import Call, ConfigError, FatalError, hookimpl
 
+from cxflow_demo.sandbox import sandbox
+
 if TYPE_CHECKING:
     from cxflow import Settings
 
     from cxflow_demo.check import Fact
+    from cxflow_demo.company import Company
+    from cxflow_demo.simulation import Simulated
 
 Step = Callable[[str], None]
 """Called with the step that begins."""
 
-_MADE = ("exports", "landing", "warehouse.duckdb", "warehouse.duckdb.wal", ".cxflow", "truth.json")
-"""What a demo creates in its folder, besides cxflow.toml."""
 _SMALLEST = 0.3
 """The number of defects hardly depends on the size: in a smaller company they would close the gate."""
 
 
 @hookimpl
 def cxflow_commands() -> list[Callable[..., None]]:
-    """The one command of this plugin."""
-    return [demo]
+    """The two commands of this plugin."""
+    return [demo, sandbox]
 
 
 def demo(
@@ -43,7 +45,7 @@ def demo(
     ),
     seed: Annotated[int, typer.Option(help="Another seed makes another company.")] = 7,
     scale: Annotated[
-        float, typer.Option(min=_SMALLEST, help="Its size; 1 is about 63,000 source records.")
+        float, typer.Option(min=_SMALLEST, help="Its size; 1 is some 6,000 people and 35,000 source records.")
     ] = 1.0,
     keep: Annotated[
         bool, typer.Option("--keep", help="Run an earlier demo again, as it is: nothing may change.")
@@ -56,16 +58,18 @@ def demo(
     from cxflow.warehouse import transactions
 
     from cxflow_demo import comparison
+    from cxflow_demo.company import Company
 
     home.require_airflow()
     with call.out.progress(_runs()) as step:
         with call.writing(folder):
-            _prepare(folder, seed, scale, keep, step)
-        settings = configuration.load(folder)
+            company = Company(_prepare(folder, seed, scale, keep, step).deliveries)
         truth = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
         # Airflow sometimes writes to stdout, which is reserved for the result.
-        with contextlib.redirect_stdout(sys.stderr):
-            early, late = _run(call, settings, truth, keep, step)
+        with contextlib.redirect_stdout(sys.stderr), company.served() as urls:
+            os.environ.update(company.environment(urls))
+            settings = configuration.load(folder)
+            early, late = _run(call, settings, company, truth, keep, step)
     agrees = all(fact.agrees for fact in (*early, *late))
     database = transactions.warehouse_url(settings).database
     call.out.report(
@@ -91,40 +95,29 @@ def _runs() -> int:
     return 2 + (connections + 1) * (1 + len(WEEK))
 
 
-def _prepare(folder: Path, seed: int, scale: float, keep: bool, step: Step) -> None:
+def _prepare(folder: Path, seed: int, scale: float, keep: bool, step: Step) -> Simulated:
     """Write exports, truth and configuration, or keep those of an earlier demo. Raises ConfigError."""
-    from importlib import resources
+    from cxflow_demo import folders
+    from cxflow_demo.simulation import generate, simulate
 
-    from cxflow.settings import FILE_NAME
-
-    from cxflow_demo.simulation import generate
-
-    is_demo = (folder / "truth.json").is_file()
-    if keep and not is_demo:
+    if keep and not folders.has_company(folder):
         raise ConfigError(f"there is no earlier demo in {folder}", value=str(folder), fix="omit --keep")
-    if folder.is_dir() and any(folder.iterdir()) and not is_demo:
-        raise ConfigError(f"{folder} holds something else", value=str(folder), fix="name another folder")
-    step("writing the exports of six systems")
+    folders.refuse_others(folder)
+    step("inventing a company with six systems")
     if keep:
-        return
-    for name in _MADE:
-        path = folder / name
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    generate(folder, seed, scale)
-    if not (folder / FILE_NAME).exists():  # keep a file that the user may have edited
-        shipped = resources.files("cxflow_demo") / FILE_NAME
-        (folder / FILE_NAME).write_text(shipped.read_text(encoding="utf-8"), encoding="utf-8")
+        known = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
+        return simulate(known["seed"], known["scale"])
+    folders.clear(folder)
+    simulated = generate(folder, seed, scale)
+    folders.configure(folder, folders.project())
+    return simulated
 
 
 def _run(
-    call: Call, settings: Settings, truth: dict[str, Any], keep: bool, step: Step
+    call: Call, settings: Settings, company: Company, truth: dict[str, Any], keep: bool, step: Step
 ) -> tuple[list[Fact], list[Fact]]:
-    """Run the history as one backfill, then each day as a scheduled run; compare with the truth after
-    both."""
+    """Run the history as one backfill, then each day as a scheduled run, with what the services know then; compare
+    with the truth after both."""
     from cxflow.airflow.local_run import LocalAirflow
     from cxflow.warehouse import revisions
 
@@ -144,6 +137,7 @@ def _run(
             raise FatalError(f"the DAG {done.dag} failed\n{why}", value=done.dag)
 
     history = {edge: _midnight(truth["history"][edge], zone).isoformat() for edge in ("start", "end")}
+    company.show(date.fromisoformat(truth["after_history"]["until"]))
     for connection in settings.connections:
         run(connection, "history", conf=history)
     run("kpis", "history")
@@ -154,6 +148,7 @@ def _run(
     )
     for day in truth["days"]:
         end = _midnight(day, zone, days=1)
+        company.show(date.fromisoformat(day))
         for connection in settings.connections:
             run(connection, day, logical_date=end)
         run("kpis", day, logical_date=datetime.now(UTC))

@@ -1,7 +1,7 @@
 """Decides in which order, how often and with which defects the records arrive. Called by ``simulation``.
 
-A record has at most one mishap. A bad version is either all that is ever delivered of its record, or a good
-one with the same key follows on a later day.
+Files have every mishap; a service has bad values, late entries and corrections. A record has at most one mishap. A bad
+version is either all that is ever delivered of its record, or a good one with the same key follows on a later day.
 """
 
 from collections import defaultdict
@@ -10,18 +10,20 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from random import Random
 
-from cxflow_demo.clock import FIRST, LAST, WEEK, WEEK_START, at, local_day
+from cxflow_demo.clock import FIRST, LAST, WEEK, WEEK_START, at, local, local_day
 from cxflow_demo.defects import DEFECTS, Defect
-from cxflow_demo.record import Record
+from cxflow_demo.record import Record, Row
+from cxflow_demo.served import SERVED
 from cxflow_demo.shop import Order
 
 HISTORY_END = WEEK_START - timedelta(days=1)
 CORRECTED_ORDERS = 8
+_EVENING = 22
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """One record in one day's file."""
+    """One version of a record in one day's file, or one that a service shows from that day on."""
 
     day: date
     record: Record
@@ -29,10 +31,17 @@ class Delivery:
     repeated: bool = False
     """Whether it is neither new nor changed; it is then at the end of the file."""
 
+    def row(self) -> Row:
+        """What is delivered."""
+        row = self.record.row()
+        return self.defect.spoil(row) if self.defect else row
+
 
 def deliveries(rng: Random, stream: str, versions: Iterable[Record]) -> list[Delivery]:
-    """Every delivery of a stream within the period, including mishaps, in the order of the files."""
-    arrivals = _Arrivals(rng, versions)
+    """Every delivery of a stream within the period, including mishaps, in the order of arrival."""
+    arrivals = _Arrivals(rng, versions, SERVED.get(stream))
+    if not DEFECTS[stream]:
+        return arrivals.sorted()
     for number, defect in enumerate(DEFECTS[stream]):
         arrivals.spoil(defect, (FIRST, HISTORY_END), None)
         arrivals.spoil(defect, (FIRST, HISTORY_END), None)
@@ -42,10 +51,10 @@ def deliveries(rng: Random, stream: str, versions: Iterable[Record]) -> list[Del
     # Bad in the history and fixed in the last week: one kind of defect is enough to show it.
     arrivals.spoil(DEFECTS[stream][0], (HISTORY_END - timedelta(days=3), HISTORY_END), 5)
     for period in ((FIRST, HISTORY_END), (WEEK_START, LAST)):
-        for mishap in (arrivals.repeat, arrivals.repeat_later, arrivals.overtake):
-            for _ in range(3):
-                mishap(period)
-        arrivals.overtake(period, deleted=True)
+        if stream not in SERVED:
+            for mishap in (arrivals.repeat, arrivals.repeat_later, arrivals.overtake):
+                for _ in range(3):
+                    mishap(period)
         for _ in range(8):
             arrivals.delay(period)
     arrivals.delay((HISTORY_END - timedelta(days=1), HISTORY_END), into_week=True)
@@ -57,14 +66,16 @@ def deliveries(rng: Random, stream: str, versions: Iterable[Record]) -> list[Del
 class _Arrivals:
     """The deliveries of each record, and which records have had no mishap yet."""
 
-    def __init__(self, rng: Random, versions: Iterable[Record]) -> None:
+    def __init__(self, rng: Random, versions: Iterable[Record], lag: timedelta | None) -> None:
+        """`lag` is that of a service's connector; None: files."""
         self._rng = rng
+        self._is_served = lag is not None
         self._of: dict[str, list[Delivery]] = defaultdict(list)
         for version in versions:
-            day = local_day(version.changed_at)
+            day = local_day(version.changed_at + (lag or timedelta()))
             if day <= LAST:
                 self._of[version.key].append(Delivery(day, version))
-        # Mishaps hit keys in this shuffled order. Deleted records can only be overtaken.
+        # Mishaps hit keys in this shuffled order, and no deleted records.
         self._untouched = list(self._of)
         rng.shuffle(self._untouched)
 
@@ -72,7 +83,10 @@ class _Arrivals:
         """Deliver one record's last version badly, and a good one `fixed_after` days later (None: never)."""
 
         def fits(arrived: list[Delivery]) -> bool:
-            return not arrived[-1].record.is_deleted and defect.fits(arrived[-1].record.row())
+            last = arrived[-1].record
+            # In the evening, a look-back could read and refuse it once more on the next day.
+            seen_once = not self._is_served or local(last.changed_at).hour < _EVENING
+            return seen_once and not last.is_deleted and defect.fits(last.row())
 
         for key, last in self._pick(period, fits):
             self._of[key] = [replace(last, defect=defect)]
@@ -93,11 +107,11 @@ class _Arrivals:
                 replace(last, day=last.day + timedelta(days=self._rng.choice((1, 2))), repeated=True)
             )
 
-    def overtake(self, period: tuple[date, date], deleted: bool = False) -> None:
-        """Deliver a record's older version after its newer one, or after its deletion."""
+    def overtake(self, period: tuple[date, date]) -> None:
+        """Deliver a record's older version after its newer one."""
 
         def fits(arrived: list[Delivery]) -> bool:
-            return len(arrived) > 1 and arrived[-1].record.is_deleted == deleted
+            return len(arrived) > 1
 
         for key, last in self._pick((period[0], period[1] - timedelta(days=1)), fits):
             *older, second, _ = self._of[key]
@@ -109,7 +123,11 @@ class _Arrivals:
         if not into_week:
             period = (period[0], period[1] - timedelta(days=days))
         for key, last in self._pick(period, _is_live):
-            self._of[key][-1] = replace(last, day=last.day + timedelta(days=days))
+            day = last.day + timedelta(days=days)
+            record = (
+                last.record.touched(at(day, self._rng.randrange(10, 18))) if self._is_served else last.record
+            )
+            self._of[key][-1] = replace(last, day=day, record=record)
 
     def correct(self, day: date, late: bool) -> None:
         """Deliver an order of the history once more, with a corrected delivery or total."""

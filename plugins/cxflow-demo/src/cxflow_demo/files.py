@@ -41,7 +41,7 @@ class Csv:
         writer = csv.writer(text, delimiter=self.delimiter, lineterminator=self.newline)
         writer.writerow(self.columns)
         for delivery in deliveries:
-            row = _row(delivery)
+            row = delivery.row()
             # As if a delimiter was not quoted: the line has two columns more than the header.
             surplus = ["surplus", ""] if delivery.defect and delivery.defect.malformed else []
             writer.writerow([*(row[column] for column in self.columns), *surplus])
@@ -59,14 +59,9 @@ class JsonLines:
 
     @staticmethod
     def _line(delivery: Delivery) -> str:
-        line = json.dumps(_row(delivery), ensure_ascii=False)
+        line = json.dumps(delivery.row(), ensure_ascii=False)
         # As if the writer was killed: the line stops in the middle of an object.
         return line[: len(line) * 3 // 5] if delivery.defect and delivery.defect.malformed else line
-
-
-def _row(delivery: Delivery) -> dict[str, object]:
-    row = delivery.record.row()
-    return delivery.defect.spoil(row) if delivery.defect else row
 
 
 DIALECTS: dict[str, Dialect] = {
@@ -84,25 +79,16 @@ DIALECTS: dict[str, Dialect] = {
     "callcentre.calls": Csv(
         (
             "call_id", "queue", "caller", "agent", "reason", "started_at", "answered_at", "ended_at",
-            "wait_seconds", "talk_seconds", "hold_seconds", "acw_seconds", "transfers", "outcome",
-        ),
-    ),
-    "desk.tickets": JsonLines(),
-    "shop.orders": JsonLines(),
-    "shop.order_lines": JsonLines(),
-    "reviews.reviews": JsonLines(),
-    "surveys.answers": Csv(
-        (
-            "response_id", "question_id", "metric", "score", "comment", "email",
-            "invited_at", "responded_at",
+            "wait_seconds", "talk_seconds", "hold_seconds", "acw_seconds", "transfers", "outcome", "note",
         ),
         newline="\r\n",
     ),
+    "reviews.reviews": JsonLines(),
 }  # fmt: skip
 
 
-def write(exports: Path, stream: str, deliveries: Iterable[Delivery]) -> None:
-    """Write a stream's file of each day, with the end of that day as its modification time."""
+def write(exports: Path, stream: str, deliveries: Iterable[Delivery], last: date) -> None:
+    """Write a stream's file of each day up to a last one, with the end of that day as its modification time."""
     dialect = DIALECTS[stream]
     system, _, name = stream.partition(".")
     folder = exports / system
@@ -110,7 +96,7 @@ def write(exports: Path, stream: str, deliveries: Iterable[Delivery]) -> None:
     by_day: dict[date, list[Delivery]] = defaultdict(list)
     for delivery in deliveries:
         by_day[delivery.day].append(delivery)
-    for day in DAYS:
+    for day in (day for day in DAYS if day <= last):
         path = folder / f"{name}-{day}.{dialect.suffix}"
         path.write_bytes(dialect.encode(by_day[day]))
         closed = at(day + timedelta(days=1), 0).timestamp()

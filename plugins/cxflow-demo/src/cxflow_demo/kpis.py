@@ -23,7 +23,7 @@ from cxflow_demo.persons import Persons
 from cxflow_demo.record import Identifier, Record
 from cxflow_demo.reviews import Review
 from cxflow_demo.shop import Order
-from cxflow_demo.surveys import Answer
+from cxflow_demo.surveys import Response
 
 Values = npt.NDArray[np.float64]
 REPEAT_WITHIN = timedelta(days=7)
@@ -129,7 +129,7 @@ class Facts:
         self.calls = [r for r in everything if isinstance(r, Call)]
         self.answered = [call for call in self.calls if call.answered]
         self.tickets = [r for r in everything if isinstance(r, Ticket)]
-        self.answers = [r for r in everything if isinstance(r, Answer)]
+        self.responses = [r for r in everything if isinstance(r, Response)]
         self.reviews = [r for r in everything if isinstance(r, Review)]
         self.leads = [r for r in everything if isinstance(r, Lead)]
         self._segments = {persons.of(r): r.segment for r in everything if isinstance(r, Contact)}
@@ -137,7 +137,7 @@ class Facts:
     def sample(self, record: Record, moment: datetime, value: float) -> Sample:
         """An observation of a record. It has a segment if the CRM knows its person."""
         source = record.stream.partition(".")[0]
-        channel = {"callcentre": "phone", "surveys": "email"}.get(source, "web")
+        channel = "phone" if source == "callcentre" else "web"
         dimensions = {"source": source, "channel": record.channel if isinstance(record, Ticket) else channel}
         if segment := self._segments.get(self.persons.of(record)):
             dimensions["segment"] = segment
@@ -145,7 +145,12 @@ class Facts:
 
     def scores(self, metric: str) -> list[Sample]:
         """The answers to one question."""
-        return [self.sample(a, a.responded_at, a.score) for a in self.answers if a.metric == metric]
+        return [
+            self.sample(response, response.responded_at, answer.score)
+            for response in self.responses
+            for answer in response.answers
+            if answer.metric == metric
+        ]
 
     def minutes(
         self, end: Callable[[Ticket], datetime | None], counted_at: Callable[[Ticket], datetime | None]

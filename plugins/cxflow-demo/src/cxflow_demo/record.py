@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, ClassVar, Protocol, Self
 
-from cxflow_demo.clock import ZONE, local
+from cxflow_demo.clock import local
 
 Row = dict[str, Any]
-"""One record as its system writes it: flat strings for CSV, a nested object for JSON."""
+"""One record as its system has it: flat strings for CSV, a nested object for JSON, a vendor's shape for a service."""
 
 Identifier = tuple[str, str]
 """Namespace (email, phone, contact, customer) and value: lower-case address, E.164 number or external id."""
@@ -48,11 +48,6 @@ class Record(Protocol):
 def utc_iso(moment: datetime | None) -> str | None:
     """``2026-03-01T09:30:00Z``."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
-
-
-def offset_iso(moment: datetime | None) -> str | None:
-    """``2026-03-01T10:30:00+01:00``."""
-    return moment.astimezone(ZONE).isoformat() if moment else None
 
 
 def local_minute(moment: datetime | None) -> str:

@@ -1,17 +1,19 @@
-"""The web shop: orders with their lines, from purchase to delivery and return. Called by ``simulation``.
+"""The web shop, on Shopify: orders with their lines, from purchase to delivery and return, and customers.
 
-Moments are written in ISO 8601 with the local offset; an order is delivered again with each change.
+Called by ``simulation``. An order changes with all that happens to it; a cancelled one may be deleted.
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from random import Random
 from typing import ClassVar, Self
 
+from cxflow_demo import shopify
 from cxflow_demo.clock import DAYS, FIRST, any_hour, at, how_many, later, local_day
 from cxflow_demo.people import Crowd, Person
-from cxflow_demo.record import Identifier, Row, offset_iso
+from cxflow_demo.record import Identifier, Row
 
 ORDERS_A_DAY = 88
 WEEKDAYS = (1.12, 1.02, 0.98, 0.97, 1.0, 0.88, 1.05)
@@ -21,9 +23,26 @@ WEEKDAYS = (1.12, 1.02, 0.98, 0.97, 1.0, 0.88, 1.05)
 class Return:
     """Goods sent back: when, and for how many euros."""
 
-    return_id: str
+    number: int
+    """Of the refund."""
     at: datetime
     amount: float
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLine:
+    """One article of an order, as bought; it never changes."""
+
+    line_no: int
+    sku: str
+    quantity: int
+    unit_price: float
+    """Euros."""
+
+    @property
+    def line_total(self) -> float:
+        """Euros, before the order's discount."""
+        return round(self.quantity * self.unit_price, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +50,27 @@ class Order:
     """One version of an order. Amounts are in euros; the price includes tax."""
 
     stream: ClassVar[str] = "shop.orders"
-    is_deleted: ClassVar[bool] = False
 
-    order_id: str
+    number: int
     person: Person
     email: str | None
     price: float
     discount: float
+    lines: tuple[OrderLine, ...]
     created_at: datetime
     updated_at: datetime
     promised_on: date
     status: str = "placed"
-    """placed, shipped, delivered, returned or cancelled."""
+    """placed, shipped, delivered, returned, cancelled or deleted."""
+    shipped_at: datetime | None = None
     delivered_at: datetime | None = None
     cancelled_at: datetime | None = None
     returns: tuple[Return, ...] = ()
+
+    @property
+    def order_id(self) -> str:
+        """Its name, by which customers and other systems refer to it."""
+        return f"SO{self.number}"
 
     @property
     def key(self) -> str:
@@ -56,33 +81,48 @@ class Order:
         return self.updated_at
 
     @property
+    def is_deleted(self) -> bool:
+        return self.status == "deleted"
+
+    @property
     def is_late(self) -> bool:
         """Whether it was delivered after the promised day, in local time."""
         return self.delivered_at is not None and local_day(self.delivered_at) > self.promised_on
 
     def row(self) -> Row:
-        refunded = self.price if self.cancelled_at else sum((each.amount for each in self.returns), 0.0)
-        return {
-            "id": self.order_id,
-            "customer": {"id": self.person.shop_id, "email": self.email, "phone": self.person.phone},
-            "status": self.status,
-            "currency": "EUR",
-            "totals": {
-                "price": self.price,
-                "discount": self.discount,
-                "tax": round(self.price * 21 / 121, 2),
-                "refunded": round(refunded, 2),
-            },
-            "created_at": offset_iso(self.created_at),
-            "updated_at": offset_iso(self.updated_at),
-            "promised_on": self.promised_on.isoformat(),
-            "delivered_at": offset_iso(self.delivered_at),
-            "cancelled_at": offset_iso(self.cancelled_at),
-            "returns": [
-                {"id": each.return_id, "at": offset_iso(each.at), "amount": each.amount}
+        """As Shopify has it; of a deleted order, the event."""
+        if self.is_deleted:
+            return shopify.deleted(self.number, self.updated_at)
+        lines = [
+            shopify.line(
+                self.number * 10 + each.line_no, each.sku, each.quantity, each.unit_price, each.line_total
+            )
+            for each in self.lines
+        ]
+        if self.cancelled_at:
+            refunds = [shopify.refund(self.number * 10, self.cancelled_at, self.price, lines, "CANCEL")]
+        else:
+            refunds = [
+                shopify.refund(each.number, each.at, each.amount, lines[:1], "RETURN")
                 for each in self.returns
-            ],
-        }
+            ]
+        shipped = self.shipped_at
+        return shopify.order(
+            self.number,
+            self.order_id,
+            created_at=self.created_at,
+            updated_at=self.updated_at,
+            cancelled_at=self.cancelled_at,
+            promised_on=self.promised_on,
+            email=self.email,
+            phone=self.person.phone,
+            customer=self.person.shop_id,
+            price=self.price,
+            discount=self.discount,
+            lines=lines,
+            refunds=refunds,
+            parcels=[shopify.parcel(self.number, shipped, self.delivered_at)] if shipped else [],
+        )
 
     def identifiers(self) -> Iterator[Identifier]:
         if self.person.shop_id:
@@ -98,54 +138,56 @@ class Order:
     def corrected(self, moment: datetime) -> Self:
         """The order after a correction: a late one was in fact on time, another one cost less."""
         if self.is_late:
-            return replace(self, delivered_at=at(self.promised_on, 12.5), updated_at=moment)
+            assert self.shipped_at is not None
+            delivered_at = max(at(self.promised_on, 12.5), later(self.shipped_at, 1))
+            return replace(self, delivered_at=delivered_at, updated_at=moment)
         return replace(self, price=round(self.price * 0.8, 2), updated_at=moment)
 
 
 @dataclass(frozen=True, slots=True)
-class OrderLine:
-    """One article of an order, as bought; it never changes."""
+class Customer:
+    """One version of an account: with each order there is a new one. It keeps the address of its first order."""
 
-    stream: ClassVar[str] = "shop.order_lines"
+    stream: ClassVar[str] = "shop.customers"
     is_deleted: ClassVar[bool] = False
 
-    order_id: str
-    line_no: int
-    sku: str
-    quantity: int
-    unit_price: float
-    """Euros."""
+    person: Person
+    email: str | None
     created_at: datetime
+    updated_at: datetime
+    orders: int
+    spent: float
+    """Euros."""
 
     @property
     def key(self) -> str:
-        return f"{self.order_id}/{self.line_no}"
+        return str(self.person.shop_id)
 
     @property
     def changed_at(self) -> datetime:
-        return self.created_at
-
-    @property
-    def line_total(self) -> float:
-        """Euros, before the order's discount."""
-        return round(self.quantity * self.unit_price, 2)
+        return self.updated_at
 
     def row(self) -> Row:
-        return {
-            "order_id": self.order_id,
-            "line_no": self.line_no,
-            "sku": self.sku,
-            "quantity": self.quantity,
-            "unit_price": self.unit_price,
-            "line_total": self.line_total,
-            "created_at": offset_iso(self.created_at),
-        }
+        return shopify.customer(
+            self.key,
+            self.person.name,
+            created_at=self.created_at,
+            updated_at=self.updated_at,
+            email=self.email,
+            phone=self.person.phone,
+            orders=self.orders,
+            spent=self.spent,
+        )
 
     def identifiers(self) -> Iterator[Identifier]:
-        return iter(())
+        yield "customer", self.key
+        if self.email:
+            yield "email", self.email
+        if self.person.phone:
+            yield "phone", self.person.phone
 
-    def touched(self, _: datetime, /) -> Self:
-        return self
+    def touched(self, moment: datetime, /) -> Self:
+        return replace(self, updated_at=moment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +195,22 @@ class Purchase:
     """All versions of an order, including those after the end of the simulated period."""
 
     versions: tuple[Order, ...]
-    lines: tuple[OrderLine, ...]
+
+
+def customers(bought: Iterable[Purchase]) -> Iterator[Customer]:
+    """Every version of every account, order by order."""
+    orders: dict[str, list[Order]] = defaultdict(list)
+    for purchase in bought:
+        placed = purchase.versions[0]
+        if placed.person.shop_id:
+            orders[placed.person.shop_id].append(placed)
+    for placed_orders in orders.values():
+        first = placed_orders[0]
+        for count, last in enumerate(placed_orders, start=1):
+            spent = sum(each.price for each in placed_orders[:count])
+            yield Customer(
+                first.person, first.email, first.created_at, last.created_at, count, round(spent, 2)
+            )
 
 
 def purchases(rng: Random, buyers: Crowd, scale: float) -> list[Purchase]:
@@ -167,31 +224,32 @@ def purchases(rng: Random, buyers: Crowd, scale: float) -> list[Purchase]:
             any_hour(rng, day)
             for _ in range(how_many(rng, ORDERS_A_DAY * scale * WEEKDAYS[day.weekday()] * sales))
         ):
-            made.append(_purchase(rng, f"SO{200_000 + len(made)}", buyers.draw(rng), created_at, catalogue))
+            made.append(_purchase(rng, 200_000 + len(made), buyers.draw(rng), created_at, catalogue))
     return made
 
 
 def _purchase(
-    rng: Random, order_id: str, person: Person, created_at: datetime, catalogue: list[tuple[str, float]]
+    rng: Random, number: int, person: Person, created_at: datetime, catalogue: list[tuple[str, float]]
 ) -> Purchase:
     lines = tuple(
-        OrderLine(order_id, number + 1, *_article(rng, catalogue), created_at=created_at)
-        for number in range(rng.choices((1, 2, 3, 4), (52, 28, 13, 7))[0])
+        OrderLine(line + 1, *_article(rng, catalogue))
+        for line in range(rng.choices((1, 2, 3, 4), (52, 28, 13, 7))[0])
     )
     goods = sum(line.line_total for line in lines)
     discount = round(goods * rng.choice((0.05, 0.1, 0.2)), 2) if rng.random() < 0.18 else 0.0
     day = local_day(created_at)
     placed = Order(
-        order_id=order_id,
+        number=number,
         person=person,
         email=person.email(day),
         price=round(goods - discount, 2),
         discount=discount,
+        lines=lines,
         created_at=created_at,
         updated_at=created_at,
         promised_on=day + timedelta(days=rng.choice((3, 4, 5))),
     )
-    return Purchase((placed, *_later_versions(rng, placed)), lines)
+    return Purchase((placed, *_later_versions(rng, placed)))
 
 
 def _article(rng: Random, catalogue: list[tuple[str, float]]) -> tuple[str, int, float]:
@@ -202,9 +260,14 @@ def _article(rng: Random, catalogue: list[tuple[str, float]]) -> tuple[str, int,
 def _later_versions(rng: Random, placed: Order) -> Iterator[Order]:
     if rng.random() < 0.045:
         moment = later(placed.created_at, rng.uniform(0.2, 20))
-        yield replace(placed, status="cancelled", cancelled_at=moment, updated_at=moment)
+        cancelled = replace(placed, status="cancelled", cancelled_at=moment, updated_at=moment)
+        yield cancelled
+        # Only of accounts that kept their address: their customer record then names them, too.
+        if placed.person.shop_id and placed.person.moved_on is None and rng.random() < 0.25:
+            yield replace(cancelled, status="deleted", updated_at=later(moment, rng.uniform(1, 120)))
         return
-    shipped = replace(placed, status="shipped", updated_at=later(placed.created_at, rng.uniform(6, 44)))
+    moment = later(placed.created_at, rng.uniform(6, 44))
+    shipped = replace(placed, status="shipped", shipped_at=moment, updated_at=moment)
     yield shipped
     days_off = rng.choice((1, 1, 2, 3, 5)) if rng.random() < 0.11 else rng.choice((0, 0, -1))
     delivered_at = max(
@@ -216,6 +279,6 @@ def _later_versions(rng: Random, placed: Order) -> Iterator[Order]:
     for number in range(rng.choices((0, 1, 2), (91, 8, 1))[0]):
         moment = later(order.updated_at, rng.uniform(30, 240))
         amount = round(placed.price * rng.choice((0.25, 0.4, 0.5)), 2)
-        back = Return(f"{order.order_id}-R{number + 1}", moment, amount)
+        back = Return(order.number * 10 + number + 1, moment, amount)
         order = replace(order, status="returned", returns=(*order.returns, back), updated_at=moment)
         yield order

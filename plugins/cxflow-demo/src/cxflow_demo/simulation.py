@@ -1,33 +1,57 @@
-"""Generates the exports and their truth from a seed."""
+"""Simulates the company from a seed, and writes its exports and the truth."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from random import Random
 
 from cxflow_demo import callcentre, crm, demand, desk, files, reviews, shop, surveys
-from cxflow_demo.disorder import deliveries
+from cxflow_demo.clock import LAST
+from cxflow_demo.disorder import Delivery, deliveries
 from cxflow_demo.people import Crowd, populate
 from cxflow_demo.record import Record
+from cxflow_demo.served import SERVED
 from cxflow_demo.truth import Truth, truth_of
 
 PEOPLE = 6000
 
 
-def generate(folder: Path, seed: int = 7, scale: float = 1.0) -> Truth:
-    """Write ``folder/exports/<system>/<object>-<day>.<csv|jsonl>`` and ``folder/truth.json``.
+@dataclass(frozen=True)
+class Simulated:
+    """A company's whole period."""
 
-    The same seed and scale give the same bytes. A scale of 1 is about 63,000 source records and takes 4 s;
-    the number of defects hardly depends on it. Existing files are overwritten.
-    """
+    deliveries: Mapping[str, list[Delivery]]
+    """By stream, in the order of arrival."""
+    truth: Truth
+
+
+def simulate(seed: int = 7, scale: float = 1.0, last: date = LAST) -> Simulated:
+    """The company of a seed, up to and including a day. A scale of 1 takes 4 s; the number of defects hardly
+    depends on it."""
     delivered = {
-        stream: deliveries(Random(f"{seed} disorder of {stream}"), stream, versions)
+        stream: [
+            each
+            for each in deliveries(Random(f"{seed} disorder of {stream}"), stream, versions)
+            if each.day <= last
+        ]
         for stream, versions in company(seed, scale).items()
     }
-    for stream, arriving in delivered.items():
-        files.write(folder / "exports", stream, arriving)
-    truth = truth_of(seed, scale, (each for arriving in delivered.values() for each in arriving))
-    (folder / "truth.json").write_text(truth.as_json(), encoding="utf-8")
-    return truth
+    everything = (each for arriving in delivered.values() for each in arriving)
+    return Simulated(delivered, truth_of(seed, scale, everything, last))
+
+
+def generate(folder: Path, seed: int = 7, scale: float = 1.0, last: date = LAST) -> Simulated:
+    """Write ``folder/exports/<system>/<object>-<day>.<csv|jsonl>`` and ``folder/truth.json``.
+
+    The same seed and scale give the same bytes. Existing files are overwritten.
+    """
+    simulated = simulate(seed, scale, last)
+    for stream, arriving in simulated.deliveries.items():
+        if stream not in SERVED:
+            files.write(folder / "exports", stream, arriving, last)
+    (folder / "truth.json").write_text(simulated.truth.as_json(), encoding="utf-8")
+    return simulated
 
 
 def company(seed: int, scale: float) -> Mapping[str, Iterable[Record]]:
@@ -54,8 +78,9 @@ def company(seed: int, scale: float) -> Mapping[str, Iterable[Record]]:
         "crm.leads": crm.leads(draw("leads"), people, scale),
         "callcentre.calls": calls,
         "desk.tickets": [version for versions in tickets for version in versions],
+        "desk.users": desk.users(tickets),
         "shop.orders": [version for purchase in bought for version in purchase.versions],
-        "shop.order_lines": [line for purchase in bought for line in purchase.lines],
+        "shop.customers": shop.customers(bought),
         "reviews.reviews": reviews.reviews(draw("reviews"), writers, bought, scale),
-        "surveys.answers": surveys.answers(draw("surveys"), bought, calls, tickets),
+        "surveys.responses": surveys.responses(draw("surveys"), bought, calls, tickets),
     }

@@ -1,16 +1,17 @@
-"""Surveys after deliveries, calls and tickets: one record per answered question. Called by ``simulation``."""
+"""Surveys after deliveries, calls and tickets, on Typeform: one record per response. Called by ``simulation``."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from random import Random
 from typing import ClassVar, Self
 
+from cxflow_demo import typeform
 from cxflow_demo.callcentre import Call
 from cxflow_demo.clock import in_period, later, local_day
 from cxflow_demo.desk import Ticket
 from cxflow_demo.people import Person
-from cxflow_demo.record import Identifier, Row, utc_iso
+from cxflow_demo.record import Identifier, Row
 from cxflow_demo.shop import Purchase
 from cxflow_demo.spelling import email_in_form
 from cxflow_demo.words import remark
@@ -23,46 +24,56 @@ SCORES: dict[str, tuple[int, tuple[int, ...], tuple[int, ...]]] = {
 }
 
 
+FORMS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "delivery": ("After a delivery", ("nps", "csat")),
+    "call": ("After a call", ("csat", "ces", "nps")),
+    "ticket": ("After a ticket", ("csat", "ces")),
+}
+"""Occasion to the title of its form and the metrics that it asks for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer to one question of a response; it never changes."""
+    """The answer to one question."""
 
-    stream: ClassVar[str] = "surveys.answers"
-    is_deleted: ClassVar[bool] = False
-
-    response_id: str
     metric: str
     """nps (0–10), csat (1–5) or ces (1–7)."""
     score: int
     comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The answers to some or all questions of a form; they never change."""
+
+    stream: ClassVar[str] = "surveys.responses"
+    is_deleted: ClassVar[bool] = False
+
+    response_id: str
+    form: str
+    """One of ``FORMS``."""
+    answers: tuple[Answer, ...]
     email: str
     invited_at: datetime
     responded_at: datetime
 
     @property
-    def question_id(self) -> str:
-        """Each survey asks one question, of its metric."""
-        return f"q_{self.metric}"
-
-    @property
     def key(self) -> str:
-        return f"{self.response_id}/{self.question_id}"
+        return self.response_id
 
     @property
     def changed_at(self) -> datetime:
         return self.responded_at
 
     def row(self) -> Row:
-        return {
-            "response_id": self.response_id,
-            "question_id": self.question_id,
-            "metric": self.metric,
-            "score": str(self.score),
-            "comment": self.comment,
-            "email": email_in_form(self.email, self.response_id),
-            "invited_at": utc_iso(self.invited_at),
-            "responded_at": utc_iso(self.responded_at),
-        }
+        return typeform.response(
+            self.form,
+            self.response_id,
+            landed_at=self.responded_at - timedelta(seconds=40),
+            submitted_at=self.responded_at,
+            email=email_in_form(self.email, self.response_id),
+            answers=[(each.metric, each.score, each.comment) for each in self.answers],
+        )
 
     def identifiers(self) -> Iterator[Identifier]:
         yield "email", self.email
@@ -78,31 +89,32 @@ class Occasion:
     at: datetime
     person: Person
     poor: bool
+    form: str
     metrics: tuple[str, ...]
 
 
-def answers(
+def responses(
     rng: Random, bought: Iterable[Purchase], calls: Iterable[Call], tickets: Iterable[tuple[Ticket, ...]]
-) -> list[Answer]:
-    """Every answer of the period, response by response."""
-    given: list[Answer] = []
-    responses = 0
+) -> list[Response]:
+    """Every response of the period."""
+    given: list[Response] = []
     for occasion in (*_deliveries(rng, bought), *_calls(rng, calls), *_tickets(rng, tickets)):
         invited_at = later(occasion.at, rng.uniform(1, 24))
         responded_at = later(invited_at, 0.02 + rng.expovariate(1 / 16))
         email = occasion.person.email(local_day(responded_at))
         if email is None or not in_period(responded_at):
             continue
-        response_id = f"V{80_000 + responses}"
-        responses += 1
-        for metric in occasion.metrics:
-            worst, good, poor = SCORES[metric]
-            (score,) = rng.choices(range(worst, worst + len(good)), poor if occasion.poor else good)
-            mood = (score - worst) / (len(good) - 1)
-            given.append(
-                Answer(response_id, metric, score, remark(rng, mood), email, invited_at, responded_at)
-            )
+        answers = tuple(_answer(rng, metric, occasion.poor) for metric in occasion.metrics)
+        given.append(
+            Response(f"V{80_000 + len(given)}", occasion.form, answers, email, invited_at, responded_at)
+        )
     return given
+
+
+def _answer(rng: Random, metric: str, poor_experience: bool) -> Answer:
+    worst, good, poor = SCORES[metric]
+    (score,) = rng.choices(range(worst, worst + len(good)), poor if poor_experience else good)
+    return Answer(metric, score, remark(rng, (score - worst) / (len(good) - 1)))
 
 
 def _deliveries(rng: Random, bought: Iterable[Purchase]) -> Iterator[Occasion]:
@@ -110,7 +122,9 @@ def _deliveries(rng: Random, bought: Iterable[Purchase]) -> Iterator[Occasion]:
         order = purchase.versions[-1]
         if order.delivered_at and rng.random() < 0.24:
             metrics = ("nps", "csat") if rng.random() < 0.4 else ("nps",)
-            yield Occasion(order.delivered_at, order.person, order.is_late or bool(order.returns), metrics)
+            yield Occasion(
+                order.delivered_at, order.person, order.is_late or bool(order.returns), "delivery", metrics
+            )
 
 
 def _calls(rng: Random, calls: Iterable[Call]) -> Iterator[Occasion]:
@@ -118,7 +132,7 @@ def _calls(rng: Random, calls: Iterable[Call]) -> Iterator[Occasion]:
         if call.answered and call.caller and rng.random() < 0.28:
             poor = call.wait_seconds > 60 or rng.random() < 0.15
             metrics = ("csat", "ces", "nps") if rng.random() < 0.3 else ("csat", "ces")
-            yield Occasion(call.ended_at, call.person, poor, metrics)
+            yield Occasion(call.ended_at, call.person, poor, "call", metrics)
 
 
 def _tickets(rng: Random, tickets: Iterable[tuple[Ticket, ...]]) -> Iterator[Occasion]:
@@ -127,5 +141,9 @@ def _tickets(rng: Random, tickets: Iterable[tuple[Ticket, ...]]) -> Iterator[Occ
         if last.solved_at and last.email and rng.random() < 0.34:
             poor = last.reopens > 0 or rng.random() < 0.2
             yield Occasion(
-                last.solved_at, last.person, poor, ("csat", "ces") if rng.random() < 0.6 else ("ces",)
+                last.solved_at,
+                last.person,
+                poor,
+                "ticket",
+                ("csat", "ces") if rng.random() < 0.6 else ("ces",),
             )

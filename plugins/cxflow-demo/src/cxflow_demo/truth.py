@@ -1,11 +1,11 @@
 """The truth that a correct integration of the exports must find. Called by ``simulation``.
 
-It is computed from the simulator's own records, never from the files.
+It is computed from the simulator's own records, never from files or a service's answers.
 """
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 
@@ -15,6 +15,7 @@ from cxflow_demo.disorder import Delivery
 from cxflow_demo.kpis import KpiValue, kpi_values
 from cxflow_demo.persons import Persons
 from cxflow_demo.record import Record
+from cxflow_demo.served import SERVED
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,9 @@ class Arrived:
     """What was delivered within some days, by stream."""
 
     records: dict[str, int]
-    """Lines, including duplicates and malformed ones."""
+    """Lines, including duplicates and malformed ones; of a service, the records that changed."""
     quarantine: dict[str, dict[str, int]]
-    """Bad record versions by the rule they break."""
+    """Bad record versions by the rule they break; of a service, those that still stood at the end."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Truth:
     records: dict[str, int]
     quarantine: dict[str, dict[str, int]]
     deliveries: dict[str, Arrived]
-    """``records`` and ``quarantine`` of the history and of each later day."""
+    """``records`` and ``quarantine`` of the history and of each later day, for who reads at the end of each."""
     live: dict[str, int]
     quarantine_open: dict[str, int]
     customers: int
@@ -68,46 +69,64 @@ class Truth:
         return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
 
 
-def truth_of(seed: int, scale: float, deliveries: Iterable[Delivery]) -> Truth:
-    """The truth for these deliveries."""
+def truth_of(seed: int, scale: float, deliveries: Iterable[Delivery], last: date = LAST) -> Truth:
+    """The truth for these deliveries, which end with a day."""
     everything = list(deliveries)
-    total, final = _arrived(everything), _state(everything, LAST)
+    final = state_of(everything, last)
     eve = WEEK_START - timedelta(days=1)
-    spans = {"history": (FIRST, eve)} | {day.isoformat(): (day, day) for day in WEEK}
+    spans = {"history": (FIRST, eve)} | {day.isoformat(): (day, day) for day in WEEK if day <= last}
+    arrived = {
+        name: _arrived(each for each in everything if start <= each.day <= end)
+        for name, (start, end) in spans.items()
+    }
     return Truth(
         seed=seed,
         scale=scale,
         reporting_timezone=ZONE_NAME,
         history={"start": FIRST.isoformat(), "end": WEEK_START.isoformat(), "dates": "local, half-open"},
-        days=[day.isoformat() for day in WEEK],
-        records=total.records,
-        quarantine=total.quarantine,
-        deliveries={
-            name: _arrived(each for each in everything if first <= each.day <= last)
-            for name, (first, last) in spans.items()
+        days=[day.isoformat() for day in WEEK if day <= last],
+        records={stream: sum(each.records[stream] for each in arrived.values()) for stream in DEFECTS},
+        quarantine={
+            stream: _added(each.quarantine[stream] for each in arrived.values()) for stream in DEFECTS
         },
+        deliveries=arrived,
         live=final.live,
         quarantine_open=final.quarantine_open,
         customers=final.customers,
         kpis=final.kpis,
-        after_history=_state([each for each in everything if each.day <= eve], eve),
+        after_history=state_of([each for each in everything if each.day <= eve], min(eve, last)),
     )
 
 
 def _arrived(deliveries: Iterable[Delivery]) -> Arrived:
     records = Counter[str]()
     quarantine: dict[str, Counter[str]] = {stream: Counter() for stream in DEFECTS}
-    for each in deliveries:
+    for each in _seen(deliveries):
         records[each.record.stream] += 1
         if each.defect:
-            quarantine[each.record.stream][each.defect.rule] += 1
+            quarantine[each.record.stream].update(each.defect.rules)
     return Arrived(
         {stream: records[stream] for stream in DEFECTS},
         {stream: dict(sorted(rules.items())) for stream, rules in quarantine.items()},
     )
 
 
-def _state(deliveries: list[Delivery], until: date) -> State:
+def _seen(deliveries: Iterable[Delivery]) -> list[Delivery]:
+    """What is there to read at the end: all of a file's lines, a service's newest version of each record."""
+    seen: dict[tuple[str, str, int | None], Delivery] = {}
+    for number, each in enumerate(deliveries):
+        stream = each.record.stream
+        seen[stream, each.record.key, None if stream in SERVED else number] = each
+    return list(seen.values())
+
+
+def _added(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """The sums by rule."""
+    return dict(sorted(sum((Counter(each) for each in counts), Counter[str]()).items()))
+
+
+def state_of(deliveries: list[Delivery], until: date) -> State:
+    """What a warehouse holds after these deliveries, which end with a day."""
     latest: dict[tuple[str, str], Record] = {}
     bad: set[tuple[str, str]] = set()
     for each in deliveries:

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 from cxflow import Connector, hookimpl
 
 from cxflow_shopify.connector import Shopify
 
-__all__ = ["Shopify", "cxflow_connectors"]
+if TYPE_CHECKING:
+    from cxflow_shopify.service import ShopifyService
+
+__all__ = ["Shopify", "cxflow_connectors", "cxflow_services"]
 
 
 @hookimpl
 def cxflow_connectors() -> list[type[Connector]]:
     """The one connector of this plugin."""
     return [Shopify]
+
+
+@hookimpl
+def cxflow_services() -> dict[str, Callable[..., ShopifyService]]:
+    """The imitation of Shopify's API."""
+    return {"shopify": _imitation}
+
+
+def _imitation(**records: Any) -> ShopifyService:
+    """Made when it is asked for: it needs the extra `sandbox`."""
+    from cxflow_shopify.service import ShopifyService
+
+    return ShopifyService(**records)

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 from cxflow import Connector, hookimpl
 
 from cxflow_zendesk.connector import Zendesk
 
-__all__ = ["Zendesk", "cxflow_connectors"]
+if TYPE_CHECKING:
+    from cxflow_zendesk.service import ZendeskService
+
+__all__ = ["Zendesk", "cxflow_connectors", "cxflow_services"]
 
 
 @hookimpl
 def cxflow_connectors() -> list[type[Connector]]:
     """The one connector of this plugin."""
     return [Zendesk]
+
+
+@hookimpl
+def cxflow_services() -> dict[str, Callable[..., ZendeskService]]:
+    """The imitation of Zendesk's API."""
+    return {"zendesk": _imitation}
+
+
+def _imitation(**records: Any) -> ZendeskService:
+    """Made when it is asked for: it needs the extra `sandbox`."""
+    from cxflow_zendesk.service import ZendeskService
+
+    return ZendeskService(**records)

@@ -1,0 +1,157 @@
+"""The company's services: what they know on which day, and what their connectors make of it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from cxflow import ConfigError
+from cxflow.testing import TestProject
+
+from cxflow_demo import check, folders
+from cxflow_demo.clock import FIRST, LAST, WEEK, WEEK_START
+from cxflow_demo.company import VENDORS, Company
+from cxflow_demo.served import SERVED
+from cxflow_demo.simulation import Simulated, simulate
+from cxflow_demo.truth import state_of
+
+EVE = WEEK_START - timedelta(days=1)
+MADRID = ZoneInfo("Europe/Madrid")
+
+
+@pytest.fixture(scope="session")
+def simulated() -> Simulated:
+    return simulate(seed=5, scale=0.3)
+
+
+@pytest.fixture
+def company(simulated: Simulated) -> Company:
+    return Company(simulated.deliveries)
+
+
+@pytest.fixture
+def project(company: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestProject]:
+    """The demo's project, connected to the services."""
+    with company.served() as urls:
+        for name, value in company.environment(urls).items():
+            monkeypatch.setenv(name, value)
+        yield TestProject(tmp_path, folders.project())
+
+
+def midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), MADRID)
+
+
+KPIS = {
+    "shop": ("average_order_value", "return_rate", "on_time_delivery_rate"),
+    "surveys": ("nps", "csat", "ces"),
+    "desk": (
+        "first_reply_minutes",
+        "first_reply_minutes_p90",
+        "resolution_minutes",
+        "resolution_minutes_p90",
+    ),
+}
+"""What needs no other system, where it is not sliced by what the CRM knows."""
+
+
+def wrong(project: TestProject, simulated: Simulated, system: str, last: date) -> list[check.Fact]:
+    """What differs from the truth after the history and the days up to one, which were read one by one."""
+    truth = simulated.truth
+    everything = [each for arriving in simulated.deliveries.values() for each in arriving if each.day <= last]
+    truth_then = state_of(everything, last)
+    live = truth_then.live
+    kpis = [
+        asdict(each)
+        for each in truth_then.kpis
+        if last == LAST and each.kpi in KPIS[system] and each.dimension != "segment"
+    ]
+    spans = ["history", *(day.isoformat() for day in WEEK if day <= last)]
+    refused: dict[str, dict[str, int]] = {}
+    for span in spans:
+        for stream, rules in truth.deliveries[span].quarantine.items():
+            for rule, count in rules.items():
+                found = refused.setdefault(stream, {})
+                found[rule] = found.get(rule, 0) + count
+    of_system = [stream for stream in SERVED if stream.partition(".")[0] == system]
+    state = {"live": {stream: live[stream] for stream in of_system}, "customers": 0, "kpis": kpis}
+    return [
+        fact
+        for fact in check.facts(
+            project.settings, state, {stream: refused.get(stream, {}) for stream in of_system}
+        )
+        if not fact.agrees and fact.what != "customers"
+    ]
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_a_connector_finds_the_truth_after_the_history_and_at_the_end(
+    vendor: str, project: TestProject, company: Company, simulated: Simulated
+) -> None:
+    system = VENDORS[vendor].system
+    company.show(EVE)
+    project.run(system, mode="backfill", start=midnight(FIRST), end=midnight(WEEK_START))
+    assert wrong(project, simulated, system, EVE) == []
+    company.show(LAST)
+    # Days later, what was bad and is fixed was never seen bad: only the whole demo reads every day.
+    project.run(system, end=midnight(LAST + timedelta(days=1)))
+    project.settle()
+    found = wrong(project, simulated, system, LAST)
+    assert [fact for fact in found if fact.what != "quarantine"] == []
+    assert project.books_balance()
+
+
+def test_services_know_nothing_of_the_days_to_come(company: Company) -> None:
+    shop: Any = company.services["shopify"]
+    company.show(FIRST)
+    first = {order["id"] for order in shop.orders}
+    assert first
+    assert max(order["updatedAt"] for order in shop.orders) < "2026-01-01T23:00:00Z"
+    company.show(LAST)
+    assert first < {order["id"] for order in shop.orders} | {event["subjectId"] for event in shop.events}
+
+
+def test_orders_of_the_history_are_corrected_in_the_week(company: Company) -> None:
+    def known() -> dict[str, tuple[Any, Any]]:
+        shop: Any = company.services["shopify"]
+        return {
+            order["id"]: (
+                order["totalPriceSet"]["shopMoney"]["amount"],
+                order["fulfillments"][0]["deliveredAt"],
+            )
+            for order in shop.orders
+            if order["displayFulfillmentStatus"] == "FULFILLED" and order["fulfillments"][0]["deliveredAt"]
+        }
+
+    company.show(EVE)
+    before = known()
+    company.show(LAST)
+    after = known()
+    assert sum(before[each] != after[each] for each in before.keys() & after.keys()) >= 6
+
+
+def test_orders_are_deleted_in_the_history_and_in_the_week(company: Company) -> None:
+    shop: Any = company.services["shopify"]
+    company.show(EVE)
+    early = {event["subjectId"] for event in shop.events}
+    company.show(LAST)
+    late = {event["subjectId"] for event in shop.events}
+    assert early
+    assert early < late
+    assert not late & {order["id"] for order in shop.orders}
+
+
+def test_a_port_that_is_taken_is_named(company: Company) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with (
+            pytest.raises(ConfigError, match=f"port {port} cannot be used for shopify"),
+            company.served(port),
+        ):
+            pass
