@@ -18,3 +18,5 @@ FORMATS = (*(date + clock for date in _DATES for clock in _CLOCKS), "%Y%m%d", "%
 """strptime formats. A number such as 1767225600 may be any number: it is not among them."""
 EPOCHS = {"epoch": 10, "epoch_ms": 13}
 """The named formats of seconds and milliseconds since 1970, and how many digits the times of these decades have."""
+ISO = r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?: ?(?:Z|[+-]\d\d(?::?\d\d)?))?)?"
+"""What a time in ISO 8601 looks like, as a regular expression."""

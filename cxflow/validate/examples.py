@@ -12,11 +12,10 @@ from collections.abc import Mapping, Sequence
 import duckdb
 
 from cxflow import record_sql
-from cxflow.conform.expressions import Notation, cast
 from cxflow.duck import identifier, literal, workbench
 from cxflow.model.expectation import Expectation
 from cxflow.model.stream import Stream
-from cxflow.model.usual_times import EPOCHS, FORMATS
+from cxflow.model.usual_times import EPOCHS, FORMATS, ISO
 from cxflow.warehouse import tables
 
 MOST = 5
@@ -165,8 +164,9 @@ def _of_times(database: duckdb.DuckDBPyConnection, values: str, stream: Stream) 
     row = database.execute(f"SELECT {', '.join(checks)} FROM {values}").fetchone() or ()
     fit = [form for form, fits in zip([*forms, *epochs], row, strict=True) if fits]
     if stream.time_formats and "iso" not in stream.time_formats:
-        iso = cast("v", "VARCHAR", "TIMESTAMPTZ", Notation("UTC")).value
-        reads = database.execute(f"SELECT bool_and(({iso}) IS NOT NULL) FROM {values}").fetchone()
+        reads = database.execute(
+            f"SELECT bool_and(regexp_full_match(v, {literal(ISO)})) FROM {values}"
+        ).fetchone()
         fit = ["iso", *fit] if reads and reads[0] else fit
     if not fit:
         return []
