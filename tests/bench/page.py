@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -145,35 +145,42 @@ def _postgresql(found: Found) -> str:
         ],
     )
     statements = dict(found["statements"])
-    whole = statements.pop("load")
+    profile = _by_statement(
+        statements, statements.pop("load"), "`COPY` into the temporary tables, commit, the rest"
+    )
+    return f"{compared}\n\nAnother such load, by statement:\n\n{profile}"
+
+
+def _by_statement(statements: Mapping[str, float], whole: float, others: str) -> str:
+    """The longest of some statements, and their share of a step's seconds."""
     longest = sorted(statements.items(), key=lambda item: -item[1])[:_LONGEST]
     rest = whole - sum(seconds for _, seconds in longest)
     rows = [[f"`{name}`", f"{seconds:.1f} s", f"{seconds / whole:.0%}"] for name, seconds in longest]
-    rows.append(
-        ["`COPY` into the temporary tables, commit, the rest", f"{rest:.1f} s", f"{rest / whole:.0%}"]
-    )
-    return f"{compared}\n\nAnother such load, by statement:\n\n{_table(['', 'wall', 'share'], rows)}"
+    rows.append([others, f"{rest:.1f} s", f"{rest / whole:.0%}"])
+    return _table(["", "wall", "share"], rows)
 
 
-def _warehouse(found: Found) -> str:
+_ENGINES = {"duckdb": "DuckDB", "postgresql": "PostgreSQL"}
+
+
+def _identity(found: Found) -> str:
     rows = [
-        [
-            {"duckdb": "DuckDB", "postgresql": "PostgreSQL"}[engine],
-            f"{one['load']:.1f} s",
-            f"{one['identity']:.1f} s",
-            f"{one['all_kpis']:.1f} s",
-        ]
+        [_ENGINES[engine], f"{one['load']:.1f} s", f"{one['identity']:.1f} s"]
         for engine, one in found.items()
     ]
     ratio = found["postgresql"]["identity"] / found["duckdb"]["identity"]
-    rows.append(["ratio of identity (limit 3)", "", f"{ratio:.1f}", ""])
-    head = [
-        "",
-        "load of 1,000,000 records",
-        "identity, 1,400,000 identifiers",
-        "all KPIs, 10,000,000 touchpoints",
-    ]
-    return _table(head, rows)
+    rows.append(["ratio (limit 3)", "", f"{ratio:.1f}"])
+    compared = _table(["", "load of 1,000,000 records", "identity, 1,400,000 identifiers"], rows)
+    steps = ("extract", "prepare", "load", "identity")
+    server = found["postgresql"]
+    statements = {name: taken for name, taken in server.items() if name not in steps}
+    profile = _by_statement(statements, server["identity"], "the rest")
+    return f"{compared}\n\nPostgreSQL's, by statement:\n\n{profile}"
+
+
+def _kpis(found: Found) -> str:
+    rows = [[_ENGINES[engine], f"{one['all_kpis']:.1f} s"] for engine, one in found.items()]
+    return _table(["", "all KPIs, 10,000,000 touchpoints"], rows)
 
 
 def _profile(found: Found) -> str:
@@ -214,6 +221,7 @@ TABLES: dict[str, Callable[[Found], str]] = {
     "http": _http,
     "dlt": _dlt,
     "postgresql": _postgresql,
-    "warehouse": _warehouse,
+    "identity": _identity,
+    "kpis": _kpis,
     "witness": _witness,
 }
