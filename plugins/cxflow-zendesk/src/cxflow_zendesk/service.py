@@ -70,18 +70,24 @@ class ZendeskService:
 
     def application(self) -> Starlette:
         """The service."""
-        incremental = "/api/v2/incremental/"
+        answers = {
+            "incremental/tickets/cursor": self._tickets,
+            "incremental/users/cursor": self._users,
+            "incremental/ticket_events": self._events,
+            "incremental/ticket_metric_events": self._metric_events,
+            "channels/voice/stats/incremental/calls": self._calls,
+            "satisfaction_ratings": self._ratings,
+            "guide/survey_responses": self._surveys,
+            "users": self._listed_users,
+        }
         return Starlette(
             routes=[
                 Route("/oauth/tokens", self._grant, methods=["POST"]),
-                Route(incremental + "tickets/cursor.json", self._guarded(self._tickets)),
-                Route(incremental + "users/cursor.json", self._guarded(self._users)),
-                Route(incremental + "ticket_events.json", self._guarded(self._events)),
-                Route(incremental + "ticket_metric_events.json", self._guarded(self._metric_events)),
-                Route("/api/v2/channels/voice/stats/incremental/calls.json", self._guarded(self._calls)),
-                Route("/api/v2/satisfaction_ratings.json", self._guarded(self._ratings)),
-                Route("/api/v2/guide/survey_responses", self._guarded(self._surveys)),
-                Route("/api/v2/users.json", self._guarded(self._listed_users)),
+                *(
+                    Route(f"/api/v2/{path}{ending}", self._guarded(answer))
+                    for path, answer in answers.items()
+                    for ending in ("", ".json")
+                ),
             ]
         )
 
@@ -169,7 +175,7 @@ class ZendeskService:
 
     def _start(self, request: Request) -> int | Response:
         """The start of an export, or its refusal."""
-        given = request.query_params.get("start_time", "")
+        given = request.query_params.get("start_time", "").removesuffix(".0")
         if not given.isdigit():
             return JSONResponse({"error": "BadRequest", "description": "start_time is required"}, 400)
         if int(given) > self._clock - _WITHHELD_SECONDS:
@@ -290,8 +296,19 @@ class ZendeskService:
         )
 
     def _by_number(self, request: Request, name: str, records: list[Record]) -> Response:
-        """Pages of at most 100, by a cursor that is a number here."""
+        """Pages of at most 100: by a cursor, which is a number here; or counted, if none is asked for."""
         params = request.query_params
+        if not {"page[size]", "page[after]"} & params.keys():
+            size, page = min(int(params.get("per_page", 100)), 100), int(params.get("page", 1))
+            following, before = (str(request.url.include_query_params(page=page + step)) for step in (1, -1))
+            return JSONResponse(
+                {
+                    name: records[(page - 1) * size : page * size],
+                    "next_page": following if page * size < len(records) else None,
+                    "previous_page": before if page > 1 else None,
+                    "count": len(records),
+                }
+            )
         size, start = min(int(params.get("page[size]", 100)), 100), int(params.get("page[after]", 0))
         following = start + size
         has_more = following < len(records)
