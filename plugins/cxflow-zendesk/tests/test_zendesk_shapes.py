@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from base64 import b64encode
 from typing import Any
 from urllib.error import HTTPError
@@ -86,6 +87,11 @@ def test_what_real_clients_ask_is_answered(address: str) -> None:
     assert ask(address, "/api/v2/satisfaction_ratings?page[size]=1")["meta"]["has_more"]
     tickets = ask(address, "/api/v2/incremental/tickets/cursor.json?start_time=1700000000.0")["tickets"]
     assert [each["id"] for each in tickets] == [3, 1]
+    # tap-zendesk asks from now on, to see whether it may.
+    now = int(time.time())
+    assert ask(address, f"/api/v2/incremental/ticket_metric_events.json?start_time={now}")["count"] == 0
+    recent = ask(address, f"/api/v2/incremental/ticket_events.json?start_time={now}")
+    assert recent["error"] == "StartTimeTooRecent"
 
 
 def test_lists_without_a_cursor_are_counted(zendesk: ZendeskService, address: str) -> None:

@@ -173,12 +173,12 @@ class ZendeskService:
     def _clock(self) -> int:
         return int((self.now or datetime.now(UTC)).timestamp())
 
-    def _start(self, request: Request) -> int | Response:
-        """The start of an export, or its refusal."""
+    def _start(self, request: Request, withheld: int = _WITHHELD_SECONDS) -> int | Response:
+        """The start of an export, or its refusal if it is less than so many seconds ago."""
         given = request.query_params.get("start_time", "").removesuffix(".0")
         if not given.isdigit():
             return JSONResponse({"error": "BadRequest", "description": "start_time is required"}, 400)
-        if int(given) > self._clock - _WITHHELD_SECONDS:
+        if int(given) > self._clock - withheld:
             says = "Too recent start_time. Use a start_time older than 60 seconds"
             return JSONResponse({"error": "StartTimeTooRecent", "description": says}, 400)
         return int(given)
@@ -244,16 +244,15 @@ class ZendeskService:
         time: Callable[[Record], int],
         *,
         says_over: bool = True,
+        withheld: int = _WITHHELD_SECONDS,
     ) -> Response:
         """From a second on, included. A page of several seconds may cut the last one, and the next begins
         there; one too small for its first second has all of it, and the next begins a second later.
         """
-        start = self._start(request)
+        start = self._start(request, withheld)
         if isinstance(start, Response):
             return start
-        ready = sorted(
-            (each for each in records if start <= time(each) < self._clock - _WITHHELD_SECONDS), key=time
-        )
+        ready = sorted((each for each in records if start <= time(each) < self._clock - withheld), key=time)
         page = ready[: min(int(request.query_params.get("per_page", self.page_size)), self.page_size)]
         is_one_second = bool(page) and time(page[0]) == time(page[-1])
         if is_one_second:
@@ -286,8 +285,13 @@ class ZendeskService:
         return self._by_time(request, "ticket_events", events, lambda each: int(each["timestamp"]))
 
     def _metric_events(self, request: Request) -> Response:
+        # Only exports of tickets and their events withhold the last minute.
         return self._by_time(
-            request, "ticket_metric_events", self.ticket_metric_events, lambda each: epoch(each["time"])
+            request,
+            "ticket_metric_events",
+            self.ticket_metric_events,
+            lambda each: epoch(each["time"]),
+            withheld=0,
         )
 
     def _calls(self, request: Request) -> Response:
