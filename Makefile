@@ -16,7 +16,7 @@ INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint con
 help:
 	@echo "make demo   runs a small simulated company through everything, under Airflow, and checks it against the truth"
 	@echo "make test   runs everything that CI runs"
-	@echo "make test-long  runs the slow tests: the demo, every real data set on the server in every order"
+	@echo "make test-long  runs the slow tests: the demo, real clients, every real data set on the server in every order"
 	@echo "make bench  measures cxflow against its peers, and updates docs/benchmarks.md"
 	@echo "make faults races two workers, runs processes in parallel, kills a thousand runs per engine, and updates docs/reliability.md"
 
@@ -59,7 +59,9 @@ units: $(VENV)/.development
 
 test-long: $(VENV)/.development
 	$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder -m long
-	$(BIN)/pytest -c $(DEMO)/pyproject.toml --rootdir $(DEMO) -m long $(DEMO)
+	@for folder in $(PLUGIN_FOLDERS); do if grep -q '"long' $$folder/pyproject.toml; then \
+		echo "testing $$folder"; $(BIN)/pytest -c $$folder/pyproject.toml --rootdir $$folder -m long $$folder || exit 1; \
+	fi; done
 
 KILLS ?= 1000
 RACES ?= 250

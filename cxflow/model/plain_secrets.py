@@ -52,6 +52,8 @@ _KEYS = frozenset(
     ]
 )
 """What makes a `…_key` a secret; a `primary_key` or a `sort_key` is none."""
+_WAYS = ("_method", "_type")
+"""In a table of secrets, a setting with such an ending names the way to log in: Airbyte's `credentials.auth_method`."""
 _OF_RECORDS = frozenset({"to", "identifiers", "expect", "policies"})
 """Settings of a stream with names of columns and namespaces as keys."""
 _WORDS_OF_LIBRARIES = frozenset({"anon", "browser", "cache", "cloud", "google_default"})
@@ -114,7 +116,8 @@ def _walk(
         )
         for key, item in value.items():
             if not (of_stream and key in _OF_RECORDS):
-                named = is_secret or (not are_names and _is_secret(key))
+                is_way = path[0] == "connections" and key.endswith(_WAYS)
+                named = (is_secret and not is_way) or (not are_names and _is_secret(key))
                 yield from _walk(item, (*path, key), is_secret=named)
     elif isinstance(value, list):
         for item in value:

@@ -219,3 +219,10 @@ def test_a_secret_beside_a_variable_that_is_not_set_is_masked(
     )
     load(tmp_path)
     assert redaction.masked("a-secret-that-is-set ${CXFLOW_TEST_UNSET}") == "*** ${CXFLOW_TEST_UNSET}"
+
+
+def test_a_table_of_secrets_may_name_its_way_to_log_in() -> None:
+    config = {"credentials": {"auth_method": "api_password", "auth_type": "Client", "client_id": "not-so"}}
+    assert [
+        line.partition(":")[0] for line in plain_secrets.lines({"connections": {"a": {"config": config}}})
+    ] == ["connections.a.config.credentials.client_id"]

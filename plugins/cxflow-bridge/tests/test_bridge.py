@@ -79,6 +79,33 @@ def test_the_program_sees_no_other_secret_and_its_own_stand_on_no_command_line(t
     assert not {"OTHER_SECRET", "DESK_KEY"} & run["environment"].keys()
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("manifest.json", '{"password": "{{ config }}"}'), ("manifest.yaml", "password: '{{ config }}'")],
+)
+def test_a_setting_may_be_a_document(tmp_path: Path, name: str, text: str) -> None:
+    # In the file of settings, names like those of secrets would be refused.
+    if name.endswith("yaml"):
+        pytest.importorskip("yaml")
+    (tmp_path / name).write_text(text)
+    log = programs.write(tmp_path, "tap-desk", programs.SINGER, [programs.singer(1)])
+    project(tmp_path, "singer", config={"declared": {"document": name}}).run(end=FIRST)
+    [run] = programs.runs(log)
+    assert run["config"] == {"declared": {"password": "{{ config }}"}}
+
+
+@pytest.mark.parametrize(("text", "said"), [(None, "No such file"), ("[", "it is no JSON")])
+def test_a_document_that_is_none_is_an_error_of_the_settings(
+    tmp_path: Path, text: str | None, said: str
+) -> None:
+    if text is not None:
+        (tmp_path / "manifest.json").write_text(text)
+    programs.write(tmp_path, "tap-desk", programs.SINGER, [programs.singer(1)])
+    found = project(tmp_path, "singer", config={"declared": {"document": "manifest.json"}})
+    with pytest.raises(ConfigError, match=rf"config\.declared: .*manifest\.json cannot be read: {said}"):
+        found.run(end=FIRST)
+
+
 def test_only_the_stream_is_selected_and_others_records_are_left_out(tmp_path: Path) -> None:
     log = programs.write(
         tmp_path, "tap-desk", programs.SINGER, [programs.singer(1), programs.singer(2, stream="other")]

@@ -54,6 +54,22 @@ def test_archived_records_are_asked_for_in_either_spelling(
     assert [each["id"] for each in found] == ["51"]
 
 
+@pytest.mark.parametrize("query", ["properties=email,phone", "properties=email&properties=phone"])
+def test_properties_are_listed_or_repeated(client: TestClient, query: str) -> None:
+    # HubSpot's own client for Python repeats them.
+    first = client.get(f"/crm/v3/objects/contacts?limit=1&{query}").json()["results"][0]
+    assert {"email", "phone"} <= first["properties"].keys()
+
+
+@pytest.mark.parametrize("sort", ["email", {"propertyName": "email", "direction": "ASCENDING"}])
+def test_a_search_is_sorted_by_a_name_alone(client: TestClient, hubspot: HubSpotService, sort: Any) -> None:
+    # HubSpot's own client for Python knows texts only.
+    for contact, number in zip(hubspot.objects["contacts"], ("3", "1", "2"), strict=True):
+        contact["properties"]["email"] = number
+    found = client.post("/crm/v3/objects/contacts/search", json={"sorts": [sort]}).json()["results"]
+    assert [each["id"] for each in found] == ["52", "53", "51"]
+
+
 def test_it_refuses_what_hubspot_refuses(client: TestClient) -> None:
     search = "/crm/v3/objects/contacts/search"
     by_wrong_name = {"propertyName": "hs_lastmodifieddate", "operator": "GTE", "value": "0"}

@@ -157,3 +157,17 @@ def test_a_walk_that_is_over_has_a_next_page() -> None:
 def test_invented_records_have_the_keys_and_types_of_recorded_ones(kind: str, own: tuple[str, ...]) -> None:
     [page] = by_cursor(VALUES, kind)
     assert answers.differences(getattr(account(), kind), page.body[kind], *own) == []
+
+
+def test_lists_are_counted_or_paged_by_cursor_as_recorded() -> None:
+    client = imitation(users=account().users)
+    recorded = [
+        each
+        for each in recordings.of("TestUsersPagination.test_pagination")
+        if each.path == "/api/v2/users.json" and each.params.keys() <= {"page[size]", "page"}
+    ]
+    assert {"page[size]" in each.params for each in recorded} == {True, False}
+    for each in recorded:
+        made = client.get(each.path, params=each.params).json()
+        assert answers.differences(made, each.body, "users.user_fields.", "users.permanently_deleted") == []
+        assert made.keys() == each.body.keys()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, ClassVar
 
 import msgspec
@@ -43,7 +45,8 @@ class BridgedConnection(Connection):
     environment: str | None = None
     """The environment that `cxflow bridge install` made; unset: named like the program."""
     config: dict[str, Any] = Field(default_factory=dict, repr=False)
-    """The program's own settings. A secret is a table that says where it is found: `{ env = "NAME" }`."""
+    """The program's own settings. A secret is a table that says where it is found: `{ env = "NAME" }`. A setting that
+    is a whole document, as a declared connector's manifest, is named by its file: `{ document = "manifest.yaml" }`."""
     start_setting: str = "start_date"
     """The setting that says where a first run or a backfill begins; it gets the window's start if there is one."""
 
@@ -152,7 +155,7 @@ class Bridged(Connector[BridgedConnection]):
     def _config(self, start: datetime | None) -> dict[str, Any]:
         """The program's settings, secrets revealed."""
         config: dict[str, Any] = _revealed(
-            self.connection.config, f"connections.{self.connection.name}.config"
+            self.connection.config, f"connections.{self.connection.name}.config", self.settings.folder
         )
         if start is not None:
             config[self.connection.start_setting] = f"{start.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
@@ -219,15 +222,38 @@ def parsed(line: bytes, decoder: msgspec.json.Decoder[Any], program: Program) ->
         ) from None
 
 
-def _revealed(value: Any, where: str) -> Any:
-    """Settings with the secrets in place of where they are found."""
+def _revealed(value: Any, where: str, folder: Path) -> Any:
+    """Settings with secrets and documents in place of where they are found."""
     if isinstance(value, dict):
         if value and set(value) <= {"env", "file"} and len(value) == 1:
             return Secret.model_validate(value).reveal(where).get_secret_value()
-        return {name: _revealed(item, f"{where}.{name}") for name, item in value.items()}
+        if set(value) == {"document"} and isinstance(value["document"], str):
+            return _document(folder / value["document"], where)
+        return {name: _revealed(item, f"{where}.{name}", folder) for name, item in value.items()}
     if isinstance(value, list):
-        return [_revealed(item, where) for item in value]
+        return [_revealed(item, where, folder) for item in value]
     return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def _document(path: Path, where: str) -> Any:
+    """A document of JSON or, if PyYAML is installed, of YAML. Raises ConfigError if it is neither."""
+    try:
+        text = path.read_text("utf-8")
+        if path.suffix not in (".yaml", ".yml"):
+            return json.loads(text)
+        yaml = importlib.import_module("yaml")
+    except (OSError, ValueError) as problem:
+        told = problem.strerror if isinstance(problem, OSError) else "it is no JSON"
+        raise ConfigError(f"{where}: {path} cannot be read: {told}", value=str(path)) from None
+    except ModuleNotFoundError:
+        fix = "install pyyaml beside cxflow, or write the document as JSON"
+        raise ConfigError(
+            f"{where}: {path} is YAML, and PyYAML is missing", value=str(path), fix=fix
+        ) from None
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"{where}: {path} cannot be read: it is no YAML", value=str(path)) from None
 
 
 def _nulls(schema: Mapping[str, Any]) -> dict[str, Any]:

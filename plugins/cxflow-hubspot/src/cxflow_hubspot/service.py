@@ -184,7 +184,9 @@ class HubSpotService:
                 return refusal(400, "VALIDATION_ERROR", f"bad filter on {rule['propertyName']}")
             found = [each for each in found if _meets(each, rule)]
         if sorts:
-            name, falling = sorts[0]["propertyName"], sorts[0].get("direction") == "DESCENDING"
+            # The OpenAPI document has texts here, the guide has objects.
+            by = {"propertyName": sorts[0]} if isinstance(sorts[0], str) else sorts[0]
+            name, falling = by["propertyName"], by.get("direction") == "DESCENDING"
             found.sort(key=lambda each: _comparable(_property(each, name)), reverse=falling)
         page = [self._shown(each, known, body.get("properties", ())) for each in found[after : after + limit]]
         answer: dict[str, Any] = {"total": len(found), "results": page}
@@ -207,7 +209,7 @@ class HubSpotService:
             for each in every
             if bool(each.get("archived")) == is_archived and int(each["id"]) >= int(params.get("after", 0))
         ]
-        wanted = [name for name in params.get("properties", "").split(",") if name]
+        wanted = {name for text in params.getlist("properties") for name in text.split(",")}
         return self._paged([self._shown(each, known, wanted) for each in found], limit)
 
     def _owners(self, request: Request, _: Any) -> Response:

@@ -70,18 +70,24 @@ class ZendeskService:
 
     def application(self) -> Starlette:
         """The service."""
-        incremental = "/api/v2/incremental/"
+        answers = {
+            "incremental/tickets/cursor": self._tickets,
+            "incremental/users/cursor": self._users,
+            "incremental/ticket_events": self._events,
+            "incremental/ticket_metric_events": self._metric_events,
+            "channels/voice/stats/incremental/calls": self._calls,
+            "satisfaction_ratings": self._ratings,
+            "guide/survey_responses": self._surveys,
+            "users": self._listed_users,
+        }
         return Starlette(
             routes=[
                 Route("/oauth/tokens", self._grant, methods=["POST"]),
-                Route(incremental + "tickets/cursor.json", self._guarded(self._tickets)),
-                Route(incremental + "users/cursor.json", self._guarded(self._users)),
-                Route(incremental + "ticket_events.json", self._guarded(self._events)),
-                Route(incremental + "ticket_metric_events.json", self._guarded(self._metric_events)),
-                Route("/api/v2/channels/voice/stats/incremental/calls.json", self._guarded(self._calls)),
-                Route("/api/v2/satisfaction_ratings.json", self._guarded(self._ratings)),
-                Route("/api/v2/guide/survey_responses", self._guarded(self._surveys)),
-                Route("/api/v2/users.json", self._guarded(self._listed_users)),
+                *(
+                    Route(f"/api/v2/{path}{ending}", self._guarded(answer))
+                    for path, answer in answers.items()
+                    for ending in ("", ".json")
+                ),
             ]
         )
 
@@ -167,12 +173,12 @@ class ZendeskService:
     def _clock(self) -> int:
         return int((self.now or datetime.now(UTC)).timestamp())
 
-    def _start(self, request: Request) -> int | Response:
-        """The start of an export, or its refusal."""
-        given = request.query_params.get("start_time", "")
+    def _start(self, request: Request, withheld: int = _WITHHELD_SECONDS) -> int | Response:
+        """The start of an export, or its refusal if it is less than so many seconds ago."""
+        given = request.query_params.get("start_time", "").removesuffix(".0")
         if not given.isdigit():
             return JSONResponse({"error": "BadRequest", "description": "start_time is required"}, 400)
-        if int(given) > self._clock - _WITHHELD_SECONDS:
+        if int(given) > self._clock - withheld:
             says = "Too recent start_time. Use a start_time older than 60 seconds"
             return JSONResponse({"error": "StartTimeTooRecent", "description": says}, 400)
         return int(given)
@@ -238,16 +244,15 @@ class ZendeskService:
         time: Callable[[Record], int],
         *,
         says_over: bool = True,
+        withheld: int = _WITHHELD_SECONDS,
     ) -> Response:
         """From a second on, included. A page of several seconds may cut the last one, and the next begins
         there; one too small for its first second has all of it, and the next begins a second later.
         """
-        start = self._start(request)
+        start = self._start(request, withheld)
         if isinstance(start, Response):
             return start
-        ready = sorted(
-            (each for each in records if start <= time(each) < self._clock - _WITHHELD_SECONDS), key=time
-        )
+        ready = sorted((each for each in records if start <= time(each) < self._clock - withheld), key=time)
         page = ready[: min(int(request.query_params.get("per_page", self.page_size)), self.page_size)]
         is_one_second = bool(page) and time(page[0]) == time(page[-1])
         if is_one_second:
@@ -280,8 +285,13 @@ class ZendeskService:
         return self._by_time(request, "ticket_events", events, lambda each: int(each["timestamp"]))
 
     def _metric_events(self, request: Request) -> Response:
+        # Only exports of tickets and their events withhold the last minute.
         return self._by_time(
-            request, "ticket_metric_events", self.ticket_metric_events, lambda each: epoch(each["time"])
+            request,
+            "ticket_metric_events",
+            self.ticket_metric_events,
+            lambda each: epoch(each["time"]),
+            withheld=0,
         )
 
     def _calls(self, request: Request) -> Response:
@@ -290,8 +300,19 @@ class ZendeskService:
         )
 
     def _by_number(self, request: Request, name: str, records: list[Record]) -> Response:
-        """Pages of at most 100, by a cursor that is a number here."""
+        """Pages of at most 100: by a cursor, which is a number here; or counted, if none is asked for."""
         params = request.query_params
+        if not {"page[size]", "page[after]"} & params.keys():
+            size, page = min(int(params.get("per_page", 100)), 100), int(params.get("page", 1))
+            following, before = (str(request.url.include_query_params(page=page + step)) for step in (1, -1))
+            return JSONResponse(
+                {
+                    name: records[(page - 1) * size : page * size],
+                    "next_page": following if page * size < len(records) else None,
+                    "previous_page": before if page > 1 else None,
+                    "count": len(records),
+                }
+            )
         size, start = min(int(params.get("page[size]", 100)), 100), int(params.get("page[after]", 0))
         following = start + size
         has_more = following < len(records)
