@@ -203,7 +203,7 @@ def test_a_list_that_is_gone_is_no_empty_page(
 ) -> None:
     for body in ({"count": 0}, {"tickets": None, "count": 0}):
         desk.trouble.append(answer(200, body))
-        with pytest.raises(SourceError, match="no list of records at 'tickets' .*optional_records = true"):
+        with pytest.raises(SourceError, match=r"no list of records at 'tickets' .*optional_records = true"):
             tickets(project)
     project.reconfigure(configuration(project.settings.connections["desk"]["base_url"], **_OPTIONAL))
     desk.trouble.append(answer(200, {"count": 0}))
