@@ -224,8 +224,8 @@ def _refused(file: log_files.LogFile, rejects: list[Reject]) -> Iterator[Page]:
 
 
 def _keep(window: Window, *, is_new: bool, is_scheduled: bool) -> Callable[[float], bool]:
-    """Whether to keep what became known at an epoch second. A scheduled run keeps all that is new, also past the
-    window's end: it does not come by again. The first one begins where its window does."""
+    """Whether to keep what became known at an epoch second. A scheduled run keeps all that is new, also past
+    the window's end: it does not come by again. The first one begins where its window does."""
     if is_scheduled and not is_new:
         return lambda _: True
     start = window.start.timestamp() if window.start else float("-inf")
