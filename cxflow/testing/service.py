@@ -27,7 +27,12 @@ def served(application: Any, port: int = 0) -> Iterator[str]:
         raise
     server = uvicorn.Server(
         uvicorn.Config(
-            application, log_level="warning", lifespan="off", ws="none", timeout_graceful_shutdown=2
+            application,
+            log_level="warning",
+            lifespan="off",
+            ws="none",
+            timeout_graceful_shutdown=2,
+            date_header=False,  # a proxy with faults has its own
         )
     )
     thread = threading.Thread(target=server.run, args=([listening],), name="service", daemon=True)

@@ -28,11 +28,16 @@ def test_a_new_connector_passes_its_tests_its_linter_and_its_types(tmp_path: Pat
     # Installed as an editable package would be, without an installer: its entry point, and its folder on the path.
     installed = folder / "src" / "cxflow_help_desk-0.1.0.dist-info"
     installed.mkdir()
-    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: cxflow-help-desk\nVersion: 0.1.0\n")
+    readme = (folder / "README.md").read_text()
+    (installed / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: cxflow-help-desk\nVersion: 0.1.0\n\n{readme}"
+    )
     (installed / "entry_points.txt").write_text("[cxflow]\nhelp_desk = cxflow_help_desk\n")
     environment = {**os.environ, "PYTHONPATH": str(folder / "src")}
+    environment.pop("CI", None)  # the first run writes the snapshot of the mapping
     for command in (
         ["-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "snapshot"],
         ["-m", "ruff", "check", "--no-cache", "."],
         ["-m", "ruff", "format", "--no-cache", "--check", "."],
         ["-m", "mypy", "--cache-dir", os.devnull],

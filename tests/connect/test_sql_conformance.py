@@ -74,8 +74,9 @@ TestDuckdb = conformance(CONNECTION, sample("duckdb"), project={"plugins": PLUGI
 class TestPostgresql(Postgresql):
     """From one database of a server into another; the other kinds load into DuckDB."""
 
-    @pytest.fixture
-    def new_warehouse(self, postgresql: Postgres) -> NewWarehouse:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def new_warehouse(cls, postgresql: Postgres) -> NewWarehouse:
         return lambda: {"url": postgresql.copy(postgresql.migrated)}
 
 

@@ -31,7 +31,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     folder = tmp_path_factory.mktemp("site")
     info = folder / "cxflow_desk-1.0.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: cxflow-desk\nVersion: 1.0\n")
+    readme = "The connector `desk` reads tickets and calls."
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: cxflow-desk\nVersion: 1.0\n\n{readme}\n")
     (info / "entry_points.txt").write_text(
         "[cxflow]\ndesk = typed_desk\n[cxflow.commands]\ndesk = typed_desk.commands\n"
     )

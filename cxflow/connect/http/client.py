@@ -75,6 +75,10 @@ class _AgainError(Exception):
 
 
 ToldT = TypeVar("ToldT")
+Reply = Callable[[str, str, bytes], tuple[int, dict[str, str], bytes]]
+"""Method, URL and body of a request to status, headers and body of its answer. For tests."""
+_reply: Reply | None = None
+"""Answers the clients that are made now, instead of the network."""
 Points = Callable[[Answer], tuple[float, float, float] | None]
 """What an answer says of the account's points: available, restored per second, at most."""
 
@@ -103,7 +107,7 @@ class Client:
             headers={"Accept": "application/json", "User-Agent": "cxflow", **self.headers},
             timeout=self.limits.timeout_seconds,
             follow_redirects=False,
-            transport=self.transport,
+            transport=self.transport if _reply is None else _transport(_reply),
         )
 
     def __enter__(self) -> Client:
@@ -188,7 +192,9 @@ class Client:
             raise _AgainError("the answer cannot be unpacked") from None
         outcome = self.errors.outcome(answer, of_child=of_child)
         if self.budget is not None and (said := _told(self.points, answer)):
-            self.budget.note_points(*said)
+            available, per_second, most = said
+            if all(isinstance(each, int | float) for each in said):
+                self.budget.note_points(float(available), float(per_second), float(most))
         return answer, outcome
 
     def _answer(self, request: Request, url: str, given: Credentials) -> Answer:
@@ -286,10 +292,11 @@ class Client:
 
 
 def _told(reader: Callable[[Answer], ToldT | None] | None, answer: Answer) -> ToldT | None:
-    """What an answer says by a connector's reader; None if it has none, or is the page of a proxy."""
+    """What an answer says by a connector's reader; None if it has none, or the answer has another form: it may be the
+    page of a proxy."""
     try:
         return None if reader is None else reader(answer)
-    except NotJsonError:
+    except (NotJsonError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
         return None
 
 
@@ -305,3 +312,22 @@ def without_pauses() -> Iterator[None]:
     """Tries follow each other at once; how many there are stays as it is. For tests."""
     with stamina.set_testing(True, attempts=_ATTEMPTS, cap=True):
         yield
+
+
+@contextmanager
+def without_network(reply: Reply) -> Iterator[None]:
+    """Clients that are made in the block are answered by a function. For tests."""
+    global _reply
+    before, _reply = _reply, reply
+    try:
+        yield
+    finally:
+        _reply = before
+
+
+def _transport(reply: Reply) -> httpx2.BaseTransport:
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        status, headers, body = reply(request.method, str(request.url), request.content)
+        return httpx2.Response(status, headers=headers, content=body)
+
+    return httpx2.MockTransport(answer)

@@ -368,7 +368,7 @@ def _as_declared(request: Request) -> Iterator[None]:
     SourceError with the place in the code; what the exception says may quote a record."""
     try:
         yield
-    except (LookupError, TypeError, ValueError, AttributeError) as problem:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as problem:
         last = traceback.extract_tb(problem.__traceback__)[-1]
         raise SourceError(
             f"{request}: the answer is not as declared ({type(problem).__name__} at "

@@ -28,8 +28,8 @@ class Call(Frozen):
     records: str = ""
     """Where the list of records stands in an answer, dotted; "": the answer is the list, or the record."""
     optional_records: bool = False
-    """Whether the list is missing, or null, where it is empty. Unset: an answer without it is a fault, for records
-    may be lost."""
+    """Whether the list is missing, or null, where it is empty. Unset: an answer without it is a fault, as records may
+    be lost."""
     pages: InstanceOf[Paging] = OnePage()
     """How pages follow each other."""
     says: str | None = None

@@ -120,6 +120,13 @@ def test_a_day_of_calls_arrives_as_it_was(project: TestProject, pbx: Pbx) -> Non
     ]
 
 
+def test_a_first_run_up_to_a_past_time_loses_nothing_that_came_since(project: TestProject) -> None:
+    before_the_abandoned_call = datetime.fromtimestamp(1772359420, UTC)
+    project.run("pbx", "queue_calls", end=before_the_abandoned_call)
+    run(project, "queue_calls")
+    assert project.query("SELECT count(*) FROM interaction") == [(4,)]
+
+
 def test_a_backfill_after_scheduled_runs_changes_nothing(project: TestProject, pbx: Pbx) -> None:
     run(project, "queue_calls")
     run(project, "cdr")

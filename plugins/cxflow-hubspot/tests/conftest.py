@@ -28,7 +28,7 @@ def hubspot() -> HubSpotService:
     return account.of_one_day()
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def address(hubspot: HubSpotService, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Where it is; `HUBSPOT_URL` in the environment."""
     with served(hubspot.application()) as url:
@@ -40,8 +40,8 @@ def address(hubspot: HubSpotService, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 @pytest.fixture(autouse=True)
 def _no_pauses(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Requests follow each other at once, unless a test is about their rate."""
-    if "rates" not in request.keywords:
+    """Requests follow each other at once, unless a test is about their rate, as the suite's is."""
+    if "rates" not in request.keywords and not hasattr(request.cls, "kit"):
         monkeypatch.setattr(HubSpot, "rates", ())
     with without_pauses():
         yield

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import account
 import pytest
 from conftest import PLUGINS, settings
 from cxflow.testing import TestProject, conformance, postgresql
@@ -14,16 +15,11 @@ from cxflow.testing import TestProject, conformance, postgresql
 from cxflow_hubspot.service import HubSpotService
 
 TestHubSpot = conformance(
-    connection={
-        "connector": "hubspot",
-        "base_url": "${HUBSPOT_URL}",
-        "private_network": True,
-        "token": {"env": "HUBSPOT_TOKEN"},
-        # One of each way of asking; all of them are in the day below.
-        "only": ["contacts", "tickets", "owners"],
-    },
-    source=lambda _: None,
+    # One of each way of asking; all of them are in the day below.
+    lambda url: {**HubSpotService().connection(url), "only": ["contacts", "tickets", "owners"]},
+    service=lambda: account.of_one_day().application(),
     project={**PLUGINS, "project": {"country": "GB"}},
+    environment=HubSpotService().environment,
 )
 
 TOUCHPOINTS = """

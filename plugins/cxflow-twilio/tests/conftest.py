@@ -32,7 +32,7 @@ def twilio() -> TwilioService:
     return account.of_one_morning()
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def address(twilio: TwilioService, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Where it is; `TWILIO_URL` in the environment."""
     monkeypatch.setattr(Twilio, "rates", ())

@@ -90,6 +90,22 @@ def test_the_page_of_a_proxy_is_asked_again_by_a_client_that_counts_points(tmp_p
         assert client.send(Request("/v1/tickets")).status == 200
 
 
+@pytest.mark.parametrize("said", [{"available": 1}, [1, 2], [[], 1, 2], [2**63, 1, 2**70], 7, None, "many"])
+def test_points_in_another_form_stop_nothing(tmp_path: Path, said: Any) -> None:
+    def points(answer: Answer) -> tuple[float, float, float]:
+        found = answer.value("points")
+        return found[0], found[1], found[2]
+
+    client = Client(
+        "https://desk.example",
+        budget=Budget(tmp_path, "acme"),
+        points=points,
+        transport=httpx2.MockTransport(lambda _: httpx2.Response(200, json={"points": said})),
+    )
+    with client:
+        assert client.send(Request("/v1/tickets")).status == 200
+
+
 @pytest.mark.parametrize(
     ("error", "told"),
     [

@@ -105,7 +105,7 @@ class Asterisk(Connector[AsteriskConnection, AsteriskStream]):
         positions: dict[str, Any] = dict(known)
         for log in self._logs(stream):
             progress = tail.Progress.from_json(known.get(log.name))
-            keep = _keep(window, everything=cursor is not None and log.name in known)
+            keep = _keep(window, is_new=log.name not in known, is_scheduled=cursor is not None)
             positions[log.name] = (yield from self._follow(stream, log, progress, keep)).as_json()
         return {"logs": positions}
 
@@ -223,10 +223,11 @@ def _refused(file: log_files.LogFile, rejects: list[Reject]) -> Iterator[Page]:
         rejects.clear()
 
 
-def _keep(window: Window, *, everything: bool) -> Callable[[float], bool]:
-    """Whether to keep what became known at an epoch second."""
-    if everything:
+def _keep(window: Window, *, is_new: bool, is_scheduled: bool) -> Callable[[float], bool]:
+    """Whether to keep what became known at an epoch second. A scheduled run keeps all that is new, also past
+    the window's end: it does not come by again. The first one begins where its window does."""
+    if is_scheduled and not is_new:
         return lambda _: True
     start = window.start.timestamp() if window.start else float("-inf")
-    end = window.end.timestamp()
+    end = float("inf") if is_scheduled else window.end.timestamp()
     return lambda known: start <= known < end

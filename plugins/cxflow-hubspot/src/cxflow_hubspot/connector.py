@@ -94,11 +94,12 @@ class HubSpot(http.RestConnector[HubSpotConnection]):
         if not stream.of_contacts:
             return records
         known: list[dict[str, Any]] = [json.loads(record) for record in records]
-        live = [str(each["id"]) for each in known if not each.get("archived")]
+        # One without an id lands, and goes to quarantine for its key.
+        live = [str(each["id"]) for each in known if each.get("id") and not each.get("archived")]
         found = associations.contacts(client, stream.object_type, live)
         completed = []
         for record, each in zip(records, known, strict=True):
-            contacts = found.get(str(each["id"]), [])
+            contacts = found.get(str(each.get("id")), [])
             put = json.dumps({"_contact": contacts[0] if contacts else None, "_contacts": contacts})
             completed.append(put[:-1].encode() + b"," + record[1:])
         return completed

@@ -17,7 +17,8 @@ def summed(record: bytes) -> bytes:
     """A record with `events`, with what they say of their task put in front. Times (`…_ms`) are milliseconds since
     1970, as in the events."""
     found = json.loads(record)
-    events = sorted(found["events"], key=lambda event: (int(event["event_date_ms"]), event["sid"]))
+    once = {event["sid"]: event for event in found["events"]}  # one that comes twice counts once
+    events = sorted(once.values(), key=lambda event: (int(event["event_date_ms"]), event["sid"]))
     of: dict[str, list[dict[str, Any]]] = {}
     for event in events:
         of.setdefault(event["event_type"], []).append(event)
