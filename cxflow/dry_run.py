@@ -122,7 +122,7 @@ def read_first(
         with workbench(conformed.database) as database:
             first.refused = _refused(database)
             first.suggestions = examples.suggestions(database, stream)
-            hidden = set() if reveal else examples.personal_places(stream)
+            hidden = set() if reveal else personal.places(stream, database)
             first.rows = {name: _rows(database, name, hidden) for name in verdict.tables}
             if stream.identifiers:
                 first.rows["identifier"] = _identifiers(database, reveal=reveal)

@@ -228,11 +228,17 @@ def _streams(settings: Settings) -> Iterator[Finding]:
         except CxflowError:  # already reported
             continue
         faulty = {problem.stream for problem in found}
+        readable = []
         for stream in (stream for stream in streams if stream not in faulty):
             try:
                 remarks = flow.doctor(settings, connection, stream)
             except CxflowError as problem:
                 yield _failed(f"{connection}.{stream}", problem)
             else:
+                readable.append(stream)
                 yield Finding(f"{connection}.{stream}", "can be read")
                 yield from (Finding(f"{connection}.{stream}", each, state="note") for each in remarks)
+        if readable and len(readable) < len(streams):
+            names = ", ".join(f'"{stream}"' for stream in readable)
+            message = f"{len(readable)} of {len(streams)} streams can be read"
+            yield Finding(connection, message, f"only = [{names}] leaves out the others", state="note")

@@ -6,7 +6,7 @@ import re
 import sys
 from pathlib import Path
 
-from cxflow.cli import json_schema
+from cxflow.cli import connector_pages, json_schema
 from cxflow.conform.expressions import MACROS
 from cxflow.connect import registry
 from cxflow.kpis.kpi import Kpi, checked
@@ -22,6 +22,12 @@ def documents(folder: Path) -> dict[Path, str]:
         folder / "cxflow.schema.json": json_schema.text(json_schema.document(json_schema.built_in())) + "\n",
         folder / "data-dictionary.md": data_dictionary(),
         folder / "kpis.md": _between(folder / "kpis.md", kpis=_kpis(), dimensions=_dimensions()),
+        folder / "connectors.md": _between(
+            folder / "connectors.md", connectors=connector_pages.index(folder)
+        ),
+        **{
+            folder / "connectors" / f"{name}.md": page for name, page in connector_pages.pages(folder).items()
+        },
         folder / "mapping.md": _between(folder / "mapping.md", macros=_macros(), activities=_activities()),
     }
 
@@ -78,4 +84,5 @@ def _between(path: Path, **made: list[str]) -> str:
 
 if __name__ == "__main__":
     for path, made in documents(Path(sys.argv[1] if len(sys.argv) > 1 else "docs")).items():
+        path.parent.mkdir(exist_ok=True)
         path.write_text(made, encoding="utf-8")

@@ -44,7 +44,7 @@ def of(
 ) -> dict[str, list[str]]:
     """Reason ("rule of column") to some of the values that were refused for it, each once, the first ones first.
     `reveal`: personal ones, too, and as they are."""
-    hidden = set() if reveal else personal_places(stream)
+    hidden = set() if reveal else _personal_places(stream)
     expectations = {(table, item.rule): item for table, suite in suites.items() for item in suite}
     rows = database.execute(
         "SELECT concat_ws(' of ', rule, column_name), rule, column_name, "
@@ -98,7 +98,7 @@ def _of_rows(
     ]
 
 
-def personal_places(stream: Stream) -> set[str]:
+def _personal_places(stream: Stream) -> set[str]:
     """The columns, as `table.column`, whose values may be personal: masked ones, and those that a mapping makes of a
     column that is personal or names the customer."""
     with workbench() as database:

@@ -12,6 +12,7 @@ import duckdb
 
 from cxflow import record_sql
 from cxflow.model.stream import Stream
+from cxflow.warehouse import tables
 
 _LONGEST = 40
 """Characters of a shape."""
@@ -26,6 +27,26 @@ def columns(stream: Stream, database: duckdb.DuckDBPyConnection) -> set[str]:
         for column in record_sql.parse(database, "identifiers", sql).columns()
     }
     return {name.lower() for name in stream.pii} | named
+
+
+def places(stream: Stream, database: duckdb.DuckDBPyConnection) -> set[str]:
+    """The canonical columns, as `table.column`, that the views mask, or that a mapping makes of a personal raw column.
+
+    One that is made of a customer's id alone, such as the direction of a ticket, is what the views show.
+    """
+    tagged = {name.lower() for name in stream.pii}
+
+    def touches(sql: str, tags: set[str]) -> bool:
+        return any(column.touches(tags) for column in record_sql.parse(database, "to", sql).columns())
+
+    found = set()
+    for name, projection in ((name, each) for name, many in stream.to.items() for each in many):
+        known = tables.mappable(tables.CANONICAL[name])
+        items = {"item"} if projection.for_each and touches(projection.for_each, tagged) else set()
+        for column, sql in projection.columns.items():
+            if known[column].info.get("pii") or touches(sql, tagged | items):
+                found.add(f"{name}.{column}")
+    return found
 
 
 def masked_record(record: Mapping[str, Any], tagged: Set[str]) -> dict[str, Any]:

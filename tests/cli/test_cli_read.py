@@ -165,3 +165,13 @@ def test_a_dry_run_asks_for_no_page_more_either(
     monkeypatch.setattr("cxflow.flow.try_first.__defaults__", (4,))
     assert cxflow("run", "desk.tickets", "--dry-run", project=tmp_path).code == 0
     assert len(desk.asked) == 2, desk.asked
+
+
+def test_what_is_made_of_a_customers_id_is_shown_and_the_id_is_not(desk: Desk, tmp_path: Path) -> None:
+    direction = "CASE WHEN requester.email IS NOT NULL THEN 'inbound' END"
+    changes = {"tickets": {"pii": [], "to": {"touchpoint": {"direction": direction}}}}
+    address = load(tmp_path).connections["desk"]["base_url"]
+    (tmp_path / "cxflow.toml").write_text(as_toml(configuration(address, streams=changes)))
+    found = read(tmp_path, "desk.tickets", "--limit", 1).json
+    assert found["raw"][0]["values"]["requester"] == {"email": "xxxxxx9@xxxxxxx.xxx"}
+    assert found["tables"]["touchpoint"][0]["direction"] == "inbound"

@@ -39,7 +39,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(
     (
-        *DOCS.glob("*.md"),
+        *DOCS.glob("**/*.md"),
         *ROOT.glob("*.md"),
         *ROOT.glob("plugins/*/README.md"),
         ROOT / "warehouse" / "DECISIONS.md",
@@ -52,9 +52,26 @@ def snippets(page: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", (DOCS / page).read_text(), flags=re.DOTALL)
 
 
-@pytest.mark.parametrize("path", documents(DOCS), ids=lambda path: path.name)
+MADE = documents(DOCS)
+
+
+@pytest.mark.parametrize("path", MADE, ids=lambda path: path.name)
 def test_what_is_made_from_the_code_is_fresh(path: Path) -> None:
-    assert path.read_text(encoding="utf-8") == documents(DOCS)[path], "run `make docs`"
+    assert path.read_text(encoding="utf-8") == MADE[path], "run `make docs`"
+
+
+def test_every_connector_of_the_repository_has_its_page_and_no_other_page_is_left() -> None:
+    declared = {"files", "sql"}
+    for plugin in ROOT.glob("plugins/*/src/**/*.py"):
+        text = plugin.read_text()
+        declared |= set(re.findall(r'^    name(?:: ClassVar\[str\]) = "(\w+)"$', text, flags=re.MULTILINE))
+    assert len(declared) > 10
+    assert {path.stem for path in (DOCS / "connectors").glob("*.md")} == declared
+    page = (DOCS / "connectors" / "zendesk.md").read_text()
+    assert "| `subdomain` | text | required |" in page
+    assert "| look-back | 60 days |" in page, "of ratings"
+    assert "| version | `coalesce(to_timestamp(generated_timestamp::BIGINT), " in page
+    assert "| fills `support_case` | `case_id`" in page
 
 
 def test_every_hook_is_documented() -> None:

@@ -46,9 +46,9 @@ def connectors(
 def _describe(call: Call, connector: type[Connector]) -> None:
     from cxflow.connect import templates
 
-    connection = _settings_of(connector.connection_model)
+    connection = settings_of(connector.connection_model)
     named = {"setting": templates.KEY, "default": "", "means": templates.MEANS}
-    stream = [named, *_settings_of(connector.stream_model)]
+    stream = [named, *settings_of(connector.stream_model)]
     declared = [
         {"name": each.name, "title": each.title, "fills": list(each.to)} for each in connector.declared
     ]
@@ -72,7 +72,7 @@ def _describe(call: Call, connector: type[Connector]) -> None:
     call.out.answer(data, *parts)
 
 
-def _settings_of(model: type[BaseModel]) -> list[dict[str, Any]]:
+def settings_of(model: type[BaseModel]) -> list[dict[str, Any]]:
     """The settings of a model: name, default as in TOML, description. A required one has no default."""
     from pydantic_core import PydanticUndefined
 

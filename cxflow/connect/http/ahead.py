@@ -12,8 +12,8 @@ from cxflow.connect.http.request import Request
 class Ahead:
     """A thread of its own for the requests of one paging."""
 
-    def __init__(self, client: Client, *, of_child: bool, points: float) -> None:
-        self._client, self._of_child, self._points = client, of_child, points
+    def __init__(self, client: Client, *, of_child: bool, points: float, right: str) -> None:
+        self._client, self._of_child, self._points, self._right = client, of_child, points, right
         self._pool = ThreadPoolExecutor(1, "cxflow-http")
         self._sent: tuple[Request, Future[Answer]] | None = None
 
@@ -27,7 +27,13 @@ class Ahead:
         """Send a request whose answer is wanted next."""
         self._sent = (
             request,
-            self._pool.submit(self._client.send, request, points=self._points, of_child=self._of_child),
+            self._pool.submit(
+                self._client.send,
+                request,
+                points=self._points,
+                of_child=self._of_child,
+                right=self._right,
+            ),
         )
 
     def send(self, request: Request) -> Answer:

@@ -3,6 +3,7 @@ client library."""
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -120,8 +121,9 @@ class Client:
         """Close its connections."""
         self._http.close()
 
-    def send(self, request: Request, *, points: float = 0, of_child: bool = False) -> Answer:
-        """Send a request until it succeeds. `points`: its cost, where the service counts so.
+    def send(self, request: Request, *, points: float = 0, of_child: bool = False, right: str = "") -> Answer:
+        """Send a request until it succeeds. `points`: its cost, where the service counts so; `right`: what the
+        credentials need for it, for the error that they lack it.
 
         Raises ConfigError, SourceError or TransientError (each says what the service answered, without quoting it),
         StaleCheckpointError if it no longer knows the place in the paging, TooLargeError, and with `of_child`
@@ -137,7 +139,7 @@ class Client:
                     if outcome.then is Then.RENEW and not renewed and self.auth.renew():
                         renewed = True
                         answer, outcome = self._once(request, points, of_child=of_child)
-                    return self._used(request, answer, outcome)
+                    return self._used(request, answer, outcome, right)
         except _AgainError as problem:
             raise TransientError(f"{request}: {problem.why}", value=request.endpoint) from None
         raise AssertionError("unreachable")
@@ -187,6 +189,10 @@ class Client:
             kind = type(problem).__name__
             if isinstance(problem, httpx2.ReadTimeout):
                 raise _AgainError(f"no answer in {self.limits.timeout_seconds:g} s") from None
+            if _is_unknown_host(problem):
+                raise _AgainError(
+                    f"there is no host {urlsplit(url).hostname}, or this machine cannot look names up"
+                ) from None
             raise _AgainError(f"the connection failed ({kind})") from None
         except httpx2.DecodingError:
             raise _AgainError("the answer cannot be unpacked") from None
@@ -232,7 +238,7 @@ class Client:
             {name.lower(): value for name, value in response.headers.items()},
         )
 
-    def _used(self, request: Request, answer: Answer, outcome: Outcome) -> Answer:
+    def _used(self, request: Request, answer: Answer, outcome: Outcome, right: str) -> Answer:
         """The answer, or what it means instead."""
         why = f"the service answered {outcome.why}"
         match outcome.then:
@@ -270,7 +276,10 @@ class Client:
             case Then.STALE:
                 raise StaleCheckpointError(f"{request}: {why}")
         kind: type[CxflowError] = ConfigError if outcome.then in (Then.CONFIG, Then.RENEW) else SourceError
-        raise kind(f"{request}: {why}", value=request.endpoint, fix=outcome.fix or None)
+        fix = outcome.fix
+        if right and outcome.then is Then.CONFIG and answer.status == 403:
+            fix = f"give the credentials the right {right}, or leave the stream out with only = […]"
+        raise kind(f"{request}: {why}", value=request.endpoint, fix=fix or None)
 
     def _url(self, request: Request) -> str:
         """The complete URL, on one of the hosts."""
@@ -289,6 +298,13 @@ class Client:
             log.info("waiting", seconds=round(seconds), why=why, request=str(request))
         if seconds > 0:
             time.sleep(seconds)
+
+
+def _is_unknown_host(problem: BaseException | None) -> bool:
+    """Whether a connection failed because the host's name is not known."""
+    while problem is not None and not isinstance(problem, socket.gaierror):
+        problem = problem.__cause__ or problem.__context__
+    return problem is not None
 
 
 def _told(reader: Callable[[Answer], ToldT | None] | None, answer: Answer) -> ToldT | None:

@@ -124,22 +124,39 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
             raise ConfigError(f"its parent stream {stream.parent.stream!r} is not there", stream=stream.name)
 
     def columns(self, stream: RestStream, *, offline: bool = False) -> Sequence[str] | None:
-        """Ask for one page, to see whether the credentials have the rights: a service does not tell its columns."""
+        """Ask for one page, to see whether the credentials have the rights: a service does not tell its columns. Of a
+        child stream, for that of a parent, if the service names one."""
         if not offline:
+            end = datetime.now().astimezone() - stream.lag
+            start: datetime | None = end - stream.look_back - timedelta(seconds=1)
+            if stream.parent is not None:  # any parent will do, and few change in a second
+                start = self.connection.start and self.connection.start.astimezone()
             with self._client() as client:
-                end = datetime.now().astimezone() - stream.lag
-                window = Window(end - stream.look_back - timedelta(seconds=1), end)
-                top = stream
-                while top.parent is not None:
-                    top = self._known()[top.parent.stream]
-                request = self._first(top, top, next(top.pieces(window)), self.look_up(client))
-                while True:
-                    try:
-                        client.send(request, points=top.cost)
-                        return None
-                    except TooLargeError as problem:
-                        request = _smaller(top, request, problem)
+                self._try(client, stream, Window(start, end), self.look_up(client))
         return None
+
+    def _try(
+        self, client: Client, stream: RestStream, window: Window, places: Mapping[str, Any]
+    ) -> Answer | None:
+        """The first page of a stream; of a child, for its first parent. None if there is none, or it is gone."""
+        if (declared := stream.parent) is not None:
+            of = self._known()[declared.stream]
+            answer = self._try(client, of, window, places)
+            records = [] if answer is None else answer.records(of.records)
+            found = (page_records.carried(each, declared) for each in records if each[:1] == b"{")
+            if (parent := next((each for each in found if each), None)) is None:
+                return None
+            places = {**places, "parent": parent[0], "parents": [parent[0]], "_carried": parent[1]}
+        request = self._first(stream, stream, next(stream.pieces(window)), places)
+        while True:
+            try:
+                return client.send(
+                    request, points=stream.cost, of_child=declared is not None, right=stream.right
+                )
+            except TooLargeError as problem:
+                request = _smaller(stream, request, problem)
+            except SkippedError:
+                return None
 
     def plan(self, stream: RestStream, window: Window, cursor: Cursor | None) -> list[str]:  # noqa: ARG002
         """The first request of each kind."""
@@ -223,7 +240,8 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
         """The pages from a request on; `ahead_of_time`: the next one is requested while one lands."""
         asked: set[str] = set()
         came: set[bytes] = set()
-        with Ahead(client, of_child=stream.parent is not None, points=call.cost) as ahead:
+        of_child = stream.parent is not None
+        with Ahead(client, of_child=of_child, points=call.cost, right=stream.right) as ahead:
             while request is not None:
                 key = json.dumps(request.sent(), sort_keys=True)
                 if key in asked:

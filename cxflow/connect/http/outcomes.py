@@ -122,7 +122,13 @@ def _of_status(status: int, why: str, *, of_child: bool) -> Outcome:
             return Outcome(Then.CONFIG, why, "the credentials lack a right (scope) for this stream")
         case 404 | 410 if of_child:
             return Outcome(Then.SKIP, why)
-        case 404 | 410:
+        case 410:
+            return Outcome(
+                Then.SOURCE,
+                f"{why}: it has withdrawn this endpoint",
+                "a newer version of the connector may know its successor; only = […] leaves the stream out",
+            )
+        case 404:
             return Outcome(Then.SOURCE, f"{why}: there is no such endpoint or account", "check the address")
         case 408 | 409 | 423 | 425:
             return Outcome(Then.RETRY, why)

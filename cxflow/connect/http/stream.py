@@ -62,6 +62,8 @@ class Parent(Frozen):
 class RestStream(Stream, Call):
     """A stream of an HTTP service."""
 
+    right: str = ""
+    """The right (scope) that the credentials need for it: told where the service refuses them."""
     sweeps: tuple[Call, ...] = ()
     """Requests for what the stream's own leave out, such as archived records."""
     parent: Parent | None = None

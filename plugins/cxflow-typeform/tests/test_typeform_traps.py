@@ -173,7 +173,7 @@ def test_a_question_measures_what_its_type_and_title_say(
     [
         (
             answer(403, {"code": "AUTHENTICATION_FAILED", "description": ""}),
-            "scopes forms:read and responses:read",
+            "right forms:read",
         ),
         (answer(401, {"code": "AUTHENTICATION_FAILED", "description": ""}), "make a new personal token"),
     ],

@@ -12,12 +12,6 @@ from cxflow_hubspot import associations
 from cxflow_hubspot.objects import HubSpotStream
 from cxflow_hubspot.streams import STREAMS
 
-_SCOPES = (
-    "add to the private app or OAuth app: crm.objects.contacts.read (contacts, calls), crm.objects.companies.read, "
-    "crm.objects.deals.read, tickets, crm.objects.owners.read, sales-email-read (emails), "
-    "crm.objects.feedback_submissions.read; or leave the stream out with only = […]"
-)
-
 
 class HubSpotConnection(http.OAuthConnection):
     """One HubSpot account: with the token of a private app, or with the three settings of an OAuth app."""
@@ -68,7 +62,6 @@ class HubSpot(http.RestConnector[HubSpotConnection]):
                 http.Then.CONFIG,
                 "MISSING_SCOPES",
                 "status 403 (MISSING_SCOPES): the token lacks a scope for this stream",
-                _SCOPES,
             ),
             http.Rule(
                 530,

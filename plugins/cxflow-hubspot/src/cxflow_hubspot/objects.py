@@ -54,6 +54,18 @@ def value(name: str) -> str:
     return f"nullif(properties.{name}, '')"
 
 
+_RIGHTS = {
+    "contacts": "crm.objects.contacts.read",
+    "companies": "crm.objects.companies.read",
+    "deals": "crm.objects.deals.read",
+    "tickets": "tickets",
+    "calls": "crm.objects.contacts.read",
+    "emails": "sales-email-read",
+    "feedback_submissions": "crm.objects.feedback_submissions.read",
+}
+"""The scope that each type of objects needs."""
+
+
 def changed_objects(
     object_type: str,
     title: str,
@@ -78,6 +90,7 @@ def changed_objects(
         title=title,
         object_type=object_type,
         of_contacts=of_contacts,
+        right=_RIGHTS[object_type],
         asked=asked,
         primary_key=("id",),
         # An archived record keeps the time of its last change; one that is restored gets a new one.

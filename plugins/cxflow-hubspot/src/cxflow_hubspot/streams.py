@@ -246,6 +246,7 @@ _OWNERS = {
 
 OWNERS = HubSpotStream(
     name="owners",
+    right="crm.objects.owners.read",
     title="The account's users: who `agent_id` is",
     primary_key=("id",),
     version="updatedAt",

@@ -59,6 +59,7 @@ def _params(response_type: str) -> dict[str, str]:
 
 FORMS = http.RestStream(
     name="forms",
+    right="forms:read",
     title="Forms: read for their responses, nothing of them is mapped",
     primary_key=("id",),
     version="last_updated_at",
@@ -74,6 +75,7 @@ _IS_RATED = f"(item.number IS NOT NULL AND {_ASKED}.metric IS NOT NULL)"
 
 RESPONSES = http.RestStream(
     name="responses",
+    right="responses:read",
     title="Completed responses: a rating or a text for each answer",
     version="submitted_at",
     params=_params("completed"),
@@ -110,6 +112,7 @@ RESPONSES = http.RestStream(
 
 PARTIAL_RESPONSES = http.RestStream(
     name="partial_responses",
+    right="responses:read",
     title="Responses that were begun and not submitted",
     params=_params("partial"),
     # The time that the window goes by is not said of every item: reading then ends with the list.
