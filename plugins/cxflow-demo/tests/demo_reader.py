@@ -50,11 +50,19 @@ STREAMS: dict[str, tuple[tuple[str, ...], str, str, tuple[str, ...], tuple[str, 
     ),
     "shop.customers": (("customer.id",), "updated_at", "created_at", (), (), ()),
     "reviews.reviews": (("review_id",), "", "created_at", (), (), ("stars",)),
+    "trustpilot.service_reviews": (("review_id",), "created_at", "created_at", (), (), ("stars",)),
     "surveys.responses": (("response_id",), "responded_at", "invited_at", ("responded_at",), (), ()),
 }
 
 
-SERVED = ("desk.tickets", "desk.users", "shop.orders", "shop.customers", "surveys.responses")
+SERVED = (
+    "desk.tickets",
+    "desk.users",
+    "shop.orders",
+    "shop.customers",
+    "surveys.responses",
+    "trustpilot.service_reviews",
+)
 FILES = tuple(stream for stream in STREAMS if stream not in SERVED)
 
 
@@ -110,6 +118,7 @@ def answered(services: Mapping[str, Any]) -> Iterator[Line]:
         "shop.customers": map(shopify_customer, services["shopify"].customers),
         "desk.tickets": map(zendesk_ticket, services["zendesk"].tickets),
         "desk.users": map(zendesk_user, services["zendesk"].users),
+        "trustpilot.service_reviews": map(trustpilot_review, services["trustpilot"].service_reviews),
         "surveys.responses": map(
             typeform_response, (each for given in services["typeform"].responses.values() for each in given)
         ),
@@ -180,6 +189,18 @@ def zendesk_ticket(ticket: dict[str, Any]) -> dict[str, Any]:
 
 def zendesk_user(user: dict[str, Any]) -> dict[str, Any]:
     return {"user_id": user["id"], "email": user["email"], "created_at": user["created_at"]}
+
+
+def trustpilot_review(review: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "review_id": review["id"],
+        "consumer_id": review["consumer"]["id"],
+        "author_email": review["referralEmail"],
+        "stars": review["stars"],
+        "scale": 5,
+        "published": review["status"] == "active",
+        "created_at": review["createdAt"],
+    }
 
 
 def typeform_response(response: dict[str, Any]) -> dict[str, Any]:

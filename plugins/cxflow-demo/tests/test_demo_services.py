@@ -51,6 +51,7 @@ def midnight(day: date) -> datetime:
 KPIS = {
     "shop": ("average_order_value", "return_rate", "on_time_delivery_rate"),
     "surveys": ("nps", "csat", "ces"),
+    "trustpilot": ("review_rating",),
     "desk": (
         "first_reply_minutes",
         "first_reply_minutes_p90",
@@ -70,7 +71,10 @@ def wrong(project: TestProject, simulated: Simulated, system: str, last: date) -
     kpis = [
         asdict(each)
         for each in truth_then.kpis
-        if last == LAST and each.kpi in KPIS[system] and each.dimension != "segment"
+        if last == LAST
+        and each.kpi in KPIS[system]
+        and each.dimension != "segment"
+        and (each.kpi != "review_rating" or each.dimension_value == system)
     ]
     spans = ["history", *(day.isoformat() for day in WEEK if day <= last)]
     refused: dict[str, dict[str, int]] = {}
@@ -145,6 +149,26 @@ def test_orders_are_deleted_in_the_history_and_in_the_week(company: Company) -> 
     assert early
     assert early < late
     assert not late & {order["id"] for order in shop.orders}
+
+
+def test_reviews_of_the_history_are_replied_to_and_taken_down_in_the_week(company: Company) -> None:
+    trustpilot: Any = company.services["trustpilot"]
+    company.show(EVE)
+    before = {review["id"]: review for review in trustpilot.service_reviews}
+    company.show(LAST)
+    after = [review for review in trustpilot.service_reviews if review["createdAt"] < "2026-03-24T23:00:00Z"]
+    known = [(before[review["id"]], review) for review in after if review["id"] in before]
+    assert [1 for old, new in known if new["companyReply"] and not old["companyReply"]]
+    assert [1 for old, new in known if old["status"] == "active" != new["status"]]
+
+
+def test_reviews_are_shown_days_late_with_the_time_at_which_they_were_written(simulated: Simulated) -> None:
+    late = [
+        each
+        for each in simulated.deliveries["trustpilot.service_reviews"]
+        if (each.day - each.record.changed_at.astimezone(MADRID).date()).days >= 2
+    ]
+    assert min(each.day for each in late) < WEEK_START <= max(each.day for each in late)
 
 
 def test_a_port_that_is_taken_is_named(company: Company) -> None:

@@ -33,7 +33,8 @@ TABLES = {
         ("id", "reason", "via.channel", "created_at", "metric.first_reply_at", "metric.solved_at"),
     ),
     "answers": ("surveys.responses", ("response_id", "metric", "score", "responded_at")),
-    "reviews": ("reviews.reviews", ("review_id", "stars", "scale", "created_at")),
+    "site_reviews": ("reviews.reviews", ("review_id", "stars", "scale", "created_at")),
+    "trustpilot": ("trustpilot.service_reviews", ("review_id", "stars", "scale", "created_at", "published")),
     "leads": ("crm.leads", ("Lead Id", "Created At", "Won At")),
     "contacts": ("crm.contacts", ("Contact Id", "Segment")),
 }
@@ -51,6 +52,8 @@ def identifiers(stream: str, row: dict[str, Any]) -> list[str]:
             found.append("phone:" + digits[-9:])
     if stream.startswith("crm"):
         found.append("contact:" + row["Contact Id"])
+    if "consumer_id" in row:
+        found.append("consumer:" + row["consumer_id"])
     if stream.startswith("desk"):
         found.append(f"user:{row['user_id']}")
     if (row.get("customer") or {}).get("id"):
@@ -105,6 +108,10 @@ def warehouse(demo: Demo, person_of: dict[str, int]) -> Iterator[duckdb.DuckDBPy
                 )
             connection.register("rows_read", pa.table(columns))
             connection.execute(f"create table {table} as from rows_read")
+        connection.execute(
+            """create table reviews as select created_at, stars, scale from site_reviews
+               union all select created_at, stars, scale from trustpilot where published"""
+        )
         connection.execute(
             """create table support as
                select started_at as moment, reason, person, 'phone' as channel from calls

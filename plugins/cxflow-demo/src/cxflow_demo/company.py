@@ -66,6 +66,10 @@ def _typeform(seen: Seen) -> dict[str, Any]:
     return {"forms": forms, "responses": given}
 
 
+def _trustpilot(seen: Seen) -> dict[str, Any]:
+    return {"service_reviews": _live(seen["trustpilot.service_reviews"])}
+
+
 def _live(deliveries: Sequence[Delivery]) -> list[Row]:
     return [each.row() for each in deliveries if not each.record.is_deleted]
 
@@ -79,6 +83,7 @@ VENDORS: Mapping[str, Vendor] = {
     ),
     "typeform": Vendor("surveys", "TYPEFORM_URL", _typeform),
     "zendesk": Vendor("desk", "ZENDESK_URL", _zendesk),
+    "trustpilot": Vendor("trustpilot", "TRUSTPILOT_URL", _trustpilot),
 }
 """Vendor to its part in the company."""
 

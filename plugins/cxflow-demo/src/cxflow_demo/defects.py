@@ -109,15 +109,15 @@ DEFECTS: Mapping[str, tuple[Defect, ...]] = {
     ),
     "shop.customers": (),
     "reviews.reviews": (
-        Defect("rating_within_scale", "stars", 7, {"scale": 5}),
-        Defect("rating_within_scale", "stars", 0, {"scale": 5}),
-        Defect("rating_within_scale", "stars", 12, {"scale": 10}),
+        Defect("rating_within_scale", "stars", 12),
+        Defect("rating_within_scale", "stars", -1),
         Defect("cast", "stars", "twelve"),
         Defect("cast", "created_at", "not yet"),
         Defect("time_plausible", "created_at", 0),
         Defect("time_not_in_future", "created_at", 4_070_908_800_000),
         MALFORMED,
     ),
+    "trustpilot.service_reviews": (),
     "surveys.responses": (),
 }
 """Stream to its defects."""

@@ -13,7 +13,7 @@ from random import Random
 from cxflow_demo.clock import FIRST, LAST, WEEK, WEEK_START, at, local, local_day
 from cxflow_demo.defects import DEFECTS, Defect
 from cxflow_demo.record import Record, Row
-from cxflow_demo.served import SERVED
+from cxflow_demo.served import LATE, SERVED
 from cxflow_demo.shop import Order
 
 HISTORY_END = WEEK_START - timedelta(days=1)
@@ -40,7 +40,7 @@ class Delivery:
 def deliveries(rng: Random, stream: str, versions: Iterable[Record]) -> list[Delivery]:
     """Every delivery of a stream within the period, including mishaps, in the order of arrival."""
     arrivals = _Arrivals(rng, versions, SERVED.get(stream))
-    if not DEFECTS[stream]:
+    if stream in SERVED and stream not in LATE:
         return arrivals.sorted()
     for number, defect in enumerate(DEFECTS[stream]):
         arrivals.spoil(defect, (FIRST, HISTORY_END), None)
@@ -49,7 +49,8 @@ def deliveries(rng: Random, stream: str, versions: Iterable[Record]) -> list[Del
         day = WEEK[number % len(WEEK)]
         arrivals.spoil(defect, (day, day), 1 if number % 2 and day < LAST else None)
     # Bad in the history and fixed in the last week: one kind of defect is enough to show it.
-    arrivals.spoil(DEFECTS[stream][0], (HISTORY_END - timedelta(days=3), HISTORY_END), 5)
+    for defect in DEFECTS[stream][:1]:
+        arrivals.spoil(defect, (HISTORY_END - timedelta(days=3), HISTORY_END), 5)
     for period in ((FIRST, HISTORY_END), (WEEK_START, LAST)):
         if stream not in SERVED:
             for mishap in (arrivals.repeat, arrivals.repeat_later, arrivals.overtake):

@@ -21,7 +21,7 @@ from cxflow_demo.crm import Contact, Lead
 from cxflow_demo.desk import Ticket
 from cxflow_demo.persons import Persons
 from cxflow_demo.record import Identifier, Record
-from cxflow_demo.reviews import Review
+from cxflow_demo.reviews import SiteReview, TrustpilotReview
 from cxflow_demo.shop import Order
 from cxflow_demo.surveys import Response
 
@@ -130,7 +130,11 @@ class Facts:
         self.answered = [call for call in self.calls if call.answered]
         self.tickets = [r for r in everything if isinstance(r, Ticket)]
         self.responses = [r for r in everything if isinstance(r, Response)]
-        self.reviews = [r for r in everything if isinstance(r, Review)]
+        self.reviews = [
+            r
+            for r in everything
+            if isinstance(r, SiteReview) or (isinstance(r, TrustpilotReview) and r.is_published)
+        ]
         self.leads = [r for r in everything if isinstance(r, Lead)]
         self._segments = {persons.of(r): r.segment for r in everything if isinstance(r, Contact)}
 

@@ -12,7 +12,11 @@ SERVED: Mapping[str, timedelta] = {
     "desk.users": timedelta(minutes=2),
     "shop.orders": timedelta(minutes=2),
     "shop.customers": timedelta(minutes=2),
+    "trustpilot.service_reviews": timedelta(),
     "surveys.responses": timedelta(minutes=30),
 }
 """Stream to what its connector leaves out at the end of a window, or its service holds back: what changes so late on a
 day is read on the next one."""
+
+LATE = frozenset({"desk.tickets", "shop.orders", "trustpilot.service_reviews"})
+"""Those of them in which something is entered, or shown, days late."""

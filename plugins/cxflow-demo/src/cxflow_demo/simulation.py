@@ -81,6 +81,7 @@ def company(seed: int, scale: float) -> Mapping[str, Iterable[Record]]:
         "desk.users": desk.users(tickets),
         "shop.orders": [version for purchase in bought for version in purchase.versions],
         "shop.customers": shop.customers(bought),
-        "reviews.reviews": reviews.reviews(draw("reviews"), writers, bought, scale),
+        "reviews.reviews": reviews.on_the_site(draw("reviews"), writers, scale),
+        "trustpilot.service_reviews": reviews.on_trustpilot(draw("trustpilot"), bought),
         "surveys.responses": surveys.responses(draw("surveys"), bought, calls, tickets),
     }
