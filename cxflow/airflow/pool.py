@@ -14,8 +14,10 @@ DESCRIPTION = "One task at a time opens the DuckDB warehouse"
 
 
 def needed(settings: Settings) -> str | None:
-    """The pool of tasks that keep the warehouse open, or None if the database accepts many at a time."""
-    return NAME if engines.of_url(settings.warehouse.url).single_writer else None
+    """The pool of tasks that keep the warehouse open, or None if the database accepts many at a time. A URL that is a
+    secret is not read: it is a server's."""
+    url = settings.warehouse.url
+    return NAME if isinstance(url, str) and engines.of_url(url).single_writer else None
 
 
 def ensure_pool() -> None:

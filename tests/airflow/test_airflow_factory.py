@@ -66,6 +66,7 @@ PROJECTS = {
     "plain": TOML,
     "two connections": TOML + '[connections.desk]\nconnector = "files"\nschedule = "30 1 * * 1-5"\n',
     "on a server": TOML + '[warehouse]\nurl = "postgresql+psycopg://cx@localhost/cx"\n',
+    "in a connection": TOML + '[warehouse]\nurl = { airflow = "not_there" }\n',
     "with a start": TOML.replace("retries = 2", "retries = 2\nstart = 2026-03-25T00:00:00"),
 }
 """Name to the `cxflow.toml` that makes DAGs."""
@@ -140,8 +141,9 @@ def test_only_tasks_that_stay_in_the_warehouse_wait_for_the_duckdb_pool(describe
     assert set(made["acme__kpis"]["pools"].values()) == {"cxflow_duckdb"}
     assert set(made["acme__shop"]["named"]) == {"streams.extract", "streams.prepare", "streams.load"}
 
-    on_a_server = described["on a server"].values()
-    assert {pool for dag in on_a_server for pool in dag["pools"].values()} == {"default_pool"}
+    for elsewhere in ("on a server", "in a connection"):
+        pools = {pool for dag in described[elsewhere].values() for pool in dag["pools"].values()}
+        assert pools == {"default_pool"}
 
 
 def test_a_start_without_zone_is_in_the_project_s(described: dict[str, Any]) -> None:
