@@ -40,7 +40,8 @@ class Secret(Frozen):
         default=None, pattern=r"^(password|login|host|port|schema|url|extra\..+)$", max_length=250
     )
     """Which part of the Airflow connection: password, login, host, port, schema, `extra.KEY`, or url, a SQLAlchemy URL
-    of all of them. Unset: url for a setting of that name, else the extra field named like the setting, else password."""
+    of all of them. Unset: url for a setting of that name, else the extra field with the setting's name, else password.
+    """
 
     @field_validator("file")
     @classmethod
