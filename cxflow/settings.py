@@ -190,6 +190,11 @@ class Connection(Frozen):
     source's beginning."""
     schedule: str | None = None
     """Cron expression of its DAG; unset: the project's."""
+    pool: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_.-]+$", max_length=250)
+    """The Airflow pool in which its streams are extracted: one for the connections that share an account of a service.
+    `cxflow up` creates it; unset: Airflow's default pool."""
+    pool_slots: int = Field(default=2, ge=1)
+    """How many streams are extracted in that pool at a time."""
     only: tuple[str, ...] = ()
     """The streams to read; unset: all."""
     streams: dict[str, dict[str, Any]] = Field(default_factory=dict)

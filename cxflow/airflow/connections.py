@@ -36,7 +36,9 @@ def secret(place: str, field: str | None, setting: str) -> str:
     value = _extra(found).get(field.removeprefix("extra.")) if of_extra else getattr(found, field)
     if value in (None, ""):
         raise ConfigError(
-            f"the Airflow connection {place} has no {field}", value=place, fix="fill in this field of the connection"
+            f"the Airflow connection {place} has no {field}",
+            value=place,
+            fix="fill in this field of the connection",
         )
     return value if isinstance(value, str) else json.dumps(value)
 

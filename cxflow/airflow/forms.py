@@ -16,8 +16,6 @@ import sys
 from pathlib import Path
 from typing import Any, get_args
 
-from cxflow.model.secret import Secret
-
 FILE = "airflow_connection.json"
 """Beside the module of a plugin: a list of its connection types, as in Airflow's provider metadata."""
 PREFIX = "cxflow_"
@@ -75,6 +73,8 @@ def _kind(name: str, title: str, fields: dict[str, Any]) -> dict[str, Any]:
 
 def _fields(model: Any) -> dict[str, Any]:
     """The secrets of a model of settings, as form fields."""
+    from cxflow.model.secret import Secret
+
     found = {}
     for name, field in model.model_fields.items():
         if field.annotation is Secret or Secret in get_args(field.annotation):

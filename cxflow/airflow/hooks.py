@@ -1,6 +1,7 @@
 """The hook classes that Airflow wants of connection types. One per type, made when it is asked for.
 
-They open nothing: what is in the connection is read by `connections`, as `{ airflow = "conn_id" }` in `cxflow.toml` says.
+They open nothing: what is in the connection is read by `connections`, where `cxflow.toml` says
+`{ airflow = "conn_id" }`.
 """
 
 from __future__ import annotations

@@ -55,7 +55,13 @@ except ConfigError as problem:
 
 CONNECTIONS = {
     "AIRFLOW_CONN_DESK": json.dumps(
-        {"conn_type": "zendesk", "login": "bird", "password": "hush/hush", "port": 99, "extra": {"key": "k-1"}}
+        {
+            "conn_type": "zendesk",
+            "login": "bird",
+            "password": "hush/hush",
+            "port": 99,
+            "extra": {"key": "k-1"},
+        }
     ),
     "AIRFLOW_CONN_TEAM": json.dumps(
         {
@@ -129,7 +135,9 @@ def test_what_a_connection_lacks_is_named_with_the_way_to_add_it(outside: dict[s
     message, fix = outside["no connection"]
     assert message == "token: Airflow gives no connection nobody (AirflowNotFoundException)"
     assert "AIRFLOW_CONN_NOBODY" in fix
-    assert outside["no object"][0] == "token: the extra field of the Airflow connection odd is not a JSON object"
+    assert (
+        outside["no object"][0] == "token: the extra field of the Airflow connection odd is not a JSON object"
+    )
 
 
 def test_the_password_of_a_url_is_masked_in_each_of_its_spellings(outside: dict[str, Any]) -> None:
@@ -147,7 +155,8 @@ def test_a_task_reads_the_connection_from_airflow_s_database_and_airflow_masks_i
 ) -> None:
     project = make_project(tmp_path / "acme")
     toml = TOML.replace(
-        'primary_key = ["review_id"]\n', 'primary_key = ["review_id"]\nidentifiers = { reviewer = "review_id" }\n'
+        'primary_key = ["review_id"]\n',
+        'primary_key = ["review_id"]\nidentifiers = { reviewer = "review_id" }\n',
     )
     (project / "cxflow.toml").write_text(toml + '[identity]\nsalt = { airflow = "aviary" }\n')
     found = script(IN_A_TASK, project)

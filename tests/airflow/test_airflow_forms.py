@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 from typing import Any
 
 import pytest
@@ -91,11 +90,25 @@ def test_airflow_s_form_shows_these_fields_and_hides_its_own(read: dict[str, Any
 
 
 def test_each_type_has_a_hook_that_agrees_with_it(read: dict[str, Any]) -> None:
-    assert read["hooks"]["cxflow_zendesk"] == ["cxflow.airflow.hooks.zendesk", "cxflow_zendesk", "cxflow: Zendesk", False]
+    assert read["hooks"]["cxflow_zendesk"] == [
+        "cxflow.airflow.hooks.zendesk",
+        "cxflow_zendesk",
+        "cxflow: Zendesk",
+        False,
+    ]
     assert all(kind == hook[1] for kind, hook in read["hooks"].items())
 
 
 def test_the_metadata_is_read_without_any_plugin(read: dict[str, Any]) -> None:
     loaded = set(read["new"])
     assert not [name for name in loaded if name.startswith("cxflow_")]
-    assert not loaded & {"duckdb", "sqlalchemy", "httpx2", "airflow", "pandas", "numpy", "pyarrow"}
+    assert not loaded & {
+        "pydantic",
+        "duckdb",
+        "sqlalchemy",
+        "httpx2",
+        "airflow",
+        "pandas",
+        "numpy",
+        "pyarrow",
+    }
