@@ -2,7 +2,7 @@
 
 `load` is called by the command line and by Airflow tasks. Paths and database files are relative to the project's
 folder. `${NAME}` in any text is replaced from the environment. Secrets are never written in the file:
-`{ env = "NAME" }` or `{ file = "path" }` tells where to find one when it is needed.
+`{ env = "NAME" }`, `{ file = "path" }` or `{ airflow = "conn_id" }` tells where to find one when it is needed.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class Project(Frozen):
 class Warehouse(Frozen):
     """The database of the touchpoints."""
 
-    url: str = Field(default="duckdb:///warehouse.duckdb", repr=False)
-    """A SQLAlchemy URL without password."""
+    url: Secret | str = Field(default="duckdb:///warehouse.duckdb", repr=False)
+    """A SQLAlchemy URL without password; or where the whole URL of a server is found, password included."""
     password: Secret | None = None
     """Where the password of a PostgreSQL warehouse is found."""
     busy_timeout_seconds: float = Field(default=60, ge=0)
@@ -190,6 +190,11 @@ class Connection(Frozen):
     source's beginning."""
     schedule: str | None = None
     """Cron expression of its DAG; unset: the project's."""
+    pool: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_.-]+$", max_length=250)
+    """The Airflow pool in which its streams are extracted: one for the connections that share an account of a service.
+    `cxflow up` creates it; unset: Airflow's default pool."""
+    pool_slots: int = Field(default=2, ge=1)
+    """How many streams are extracted in that pool at a time."""
     only: tuple[str, ...] = ()
     """The streams to read; unset: all."""
     streams: dict[str, dict[str, Any]] = Field(default_factory=dict)

@@ -13,6 +13,8 @@ _PACKAGE = "cxflow-framework"
 
 def provider_info() -> dict[str, object]:
     """The provider metadata for Airflow; entry point group `apache_airflow_provider`."""
+    from cxflow.airflow import forms
+
     try:
         versions = [version(_PACKAGE)]
     except PackageNotFoundError:  # a source tree on PYTHONPATH
@@ -22,4 +24,5 @@ def provider_info() -> dict[str, object]:
         "name": "cxflow",
         "description": "Customer-experience data from every system into one touchpoint warehouse.",
         "versions": versions,
+        "connection-types": forms.installed(),
     }

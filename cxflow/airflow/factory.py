@@ -78,6 +78,7 @@ def dags(project: Path) -> dict[str, DAG]:
         raise ConfigError(
             "a connection cannot be called kpis: its DAG would have the id of the KPI DAG", connection=_KPIS
         )
+    pool.of_accounts(settings)
     makers: dict[str, Callable[[Settings, str], DAG]] = dict.fromkeys(settings.connections, _connection_dag)
     makers[_KPIS] = _kpi_dag
     return {
@@ -100,6 +101,7 @@ def asset(settings: Settings, connection: str) -> Asset:
 
 def _connection_dag(settings: Settings, connection: str) -> DAG:
     zone = settings.project.timezone
+    account = pool.of_account(settings, connection)
     with DAG(
         dag_id=dag_id(settings, connection),
         description=f"{connection}: extract, prepare and load every stream",
@@ -117,7 +119,11 @@ def _connection_dag(settings: Settings, connection: str) -> DAG:
         @task_group(group_id="streams")
         def streams(trip: Any) -> None:
             extract = Extract(
-                task_id="extract", project=project, trip=trip, map_index_template="{{ task.trip['stream'] }}"
+                task_id="extract",
+                project=project,
+                trip=trip,
+                map_index_template="{{ task.trip['stream'] }}",
+                **({"pool": account} if account else {}),
             )
             # The batch's reference contains the stream's name, which labels the rows of Airflow's grid.
             named = {"project": project, "map_index_template": "{{ task.batch['stream'] }}"}

@@ -23,6 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cxflow import settings as configuration
 from cxflow.airflow import home as homes
 from cxflow.errors import ConfigError, CxflowError, FatalError
 
@@ -75,7 +76,7 @@ class LocalAirflow:
         from cxflow.airflow import factory, pool
 
         pool.ensure_database()
-        pool.ensure_pool()
+        pool.ensure_pools(configuration.load(project))
         self.dags: dict[str, DAG] = factory.dags(project)
         self._defaults = {name: dict(dag.params.dump()) for name, dag in self.dags.items()}
         self._watch = watch

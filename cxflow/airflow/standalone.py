@@ -56,7 +56,7 @@ class Standalone:
         self.stop()
 
     def start(self) -> None:
-        """Create the home, the metadata database and the pool, and start Airflow. Does not wait for it.
+        """Create the home, the metadata database and the pools, and start Airflow. Does not wait for it.
 
         Raises ConfigError for faulty settings or a port in use, FatalError if the database cannot be created.
         """
@@ -66,7 +66,7 @@ class Standalone:
         with self.log.open("wb") as log:
             # -P: do not import from the working directory.
             prepared = subprocess.run(
-                [sys.executable, "-P", "-m", "cxflow.airflow.pool"],
+                [sys.executable, "-P", "-m", "cxflow.airflow.pool", str(self.project)],
                 env=environment,
                 cwd=self.home,
                 stdin=subprocess.DEVNULL,

@@ -27,8 +27,8 @@ _OF_CONFORMING = {
     "max_vanished_share",
 }
 """Fields of a stream that speak of what has landed."""
-_OF_OTHERS = {"streams", "only", "schedule", "start", "country", "currency"}
-"""Fields of a connection that speak of other streams, of when to run, and of what has landed."""
+_OF_OTHERS = {"streams", "only", "schedule", "pool", "pool_slots", "start", "country", "currency"}
+"""Fields of a connection that speak of other streams, of when and where to run, and of what has landed."""
 _USER = re.compile(r"(?<=://)[^/@\s]*@")
 """Name and password in a URL."""
 

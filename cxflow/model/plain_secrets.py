@@ -12,7 +12,7 @@ from typing import Any
 
 from cxflow import redaction
 
-REFERENCE = '{ env = "NAME" } or { file = "path" }'
+REFERENCE = '{ env = "NAME" }, { file = "path" } or { airflow = "conn_id" }'
 
 _REFERENCE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 _SECRETS = frozenset(
@@ -104,7 +104,7 @@ def _walk(
     value: Any, path: tuple[str, ...], *, is_secret: bool
 ) -> Iterator[tuple[tuple[str, ...], str, bool]]:
     if isinstance(value, dict):
-        is_reference = bool(value) and value.keys() <= {"env", "file"}
+        is_reference = bool(value) and value.keys() <= {"env", "file", "airflow", "field"}
         if is_reference or (
             is_secret and path[0] in ("warehouse", "identity")
         ):  # a misspelt one: its model says so

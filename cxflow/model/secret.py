@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 from pathlib import Path
+from typing import Protocol
 
-from pydantic import SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from cxflow import redaction
 from cxflow.errors import ConfigError
 from cxflow.model.frozen import Frozen
 from cxflow.model.names import is_text
 
+READERS = "cxflow.secrets"
+"""The entry point group of functions that read secrets from elsewhere. The reader of Airflow's connections is one, so
+that nothing here imports Airflow."""
+
+
+class Reader(Protocol):
+    """Reads a secret from elsewhere."""
+
+    def __call__(self, place: str, field: str | None, setting: str) -> str:
+        """The secret of a place, for a setting of this name, without its tables'. Raises ConfigError."""
+
 
 class Secret(Frozen):
-    """Where a secret is found: an environment variable or a file. Its value is read when needed and never shown."""
+    """Where a secret is found: an environment variable, a file or an Airflow connection. Its value is read when needed
+    and never shown."""
 
     env: str | None = None
     """The name of the environment variable that holds it."""
     file: Path | None = None
     """Relative to the project's folder."""
+    airflow: str | None = Field(default=None, pattern=r"^[\w.:-]+$", max_length=250)
+    """The id of the Airflow connection that holds it."""
+    field: str | None = Field(
+        default=None, pattern=r"^(password|login|host|port|schema|url|extra\..+)$", max_length=250
+    )
+    """Which part of the Airflow connection: password, login, host, port, schema, `extra.KEY`, or url, a SQLAlchemy URL
+    of all of them. Unset: url for a setting of that name, else the extra field with the setting's name, else password.
+    """
 
     @field_validator("file")
     @classmethod
@@ -29,8 +51,12 @@ class Secret(Frozen):
 
     @model_validator(mode="after")
     def _one_place(self) -> Secret:
-        if bool(self.env) == bool(self.file):
-            raise ValueError('a secret is found in one place: { env = "NAME" } or { file = "path" }')
+        if [bool(self.env), bool(self.file), bool(self.airflow)].count(True) != 1:
+            raise ValueError(
+                'a secret is found in one place: { env = "NAME" }, { file = "path" } or { airflow = "conn_id" }'
+            )
+        if self.field and not self.airflow:
+            raise ValueError("field names a part of an Airflow connection: it means nothing without airflow")
         return self
 
     def reveal(self, setting: str = "") -> SecretStr:
@@ -46,6 +72,11 @@ class Secret(Frozen):
             if not is_text(os.environ[self.env]):
                 raise ConfigError(f"{where}the environment variable {self.env} is not UTF-8", value=self.env)
             return _kept(os.environ[self.env])
+        if self.airflow:
+            try:
+                return _kept(_reader("airflow")(self.airflow, self.field, setting.rpartition(".")[2]))
+            except ConfigError as problem:
+                raise ConfigError(f"{where}{problem.message}", value=self.airflow, fix=problem.fix) from None
         assert self.file is not None
         if not self.file.is_file():
             raise ConfigError(
@@ -61,6 +92,16 @@ class Secret(Frozen):
             raise ConfigError(
                 f"{where}the secret file {self.file} cannot be read: {reason}", value=str(self.file)
             ) from None
+
+
+def _reader(kind: str) -> Reader:
+    for entry_point in importlib.metadata.entry_points(group=READERS, name=kind):
+        found: Reader = entry_point.load()
+        return found
+    raise ConfigError(
+        f"secrets cannot be read from {kind}: cxflow is not installed completely",
+        fix="pip install 'cxflow-framework[airflow]'",
+    )
 
 
 def _kept(secret: str) -> SecretStr:

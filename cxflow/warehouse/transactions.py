@@ -37,8 +37,10 @@ def warehouse_url(settings: Settings) -> sa.URL:
 
 
 def _parsed(settings: Settings) -> sa.URL:
+    written = settings.warehouse.url
+    text = written if isinstance(written, str) else written.reveal("warehouse.url").get_secret_value()
     try:
-        url = sa.make_url(settings.warehouse.url)
+        url = sa.make_url(text)
         url.get_backend_name()
     except (sa.exc.ArgumentError, ValueError):
         raise ConfigError(
@@ -46,6 +48,13 @@ def _parsed(settings: Settings) -> sa.URL:
             value="warehouse.url",
             fix="such as duckdb:///warehouse.duckdb",
         ) from None
+    if not isinstance(written, str) and engines.named(url.get_backend_name()).single_writer:
+        # Airflow's pool for it is chosen when a DAG file is parsed, where no secret is read.
+        raise ConfigError(
+            "warehouse.url: the URL of a database file is no secret",
+            value="warehouse.url",
+            fix="write it in cxflow.toml, such as duckdb:///warehouse.duckdb",
+        )
     return url
 
 

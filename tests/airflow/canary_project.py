@@ -14,7 +14,10 @@ from urllib.parse import quote
 MAIL, PHONE, NAME = "Canary.Bird@example.org", "+34 611 222 333", "Canary Feathersworth"
 TEXT = "my cage was painted turquoise"
 TOKEN, SALT = "tok-Turaco/77 plus", "salt-of-the-aviary"
-SECRETS = {"CX_DESK_TOKEN": TOKEN, "CX_SALT": SALT}
+SECRETS = {
+    "AIRFLOW_CONN_AVIARY_DESK": json.dumps({"conn_type": "generic", "password": TOKEN}),
+    "CX_SALT": SALT,
+}
 """The environment of every process that works on the project."""
 
 PERSONAL = tuple(word.lower() for word in (MAIL, PHONE, PHONE.replace(" ", ""), NAME, TEXT))
@@ -42,12 +45,12 @@ salt = { env = "CX_SALT" }
 
 [connections.desk]
 connector = "desk"
-token = { env = "CX_DESK_TOKEN" }
+token = { airflow = "aviary_desk" }
 only = ["people"]
 
 [connections.faulty]
 connector = "desk"
-token = { env = "CX_DESK_TOKEN" }
+token = { airflow = "aviary_desk" }
 only = ["busy", "careless", "refused"]
 
 [connections.shop]

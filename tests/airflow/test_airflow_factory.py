@@ -66,6 +66,12 @@ PROJECTS = {
     "plain": TOML,
     "two connections": TOML + '[connections.desk]\nconnector = "files"\nschedule = "30 1 * * 1-5"\n',
     "on a server": TOML + '[warehouse]\nurl = "postgresql+psycopg://cx@localhost/cx"\n',
+    "in a connection": TOML + '[warehouse]\nurl = { airflow = "not_there" }\n',
+    "with accounts": TOML.replace(
+        'connector = "files"', 'connector = "files"\npool = "acme_desk"\npool_slots = 3'
+    )
+    + '[connections.desk]\nconnector = "files"\npool = "acme_desk"\npool_slots = 3\n'
+    + '[connections.crm]\nconnector = "files"\n',
     "with a start": TOML.replace("retries = 2", "retries = 2\nstart = 2026-03-25T00:00:00"),
 }
 """Name to the `cxflow.toml` that makes DAGs."""
@@ -74,6 +80,11 @@ REFUSED = {
     '[connections.desk]\nconnector = "files"\nschedule = "0 3 * *"\n': (
         "desk: schedule: '0 3 * *' is not a cron expression"
     ),
+    '[connections.desk]\nconnector = "files"\npool = 3\n': "desk: pool: it is not a text",
+    '[connections.desk]\nconnector = "files"\npool = "p"\npool_slots = 0\n': "desk: pool_slots: it is not a number",
+    '[connections.desk]\nconnector = "files"\npool = "cxflow_duckdb"\n': "has 1 slots for another purpose",
+    '[connections.a]\nconnector = "files"\npool = "p"\npool_slots = 4\n'
+    '[connections.b]\nconnector = "files"\npool = "p"\n': "b: the pool p has 4 slots for another purpose",
     '[connections.desk]\nconnector = "files"\nschedule = 3\n': "desk: schedule: it is not a text",
     '[connections.desk]\nconnector = "files"\nschedule = "${CXFLOW_TEST_UNSET}"\n': (
         "connections.desk.schedule: the environment variable CXFLOW_TEST_UNSET is not set"
@@ -140,8 +151,21 @@ def test_only_tasks_that_stay_in_the_warehouse_wait_for_the_duckdb_pool(describe
     assert set(made["acme__kpis"]["pools"].values()) == {"cxflow_duckdb"}
     assert set(made["acme__shop"]["named"]) == {"streams.extract", "streams.prepare", "streams.load"}
 
-    on_a_server = described["on a server"].values()
-    assert {pool for dag in on_a_server for pool in dag["pools"].values()} == {"default_pool"}
+    for elsewhere in ("on a server", "in a connection"):
+        pools = {pool for dag in described[elsewhere].values() for pool in dag["pools"].values()}
+        assert pools == {"default_pool"}
+
+
+def test_streams_of_one_account_are_extracted_in_its_pool(described: dict[str, Any]) -> None:
+    made = described["with accounts"]
+    extracting = {name: dag["pools"].get("streams.extract") for name, dag in made.items()}
+    assert extracting == {
+        "acme__shop": "acme_desk",
+        "acme__desk": "acme_desk",
+        "acme__crm": "default_pool",
+        "acme__kpis": None,
+    }
+    assert made["acme__shop"]["pools"]["streams.load"] == "cxflow_duckdb"
 
 
 def test_a_start_without_zone_is_in_the_project_s(described: dict[str, Any]) -> None:

@@ -103,7 +103,7 @@ with create_session() as session:
         for item in session.scalars(select(TaskInstance))
     ]
     events = [[item.source_run_id, item.extra] for item in session.scalars(select(AssetEvent))]
-    slots = Pool.get_pool("cxflow_duckdb", session=session).slots
+    slots = [Pool.get_pool(name, session=session).slots for name in ("cxflow_duckdb", "halting_account")]
 print(json.dumps({
     "runs": [asdict(run) for run in runs], "xcoms": xcoms, "states": states, "events": events,
     "slots": slots, "seen": seen, "calls": halted,
@@ -134,7 +134,9 @@ print(json.dumps({kind.__name__: seen_by_airflow(kind("out of order")) for kind 
 def outcome(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Eight runs in one process, because Airflow takes seconds to begin."""
     folder = tmp_path_factory.mktemp("stand-in")
-    (folder / "cxflow.toml").write_text(TOML + '[connections.halting]\nconnector = "files"\n')
+    (folder / "cxflow.toml").write_text(
+        TOML + '[connections.halting]\nconnector = "files"\npool = "halting_account"\npool_slots = 5\n'
+    )
     found: dict[str, Any] = run_script(folder, RUNS, folder)
     return found
 
@@ -226,7 +228,7 @@ def test_a_transient_error_is_tried_again_and_a_fatal_one_is_not(outcome: dict[s
 def test_the_watch_and_the_pool(outcome: dict[str, Any]) -> None:
     assert outcome["seen"][0] == ["acme__shop", "", "plan"]
     assert ["acme__shop", "a", "extract"] in outcome["seen"]
-    assert outcome["slots"] == 1
+    assert outcome["slots"] == [1, 5]
 
 
 def test_which_errors_airflow_tries_again(script: Script) -> None:
