@@ -51,6 +51,9 @@ class TrustpilotService:
     """Granted, the last one is good."""
     key: str = "trustpilot-key-0123"
     secret: str = "trustpilot-secret-4567"
+    username: str = "owner@acme.example"
+    """A business user, who may be granted a token as well."""
+    password: str = "trustpilot-password-8901"
 
     def application(self) -> Starlette:
         """The service."""
@@ -92,7 +95,9 @@ class TrustpilotService:
         form = parse_qs((await request.body()).decode())
         kind, _, encoded = request.headers.get("authorization", "").partition(" ")
         given = b64decode(encoded).decode() if kind == "Basic" else ""
-        if given != f"{self.key}:{self.secret}" or form.get("grant_type") != ["client_credentials"]:
+        grant = [form.get(name, [""])[0] for name in ("grant_type", "username", "password")]
+        good = (["client_credentials", "", ""], ["password", self.username, self.password])
+        if given != f"{self.key}:{self.secret}" or grant not in good:
             return _error(401, "Unknown application")
         self.tokens.append(f"granted-token-{len(self.tokens) + 1:04}")
         # Its numbers are texts.

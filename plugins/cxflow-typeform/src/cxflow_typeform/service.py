@@ -102,7 +102,8 @@ class TypeformService:
     def _guarded(self, answer: Callable[[Request], Response]) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> Response:
             self.asked.append(request.url.path + (f"?{request.url.query}" if request.url.query else ""))
-            if request.headers.get("authorization") not in (f"Bearer {TOKEN}", f"Bearer {self._access}"):
+            scheme, _, token = request.headers.get("authorization", "").partition(" ")
+            if scheme.lower() != "bearer" or token not in (TOKEN, self._access):
                 return _error(401, "AUTHENTICATION_FAILED", "Authentication credentials not found")
             while self.trouble:
                 made = self.trouble.popleft()(request)
