@@ -214,6 +214,7 @@ def test_an_amount_of_memory_may_be_written_as_duckdb_takes_it(
         ("init", "cxflow.toml"),
         ("init", "x" * 300),
         ("demo", "/proc/nowhere"),
+        ("sandbox", "/proc/nowhere"),
     ],
     ids=ascii,
 )

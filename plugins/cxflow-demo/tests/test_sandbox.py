@@ -21,7 +21,7 @@ from cxflow.cli.app import app
 from cxflow.testing import TestProject
 from typer.testing import CliRunner
 
-from cxflow_demo import folders
+from cxflow_demo import folders, sandbox
 from cxflow_demo.company import VENDORS, Company
 from cxflow_demo.simulation import simulate
 
@@ -82,6 +82,16 @@ def test_the_sandbox_serves_until_it_is_interrupted(tmp_path: Path) -> None:
         _, complaints = running.communicate(timeout=60)
         assert complaints == ""
         assert running.returncode == 0
+
+
+def test_the_first_run_of_the_sandboxes_project_reads_everything_and_loads_what_is_good() -> None:
+    shipped = tomllib.loads(folders.project())
+    found = tomllib.loads(sandbox._project(folders.project()))
+    assert found.pop("quality") == {"max_rejected_share": 1.0}
+    assert all("start" in connection for connection in shipped["connections"].values())
+    for connection in shipped["connections"].values():
+        del connection["start"]
+    assert found == shipped
 
 
 def test_a_service_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:

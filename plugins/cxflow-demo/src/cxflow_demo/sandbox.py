@@ -9,7 +9,7 @@ import re
 import shutil
 import sys
 import threading
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -70,7 +70,7 @@ def sandbox(
             ),
             f"The project, its exports and truth.json are in {folder}. In another shell:",
             "\n".join(f"export {name}={value}" for name, value in environment.items()),
-            f"cxflow --project {folder} run\ncxflow sandbox {folder} --check",
+            f"cxflow --project {folder} run --until {last + timedelta(days=1)}\ncxflow sandbox {folder} --check",
         )
         sys.stdout.flush()
         try:
@@ -113,11 +113,18 @@ def _prepare(folder: Path, seed: int, scale: float, last: date) -> Simulated:
     return simulated
 
 
+_QUALITY = """\
+[quality]
+max_rejected_share = 1.0  # the fewer the records, the larger the share of the bad ones
+
+"""
+
+
 def _project(shipped: str) -> str:
-    """The demo's `cxflow.toml` without the `start` of each connection, up to which the demo backfills: here, the first
-    run reads everything."""
+    """The demo's `cxflow.toml` for any size and window. Without the `start` of each connection, up to which the demo
+    backfills, the first run reads everything."""
     head, separator, connections = shipped.partition("[connections.")
-    return head + separator + re.sub(r"(?m)^(# .*\n)?start = .*\n", "", connections)
+    return head + _QUALITY + separator + re.sub(r"(?m)^(# .*\n)?start = .*\n", "", connections)
 
 
 def _check(call: Call, folder: Path) -> None:
