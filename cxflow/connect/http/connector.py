@@ -175,9 +175,11 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
         """From the first page."""
         return (yield from self._read(stream, window, {}))
 
-    def sample(self, stream: RestStream, window: Window, cursor: Cursor | None) -> Reading:  # noqa: ARG002
+    def sample(self, stream: RestStream, window: Window, cursor: Cursor | None) -> Reading:
         """From the first page, one request at a time: none is sent ahead, and a child's records are asked for as soon
-        as a parent is known."""
+        as a parent is known. A connector that reads in a way of its own is read in that way."""
+        if type(self).read is not RestConnector.read:
+            return (yield from self.read(stream, window, cursor))
         return (yield from self._read(stream, window, {}, in_order=False))
 
     def resume(
