@@ -33,9 +33,16 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, code in zip(replaced, written, strict=True):
         assert (folder / name).exists(), "it replaces a file of the scaffold"
         (folder / name).write_text(code)
+    readme = folder / "README.md"
+    [row] = re.findall(r"```markdown\n(.*?)```", PAGE, flags=re.DOTALL)
+    readme.write_text(re.sub(r"(?m)^\| `tickets` .*\n", lambda _: row, readme.read_text()))
+    assert row in readme.read_text()
+    # As the package's first test run has left it.
+    (folder / "tests" / "snapshots").mkdir()
+    (folder / "tests" / "snapshots" / "TestSmiley.json").write_text("{}")
     installed = folder / "src" / "cxflow_smiley-0.1.0.dist-info"
     installed.mkdir()
-    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: cxflow-smiley\nVersion: 0.1.0\n")
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: cxflow-smiley\nVersion: 0.1.0\n\n" + readme.read_text())
     (installed / "entry_points.txt").write_text("[cxflow]\nsmiley = cxflow_smiley\n")
     return folder
 
@@ -92,6 +99,7 @@ def _run(*arguments: str, package: Path, folder: Path) -> subprocess.CompletedPr
         **os.environ,
         "PYTHONPATH": str(package / "src"),
         "SMILEY_TOKEN": "an-invented-token",
+        "CXFLOW_SNAPSHOTS": "write",
     }
     return subprocess.run(
         [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
