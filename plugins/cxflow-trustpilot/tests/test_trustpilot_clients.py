@@ -76,3 +76,15 @@ def test_a_token_is_granted_to_the_application_or_to_a_user(grant: dict[str, str
     path = "/v1/oauth/oauth-business-users-for-applications/accesstoken"
     client = TestClient(service.application())
     assert client.post(path, data=grant, auth=(service.key, service.secret)).status_code == status
+
+
+def test_a_users_token_is_refreshed_with_the_secret_in_the_form(service: TrustpilotService) -> None:
+    path = "/v1/oauth/oauth-business-users-for-applications/"
+    client, basic = TestClient(service.application()), (service.key, service.secret)
+    user = {"grant_type": "password", "username": service.username, "password": service.password}
+    granted = client.post(f"{path}accesstoken", data=user, auth=basic).json()
+    application = {"client_id": service.key, "client_secret": service.secret, "grant_type": "refresh_token"}
+    refreshed = {**application, "refresh_token": granted["refresh_token"]}
+    token = client.post(f"{path}refresh", data=refreshed).json()["access_token"]
+    assert token == service.tokens[-1] != granted["access_token"]
+    assert client.post(f"{path}refresh", data={**refreshed, "refresh_token": "no"}).status_code == 401

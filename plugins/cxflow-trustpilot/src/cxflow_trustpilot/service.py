@@ -54,6 +54,7 @@ class TrustpilotService:
     username: str = "owner@acme.example"
     """A business user, who may be granted a token as well."""
     password: str = "trustpilot-password-8901"
+    refresh_token: str = "trustpilot-refresh-2345"
 
     def application(self) -> Starlette:
         """The service."""
@@ -63,6 +64,11 @@ class TrustpilotService:
                 Route(
                     "/v1/oauth/oauth-business-users-for-applications/accesstoken",
                     self._token,
+                    methods=["POST"],
+                ),
+                Route(
+                    "/v1/oauth/oauth-business-users-for-applications/refresh",
+                    self._refreshed,
                     methods=["POST"],
                 ),
                 Route(f"{units}/find", self._guarded(self._find, private=False)),
@@ -99,10 +105,23 @@ class TrustpilotService:
         good = (["client_credentials", "", ""], ["password", self.username, self.password])
         if given != f"{self.key}:{self.secret}" or grant not in good:
             return _error(401, "Unknown application")
+        return self._granted({} if grant == good[0] else {"refresh_token": self.refresh_token})
+
+    async def _refreshed(self, request: Request) -> Response:
+        """A token for a user's refresh token, with the application's key and secret in the form."""
+        self.asked.append(request.url.path)
+        sent = (await request.body()).decode()
+        form = {name: values[0] for name, values in parse_qs(sent).items()}
+        mine = ("refresh_token", self.key, self.secret, self.refresh_token)
+        if tuple(map(form.get, ("grant_type", "client_id", "client_secret", "refresh_token"))) != mine:
+            return _error(401, "Unknown refresh token")
+        return self._granted({"refresh_token": self.refresh_token})
+
+    def _granted(self, more: Record) -> Response:
         self.tokens.append(f"granted-token-{len(self.tokens) + 1:04}")
         # Its numbers are texts.
         granted = {"access_token": self.tokens[-1], "token_type": "BearerToken", "expires_in": "359999"}
-        return JSONResponse({**granted, "issued_at": "1772366400000", "status": "approved"})
+        return JSONResponse({**granted, **more, "issued_at": "1772366400000", "status": "approved"})
 
     def _guarded(
         self, answer: Callable[[Request], Response], *, private: bool = True
