@@ -22,7 +22,8 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PLUGIN = sorted(HERE.glob("typed_desk/*.py"))
 PAGES = [
-    *sorted(ROOT.glob("docs/*.md")),
+    # The tutorial's modules are one package, which `test_docs_tutorial` checks.
+    *sorted(each for each in ROOT.glob("docs/*.md") if each.stem != "tutorial-connector"),
     *sorted(ROOT.glob("*.md")),
     *sorted(ROOT.glob("plugins/*/README.md")),
 ]
