@@ -230,11 +230,11 @@ def woocommerce(asked: list[str]) -> Starlette:
     return Starlette(routes=[Route("/wp-json/wc/v3/orders", orders)])
 
 
-def manifest(environment: Path, url: str) -> str:
-    """WooCommerce's manifest, as its package has it, for a service at another address."""
-    [file] = environment.glob("lib/python*/site-packages/source_woocommerce/manifest.yaml")
-    text, address = file.read_text("utf-8"), "https://{{ config['shop'] }}"
-    assert text.count(address) == 1
+def manifest(environment: Path, package: str, address: str, url: str) -> str:
+    """A connector's manifest, as its package has it, for a service at another address."""
+    [file] = environment.glob(f"lib/python*/site-packages/{package}/manifest.yaml")
+    text = file.read_text("utf-8")
+    assert address in text
     return text.replace(address, url)
 
 
@@ -258,7 +258,10 @@ def test_woocommerces_manifest_reads_its_orders(tmp_path: Path, monkeypatch: pyt
         (tmp_path / "cxflow.toml").touch()
         bridge(tmp_path, "airbyte-source-declarative-manifest==6.5.2", "--as", "declared")
         clients.environment(tmp_path / "woocommerce", "airbyte-source-woocommerce==0.4.12")
-        (tmp_path / "woocommerce.yaml").write_text(manifest(tmp_path / "woocommerce", url))
+        written = manifest(
+            tmp_path / "woocommerce", "source_woocommerce", "https://{{ config['shop'] }}", url
+        )
+        (tmp_path / "woocommerce.yaml").write_text(written)
         config = {
             "__injected_declarative_manifest": {"document": "woocommerce.yaml"},
             "api_key": {"env": "WOO_KEY"},
@@ -350,3 +353,78 @@ def test_source_shopify_reads_recorded_orders(tmp_path: Path, monkeypatch: pytes
         )
         for each in orders
     ]
+
+
+def test_trustpilots_manifest_reads_the_reviews_that_the_connector_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("yaml")
+    module = pytest.importorskip("cxflow_trustpilot.service", reason="cxflow-trustpilot is not installed")
+    service = module.TrustpilotService(
+        service_reviews=[
+            {
+                "id": f"65a0{number:020}",
+                "createdAt": f"2026-03-{number % 28 + 1:02}T10:{number % 60:02}:00Z",
+                "stars": number % 5 + 1,
+                "title": "A title",
+                "text": "A text",
+                "language": "en",
+                "referenceId": str(number),
+            }
+            for number in range(120)
+        ]
+    )
+    secrets = {
+        "REFRESH": service.refresh_token,
+        "ACCESS": "a-token-of-long-ago",
+        "EXPIRY": "2026-01-01T00:00:00Z",
+    }
+    for name, value in {**service.environment, **secrets}.items():
+        monkeypatch.setenv(name, value)
+    config = {
+        "__injected_declarative_manifest": {"document": "trustpilot.yaml"},
+        "credentials": {
+            "auth_type": "oauth2.0",
+            "client_id": {"env": "TRUSTPILOT_KEY"},
+            "client_secret": {"env": "TRUSTPILOT_SECRET"},
+            "refresh_token": {"env": "REFRESH"},
+            "access_token": {"env": "ACCESS"},
+            "token_expiry_date": {"env": "EXPIRY"},
+        },
+        "client_id": {"env": "TRUSTPILOT_KEY"},
+        "business_units": [service.domain],
+        "start_date": "2026-01-01T00:00:00Z",
+    }
+    reviews = {
+        "primary_key": "id",
+        "pii": ["text", "title"],
+        "to": {
+            "review": {
+                "review_id": "id",
+                "rating_value": "stars",
+                "worst_rating": "1",
+                "best_rating": "5",
+                "date_published": '"createdAt"',
+            }
+        },
+    }
+    connection = {
+        "connector": "airbyte",
+        "program": "source-declarative-manifest",
+        "environment": "declared",
+        "config": config,
+        "streams": {"private_reviews": reviews},
+    }
+    (tmp_path / "own").mkdir()
+    with served(service.application()) as url:
+        own = TestProject(tmp_path / "own", {"connections": {"reviews": service.connection(url)}})
+        start, end = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)
+        landed = clients.landed(own, "reviews", "service_reviews", start, end)
+        clients.environment(tmp_path / "trustpilot", "airbyte-source-trustpilot==0.2.13")
+        written = manifest(tmp_path / "trustpilot", "source_trustpilot", "https://api.trustpilot.com", url)
+        (tmp_path / "trustpilot.yaml").write_text(written)
+        project = TestProject(tmp_path, {"connections": {"reviews": connection}})
+        bridge(tmp_path, "airbyte-source-declarative-manifest==6.5.2", "--as", "declared")
+        assert project.run()["reviews.private_reviews"].counts.inserted == 120
+    found = project.query("SELECT review_id, rating_value::INTEGER FROM review ORDER BY 1")
+    assert found == sorted((f"reviews:{each['id']}", each["stars"]) for each in landed)
