@@ -209,8 +209,8 @@ class ZendeskService:
         found = [each for each in ready if each[:2] > place]
         page = [] if self.empty_page and pages == 1 else found[:size]
         last = page[-1][:2] if page else place
-        passed = pages + 1 if self.empty_page else ""
-        cursor = b64encode(f"{last[0]}.0||{last[1]}|{passed}".encode()).decode()
+        number_of_page = str(pages + 1) if self.empty_page else ""
+        cursor = b64encode(f"{last[0]}.0||{last[1]}|{number_of_page}".encode()).decode()
         onwards = {key: value for key, value in params.items() if key != "start_time"} | {"cursor": cursor}
         return JSONResponse(
             {
@@ -304,12 +304,12 @@ class ZendeskService:
         params = request.query_params
         if not {"page[size]", "page[after]"} & params.keys():
             size, page = min(int(params.get("per_page", 100)), 100), int(params.get("page", 1))
-            following, before = (str(request.url.include_query_params(page=page + step)) for step in (1, -1))
+            later, earlier = (str(request.url.include_query_params(page=page + step)) for step in (1, -1))
             return JSONResponse(
                 {
                     name: records[(page - 1) * size : page * size],
-                    "next_page": following if page * size < len(records) else None,
-                    "previous_page": before if page > 1 else None,
+                    "next_page": later if page * size < len(records) else None,
+                    "previous_page": earlier if page > 1 else None,
                     "count": len(records),
                 }
             )
