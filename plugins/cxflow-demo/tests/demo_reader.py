@@ -21,7 +21,7 @@ LONG_AGO = datetime(1990, 1, 1, tzinfo=UTC)
 
 # Key, time of the last change, start, ends, other times and numbers of each stream, by dotted name.
 STREAMS: dict[str, tuple[tuple[str, ...], str, str, tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
-    "crm.contacts": (("Contact Id",), "Updated At", "Created At", (), (), ()),
+    "hubspot.contacts": (("Contact Id",), "Updated At", "Created At", (), (), ()),
     "crm.leads": (("Lead Id",), "Updated At", "Created At", ("Won At", "Lost At"), (), ("Amount",)),
     "callcentre.calls": (
         ("call_id",),
@@ -56,6 +56,7 @@ STREAMS: dict[str, tuple[tuple[str, ...], str, str, tuple[str, ...], tuple[str, 
 
 
 SERVED = (
+    "hubspot.contacts",
     "desk.tickets",
     "desk.users",
     "shop.orders",
@@ -116,6 +117,7 @@ def answered(services: Mapping[str, Any]) -> Iterator[Line]:
     for stream, rows in {
         "shop.orders": map(shopify_order, services["shopify"].orders),
         "shop.customers": map(shopify_customer, services["shopify"].customers),
+        "hubspot.contacts": map(hubspot_contact, services["hubspot"].objects["contacts"]),
         "desk.tickets": map(zendesk_ticket, services["zendesk"].tickets),
         "desk.users": map(zendesk_user, services["zendesk"].users),
         "trustpilot.service_reviews": map(trustpilot_review, services["trustpilot"].service_reviews),
@@ -200,6 +202,17 @@ def trustpilot_review(review: dict[str, Any]) -> dict[str, Any]:
         "scale": 5,
         "published": review["status"] == "active",
         "created_at": review["createdAt"],
+    }
+
+
+def hubspot_contact(contact: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "Contact Id": contact["id"],
+        "E-Mail": contact["properties"]["email"],
+        "Phone": contact["properties"]["phone"],
+        "Segment": contact["properties"]["customer_segment"],
+        "Created At": contact["createdAt"],
+        "Updated At": contact["updatedAt"],
     }
 
 

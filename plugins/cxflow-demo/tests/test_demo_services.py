@@ -52,6 +52,7 @@ KPIS = {
     "shop": ("average_order_value", "return_rate", "on_time_delivery_rate"),
     "surveys": ("nps", "csat", "ces"),
     "trustpilot": ("review_rating",),
+    "hubspot": (),
     "desk": (
         "first_reply_minutes",
         "first_reply_minutes_p90",

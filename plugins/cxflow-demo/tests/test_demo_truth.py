@@ -36,7 +36,7 @@ TABLES = {
     "site_reviews": ("reviews.reviews", ("review_id", "stars", "scale", "created_at")),
     "trustpilot": ("trustpilot.service_reviews", ("review_id", "stars", "scale", "created_at", "published")),
     "leads": ("crm.leads", ("Lead Id", "Created At", "Won At")),
-    "contacts": ("crm.contacts", ("Contact Id", "Segment")),
+    "contacts": ("hubspot.contacts", ("Contact Id", "Segment")),
 }
 
 
@@ -50,7 +50,7 @@ def identifiers(stream: str, row: dict[str, Any]) -> list[str]:
         digits = "".join(filter(str.isdigit, phone or ""))
         if digits:
             found.append("phone:" + digits[-9:])
-    if stream.startswith("crm"):
+    if "Contact Id" in row:
         found.append("contact:" + row["Contact Id"])
     if "consumer_id" in row:
         found.append("consumer:" + row["consumer_id"])

@@ -70,6 +70,10 @@ def _trustpilot(seen: Seen) -> dict[str, Any]:
     return {"service_reviews": _live(seen["trustpilot.service_reviews"])}
 
 
+def _hubspot(seen: Seen) -> dict[str, Any]:
+    return {"objects": {"contacts": _live(seen["hubspot.contacts"])}}
+
+
 def _live(deliveries: Sequence[Delivery]) -> list[Row]:
     return [each.row() for each in deliveries if not each.record.is_deleted]
 
@@ -84,6 +88,7 @@ VENDORS: Mapping[str, Vendor] = {
     "typeform": Vendor("surveys", "TYPEFORM_URL", _typeform),
     "zendesk": Vendor("desk", "ZENDESK_URL", _zendesk),
     "trustpilot": Vendor("trustpilot", "TRUSTPILOT_URL", _trustpilot),
+    "hubspot": Vendor("hubspot", "HUBSPOT_URL", _hubspot),
 }
 """Vendor to its part in the company."""
 

@@ -1,6 +1,6 @@
-"""The CRM: contacts and leads, typed in by hand. Called by ``simulation``.
+"""The CRM on HubSpot: contacts; and the leads of a sales program, typed in by hand. Called by ``simulation``.
 
-Moments are local, to the minute and without a zone; every change is within office hours.
+Every change is within office hours. Leads are exported with local moments, to the minute and without a zone.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,10 +9,11 @@ from datetime import date, datetime, timedelta
 from random import Random
 from typing import ClassVar, Self
 
+from cxflow_demo import hubspot
 from cxflow_demo.clock import DAYS, LAST, how_many, office_hour
 from cxflow_demo.people import Person
 from cxflow_demo.record import Identifier, Row, local_minute
-from cxflow_demo.spelling import email_by_hand, phone_by_hand
+from cxflow_demo.spelling import phone_by_hand
 
 LEADS_A_DAY = 17
 WEEKDAYS = (1.3, 1.2, 1.15, 1.1, 1.0, 0.5, 0.4)
@@ -25,7 +26,7 @@ QUALIFIES, PROPOSED, WON = 0.72, 0.75, 0.55
 class Contact:
     """One version of a contact."""
 
-    stream: ClassVar[str] = "crm.contacts"
+    stream: ClassVar[str] = "hubspot.contacts"
     is_deleted: ClassVar[bool] = False
 
     contact_id: str
@@ -46,16 +47,16 @@ class Contact:
 
     def row(self) -> Row:
         phone = self.person.phone
-        return {
-            "Contact Id": self.contact_id,
-            "Full Name": self.person.name,
-            "E-Mail": email_by_hand(self.person.addresses[0], self.contact_id),
-            "Phone": phone_by_hand(phone, self.contact_id) if phone else "",
-            "Segment": self.segment,
-            "Consent": "yes" if self.consent else "no",
-            "Created At": local_minute(self.created_at),
-            "Updated At": local_minute(self.updated_at),
-        }
+        return hubspot.contact(
+            self.contact_id,
+            self.person.name,
+            email=self.person.addresses[0],
+            phone=phone_by_hand(phone, self.contact_id) if phone else None,
+            segment=self.segment,
+            consent=self.consent,
+            created_at=self.created_at,
+            updated_at=self.updated_at,
+        )
 
     def identifiers(self) -> Iterator[Identifier]:
         yield "contact", self.contact_id

@@ -71,11 +71,7 @@ _WAIT = "wait_fits_its_times"
 _DELIVERED = {"displayFulfillmentStatus": "FULFILLED", "fulfillments.0.displayStatus": "DELIVERED"}
 
 DEFECTS: Mapping[str, tuple[Defect, ...]] = {
-    "crm.contacts": (
-        Defect("cast", "Created At", "31/02/2026 10:15"),
-        Defect("time_plausible", "Created At", "01/01/1970 00:00"),
-        MALFORMED,
-    ),
+    "hubspot.contacts": (),
     "crm.leads": (
         Defect("cast", "Amount", "twelve"),
         Defect("cast", "Created At", "31/02/2026 09:40"),

@@ -65,10 +65,6 @@ class JsonLines:
 
 
 DIALECTS: dict[str, Dialect] = {
-    "crm.contacts": Csv(
-        ("Contact Id", "Full Name", "E-Mail", "Phone", "Segment", "Consent", "Created At", "Updated At"),
-        delimiter=";", newline="\r\n", encoding="utf-8-sig",
-    ),
     "crm.leads": Csv(
         (
             "Lead Id", "Contact Id", "Origin", "Stage", "Amount",

@@ -73,7 +73,7 @@ def _person(rng: Random, number: int) -> Person:
     return Person(
         name=f"{first} {last}",
         segment=rng.choices(("consumer", "business", "vip"), (76, 18, 6))[0],
-        contact_id=f"C{100_000 + number}" if in_crm else None,
+        contact_id=f"{100_000 + number}" if in_crm else None,
         shop_id=f"{700_000 + number}" if kind == "account" else None,
         # 7919 is coprime to 10**7, so numbers are unique.
         phone=f"+346{rng.choice('01235')}{number * 7919 % 10**7:07d}" if reachable else None,

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 SERVED: Mapping[str, timedelta] = {
+    "hubspot.contacts": timedelta(minutes=1),
     "desk.tickets": timedelta(minutes=2),
     "desk.users": timedelta(minutes=2),
     "shop.orders": timedelta(minutes=2),
@@ -18,5 +19,5 @@ SERVED: Mapping[str, timedelta] = {
 """Stream to what its connector leaves out at the end of a window, or its service holds back: what changes so late on a
 day is read on the next one."""
 
-LATE = frozenset({"desk.tickets", "shop.orders", "trustpilot.service_reviews"})
+LATE = frozenset({"desk.tickets", "hubspot.contacts", "shop.orders", "trustpilot.service_reviews"})
 """Those of them in which something is entered, or shown, days late."""

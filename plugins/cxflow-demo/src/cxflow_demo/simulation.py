@@ -74,7 +74,7 @@ def company(seed: int, scale: float) -> Mapping[str, Iterable[Record]]:
     calls = callcentre.calls(draw("calls"), needs)
     tickets = desk.tickets(draw("tickets"), needs)
     return {
-        "crm.contacts": crm.contacts(draw("contacts"), people),
+        "hubspot.contacts": crm.contacts(draw("contacts"), people),
         "crm.leads": crm.leads(draw("leads"), people, scale),
         "callcentre.calls": calls,
         "desk.tickets": [version for versions in tickets for version in versions],

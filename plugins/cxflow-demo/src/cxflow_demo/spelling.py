@@ -10,19 +10,6 @@ def _draw(key: str, sides: int) -> int:
     return crc32(key.encode()) % sides
 
 
-def email_by_hand(address: str, key: str) -> str:
-    """An address as in a CRM: any case, trailing blanks."""
-    name, _, host = address.partition("@")
-    return (
-        address,
-        address,
-        address + " ",
-        address.upper(),
-        f"{name.title()}@{host}",
-        f"{name.title()}@{host.title()}  ",
-    )[_draw("email" + key, 6)]
-
-
 def email_in_form(address: str, key: str) -> str:
     """An address as from a web form: trimmed, sometimes capitalised."""
     return address.capitalize() if _draw("form" + key, 8) == 0 else address
