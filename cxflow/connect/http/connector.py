@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Any, ClassVar, Generic
 
@@ -14,18 +15,19 @@ import structlog
 from typing_extensions import TypeVar
 
 from cxflow.connect.connector import Connector
-from cxflow.connect.http import hosts, page_records, paging, template
+from cxflow.connect.http import hosts, jobs, page_records, paging, template
 from cxflow.connect.http.ahead import Ahead
 from cxflow.connect.http.answer import Answer
 from cxflow.connect.http.auth import Auth, RefreshToken
 from cxflow.connect.http.budget import Budget, RateLimit
 from cxflow.connect.http.client import Client, Limits, SkippedError, TooLargeError
 from cxflow.connect.http.connection import HttpConnection, OAuthConnection
+from cxflow.connect.http.jobs import Job, JobStore
 from cxflow.connect.http.outcomes import Errors
 from cxflow.connect.http.request import Request
 from cxflow.connect.http.stream import Call, RestStream
 from cxflow.connect.http.tokens import TokenStore
-from cxflow.errors import ConfigError, SourceError
+from cxflow.errors import ConfigError, SourceError, StaleCheckpointError
 from cxflow.model.reading import Checkpoint, Count, Cursor, Page, Reading, Reject
 from cxflow.model.window import Window
 
@@ -46,6 +48,8 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
     """The service's address, with places for settings: `https://{subdomain}.zendesk.com`."""
     other_hosts: ClassVar[tuple[str, ...]] = ()
     """Further addresses of the service."""
+    download_hosts: ClassVar[tuple[str, ...]] = ()
+    """Addresses where results of exports may be. They get no credentials."""
     rates: ClassVar[tuple[RateLimit, ...]] = ()
     """How many requests the service allows."""
     errors: ClassVar[Errors] = Errors()
@@ -66,6 +70,11 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
         Each is the JSON text of an object. The default sends no request and changes nothing.
         """
         return records
+
+    def export(self, stream: RestStream, window: Window) -> Job | None:  # noqa: ARG002
+        """The service's job that exports the stream's own records of a window, where that is better than pages; its
+        sweeps are paged all the same. The default: none."""
+        return None
 
     @property
     def allowed(self) -> tuple[RateLimit, ...]:
@@ -172,6 +181,13 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
             for number, call in enumerate(stream.calls):
                 if number < done.get("call", 0):
                     continue
+                if number == 0 and "request" not in done:
+                    job = None if stream.parent is not None else self.export(stream, window)
+                    if job is not None:
+                        yield from self._exported(client, stream, job, done)
+                        continue
+                    if "job" in done:
+                        raise StaleCheckpointError("the pull was begun as an export")
                 resumed = done if number == done.get("call") else {}
                 for parents, places in self._parents(client, stream, window, resumed.get("parent"), found):
                     at = resumed if parents == resumed.get("parent", "") else {}
@@ -191,6 +207,14 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
                             first = Request.from_json(following)
                         yield from self._pages(client, stream, call, piece, first, place, places)
         return {"until": window.end.isoformat()}
+
+    def _exported(
+        self, client: Client, stream: RestStream, job: Job, done: Checkpoint
+    ) -> Iterator[Count | Page]:
+        """The records of an export. A checkpoint is the job and how many of its records were read."""
+        store = JobStore(self.settings.path(STATE_FOLDER) / "jobs", f"{self.name} {self.account}", job.query)
+        completed = partial(self.completed, client, stream)
+        yield from jobs.read(job, client, store, self.download_hosts, {"call": 0}, done, completed)
 
     def _pages(
         self,
