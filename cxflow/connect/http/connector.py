@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -28,7 +29,7 @@ from cxflow.connect.http.request import Request
 from cxflow.connect.http.stream import Call, RestStream
 from cxflow.connect.http.tokens import TokenStore
 from cxflow.errors import ConfigError, SourceError, StaleCheckpointError
-from cxflow.model.reading import Checkpoint, Count, Cursor, Page, Reading, Reject
+from cxflow.model.reading import Checkpoint, Count, Cursor, Page, Reading, Reject, Snapshot
 from cxflow.model.window import Window
 
 log = structlog.get_logger("cxflow")
@@ -160,21 +161,57 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
             return self.is_windowed(self._known()[stream.parent.stream])
         return all("start" in template.names([call.path, call.params, call.body]) for call in stream.calls)
 
-    def read(self, stream: RestStream, window: Window, cursor: Cursor | None) -> Reading:  # noqa: ARG002
-        """From the first page."""
-        return (yield from self._read(stream, window, {}))
+    def read(self, stream: RestStream, window: Window, cursor: Cursor | None) -> Reading:
+        """From the first page; the whole stream, where that is due."""
+        if self._is_whole_due(stream, window, cursor):
+            return (yield from self._read_whole(stream, window, {}))
+        return {**(yield from self._read(stream, window, {})), **_whole_at(cursor)}
 
     def resume(
         self,
         stream: RestStream,
         window: Window,
-        cursor: Cursor | None,  # noqa: ARG002
+        cursor: Cursor | None,
         checkpoint: Checkpoint,
     ) -> Reading:
         """From the request that follows the last page that was kept."""
-        return (yield from self._read(stream, window, checkpoint))
+        if "whole" in checkpoint:
+            return (yield from self._read_whole(stream, window, checkpoint))
+        return {**(yield from self._read(stream, window, checkpoint)), **_whole_at(cursor)}
 
-    def _read(self, stream: RestStream, window: Window, done: Checkpoint) -> Reading:
+    def _is_whole_due(self, stream: RestStream, window: Window, cursor: Cursor | None) -> bool:
+        """Whether a run reads all that the service has. Not a backfill; and not where `start` leaves older records out,
+        for nothing would tell those that a backfill has loaded from deleted ones."""
+        if not stream.snapshot or cursor is None or self.connection.start is not None:
+            return False
+        last = cursor.get("whole")
+        return (
+            last is None
+            or stream.whole_every is None
+            or datetime.fromisoformat(last) + stream.whole_every <= window.end
+        )
+
+    def _read_whole(self, stream: RestStream, window: Window, done: Checkpoint) -> Reading:
+        """All that the service has up to the window's end, as one delivery: a snapshot."""
+        at = done.get("whole") or datetime.now().astimezone().isoformat()
+        received_at, origin = datetime.fromisoformat(at), f"{stream.name} (whole)"
+        inner = {name: value for name, value in done.items() if name != "whole"}
+        reading = self._read(stream, Window(None, window.end), inner)
+        try:
+            while True:
+                item = next(reading)
+                if isinstance(item, Page):
+                    checkpoint = {**(item.checkpoint or {}), "whole": at}
+                    yield replace(item, origin=origin, received_at=received_at, checkpoint=checkpoint)
+                elif isinstance(item, Count):
+                    yield replace(item, origin=origin)
+        except StopIteration as end:
+            yield Snapshot(origin, received_at)
+            return {**end.value, "whole": window.end.isoformat()}
+
+    def _read(
+        self, stream: RestStream, window: Window, done: Checkpoint
+    ) -> Generator[Count | Page, None, dict[str, Any]]:
         """Each kind of request, for each parent and slice, page after page. A checkpoint is the place in these."""
         with self._client() as client:
             found = self.look_up(client)
@@ -349,6 +386,11 @@ def _smaller(call: Call, request: Request, problem: TooLargeError) -> Request:
     if smaller is None:
         raise SourceError(f"{request}: {problem.why}, and no smaller page can be asked for") from None
     return smaller
+
+
+def _whole_at(cursor: Cursor | None) -> dict[str, Any]:
+    """The part of a cursor that says when the stream was read whole, for the next one."""
+    return {"whole": cursor["whole"]} if cursor and "whole" in cursor else {}
 
 
 def _slice(stream: RestStream, piece: Window) -> dict[str, float]:
