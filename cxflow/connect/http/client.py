@@ -139,8 +139,8 @@ class Client:
             raise TransientError(f"{request}: {problem.why}", value=request.endpoint) from None
         raise AssertionError("unreachable")
 
-    def download(self, url: str, file: Path, allowed: Sequence[str]) -> int:
-        """Write what is at a complete URL, the result of an export, into a file; returns its number of lines.
+    def download(self, url: str, file: Path, allowed: Sequence[str], lines: int | None = None) -> None:
+        """Write what is at a complete URL, the result of an export, into a file. With `lines`, it must have so many.
 
         No credentials are sent. Raises SourceError if the URL is neither on one of the client's own hosts nor on one of
         the `allowed` (base URLs), TransientError if it cannot be read whole.
@@ -152,10 +152,11 @@ class Client:
                 on=_pause, attempts=_ATTEMPTS, timeout=None, wait_initial=0.5, wait_max=60.0
             ):
                 with attempt:
-                    return self._downloaded(url, file)
+                    came = self._downloaded(url, file)
+                    if lines is not None and came != lines:
+                        raise _AgainError(f"the export has {came:,} lines, and the service says {lines:,}")
         except _AgainError as problem:
             raise TransientError(f"{place}: {problem.why}", value=place.endpoint) from None
-        raise AssertionError("unreachable")
 
     def _downloaded(self, url: str, file: Path) -> int:
         lines, last = 0, b"\n"

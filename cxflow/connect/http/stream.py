@@ -75,12 +75,11 @@ class RestStream(SnapshotStream, Call):
 
     whole_every: timedelta | None = Field(default=None, gt=timedelta(0))
     """How often a scheduled run of a `snapshot` stream reads it whole, where the service does not tell what was
-    deleted: a record that two such readings lack counts as deleted. Unset: every run does."""
+    deleted: a record that two such readings lack counts as deleted. Unset: every run does. Without `snapshot`, none
+    does, so that a project can turn off what its connector declares."""
 
     @model_validator(mode="after")
     def _whole_readings(self) -> RestStream:
-        if self.whole_every is not None and not self.snapshot:
-            raise ValueError("whole_every means nothing without snapshot = true")
         if self.snapshot and self.kept is not None:
             raise ValueError(
                 "snapshot = true needs a service that keeps all of its records, and kept says otherwise"

@@ -185,7 +185,7 @@ def test_a_result_elsewhere_is_read_without_credentials_and_only_from_declared_h
 
 
 def in_bulk() -> ShopifyService:
-    made = ShopifyService(running=0)
+    made = ShopifyService(running=0, maximum=1_000_000, available=1_000_000)
     fill(made)
     return made
 

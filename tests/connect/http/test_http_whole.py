@@ -99,14 +99,22 @@ def test_a_whole_reading_that_was_interrupted_is_one_delivery(desk: Desk, projec
     assert sum(len(page.records) for page in [first[0], *pages]) == 8
 
 
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({"whole_every": timedelta(days=1)}, "whole_every means nothing without snapshot"),
-        ({"snapshot": True, "kept": timedelta(days=30)}, "keeps all of its records"),
-    ],
-)
-def test_what_cannot_be_a_snapshot_is_refused(changes: dict[str, Any], reason: str) -> None:
+def test_a_project_can_turn_whole_readings_off(
+    desk: Desk, project: TestProject, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = configuration(address, streams={"tickets": {"snapshot": False}})
+    del settings["connections"]["desk"]["start"]
+    tickets = InventedDesk.declared[0]
+    declared = (tickets.model_copy(update={"max_vanished_share": None}),)
+    monkeypatch.setattr(InventedDesk, "declared", declared)
+    project.reconfigure(settings)
+    connector: Any = flow.open_connection(project.settings, "desk")
+    window = Window(datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC))
+    reading = connector.read(connector.streams["tickets"], window, {})
+    assert [item for item in reading if isinstance(item, Snapshot)] == []
+
+
+def test_a_service_that_forgets_old_records_has_no_snapshots() -> None:
     stream = InventedDesk.declared[1]
-    with pytest.raises(ValidationError, match=reason):
-        type(stream).model_validate({**dict(stream), **changes})
+    with pytest.raises(ValidationError, match="keeps all of its records"):
+        type(stream).model_validate({**dict(stream), "snapshot": True, "kept": timedelta(days=30)})
