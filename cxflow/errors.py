@@ -65,6 +65,13 @@ class TransientError(CxflowError):
     exit_code = 75
 
 
+class JobRunningError(TransientError):
+    """A job of the service, such as an export, has not ended. The next run finds it again."""
+
+    look_again_seconds: float = 60.0
+    """When it is worth asking again."""
+
+
 class StaleCheckpointError(TransientError):
     """The service no longer knows a checkpoint. Raised by a connector's `resume`; the pull then starts over."""
 

@@ -44,7 +44,7 @@ def made(module: str) -> list[dict[str, Any]]:
 
     plugin = importlib.import_module(module)
     kinds = []
-    brought: list[Any] = list(getattr(plugin, "cxflow_connectors", list)())
+    brought: list[Any] = getattr(plugin, "cxflow_connectors", list)()
     for connector in sorted(brought, key=lambda each: str(each.name)):
         assert issubclass(connector, Connector)
         if fields := _fields(connector.connection_model):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from cxflow import redaction
 from cxflow import settings as configuration
 from cxflow.airflow.intent import Intent, intent
 from cxflow.airflow.retries import final_if_fatal
-from cxflow.errors import ConfigError
+from cxflow.errors import ConfigError, JobRunningError
 from cxflow.model.batch import BatchRef, Counts
 from cxflow.model.window import Window
 from cxflow.settings import Settings
@@ -88,7 +89,11 @@ class Plan(FlowOperator):
 
 
 class Extract(FlowOperator):
-    """Land one stream's window as a raw batch. Returns the batch's reference."""
+    """Land one stream's window as a raw batch. Returns the batch's reference.
+
+    While a service works on an export of it, the task is deferred: it holds neither a worker nor a slot of its pool,
+    only a clock in the triggerer.
+    """
 
     template_fields = ("trip",)
 
@@ -97,12 +102,24 @@ class Extract(FlowOperator):
         self.trip = trip
 
     def act(self, settings: Settings, _context: Mapping[str, Any]) -> Json:
+        from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
+
         from cxflow import flow
+        from cxflow.connect.patience import without_waiting
 
         trip = self.trip
         window = Window.from_json(trip["window"])
-        batch = flow.extract(settings, trip["connection"], trip["stream"], window, trip["mode"])
+        try:
+            with without_waiting():
+                batch = flow.extract(settings, trip["connection"], trip["stream"], window, trip["mode"])
+        except JobRunningError as problem:
+            pause = timedelta(seconds=problem.look_again_seconds)
+            self.defer(trigger=TimeDeltaTrigger(pause), method_name="look_again")
         return dict(batch.as_json())
+
+    def look_again(self, context: Mapping[str, Any], event: object = None) -> Any:  # noqa: ARG002
+        """Go on after a pause: the export that was started is found again."""
+        return self.execute(context)
 
 
 class Prepare(FlowOperator):

@@ -42,7 +42,8 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "tests" / "snapshots" / "TestSmiley.json").write_text("{}")
     installed = folder / "src" / "cxflow_smiley-0.1.0.dist-info"
     installed.mkdir()
-    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: cxflow-smiley\nVersion: 0.1.0\n\n" + readme.read_text())
+    metadata = "Metadata-Version: 2.1\nName: cxflow-smiley\nVersion: 0.1.0\n\n"
+    (installed / "METADATA").write_text(metadata + readme.read_text())
     (installed / "entry_points.txt").write_text("[cxflow]\nsmiley = cxflow_smiley\n")
     return folder
 

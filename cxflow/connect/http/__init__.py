@@ -20,6 +20,8 @@ from cxflow.connect.http.budget import RateLimit
 from cxflow.connect.http.client import Client, TooLargeError
 from cxflow.connect.http.connection import HttpConnection, OAuthConnection
 from cxflow.connect.http.connector import RestConnector
+from cxflow.connect.http.jobs import Job, JobState
+from cxflow.connect.http.nested_lines import joined
 from cxflow.connect.http.outcomes import Errors, Rule, Then
 from cxflow.connect.http.paging import (
     Export,
@@ -50,6 +52,8 @@ __all__ = [
     "Export",
     "Header",
     "HttpConnection",
+    "Job",
+    "JobState",
     "Keyset",
     "Link",
     "NewestFirst",
@@ -72,4 +76,5 @@ __all__ = [
     "Token",
     "TooLargeError",
     "bearer",
+    "joined",
 ]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
@@ -143,6 +144,40 @@ class Client:
         except _AgainError as problem:
             raise TransientError(f"{request}: {problem.why}", value=request.endpoint) from None
         raise AssertionError("unreachable")
+
+    def download(self, url: str, file: Path, allowed: Sequence[str], lines: int | None = None) -> None:
+        """Write what is at a complete URL, the result of an export, into a file. With `lines`, it must have so many.
+
+        No credentials are sent. Raises SourceError if the URL is neither on one of the client's own hosts nor on one of
+        the `allowed` (base URLs), TransientError if it cannot be read whole.
+        """
+        hosts.check_link(url, self._origins | {hosts.origin(each) for each in allowed})
+        place = Request(urlsplit(url).path)
+        try:
+            for attempt in stamina.retry_context(
+                on=_pause, attempts=_ATTEMPTS, timeout=None, wait_initial=0.5, wait_max=60.0
+            ):
+                with attempt:
+                    came = self._downloaded(url, file)
+                    if lines is not None and came != lines:
+                        raise _AgainError(f"the export has {came:,} lines, and the service says {lines:,}")
+        except _AgainError as problem:
+            raise TransientError(f"{place}: {problem.why}", value=place.endpoint) from None
+
+    def _downloaded(self, url: str, file: Path) -> int:
+        lines, last = 0, b"\n"
+        try:
+            with self._http.stream("GET", url) as response, file.open("wb") as into:
+                if response.status_code != 200:
+                    raise _AgainError(
+                        f"the result of the export cannot be read: status {response.status_code}"
+                    )
+                for part in response.iter_bytes():
+                    into.write(part)
+                    lines, last = lines + part.count(b"\n"), part[-1:] or last
+        except (httpx2.TransportError, httpx2.DecodingError) as problem:
+            raise _AgainError(f"the download broke off ({type(problem).__name__})") from None
+        return lines + (last != b"\n")
 
     def ask_for_tokens(self, url: str, **extra: Any) -> Callable[[dict[str, str]], dict[str, Any]]:
         """A function that sends a form to the token endpoint (`url`, on one of the hosts): within `send`, which tries

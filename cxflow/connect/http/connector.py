@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import traceback
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import blake2b
 from itertools import islice
 from pathlib import PurePath
@@ -17,19 +19,20 @@ import structlog
 from typing_extensions import TypeVar
 
 from cxflow.connect.connector import Connector
-from cxflow.connect.http import hosts, page_records, paging, template
+from cxflow.connect.http import hosts, jobs, page_records, paging, template
 from cxflow.connect.http.ahead import Ahead
 from cxflow.connect.http.answer import Answer
 from cxflow.connect.http.auth import Auth, RefreshToken
 from cxflow.connect.http.budget import Budget, RateLimit
 from cxflow.connect.http.client import Client, Limits, SkippedError, TooLargeError
 from cxflow.connect.http.connection import HttpConnection, OAuthConnection
+from cxflow.connect.http.jobs import Job, JobStore
 from cxflow.connect.http.outcomes import Errors
 from cxflow.connect.http.request import Request
 from cxflow.connect.http.stream import Call, Parent, RestStream
 from cxflow.connect.http.tokens import TokenStore
-from cxflow.errors import ConfigError, SourceError
-from cxflow.model.reading import Checkpoint, Count, Cursor, Page, Reading, Reject
+from cxflow.errors import ConfigError, SourceError, StaleCheckpointError
+from cxflow.model.reading import Checkpoint, Count, Cursor, Page, Reading, Reject, Snapshot
 from cxflow.model.window import Window
 
 log = structlog.get_logger("cxflow")
@@ -49,6 +52,8 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
     """The service's address, with places for settings: `https://{subdomain}.zendesk.com`."""
     other_hosts: ClassVar[tuple[str, ...]] = ()
     """Further addresses of the service."""
+    download_hosts: ClassVar[tuple[str, ...]] = ()
+    """Addresses where results of exports may be. They get no credentials."""
     rates: ClassVar[tuple[RateLimit, ...]] = ()
     """How many requests the service allows."""
     errors: ClassVar[Errors] = Errors()
@@ -69,6 +74,11 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
         Each is the JSON text of an object. The default sends no request and changes nothing.
         """
         return records
+
+    def export(self, stream: RestStream, window: Window) -> Job | None:  # noqa: ARG002
+        """The service's job that exports the stream's own records of a window, where that is better than pages; its
+        sweeps are paged all the same. The default: none."""
+        return None
 
     @property
     def allowed(self) -> tuple[RateLimit, ...]:
@@ -171,9 +181,11 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
             return self.is_windowed(self._known()[stream.parent.stream])
         return all("start" in template.names([call.path, call.params, call.body]) for call in stream.calls)
 
-    def read(self, stream: RestStream, window: Window, cursor: Cursor | None) -> Reading:  # noqa: ARG002
-        """From the first page."""
-        return (yield from self._read(stream, window, {}))
+    def read(self, stream: RestStream, window: Window, cursor: Cursor | None) -> Reading:
+        """From the first page; the whole stream, where that is due."""
+        if self._is_whole_due(stream, window, cursor):
+            return (yield from self._read_whole(stream, window, {}))
+        return {**(yield from self._read(stream, window, {})), **_whole_at(cursor)}
 
     def sample(self, stream: RestStream, window: Window, cursor: Cursor | None) -> Reading:
         """From the first page, one request at a time: none is sent ahead, and a child's records are asked for as soon
@@ -186,15 +198,47 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
         self,
         stream: RestStream,
         window: Window,
-        cursor: Cursor | None,  # noqa: ARG002
+        cursor: Cursor | None,
         checkpoint: Checkpoint,
     ) -> Reading:
         """From the request that follows the last page that was kept."""
-        return (yield from self._read(stream, window, checkpoint))
+        if "whole" in checkpoint:
+            return (yield from self._read_whole(stream, window, checkpoint))
+        return {**(yield from self._read(stream, window, checkpoint)), **_whole_at(cursor)}
+
+    def _is_whole_due(self, stream: RestStream, window: Window, cursor: Cursor | None) -> bool:
+        """Whether a run reads all that the service has. Not a backfill; and not where `start` leaves older records out,
+        for nothing would tell those that a backfill has loaded from deleted ones."""
+        if not stream.snapshot or cursor is None or self.connection.start is not None:
+            return False
+        last = cursor.get("whole")
+        return (
+            last is None
+            or stream.whole_every is None
+            or datetime.fromisoformat(last) + stream.whole_every <= window.end
+        )
+
+    def _read_whole(self, stream: RestStream, window: Window, done: Checkpoint) -> Reading:
+        """All that the service has up to the window's end, as one delivery: a snapshot."""
+        at = done.get("whole") or datetime.now().astimezone().isoformat()
+        received_at, origin = datetime.fromisoformat(at), f"{stream.name} (whole)"
+        inner = {name: value for name, value in done.items() if name != "whole"}
+        reading = self._read(stream, Window(None, window.end), inner)
+        try:
+            while True:
+                item = next(reading)
+                if isinstance(item, Page):
+                    checkpoint = {**(item.checkpoint or {}), "whole": at}
+                    yield replace(item, origin=origin, received_at=received_at, checkpoint=checkpoint)
+                elif isinstance(item, Count):
+                    yield replace(item, origin=origin)
+        except StopIteration as end:
+            yield Snapshot(origin, received_at)
+            return {**end.value, "whole": window.end.isoformat()}
 
     def _read(
         self, stream: RestStream, window: Window, done: Checkpoint, *, in_order: bool = True
-    ) -> Reading:
+    ) -> Generator[Count | Page, None, dict[str, Any]]:
         """Each kind of request, for each parent and slice, page after page. A checkpoint is the place in these.
 
         `in_order`: parents in the order of their keys, and one request ahead; for a reading that is to be resumed.
@@ -204,6 +248,13 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
             for number, call in enumerate(stream.calls):
                 if number < done.get("call", 0):
                     continue
+                if number == 0 and "request" not in done:
+                    job = None if stream.parent is not None else self.export(stream, window)
+                    if job is not None:
+                        yield from self._exported(client, stream, job, done)
+                        continue
+                    if "job" in done:
+                        raise StaleCheckpointError("the pull was begun as an export")
                 resumed = done if number == done.get("call") else {}
                 last = resumed.get("parent")
                 for parents, places in self._parents(client, stream, window, last, found, in_order=in_order):
@@ -226,6 +277,14 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
                             client, stream, call, piece, first, place, places, ahead_of_time=in_order
                         )
         return {"until": window.end.isoformat()}
+
+    def _exported(
+        self, client: Client, stream: RestStream, job: Job, done: Checkpoint
+    ) -> Iterator[Count | Page]:
+        """The records of an export. A checkpoint is the job and how many of its records were read."""
+        store = JobStore(self.settings.path(STATE_FOLDER) / "jobs", f"{self.name} {self.account}", job.query)
+        completed = partial(self.completed, client, stream)
+        yield from jobs.read(job, client, store, self.download_hosts, {"call": 0}, done, completed)
 
     def _pages(
         self,
@@ -412,6 +471,11 @@ def _smaller(call: Call, request: Request, problem: TooLargeError) -> Request:
     if smaller is None:
         raise SourceError(f"{request}: {problem.why}, and no smaller page can be asked for") from None
     return smaller
+
+
+def _whole_at(cursor: Cursor | None) -> dict[str, Any]:
+    """The part of a cursor that says when the stream was read whole, for the next one."""
+    return {"whole": cursor["whole"]} if cursor and "whole" in cursor else {}
 
 
 def _slice(stream: RestStream, piece: Window) -> dict[str, float]:

@@ -11,7 +11,7 @@ from pydantic import Field, InstanceOf, model_validator
 from cxflow.connect.http import template
 from cxflow.connect.http.paging import OnePage, Paging
 from cxflow.model.frozen import Frozen
-from cxflow.model.stream import Stream
+from cxflow.model.snapshots import SnapshotStream
 from cxflow.model.window import Window
 
 
@@ -59,7 +59,7 @@ class Parent(Frozen):
     """Parents to ask for in one request; `{parents}` is the list of their keys."""
 
 
-class RestStream(Stream, Call):
+class RestStream(SnapshotStream, Call):
     """A stream of an HTTP service."""
 
     right: str = ""
@@ -77,6 +77,19 @@ class RestStream(Stream, Call):
     slices: timedelta | None = Field(default=None, ge=timedelta(seconds=1))
     """The longest window of one request, where the service does not page, or not reliably: a longer one is asked for in
     slices. Needs `kept` or `earliest`, for a first run."""
+
+    whole_every: timedelta | None = Field(default=None, gt=timedelta(0))
+    """How often a scheduled run of a `snapshot` stream reads it whole, where the service does not tell what was
+    deleted: a record that two such readings lack counts as deleted. Unset: every run does. Without `snapshot`, none
+    does, so that a project can turn off what its connector declares."""
+
+    @model_validator(mode="after")
+    def _whole_readings(self) -> RestStream:
+        if self.snapshot and self.kept is not None:
+            raise ValueError(
+                "snapshot = true needs a service that keeps all of its records, and kept says otherwise"
+            )
+        return self
 
     @model_validator(mode="after")
     def _has_a_start(self) -> RestStream:

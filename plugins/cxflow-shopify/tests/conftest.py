@@ -55,11 +55,11 @@ def address(service: ShopifyService, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 @pytest.fixture
 def new_project(tmp_path: Path, service: ShopifyService, address: str) -> NewProject:
-    """Makes a project with a connection `shop`; what it is given changes the connection's settings (None:
-    takes one away)."""
+    """Makes a project with a connection `shop`, without bulk operations; what it is given changes the
+    connection's settings (None: takes one away)."""
 
     def make(*, warehouse: dict[str, Any] | None = None, **settings: Any) -> TestProject:
-        found = {**service.connection(address), **settings}
+        found = {**service.connection(address), "bulk_days": 0, **settings}
         connections = {"shop": {name: value for name, value in found.items() if value is not None}}
         return TestProject(tmp_path, {**PROJECT, "connections": connections}, warehouse=warehouse)
 

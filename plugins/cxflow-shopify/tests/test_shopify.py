@@ -29,7 +29,7 @@ def sample() -> ShopifyService:
 
 
 TestShopify = conformance(
-    sample().connection,
+    lambda url: {**sample().connection(url), "bulk_days": 0},
     service=lambda: sample().application(),
     project=PROJECT,
     environment=sample().environment,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from datetime import UTC, timedelta
 from typing import Any, ClassVar, Literal
 
-from cxflow import Secret, TransientError, http
+from cxflow import Secret, TransientError, Window, http
 from pydantic import Field, model_validator
 
 from cxflow_shopify import queries, streams
+from cxflow_shopify.bulk import Bulk
 
 _TOKEN = "X-Shopify-Access-Token"
 _TOKENS = "/admin/oauth/access_token"
@@ -39,6 +41,9 @@ class ShopifyConnection(http.HttpConnection):
     """The kinds of restocking of a refund's items that mean goods came back."""
     page_size: int = Field(default=10, ge=1, le=250)
     """Orders to ask for at a time. A page that would cost more than Shopify allows is asked for by halves."""
+    bulk_days: float = Field(default=30, ge=0)
+    """A longer window (a first pull, a long backfill) is read by a bulk operation, which costs no points;
+    0: none is."""
     order_fields: str = ""
     """GraphQL fields of an order to read besides, such as a metafield that the mapping uses."""
     customer_fields: str = ""
@@ -69,6 +74,7 @@ class Shopify(http.RestConnector[ShopifyConnection]):
     title: ClassVar[str] = "Shopify: orders with lines, refunds and deliveries, and customers"
     distribution: ClassVar[str] = "cxflow-shopify"
     base_url: ClassVar[str] = "https://{shop}.myshopify.com"
+    download_hosts: ClassVar[tuple[str, ...]] = ("https://storage.googleapis.com",)
     errors: ClassVar[http.Errors] = http.Errors(
         # Where there is no code, any word of an error is one: no answer with errors is taken for whole.
         code=("errors.0.extensions.code", "errors.0.message", "errors"),
@@ -134,6 +140,24 @@ class Shopify(http.RestConnector[ShopifyConnection]):
         first = settings.refresh_token.reveal("refresh_token")
         return http.RefreshToken(ask, form, store, first=first, header=_TOKEN, prefix="")
 
+    def export(self, stream: http.RestStream, window: Window) -> Bulk | None:
+        """A bulk operation for a long window."""
+        longest = timedelta(days=self.connection.bulk_days)
+        if not longest or (window.start is not None and window.end - window.start <= longest):
+            return None
+        start = (window.start or stream.earliest or window.end).astimezone(UTC)
+        search = streams.UPDATED.format(
+            start=f"{start:%Y-%m-%dT%H:%M:%SZ}", end=f"{window.end.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        )
+        own = {
+            "order_fields": self.connection.order_fields,
+            "customer_fields": self.connection.customer_fields,
+        }
+        document = queries.bulk(stream.name, search)
+        for name, fields in own.items():
+            document = document.replace(f"{{{name}}}", fields)
+        return Bulk(streams.PATH.format(api_version=self.connection.api_version), stream.name, document)
+
     def points(self, answer: http.Answer) -> tuple[float, float, float] | None:
         """What is left of the shop's points, as every answer says."""
         state = answer.value("extensions.cost.throttleStatus")
@@ -154,13 +178,17 @@ class Shopify(http.RestConnector[ShopifyConnection]):
         stream: http.RestStream,  # noqa: ARG002
         records: list[bytes],
     ) -> list[bytes]:
-        """Orders with all of their lines: a page of orders has the first ones of each."""
+        """Orders with all of their lines and items of refunds: a page of orders has the first ones of each, a
+        bulk operation no items of refunds."""
         return [self._whole(client, record) for record in records]
 
     def _whole(self, client: http.Client, record: bytes) -> bytes:
-        if b'"hasNextPage":true' not in record.replace(b" ", b""):
+        is_cut = b'"hasNextPage":true' in record.replace(b" ", b"")
+        if not is_cut and (b"gid://shopify/Refund/" not in record or b'"refundLineItems"' in record):
             return record
         found = json.loads(record)
+        for refund in found.get("refunds") or ():
+            refund.setdefault("refundLineItems", {"nodes": [], "pageInfo": {"hasNextPage": True}})
         for holder, name in _cut(found):
             self._ask_for_more(client, holder, name)
         return json.dumps(found, ensure_ascii=False).encode()
@@ -187,13 +215,14 @@ class Shopify(http.RestConnector[ShopifyConnection]):
         kind = str(holder["id"]).split("/")[3]
         connection = holder[name]
         while connection["pageInfo"]["hasNextPage"]:
-            variables = {"id": holder["id"], "first": _MORE, "after": connection["pageInfo"]["endCursor"]}
+            variables = {"id": holder["id"], "first": _MORE, "after": connection["pageInfo"].get("endCursor")}
             request = self._request(queries.rest(kind, name), variables)
             more = client.send(request, points=_COST_OF_MORE).value(f"data.node.{name}")
-            if more is None or more["pageInfo"]["endCursor"] == variables["after"]:
+            info = {} if more is None else more["pageInfo"]
+            if more is None or (info["hasNextPage"] and info["endCursor"] == variables["after"]):
                 raise TransientError(f"the rest of the {name} of one {kind} is not there any more")
             connection["nodes"] += more["nodes"]
-            connection["pageInfo"] = more["pageInfo"]
+            connection["pageInfo"] = info
 
     def _request(self, document: str, variables: dict[str, Any]) -> http.Request:
         path = streams.PATH.format(api_version=self.connection.api_version)

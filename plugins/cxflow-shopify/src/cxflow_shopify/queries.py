@@ -27,26 +27,39 @@ NESTED = {
 }
 """Connection within a record to the fragment of its items, and what that needs."""
 
-ORDERS = (
-    """
-query ($first: Int!, $after: String, $query: String!, $lines: Int!) {
-  orders(first: $first, after: $after, query: $query, sortKey: UPDATED_AT) {
-    nodes {
+_ORDER = """
       id legacyResourceId name createdAt processedAt updatedAt cancelledAt cancelReason closedAt test
       sourceName displayFinancialStatus displayFulfillmentStatus email phone tags
       customer { id }
       totalPriceSet { shopMoney { amount currencyCode } presentmentMoney { amount currencyCode } }
       currentTotalPriceSet { ...money } totalDiscountsSet { ...money } totalTaxSet { ...money }
       totalRefundedSet { ...money }
+      fulfillments {
+        id createdAt status displayStatus estimatedDeliveryAt deliveredAt trackingInfo { company }
+      }
+      {order_fields}
+"""
+_CUSTOMER = """
+      id legacyResourceId firstName lastName displayName createdAt updatedAt state locale tags numberOfOrders
+      amountSpent { amount currencyCode }
+      defaultEmailAddress { emailAddress marketingState }
+      defaultPhoneNumber { phoneNumber }
+      defaultAddress { city province countryCodeV2 }
+      {customer_fields}
+"""
+
+ORDERS = (
+    """
+query ($first: Int!, $after: String, $query: String!, $lines: Int!) {
+  orders(first: $first, after: $after, query: $query, sortKey: UPDATED_AT) {
+    nodes {"""
+    + _ORDER
+    + """
       lineItems(first: $lines) { nodes { ...line } pageInfo { ...page } }
       refunds {
         id createdAt totalRefundedSet { ...money }
         refundLineItems(first: $lines) { nodes { ...refundLine } pageInfo { ...page } }
       }
-      fulfillments {
-        id createdAt status displayStatus estimatedDeliveryAt deliveredAt trackingInfo { company }
-      }
-      {order_fields}
     }
     pageInfo { ...page }
   }
@@ -75,13 +88,9 @@ CUSTOMERS = (
     """
 query ($first: Int!, $after: String, $query: String!) {
   customers(first: $first, after: $after, query: $query, sortKey: UPDATED_AT) {
-    nodes {
-      id legacyResourceId firstName lastName displayName createdAt updatedAt state locale tags numberOfOrders
-      amountSpent { amount currencyCode }
-      defaultEmailAddress { emailAddress marketingState }
-      defaultPhoneNumber { phoneNumber }
-      defaultAddress { city province countryCodeV2 }
-      {customer_fields}
+    nodes {"""
+    + _CUSTOMER
+    + """
     }
     pageInfo { ...page }
   }
@@ -91,6 +100,36 @@ query ($first: Int!, $after: String, $query: String!) {
 )
 
 SCOPES = "query { currentAppInstallation { accessScopes { handle } } }"
+
+RUN_BULK = """
+mutation ($query: String!) {
+  bulkOperationRunQuery(query: $query) { bulkOperation { id status } userErrors { field message code } }
+}
+"""
+BULK_STATE = """
+query ($id: ID!) { bulkOperation(id: $id) { id status errorCode objectCount url } }
+"""
+
+
+def bulk(stream: str, search: str) -> str:
+    """The document of a bulk operation: all that a search finds, with what a page of it has, in one file.
+
+    Its connections are not paged, and their items come as lines of their own. One within a list is refused:
+    the items of refunds.
+    """
+    fields = {
+        "orders": _ORDER
+        + """
+      lineItems { edges { node { ...line } } }
+      refunds { id createdAt totalRefundedSet { ...money } }
+""",
+        "customers": _CUSTOMER,
+    }[stream]
+    for name, fragment in (("line", _LINE), ("money", _MONEY)):
+        fields = fields.replace(
+            f"...{name}", fragment[fragment.index("{") + 1 : fragment.rindex("}")].strip()
+        )
+    return f'{{ {stream}(query: "{search}") {{ edges {{ node {{{fields}}} }} }} }}'
 
 
 def rest(kind: str, connection: str) -> str:

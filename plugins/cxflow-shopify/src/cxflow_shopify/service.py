@@ -10,7 +10,7 @@ import re
 import time
 from base64 import b64decode, b64encode
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -57,6 +57,16 @@ class ShopifyService:
     """The variables of each query, and as `root` the field that it is about."""
     granted: int = 0
     """How many tokens."""
+    running: int = 1
+    """How often a bulk operation is asked about before it has ended."""
+    most_operations: int = 5
+    """Bulk operations that an app may run at a time."""
+    operations: dict[str, Record] = field(default_factory=dict)
+    """Id to each bulk operation: its status, its lines, and how often it was asked about."""
+    download_base: str | None = None
+    """Where results of bulk operations are; unset: on the service itself."""
+    downloads: list[dict[str, str]] = field(default_factory=list)
+    """The headers of each download."""
     _at: float = field(default_factory=time.monotonic)
 
     def application(self) -> Starlette:
@@ -65,6 +75,7 @@ class ShopifyService:
             routes=[
                 Route("/admin/oauth/access_token", self._grant, methods=["POST"]),
                 Route("/admin/api/{version}/graphql.json", self._graphql, methods=["POST"]),
+                Route("/bulk/{number:int}.jsonl", self._download),
             ]
         )
 
@@ -115,10 +126,66 @@ class ShopifyService:
         try:
             fields = selection.parse(sent["query"], variables)
             self.asked.append({"root": fields[0].name, **variables})
+            root = fields[0]
+            if root.name == "bulkOperationRunQuery":
+                return JSONResponse({"data": {root.name: self._start(root)}}, headers=headers)
+            if root.name == "bulkOperation":
+                base = (self.download_base or str(request.base_url)).rstrip("/")
+                return JSONResponse({"data": {root.name: self._state(root, base)}}, headers=headers)
             return JSONResponse(self._answer(fields), headers=headers)
         except selection.GraphQLError as problem:
             error = {"message": str(problem), "extensions": {"code": "undefinedField"}}
             return JSONResponse({"errors": [error]}, headers=headers)
+
+    def _start(self, asked: selection.Field) -> Record:
+        """Run a bulk operation. Its file is made at once; it is only said to run for a while."""
+        root = selection.parse(str(asked.arguments["query"]), {})[0]
+        why = _no_bulk(root)
+        running = [each for each in self.operations.values() if each["status"] in ("CREATED", "RUNNING")]
+        if why is None and len(running) >= self.most_operations:
+            why = (
+                "A bulk query operation for this app and shop is already in progress.",
+                "OPERATION_IN_PROGRESS",
+            )
+        if why is None and _KINDS[root.name] not in self.scopes:
+            why = (f"Access denied for {root.name} field.", "INVALID")
+        if why is not None:
+            error = {"field": None, "message": why[0], "code": why[1]}
+            return {"bulkOperation": None, "userErrors": [error]}
+        records: list[Record] = getattr(self, root.name)
+        found = [each for each in records if _matches(each, str(root.arguments["query"]))]
+        identifier = f"gid://shopify/BulkOperation/{len(self.operations) + 1}"
+        made = {"id": identifier, "status": "CREATED", "lines": _lines(root, found), "asked": 0}
+        self.operations[identifier] = made
+        return {"bulkOperation": {"id": identifier, "status": "CREATED"}, "userErrors": []}
+
+    def _state(self, asked: selection.Field, base: str) -> Record | None:
+        found = self.operations.get(str(asked.arguments["id"]))
+        if found is None:
+            return None
+        found["asked"] += 1
+        if found["status"] in ("CREATED", "RUNNING"):
+            found["status"] = "COMPLETED" if found["asked"] > self.running else "RUNNING"
+        has_ended = found["status"] == "COMPLETED"
+        number = found["id"].rsplit("/", 1)[-1]
+        url = f"{base}/bulk/{number}.jsonl?signature=0123" if has_ended and found["lines"] else None
+        code = {"FAILED": "INTERNAL_SERVER_ERROR"}.get(found["status"])
+        count = str(len(found["lines"])) if has_ended else "0"
+        whole = {
+            "id": found["id"],
+            "status": found["status"],
+            "errorCode": code,
+            "objectCount": count,
+            "url": url,
+        }
+        return {each.name: whole[each.name] for each in asked.fields}
+
+    async def _download(self, request: Request) -> Response:
+        self.downloads.append(dict(request.headers))
+        found = self.operations[f"gid://shopify/BulkOperation/{request.path_params['number']}"]
+        if request.query_params.get("signature") != "0123":
+            return Response(status_code=403)
+        return Response("".join(f"{line}\n" for line in found["lines"]), media_type="application/jsonl")
 
     def _answer(self, fields: list[selection.Field]) -> Record:
         """A query's answer, paid for."""
@@ -217,6 +284,42 @@ def _nested(items: list[Any], asked: selection.Field) -> Record:
         {"cursor": _cursor(seen=at), "node": each} for at, each in enumerate(items[start:end], start + 1)
     ]
     return {"nodes": items[start:end], "edges": edges, "pageInfo": info}
+
+
+def _no_bulk(root: selection.Field) -> tuple[str, str] | None:
+    """Why a document cannot be a bulk operation: message and code."""
+
+    def depths(field: selection.Field, depth: int, *, in_list: bool) -> Iterator[tuple[int, bool]]:
+        is_connection = any(each.name in ("edges", "nodes") for each in field.fields)
+        if is_connection:
+            yield depth + 1, in_list
+        for each in field.fields:
+            of_list = in_list or field.name in ("refunds", "fulfillments")
+            yield from depths(each, depth + is_connection, in_list=of_list)
+
+    found = list(depths(root, 0, in_list=False))
+    if not found:
+        return "Bulk queries must contain at least one connection.", "INVALID"
+    if len(found) > 5 or max(depth for depth, _ in found) > 3:
+        return "Bulk queries cannot contain more than 5 connections, nor deeper ones.", "INVALID"
+    if any(in_list for _, in_list in found):
+        return "Queries that contain a connection field within a list field are not supported.", "INVALID"
+    return None
+
+
+def _lines(root: selection.Field, records: list[Record]) -> list[str]:
+    """The lines of a bulk operation's result: records, and apart from them the items of their connections."""
+    [fields] = [edge.fields[0].fields for edge in root.fields if edge.name == "edges"]
+    nested = [each for each in fields if any(one.name == "edges" for one in each.fields)]
+    plain = [each for each in fields if each not in nested]
+    found, items = [], []
+    for record in records:
+        found.append(selection.applied(plain, record, _nested))
+        for each in nested:
+            for item in record[each.name]:
+                chosen = selection.applied(each.fields[0].fields[0].fields, item, _nested)
+                items.append({**chosen, "__parentId": record["id"]})
+    return [json.dumps(each) for each in (*items[::2], *found, *items[1::2])]
 
 
 def _matches(record: Record, query: str) -> bool:

@@ -98,7 +98,7 @@ def _search(document: str, query: str, first: int | str, **variables: int) -> di
     return {"query": document, "variables": {"first": first, "query": query, **variables}}
 
 
-_UPDATED = "updated_at:>='{start}' AND updated_at:<'{end}'"
+UPDATED = "updated_at:>='{start}' AND updated_at:<'{end}'"
 _CREATED = "subject_type:'ORDER' AND action:'destroy' AND created_at:>='{start}' AND created_at:<'{end}'"
 _OF_ORDER: Mapping[str, Any] = {
     "name": "orders",
@@ -110,7 +110,7 @@ _OF_ORDER: Mapping[str, Any] = {
     "look_back": _LOOK_BACK,
     "earliest": _FIRST,
     "path": PATH,
-    "body": _search(queries.ORDERS, _UPDATED, "{page_size}", lines=8),
+    "body": _search(queries.ORDERS, UPDATED, "{page_size}", lines=8),
     "records": "data.orders.nodes",
     "pages": Search(connection="data.orders", time="updatedAt"),
     "cost": _COSTS["orders"],
@@ -251,7 +251,7 @@ CUSTOMERS = http.RestStream(
     look_back=_LOOK_BACK,
     earliest=_FIRST,
     path=PATH,
-    body=_search(queries.CUSTOMERS, _UPDATED, 100),
+    body=_search(queries.CUSTOMERS, UPDATED, 100),
     records="data.customers.nodes",
     pages=Search(connection="data.customers", time="updatedAt"),
     cost=_COSTS["customers"],
