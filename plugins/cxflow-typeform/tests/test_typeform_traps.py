@@ -48,10 +48,22 @@ def test_the_second_run_stops_at_the_first_page_that_it_knows(
         for number in range(1, 6)
     ]
     typeform.asked.clear()
-    assert run(project, end=MARCH_10 + timedelta(days=10)).inserted == 5
+    assert run(project, end=MARCH_10 + timedelta(days=6)).inserted == 5
     pages = asked(typeform, "nps")
     assert pages[0]["since"] == ["2026-03-09T23:00:00Z"], "an hour before the last run's end"
     assert len(pages) == 3, "m5 and m4, m3 and m2, m1 and one that is older than the window"
+
+
+def test_a_response_that_was_deleted_counts_no_more_after_two_whole_readings(
+    project: TestProject, typeform: TypeformService
+) -> None:
+    run(project)
+    before = project.query("SELECT count(*) FROM touchpoint WHERE NOT is_deleted")[0][0]
+    typeform.responses["nps"] = [each for each in typeform.responses["nps"] if each["token"] != "n2"]
+    run(project, end=MARCH_10 + timedelta(days=7))
+    assert project.query("SELECT count(*) FROM touchpoint WHERE NOT is_deleted") == [(before,)]
+    run(project, end=MARCH_10 + timedelta(days=14))
+    assert project.query("SELECT count(*) FROM touchpoint WHERE NOT is_deleted") == [(before - 1,)]
 
 
 def test_a_response_that_appears_late_is_seen(project: TestProject, typeform: TypeformService) -> None:

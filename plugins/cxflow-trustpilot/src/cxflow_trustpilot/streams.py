@@ -12,6 +12,8 @@ from cxflow import http
 LOOK_BACK = timedelta(days=30)
 """Trustpilot filters by when a review was written, not by when it changed: an edit, a reply, a removal from
 the profile and a review held back for moderation are seen only by reading the last month again."""
+WHOLE = timedelta(days=30)
+"""How often all reviews are read: Trustpilot does not tell which were deleted, and sells its requests."""
 _CAP = 100_000
 """Records after which a query has no more pages."""
 _SIZE = 100
@@ -94,6 +96,8 @@ def service_reviews(meaning: Meaning, *, is_public: bool = False) -> http.RestSt
         title="Reviews of the company",
         primary_key=("id",),
         look_back=LOOK_BACK,
+        snapshot=True,
+        whole_every=WHOLE,
         records="reviews",
         **(_PUBLIC if is_public else _PRIVATE),
         pii=(
@@ -166,6 +170,8 @@ def product_reviews(meaning: Meaning) -> http.RestStream:
         title="Published reviews of products",
         primary_key=("id",),
         look_back=LOOK_BACK,
+        snapshot=True,
+        whole_every=WHOLE,
         records="productReviews",
         path="/private/product-reviews/business-units/{unit}/reviews",
         params=_PAGE,

@@ -78,6 +78,9 @@ RESPONSES = http.RestStream(
     right="responses:read",
     title="Completed responses: a rating or a text for each answer",
     version="submitted_at",
+    # Typeform does not tell which responses were deleted.
+    snapshot=True,
+    whole_every=timedelta(days=7),
     params=_params("completed"),
     pages=http.NewestFirst(token="token", time="submitted_at", size="page_size"),
     to={
