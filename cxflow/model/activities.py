@@ -56,8 +56,12 @@ ACTIVITIES: dict[str, Activity] = {
         Activity("entered_queue", "after"),
         Activity("received_call", "after", "outbound"),
         Activity("visited_place", "during"),
+        Activity("wrote_message", "after"),
+        Activity("received_message", "after", "outbound"),
         Activity("answered_survey", "after"),
+        Activity("left_survey", "after"),
         Activity("wrote_review", "after", control="external"),
+        Activity("received_reply", "after", "outbound", control="external"),
         Activity("filed_complaint", "after", control="external", is_support=True),
     )
 }

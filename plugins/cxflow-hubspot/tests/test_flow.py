@@ -40,8 +40,8 @@ EXPECTED = {
     ("crm:52", "called_support", "phone", "inbound", "880001"),
     ("crm:52", "placed_order", "sales", "inbound", "7001"),
     ("crm:53", "became_contact", "web", "inbound", "53"),
-    ("crm:53", "wrote_email", "email", "inbound", "990001"),
-    ("crm:53", "received_email", "email", "outbound", "990002"),  # 990003 bounced
+    ("crm:53", "wrote_message", "email", "inbound", "990001"),
+    ("crm:53", "received_message", "email", "outbound", "990002"),  # 990003 bounced
     (None, "contacted_support", "phone", "inbound", "700003"),
     (None, "answered_survey", "web", "inbound", "3002"),
     (None, "answered_survey", "web", "inbound", "3003"),

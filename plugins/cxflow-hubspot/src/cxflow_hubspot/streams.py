@@ -198,7 +198,8 @@ EMAILS = changed_objects(
         "touchpoint": {
             # Neither is a support contact by itself: a ticket that came by e-mail would count twice.
             "where": f"{_INCOMING} OR coalesce(properties.hs_email_status, 'SENT') = 'SENT'",
-            "activity": f"CASE WHEN {_INCOMING} THEN 'wrote_email' ELSE 'received_email' END",
+            "activity": f"CASE WHEN {_INCOMING} THEN 'wrote_message' ELSE 'received_message' END",
+            "journey_stage": "'before'",  # people of sales write them
             "direction": f"CASE WHEN {_INCOMING} THEN 'inbound' ELSE 'outbound' END",
             "control": "'owned'",
             "channel": "'email'",
