@@ -34,7 +34,8 @@ def legible(body: bytes, charset: str | None) -> bytes:
             body = body.decode(charset or "utf-8", "replace").encode()
         except LookupError:
             body = body.decode("utf-8", "replace").encode()
-    if b"\\ud" not in body and b"\\uD" not in body:
+    # A single byte is found ten times as fast.
+    if b"\\" not in body or (b"\\ud" not in body and b"\\uD" not in body):
         return body
     return _ESCAPE.sub(lambda found: rb"\ufffd" if found["half"] else found[0], body)
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import blake2b
 from itertools import islice
 from pathlib import PurePath
 from typing import Any
@@ -105,7 +104,7 @@ class Walk:
     ) -> Items:
         """The pages from a request on."""
         asked: set[str] = set()
-        came: set[bytes] = set()
+        came: set[int] = set()
         of_child = stream.parent is not None
         with Ahead(self.client, of_child=of_child, points=call.cost, right=stream.right) as ahead:
             while request is not None:
@@ -128,7 +127,7 @@ class Walk:
                 with _as_declared(request):
                     after = call.pages.after(paging.Page(request, answer, records, window))
                 if records:
-                    content = blake2b(b"\n".join(records), digest_size=16).digest()
+                    content = hash(b"\n".join(records))  # 64 bits, keyed: enough for the pages of one reading
                     is_end = after is None and call.pages.last_may_repeat
                     if content in came and not request.starts_again and not is_end:
                         raise SourceError(f"{request}: the service repeats a page")
