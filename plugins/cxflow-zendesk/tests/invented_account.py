@@ -175,6 +175,24 @@ def call(number: int, at: str, customer: int, status: str, **more: Any) -> dict[
     }
 
 
+def leg(number: int, call: int, part: str, at: str, **more: Any) -> dict[str, Any]:
+    return {
+        "id": number,
+        "call_id": call,
+        "type": part,
+        "created_at": at,
+        "updated_at": at,
+        "agent_id": None,
+        "user_id": None,
+        "completion_status": "completed",
+        "duration": 0,
+        "talk_time": 0,
+        "hold_time": 0,
+        "forwarded_to": None,
+        **more,
+    }
+
+
 def account(**more: Any) -> ZendeskService:
     """The account. Pages of two: every export has several, one of them empty."""
     found: dict[str, Any] = {
@@ -250,6 +268,11 @@ def account(**more: Any) -> ZendeskService:
             call(73, "2026-03-01T12:00:00Z", ANA, "completed", direction="outbound", agent_id=AGENT),
             call(74, "2026-03-01T13:00:00Z", ANA, "abandoned_in_ivr"),
             call(75, "2026-03-01T14:00:00Z", ANA, "completed_voicemail", voicemail=True),
+        ],
+        "legs": [
+            leg(81, 71, "customer", "2026-03-01T10:02:20Z", user_id=BEN, duration=142),
+            leg(82, 71, "agent", "2026-03-01T10:00:27Z", agent_id=ADMIN, completion_status="agent_missed"),
+            leg(83, 71, "agent", "2026-03-01T10:02:20Z", agent_id=AGENT, talk_time=100, hold_time=10),
         ],
         "page_size": 2,
         **more,

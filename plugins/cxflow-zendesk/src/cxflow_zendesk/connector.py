@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from cxflow_zendesk.satisfaction import SATISFACTION_RATINGS, SURVEY_RESPONSES
 from cxflow_zendesk.support import COMMENTS, METRIC_EVENTS, STAFF, TICKETS, USERS
-from cxflow_zendesk.talk import CALLS
+from cxflow_zendesk.talk import CALLS, LEGS
 
 
 class ZendeskConnection(http.OAuthConnection):
@@ -58,6 +58,7 @@ class Zendesk(http.RestConnector[ZendeskConnection]):
         SATISFACTION_RATINGS,
         SURVEY_RESPONSES,
         CALLS,
+        LEGS,
     )
     base_url: ClassVar[str] = "https://{subdomain}.zendesk.com"
     errors: ClassVar[http.Errors] = http.Errors(

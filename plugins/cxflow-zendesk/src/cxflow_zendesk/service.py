@@ -51,6 +51,7 @@ class ZendeskService:
     survey_responses: list[Record] = field(default_factory=list)
     """Each with `created_at`, which is not given."""
     calls: list[Record] = field(default_factory=list)
+    legs: list[Record] = field(default_factory=list)
     page_size: int = 1000
     """The most records that a page of an export has."""
     empty_page: bool = True
@@ -76,6 +77,7 @@ class ZendeskService:
             "incremental/ticket_events": self._events,
             "incremental/ticket_metric_events": self._metric_events,
             "channels/voice/stats/incremental/calls": self._calls,
+            "channels/voice/stats/incremental/legs": self._legs,
             "satisfaction_ratings": self._ratings,
             "guide/survey_responses": self._surveys,
             "users": self._listed_users,
@@ -297,6 +299,11 @@ class ZendeskService:
     def _calls(self, request: Request) -> Response:
         return self._by_time(
             request, "calls", self.calls, lambda each: epoch(each["updated_at"]), says_over=False
+        )
+
+    def _legs(self, request: Request) -> Response:
+        return self._by_time(
+            request, "legs", self.legs, lambda each: epoch(each["updated_at"]), says_over=False
         )
 
     def _by_number(self, request: Request, name: str, records: list[Record]) -> Response:

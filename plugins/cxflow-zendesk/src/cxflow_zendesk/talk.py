@@ -1,6 +1,8 @@
-"""The stream of Zendesk Talk: calls."""
+"""The streams of Zendesk Talk: calls, and their legs."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from cxflow import http
 
@@ -10,19 +12,23 @@ from cxflow_zendesk.expressions import after
 _OFFERED = after("created_at", "coalesce(ivr_time_spent, '0')", "seconds")
 _WAS_ANSWERED = "completion_status IN ('completed', 'abandoned_on_hold') AND time_to_answer IS NOT NULL"
 
+_OF_TALK: dict[str, Any] = {
+    "primary_key": ("id",),
+    "version": "updated_at",
+    "params": {"start_time": "{start:epoch}"},
+    # Talk never says that it is over: its last page comes again, with the second at which it started.
+    "pages": Walk(time="updated_at", over=None),
+    "changed": "updated_at",
+    "says": "count",
+    **EXPORT,
+}
+
 CALLS = http.RestStream(
     name="calls",
     title="Talk calls",
-    primary_key=("id",),
-    version="updated_at",
     path="/api/v2/channels/voice/stats/incremental/calls.json",
-    params={"start_time": "{start:epoch}"},
     records="calls",
-    # Talk never says that it is over: its last page comes again, with the second at which it started.
-    pages=Walk(time="updated_at", over=None),
-    changed="updated_at",
-    says="count",
-    **EXPORT,
+    **_OF_TALK,
     to={
         "touchpoint": {
             # A call with a ticket is one contact, and the ticket is it.
@@ -70,5 +76,25 @@ CALLS = http.RestStream(
         "ivr_time_spent",
         "call_group_id",
         "voicemail",
+    ),
+)
+
+LEGS = http.RestStream(
+    name="legs",
+    title="Legs of Talk calls: each person's part in a call",
+    path="/api/v2/channels/voice/stats/incremental/legs.json",
+    records="legs",
+    **_OF_TALK,
+    # The call is the contact, with all of its times: a leg would count it again. Legs land, and make no row.
+    to={"interaction": {"where": "false", "interaction_id": "id", "offered_at": "created_at"}},
+    pii=("forwarded_to",),
+    may_lack=(
+        "call_id",
+        "agent_id",
+        "user_id",
+        "completion_status",
+        "forwarded_to",
+        "talk_time",
+        "hold_time",
     ),
 )
