@@ -27,6 +27,21 @@ def calls(project: TestProject) -> set[int]:
     return {int(row[0][2:]) for row in rows}
 
 
+def test_the_rate_is_the_connections(twilio: TwilioService, project: TestProject, address: str) -> None:
+    configuration = settings(twilio.connection(address))
+    own = configuration["connections"]["voice"]
+
+    def rate() -> float:
+        project.reconfigure(configuration)
+        [limit] = flow.open_connection(project.settings, "voice").allowed  # type: ignore[attr-defined]
+        return float(limit.requests / limit.seconds)
+
+    own["requests_per_second"] = 2
+    assert rate() == 2
+    del own["requests_per_second"]
+    assert rate() == 10
+
+
 def test_calls_are_read_page_by_page_although_new_ones_come_in(
     twilio: TwilioService, project: TestProject, address: str
 ) -> None:
