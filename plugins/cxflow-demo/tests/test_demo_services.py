@@ -53,6 +53,7 @@ KPIS = {
     "surveys": ("nps", "csat", "ces"),
     "trustpilot": ("review_rating",),
     "hubspot": (),
+    "voice": (),  # calls of the history are in exports: see the test of all services
     "desk": (
         "first_reply_minutes",
         "first_reply_minutes_p90",
@@ -170,6 +171,39 @@ def test_reviews_are_shown_days_late_with_the_time_at_which_they_were_written(si
         if (each.day - each.record.changed_at.astimezone(MADRID).date()).days >= 2
     ]
     assert min(each.day for each in late) < WEEK_START <= max(each.day for each in late)
+
+
+def test_twilio_still_has_every_event_at_the_end(simulated: Simulated, company: Company) -> None:
+    telephone: Any = company.services["twilio"]
+    oldest = min(event["event_date_ms"] for event in telephone.events) / 1000
+    assert telephone.now == midnight(LAST + timedelta(days=1))
+    assert telephone.now.timestamp() - oldest < timedelta(days=30).total_seconds()
+
+
+def test_a_task_in_wrap_up_at_the_end_of_the_history_is_completed_in_the_week(company: Company) -> None:
+    telephone: Any = company.services["twilio"]
+    ends = ("task.completed", "task.canceled")
+
+    def open_tasks() -> set[str]:
+        known = {event["resource_sid"] for event in telephone.events}
+        return known - {event["resource_sid"] for event in telephone.events if event["event_type"] in ends}
+
+    company.show(EVE)
+    before = open_tasks()
+    company.show(LAST)
+    after = open_tasks()
+    assert (len(before), len(after)) == (1, 1)
+    assert not before & after
+
+
+def test_a_call_of_the_history_is_priced_in_the_week(company: Company) -> None:
+    telephone: Any = company.services["twilio"]
+    company.show(EVE)
+    before = {
+        call["sid"] for call in telephone.calls if call["price"] is None and not call["parent_call_sid"]
+    }
+    company.show(LAST)
+    assert before & {call["sid"] for call in telephone.calls if call["price"] is not None}
 
 
 def test_a_port_that_is_taken_is_named(company: Company) -> None:
