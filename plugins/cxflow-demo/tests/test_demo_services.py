@@ -13,12 +13,13 @@ from zoneinfo import ZoneInfo
 import pytest
 from cxflow import ConfigError
 from cxflow.testing import TestProject
+from cxflow.testing.postgresql import warehouse
 
-from cxflow_demo import check, folders
+from cxflow_demo import check, folders, sandbox
 from cxflow_demo.clock import FIRST, LAST, WEEK, WEEK_START
 from cxflow_demo.company import VENDORS, Company
 from cxflow_demo.served import SERVED
-from cxflow_demo.simulation import Simulated, simulate
+from cxflow_demo.simulation import Simulated, generate, simulate
 from cxflow_demo.truth import state_of
 
 EVE = WEEK_START - timedelta(days=1)
@@ -111,6 +112,29 @@ def test_a_connector_finds_the_truth_after_the_history_and_at_the_end(
     found = wrong(project, simulated, system, LAST)
     assert [fact for fact in found if fact.what != "quarantine"] == []
     assert project.books_balance()
+
+
+def test_the_whole_box_is_pulled_into_postgresql_and_agrees_with_the_truth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulated = generate(tmp_path, seed=5, scale=0.05)
+    company = Company(simulated.deliveries)
+    with company.served() as urls, warehouse() as database:
+        for name, value in company.environment(urls).items():
+            monkeypatch.setenv(name, value)
+        project = TestProject(tmp_path, sandbox._project(folders.project()), warehouse=database)
+        project.run(end=midnight(LAST + timedelta(days=1)))
+        project.settle()
+        # What is refused depends on when somebody reads.
+        found = [
+            fact
+            for fact in check.facts(project.settings, asdict(simulated.truth), {})
+            if fact.what != "quarantine"
+        ]
+        assert [fact for fact in found if not fact.agrees] == []
+        assert {fact.place for fact in found if fact.what == "records"} == set(simulated.deliveries)
+        assert len([fact for fact in found if fact.what == "kpi"]) > 200
+        assert project.books_balance()
 
 
 def test_services_know_nothing_of_the_days_to_come(company: Company) -> None:
