@@ -117,6 +117,28 @@ def test_a_task_that_goes_on_after_a_run_is_summed_up_anew(
     assert project.query(query) == [(200, 300, "answered")]
 
 
+def test_a_deletion_of_a_task_that_is_over_ends_nothing(twilio: TwilioService, project: TestProject) -> None:
+    twilio.events = [
+        event(1, "task.created", MORNING),
+        event(1, "reservation.accepted", after(MORNING, 20), worker_sid="WK1"),
+        event(1, "task.wrapup", after(MORNING, 120)),
+        event(1, "task.completed", after(MORNING, 150)),
+        event(1, "task.deleted", after(MORNING, 300)),
+        event(2, "task.created", MORNING),
+        event(2, "task.canceled", after(MORNING, 40), task_canceled_reason="hangup"),
+        event(2, "task.system-deleted", after(MORNING, 340)),
+        event(3, "task.created", MORNING),
+        event(3, "task.system-deleted", after(MORNING, 900)),
+    ]
+    run(project, "tasks")
+    query = "SELECT wait_seconds, talk_seconds, acw_seconds, outcome FROM interaction ORDER BY interaction_id"
+    assert project.query(query) == [
+        (20, 100, 30, "answered"),
+        (40, None, None, "abandoned"),
+        (None, None, None, "timeout"),
+    ]
+
+
 def test_only_tasks_with_a_new_event_are_asked_for(twilio: TwilioService, project: TestProject) -> None:
     run(project, "tasks")
     twilio.asked.clear()
