@@ -91,23 +91,27 @@ class Task:
 
     @property
     def answered(self) -> bool:
+        """Whether an agent took it."""
         return self.call.answered
 
     @property
     def wait_seconds(self) -> int:
+        """From the start of the wait to an answer, or until the caller gave up."""
         return self.call.wait_seconds
 
     @property
     def talk_seconds(self) -> int:
+        """What all agents talked, without holds."""
         return self.call.talk_seconds
 
     @property
     def hold_seconds(self) -> int:
+        """What the agents' desktop notes of holds."""
         return self.call.hold_seconds
 
     @property
     def acw_seconds(self) -> int:
-        """0 until the wrap-up is ended."""
+        """After-call work: from the hang-up to the end of the wrap-up; 0 before that end."""
         return round((self.completed_at - self._hung_up_at).total_seconds()) if self.completed_at else 0
 
     @property
