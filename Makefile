@@ -7,7 +7,7 @@ PLUGINS := $(wildcard plugins/*/pyproject.toml)
 PLUGIN_FOLDERS := $(patsubst %/pyproject.toml,%,$(PLUGINS))
 EDITABLES := $(foreach folder,$(PLUGIN_FOLDERS),--editable $(folder))
 DEMO := plugins/cxflow-demo
-VENDORS := $(addprefix plugins/cxflow-,hubspot shopify trustpilot typeform zendesk)
+VENDORS := $(addprefix plugins/cxflow-,hubspot shopify trustpilot twilio typeform zendesk)
 # Compiled at installation, Airflow and Great Expectations import in half the time.
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --compile-bytecode
 

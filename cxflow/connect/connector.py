@@ -49,7 +49,9 @@ class Connector(ABC, Generic[ConnectionT, StreamT]):
         """Raises ConfigError where a stream's declaration is not valid."""
         self.settings = settings
         self.connection = cast("ConnectionT", connection)
-        self.streams = cast("dict[str, StreamT]", self._streams())
+        self.all_streams = cast("dict[str, StreamT]", self._streams())
+        """Also those that `only` leaves out: a child stream needs its parent, as `cxflow.toml` changes it."""
+        self.streams = {name: self.all_streams[name] for name in connection.only or self.all_streams}
 
     def __init_subclass__(cls) -> None:
         """Takes the models of the settings from `Connector[…]`."""
@@ -205,7 +207,7 @@ class Connector(ABC, Generic[ConnectionT, StreamT]):
                     connection=self.connection.name,
                     value=name,
                 )
-        return {name: streams[name] for name in self.connection.only or streams}
+        return streams
 
 
 def _settings(stream: Stream) -> dict[str, Any]:

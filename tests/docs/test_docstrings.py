@@ -84,7 +84,9 @@ def _inherited(owner: ast.ClassDef | None, name: str) -> bool:
     if owner is None:
         return False
     bases = [CLASSES[_name(base)] for base in owner.bases if _name(base) in CLASSES]
-    roles = [each for each in PROTOCOLS if _members(each).keys() <= _members(owner).keys()]
+    roles = [
+        each for each in PROTOCOLS if each is not owner and _members(each).keys() <= _members(owner).keys()
+    ]
     return any(_members(each).get(name, False) or _inherited(each, name) for each in [*bases, *roles])
 
 

@@ -217,10 +217,7 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
 
     def _known(self) -> dict[str, RestStream]:
         """All streams, also those that `only` leaves out: a child needs its parent."""
-        return {
-            **{each.name: each for each in self.known_streams() if isinstance(each, RestStream)},
-            **self.streams,
-        }
+        return self.all_streams
 
     @contextmanager
     def _client(self) -> Iterator[Client]:

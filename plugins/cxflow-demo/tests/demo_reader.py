@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -30,6 +31,15 @@ STREAMS: dict[str, tuple[tuple[str, ...], str, str, tuple[str, ...], tuple[str, 
         ("answered_at", "ended_at"),
         (),
         ("wait_seconds", "talk_seconds", "hold_seconds", "acw_seconds", "transfers"),
+    ),
+    "voice.calls": (("sid",), "updated_at", "started_at", ("ended_at",), (), ()),
+    "voice.tasks": (
+        ("sid",),
+        "changed_at",
+        "started_at",
+        ("answered_at", "ended_at"),
+        (),
+        ("wait_seconds", "work_seconds", "hold_seconds"),
     ),
     "desk.tickets": (
         ("id",),
@@ -57,6 +67,8 @@ STREAMS: dict[str, tuple[tuple[str, ...], str, str, tuple[str, ...], tuple[str, 
 
 SERVED = (
     "hubspot.contacts",
+    "voice.calls",
+    "voice.tasks",
     "desk.tickets",
     "desk.users",
     "shop.orders",
@@ -118,6 +130,8 @@ def answered(services: Mapping[str, Any]) -> Iterator[Line]:
         "shop.orders": map(shopify_order, services["shopify"].orders),
         "shop.customers": map(shopify_customer, services["shopify"].customers),
         "hubspot.contacts": map(hubspot_contact, services["hubspot"].objects["contacts"]),
+        "voice.calls": map(twilio_call, services["twilio"].calls),
+        "voice.tasks": twilio_tasks(services["twilio"].events),
         "desk.tickets": map(zendesk_ticket, services["zendesk"].tickets),
         "desk.users": map(zendesk_user, services["zendesk"].users),
         "trustpilot.service_reviews": map(trustpilot_review, services["trustpilot"].service_reviews),
@@ -191,6 +205,52 @@ def zendesk_ticket(ticket: dict[str, Any]) -> dict[str, Any]:
 
 def zendesk_user(user: dict[str, Any]) -> dict[str, Any]:
     return {"user_id": user["id"], "email": user["email"], "created_at": user["created_at"]}
+
+
+def twilio_call(call: dict[str, Any]) -> dict[str, Any]:
+    started, ended, updated = (
+        parsedate_to_datetime(call[name]).isoformat() for name in ("start_time", "end_time", "date_updated")
+    )
+    return {
+        "sid": call["sid"],
+        "of": call["parent_call_sid"],
+        "reason": "",
+        "caller": None if call["from"] == "+266696687" or call["parent_call_sid"] else call["from"],
+        "started_at": started,
+        "ended_at": ended,
+        "updated_at": updated,
+        "price": call["price"],
+    }
+
+
+def twilio_tasks(events: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Each task by its events: what happened when, and what was noted last."""
+    for sid in sorted({event["resource_sid"] for event in events}):
+        mine = [event for event in events if event["resource_sid"] == sid]
+        times: dict[str, list[int]] = {}
+        for event in mine:
+            times.setdefault(event["event_type"], []).append(event["event_date_ms"])
+        last = max(mine, key=lambda event: (event["event_date_ms"], event["sid"]))
+        attributes = json.loads(last["event_data"]["task_attributes"])
+        created, answered = times["task.created"][0], min(times.get("reservation.accepted", [0]))
+        ended = min(times.get("task.completed", times.get("task.canceled", [0])))
+        hung_up = max(times.get("task.wrapup", [ended]))
+        hold = attributes["conversations"]["hold_time"] or 0
+        yield {
+            "sid": sid,
+            "call": attributes["call_sid"],
+            "caller": None if attributes["from"] == "+266696687" else attributes["from"],
+            "outcome": "answered" if answered else "abandoned",
+            "started_at": created,
+            "answered_at": answered or None,
+            "ended_at": ended or None,
+            "changed_at": last["event_date_ms"],
+            "wait_seconds": ((answered or ended) - created) / 1000,
+            # Talk, hold and after-call work; only talk and hold until the wrap-up is ended.
+            "work_seconds": ((ended or hung_up) - answered) / 1000 if answered else 0,
+            "talk_seconds": (hung_up - answered) / 1000 - hold if isinstance(hold, int) and answered else 0,
+            "hold_seconds": hold,
+        }
 
 
 def trustpilot_review(review: dict[str, Any]) -> dict[str, Any]:
@@ -287,6 +347,11 @@ def broken(stream: str, row: dict[str, Any]) -> Iterator[str]:
         waited_until = known.get("answered_at") or known.get("ended_at")
         if waited_until and abs((waited_until - known[start]).total_seconds() - values["wait_seconds"]) > 2:
             yield "wait_fits_its_times"
+    if stream == "voice.tasks":
+        if "hold_seconds" not in values:
+            yield "expression"  # the talk is what a contact lasted without the hold
+        elif min(values["hold_seconds"], row["talk_seconds"]) < 0:
+            yield "duration_not_negative"
     if "stars" in values and not (0 if row["scale"] == 10 else 1) <= values["stars"] <= row["scale"]:
         yield "rating_within_scale"
     for answer in row.get("answers", ()):

@@ -28,6 +28,8 @@ TABLES = {
             "acw_seconds",
         ),
     ),
+    "voice_calls": ("voice.calls", ("sid", "of", "reason", "started_at")),
+    "voice_tasks": ("voice.tasks", ("sid", "started_at", "outcome", "wait_seconds", "work_seconds")),
     "tickets": (
         "desk.tickets",
         ("id", "reason", "via.channel", "created_at", "metric.first_reply_at", "metric.solved_at"),
@@ -113,8 +115,15 @@ def warehouse(demo: Demo, person_of: dict[str, int]) -> Iterator[duckdb.DuckDBPy
                union all select created_at, stars, scale from trustpilot where published"""
         )
         connection.execute(
+            """create table phoned as
+               select started_at, outcome, wait_seconds, talk_seconds + hold_seconds + acw_seconds as work_seconds
+               from calls
+               union all select started_at, outcome, wait_seconds, work_seconds from voice_tasks"""
+        )
+        connection.execute(
             """create table support as
                select started_at as moment, reason, person, 'phone' as channel from calls
+               union all select started_at, reason, person, 'phone' from voice_calls where of is null
                union all select created_at, reason, person, via_channel from tickets"""
         )
         yield connection
@@ -149,20 +158,20 @@ QUERIES = {
         "sum(1 - c)",
     ),
     "average_handle_time": (
-        "calls where outcome = 'answered'",
+        "phoned where outcome = 'answered'",
         "started_at",
-        "avg(talk_seconds + hold_seconds + acw_seconds)",
+        "avg(work_seconds)",
         "count(*)",
     ),
     "average_speed_of_answer": (
-        "calls where outcome = 'answered'",
+        "phoned where outcome = 'answered'",
         "started_at",
         "avg(wait_seconds)",
         "count(*)",
     ),
-    "abandonment_rate": ("calls where true", "started_at", "avg((outcome = 'abandoned')::int)", "count(*)"),
+    "abandonment_rate": ("phoned where true", "started_at", "avg((outcome = 'abandoned')::int)", "count(*)"),
     "service_level_80_20": (
-        "calls where outcome = 'answered'",
+        "phoned where outcome = 'answered'",
         "started_at",
         "avg((wait_seconds <= 20)::int)",
         "count(*)",
@@ -282,7 +291,8 @@ def test_the_history_has_a_truth_of_its_own(demo: Demo) -> None:
     before = demo.truth.after_history
     assert before.until == "2026-03-24"
     assert before.customers < demo.truth.customers
-    assert all(before.live[stream] < demo.truth.live[stream] for stream in before.live)
+    same = {stream for stream in before.live if before.live[stream] >= demo.truth.live[stream]}
+    assert same == {"callcentre.calls"}, "it was switched off"
     january = [
         next(k for k in kpis if k.kpi == "average_order_value" and k.period_start == "2026-01-01").value
         for kpis in (before.kpis, demo.truth.kpis)

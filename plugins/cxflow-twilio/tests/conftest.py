@@ -13,7 +13,6 @@ import pytest
 from cxflow.testing import TestProject
 from cxflow.testing.service import served, without_pauses
 
-from cxflow_twilio.connector import Twilio
 from cxflow_twilio.service import TwilioService
 
 try:
@@ -35,7 +34,6 @@ def twilio() -> TwilioService:
 @pytest.fixture
 def address(twilio: TwilioService, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Where it is; `TWILIO_URL` in the environment."""
-    monkeypatch.setattr(Twilio, "rates", ())
     with served(twilio.application()) as url, without_pauses():
         monkeypatch.setenv("TWILIO_URL", url)
         for name, value in twilio.environment.items():

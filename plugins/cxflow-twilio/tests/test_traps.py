@@ -27,6 +27,21 @@ def calls(project: TestProject) -> set[int]:
     return {int(row[0][2:]) for row in rows}
 
 
+def test_the_rate_is_the_connections(twilio: TwilioService, project: TestProject, address: str) -> None:
+    configuration = settings(twilio.connection(address))
+    own = configuration["connections"]["voice"]
+
+    def rate() -> float:
+        project.reconfigure(configuration)
+        [limit] = flow.open_connection(project.settings, "voice").allowed  # type: ignore[attr-defined]
+        return float(limit.requests / limit.seconds)
+
+    own["requests_per_second"] = 2
+    assert rate() == 2
+    del own["requests_per_second"]
+    assert rate() == 10
+
+
 def test_calls_are_read_page_by_page_although_new_ones_come_in(
     twilio: TwilioService, project: TestProject, address: str
 ) -> None:
@@ -100,6 +115,28 @@ def test_a_task_that_goes_on_after_a_run_is_summed_up_anew(
     twilio.now = after(MORNING, 700)
     run(project, "tasks", after(MORNING, 700))
     assert project.query(query) == [(200, 300, "answered")]
+
+
+def test_a_deletion_of_a_task_that_is_over_ends_nothing(twilio: TwilioService, project: TestProject) -> None:
+    twilio.events = [
+        event(1, "task.created", MORNING),
+        event(1, "reservation.accepted", after(MORNING, 20), worker_sid="WK1"),
+        event(1, "task.wrapup", after(MORNING, 120)),
+        event(1, "task.completed", after(MORNING, 150)),
+        event(1, "task.deleted", after(MORNING, 300)),
+        event(2, "task.created", MORNING),
+        event(2, "task.canceled", after(MORNING, 40), task_canceled_reason="hangup"),
+        event(2, "task.system-deleted", after(MORNING, 340)),
+        event(3, "task.created", MORNING),
+        event(3, "task.system-deleted", after(MORNING, 900)),
+    ]
+    run(project, "tasks")
+    query = "SELECT wait_seconds, talk_seconds, acw_seconds, outcome FROM interaction ORDER BY interaction_id"
+    assert project.query(query) == [
+        (20, 100, 30, "answered"),
+        (40, None, None, "abandoned"),
+        (None, None, None, "timeout"),
+    ]
 
 
 def test_only_tasks_with_a_new_event_are_asked_for(twilio: TwilioService, project: TestProject) -> None:

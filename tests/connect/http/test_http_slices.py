@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from invented_desk import Desk, InventedDesk, ticket
+from invented_desk import Desk, InventedDesk, configuration, ticket
 
 from cxflow import flow, http
 from cxflow.connect.http.stream import RestStream
@@ -90,3 +90,16 @@ def test_a_parent_without_a_key_is_a_fault_unless_it_may_have_none(
         else:
             with pytest.raises(SourceError, match="a parent record has no thread"):
                 flow.run_stream(project.settings, "desk", "comments", WINDOW, "backfill")
+
+
+def test_a_parent_that_is_not_read_itself_is_asked_for_as_the_project_says(
+    desk: Desk, address: str, project: TestProject
+) -> None:
+    desk.tickets = [ticket(day, day) for day in range(1, 6)]
+    desk.comments = {day: [{"id": f"{day}", "written_at": "2026-03-02T00:00:00Z"}] for day in range(1, 6)}
+    daily = {"tickets": {"slices": 24 * 3600}}
+    project.reconfigure(configuration(address, only=["comments"], streams=daily))
+    assert list(flow.streams(project.settings, "desk")) == ["comments"]
+    report = flow.run_stream(project.settings, "desk", "comments", WINDOW, "backfill")
+    assert report.counts.inserted == 5
+    assert [each for each in days(desk) if each][:2] == [("01", "02"), ("02", "03")]

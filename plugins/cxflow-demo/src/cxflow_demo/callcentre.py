@@ -1,4 +1,5 @@
-"""The call centre: one record per inbound call, in local times without a zone. Called by ``simulation``."""
+"""The call centre: inbound calls, and the telephone system that exported them, in local times without a zone, until the
+company moved to Twilio (``voice``). Called by ``simulation``."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

@@ -11,6 +11,8 @@ ZONE_NAME = "Europe/Madrid"
 ZONE = ZoneInfo(ZONE_NAME)
 
 FIRST = date(2026, 1, 1)
+MOVED = date(2026, 3, 2)
+"""The first day on which calls come through Twilio, which keeps events for 30 days: at the end of the last day, all."""
 LAST = date(2026, 3, 31)
 WEEK_START = date(2026, 3, 25)
 """The first of the seven days that are delivered one by one; everything earlier is history."""

@@ -91,7 +91,7 @@ def _runs() -> int:
     """The number of steps: one to generate, one to start Airflow, and one per DAG run."""
     from cxflow_demo.clock import WEEK
 
-    connections = 8
+    connections = 9
     return 2 + (connections + 1) * (1 + len(WEEK))
 
 
@@ -103,7 +103,7 @@ def _prepare(folder: Path, seed: int, scale: float, keep: bool, step: Step) -> S
     if keep and not folders.has_company(folder):
         raise ConfigError(f"there is no earlier demo in {folder}", value=str(folder), fix="omit --keep")
     folders.refuse_others(folder)
-    step("inventing a company with eight systems")
+    step("inventing a company with nine systems")
     if keep:
         known = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
         return simulate(known["seed"], known["scale"])

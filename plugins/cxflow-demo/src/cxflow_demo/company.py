@@ -6,14 +6,14 @@ import importlib.util
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cxflow import ConfigError
 from cxflow.connect import registry
 
-from cxflow_demo import typeform
-from cxflow_demo.clock import LAST
+from cxflow_demo import twilio, typeform
+from cxflow_demo.clock import LAST, at
 from cxflow_demo.disorder import Delivery
 from cxflow_demo.record import Row
 from cxflow_demo.served import SERVED
@@ -36,6 +36,8 @@ class Vendor:
     """The environment variable that `cxflow.toml` takes the address from."""
     records: Callable[[Seen], dict[str, Any]]
     """What the imitation is given, by the names of its fields."""
+    clock: str | None = None
+    """The field of the imitation that is its clock, if what it knows depends on the time."""
     limits: Mapping[str, Any] = field(default_factory=dict)
     """Fields of the imitation that make it answer at full speed: limits are the vendor's, and the time is ours."""
 
@@ -74,6 +76,14 @@ def _hubspot(seen: Seen) -> dict[str, Any]:
     return {"objects": {"contacts": _live(seen["hubspot.contacts"])}}
 
 
+def _twilio(seen: Seen) -> dict[str, Any]:
+    tasks = [each.row() for each in seen["voice.tasks"]]
+    return {
+        "calls": _live(seen["voice.calls"]),
+        "events": [event for task in tasks for event in twilio.events(task)],
+    }
+
+
 def _live(deliveries: Sequence[Delivery]) -> list[Row]:
     return [each.row() for each in deliveries if not each.record.is_deleted]
 
@@ -83,12 +93,13 @@ VENDORS: Mapping[str, Vendor] = {
         "shop",
         "SHOPIFY_URL",
         _shopify,
-        {"maximum": 1e9, "available": 1e9, "restored_per_second": 1e9, "most_per_query": 1e6},
+        limits={"maximum": 1e9, "available": 1e9, "restored_per_second": 1e9, "most_per_query": 1e6},
     ),
     "typeform": Vendor("surveys", "TYPEFORM_URL", _typeform),
     "zendesk": Vendor("desk", "ZENDESK_URL", _zendesk),
     "trustpilot": Vendor("trustpilot", "TRUSTPILOT_URL", _trustpilot),
     "hubspot": Vendor("hubspot", "HUBSPOT_URL", _hubspot),
+    "twilio": Vendor("voice", "TWILIO_URL", _twilio, clock="now"),
 }
 """Vendor to its part in the company."""
 
@@ -113,6 +124,8 @@ class Company:
         for name, service in self.services.items():
             for attribute, records in VENDORS[name].records(seen).items():
                 setattr(service, attribute, records)
+            if clock := VENDORS[name].clock:
+                setattr(service, clock, at(until + timedelta(days=1), 0))
 
     @contextmanager
     def served(self, first_port: int | None = None) -> Iterator[dict[str, str]]:

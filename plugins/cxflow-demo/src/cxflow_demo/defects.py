@@ -20,14 +20,14 @@ class Defect:
 
     rule: str
     """The rule it breaks: cast, malformed, rating_within_scale, time_not_in_future, time_plausible,
-    end_not_before_start or currency_known."""
+    end_not_before_start, duration_not_negative or currency_known."""
     path: str = ""
     """Dotted name of the field; empty for a malformed line."""
     value: object = None
     where: Mapping[str, object] = field(default_factory=dict)
     """Dotted name to the value that the row must have for the defect to break these rules and no other."""
     also: str | None = None
-    """Another rule that it breaks."""
+    """Another rule that it breaks: of a value that is computed with the wrong one, or compared with it."""
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -68,6 +68,7 @@ def _get(row: Row, path: Sequence[str]) -> Any:
 EVE = "2025-12-24T09:00:00"
 MALFORMED = Defect("malformed")
 _WAIT = "wait_fits_its_times"
+_HOLD = "attributes.conversations.hold_time"
 _DELIVERED = {"displayFulfillmentStatus": "FULFILLED", "fulfillments.0.displayStatus": "DELIVERED"}
 
 DEFECTS: Mapping[str, tuple[Defect, ...]] = {
@@ -89,6 +90,15 @@ DEFECTS: Mapping[str, tuple[Defect, ...]] = {
         Defect("end_not_before_start", "answered_at", "2025-12-24 09:00:00", {"outcome": "answered"}, _WAIT),
         Defect("end_not_before_start", "ended_at", "2025-12-24 09:00:00", {"outcome": "abandoned"}, _WAIT),
         MALFORMED,
+    ),
+    # Twilio writes itself what it says of a call.
+    "voice.calls": (),
+    # TaskRouter takes any JSON as attributes of a task: what an agent's desktop notes of holds may be a word, a
+    # difference of the wrong sign, or milliseconds.
+    "voice.tasks": (
+        Defect("cast", _HOLD, "twelve", {_HOLD: FILLED}, also="expression"),
+        Defect("duration_not_negative", _HOLD, -40, {_HOLD: FILLED}),
+        Defect("duration_not_negative", _HOLD, 36_000_000, {_HOLD: FILLED}),
     ),
     # Zendesk checks what it is told, but takes the times of imported tickets as they are.
     "desk.tickets": (

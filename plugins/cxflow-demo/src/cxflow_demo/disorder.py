@@ -13,7 +13,7 @@ from random import Random
 from cxflow_demo.clock import FIRST, LAST, WEEK, WEEK_START, at, local, local_day
 from cxflow_demo.defects import DEFECTS, Defect
 from cxflow_demo.record import Record, Row
-from cxflow_demo.served import LATE, SERVED
+from cxflow_demo.served import ENDED, LATE, SERVED
 from cxflow_demo.shop import Order
 
 HISTORY_END = WEEK_START - timedelta(days=1)
@@ -41,10 +41,15 @@ def deliveries(rng: Random, stream: str, versions: Iterable[Record]) -> list[Del
     """Every delivery of a stream within the period, including mishaps, in the order of arrival."""
     arrivals = _Arrivals(rng, versions, SERVED.get(stream))
     if stream in SERVED and stream not in LATE:
+        # Nothing is entered later, so what is bad stays bad.
+        for defect in DEFECTS[stream]:
+            arrivals.spoil(defect, (FIRST, HISTORY_END), None)
+            arrivals.spoil(defect, (WEEK_START, LAST), None)
         return arrivals.sorted()
     for number, defect in enumerate(DEFECTS[stream]):
-        arrivals.spoil(defect, (FIRST, HISTORY_END), None)
-        arrivals.spoil(defect, (FIRST, HISTORY_END), None)
+        # An export that ends has fewer records: as many bad ones would close the gate.
+        for _ in range(1 if stream in ENDED else 2):
+            arrivals.spoil(defect, (FIRST, HISTORY_END), None)
         arrivals.spoil(defect, (FIRST, HISTORY_END - timedelta(days=12)), rng.randrange(1, 9))
         day = WEEK[number % len(WEEK)]
         arrivals.spoil(defect, (day, day), 1 if number % 2 and day < LAST else None)

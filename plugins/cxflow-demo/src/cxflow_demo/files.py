@@ -13,6 +13,7 @@ from typing import Protocol
 
 from cxflow_demo.clock import DAYS, at
 from cxflow_demo.disorder import Delivery
+from cxflow_demo.served import ENDED
 
 
 class Dialect(Protocol):
@@ -92,7 +93,7 @@ def write(exports: Path, stream: str, deliveries: Iterable[Delivery], last: date
     by_day: dict[date, list[Delivery]] = defaultdict(list)
     for delivery in deliveries:
         by_day[delivery.day].append(delivery)
-    for day in (day for day in DAYS if day <= last):
+    for day in (day for day in DAYS if day <= min(last, ENDED.get(stream, last))):
         path = folder / f"{name}-{day}.{dialect.suffix}"
         path.write_bytes(dialect.encode(by_day[day]))
         closed = at(day + timedelta(days=1), 0).timestamp()

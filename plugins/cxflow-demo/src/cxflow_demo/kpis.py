@@ -24,6 +24,7 @@ from cxflow_demo.record import Identifier, Record
 from cxflow_demo.reviews import SiteReview, TrustpilotReview
 from cxflow_demo.shop import Order
 from cxflow_demo.surveys import Response
+from cxflow_demo.voice import Task, VoiceCall
 
 Values = npt.NDArray[np.float64]
 REPEAT_WITHIN = timedelta(days=7)
@@ -126,7 +127,10 @@ class Facts:
         self.persons = persons
         self.orders = [r for r in everything if isinstance(r, Order)]
         self.sales = [order for order in self.orders if order.cancelled_at is None]
-        self.calls = [r for r in everything if isinstance(r, Call)]
+        self.phoned = [
+            r for r in everything if isinstance(r, Call) or (isinstance(r, VoiceCall) and not r.leg)
+        ]
+        self.calls = [r for r in everything if isinstance(r, Call | Task)]
         self.answered = [call for call in self.calls if call.answered]
         self.tickets = [r for r in everything if isinstance(r, Ticket)]
         self.responses = [r for r in everything if isinstance(r, Response)]
@@ -141,7 +145,7 @@ class Facts:
     def sample(self, record: Record, moment: datetime, value: float) -> Sample:
         """An observation of a record. It has a segment if the CRM knows its person."""
         source = record.stream.partition(".")[0]
-        channel = "phone" if source == "callcentre" else "web"
+        channel = "phone" if source in ("callcentre", "voice") else "web"
         dimensions = {"source": source, "channel": record.channel if isinstance(record, Ticket) else channel}
         if segment := self._segments.get(self.persons.of(record)):
             dimensions["segment"] = segment
@@ -168,9 +172,11 @@ class Facts:
             if (moment := end(ticket))
         ]
 
-    def contacts(self) -> list[tuple[datetime, Call | Ticket]]:
+    def contacts(self) -> list[tuple[datetime, Call | VoiceCall | Ticket]]:
         """Every support contact, earliest first."""
-        opened: list[tuple[datetime, Call | Ticket]] = [(call.started_at, call) for call in self.calls]
+        opened: list[tuple[datetime, Call | VoiceCall | Ticket]] = [
+            (call.started_at, call) for call in self.phoned
+        ]
         opened += [(ticket.created_at, ticket) for ticket in self.tickets]
         return sorted(opened, key=lambda contact: (contact[0], contact[1].key))
 

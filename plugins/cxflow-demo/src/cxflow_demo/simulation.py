@@ -6,8 +6,8 @@ from datetime import date
 from pathlib import Path
 from random import Random
 
-from cxflow_demo import callcentre, crm, demand, desk, files, reviews, shop, surveys
-from cxflow_demo.clock import LAST
+from cxflow_demo import callcentre, crm, demand, desk, files, reviews, shop, surveys, voice
+from cxflow_demo.clock import LAST, MOVED, local_day
 from cxflow_demo.disorder import Delivery, deliveries
 from cxflow_demo.people import Crowd, populate
 from cxflow_demo.record import Record
@@ -76,7 +76,9 @@ def company(seed: int, scale: float) -> Mapping[str, Iterable[Record]]:
     return {
         "hubspot.contacts": crm.contacts(draw("contacts"), people),
         "crm.leads": crm.leads(draw("leads"), people, scale),
-        "callcentre.calls": calls,
+        "callcentre.calls": [call for call in calls if local_day(call.started_at) < MOVED],
+        "voice.calls": voice.calls(draw("voice"), calls),
+        "voice.tasks": voice.tasks(calls),
         "desk.tickets": [version for versions in tickets for version in versions],
         "desk.users": desk.users(tickets),
         "shop.orders": [version for purchase in bought for version in purchase.versions],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from cxflow import ConfigError, Secret, Stream, http
+from pydantic import Field
 
 from cxflow_twilio import task
 from cxflow_twilio.streams import STREAMS, TASKROUTER
@@ -21,6 +22,8 @@ class TwilioConnection(http.HttpConnection):
     """The API key's secret, or the account's auth token."""
     workspace: str = ""
     """The TaskRouter workspace, `WS…`, of the streams `events` and `tasks`."""
+    requests_per_second: int = Field(default=10, gt=0)
+    """Twilio publishes no rate; it limits how many requests run at once, and these follow each other."""
 
 
 class Twilio(http.RestConnector[TwilioConnection]):
@@ -32,8 +35,6 @@ class Twilio(http.RestConnector[TwilioConnection]):
     declared: ClassVar[tuple[Stream, ...]] = STREAMS
     base_url: ClassVar[str] = "https://api.twilio.com"
     other_hosts: ClassVar[tuple[str, ...]] = (TASKROUTER,)
-    # Twilio publishes no rate, but limits how many requests run at once: ours follow each other.
-    rates: ClassVar[tuple[http.RateLimit, ...]] = (http.RateLimit(10, 1),)
     errors: ClassVar[http.Errors] = http.Errors(
         code=("code",),
         rules=(
@@ -61,6 +62,11 @@ class Twilio(http.RestConnector[TwilioConnection]):
             ),
         ),
     )
+
+    @property
+    def allowed(self) -> tuple[http.RateLimit, ...]:
+        """As set."""
+        return (http.RateLimit(self.connection.requests_per_second, 1),)
 
     def check(self, stream: http.RestStream) -> None:
         """Check the address and the settings. Nothing is asked."""

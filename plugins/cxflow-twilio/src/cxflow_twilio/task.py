@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+# A task that is over may be deleted afterwards, which ends nothing.
 _ENDS = ("task.completed", "task.canceled", "task.deleted", "task.system-deleted")
 _WRAPUPS = ("task.wrapup", "reservation.wrapup")
 
@@ -25,8 +26,8 @@ def summed(record: bytes) -> bytes:
     accepted = of.get("reservation.accepted", [])
     ends = [event for kind in _ENDS for event in of.get(kind, [])]
     wrapped = [_ms(event) for kind in _WRAPUPS for event in of.get(kind, [])]
-    last = ends[-1] if ends else None
-    created, answered, ended = _ms(*of.get("task.created", [])[:1]), _ms(*accepted[:1]), _ms(last)
+    end = ends[0] if ends else None
+    created, answered, ended = _ms(*of.get("task.created", [])[:1]), _ms(*accepted[:1]), _ms(end)
     # The last wrap-up after the last answer: a transferred task is wrapped up by each agent.
     talked_until = max((at for at in wrapped if at and answered and at >= answered), default=ended)
     text = _last(events, "task_attributes")
@@ -45,7 +46,7 @@ def summed(record: bytes) -> bytes:
         "ended_ms": ended,
         "talk_ms": talked_until - answered if talked_until and answered else None,
         "wrapup_ms": ended - talked_until if ended and talked_until and answered else None,
-        "outcome": _outcome(last, answered=bool(answered)),
+        "outcome": _outcome(end, answered=bool(answered)),
         "reason": _last(ends, "task_canceled_reason") or _last(ends, "task_completed_reason"),
         "transfers": len(of.get("task.transfer-completed", [])),
         "direction": "outbound" if is_outbound else "inbound",
@@ -86,11 +87,11 @@ def _within(attributes: dict[str, Any], *path: str) -> Any:
     return found
 
 
-def _outcome(last: dict[str, Any] | None, *, answered: bool) -> str | None:
+def _outcome(end: dict[str, Any] | None, *, answered: bool) -> str | None:
     """How it ended; None while it has not."""
-    if last is None:
+    if end is None:
         return None
     if answered:
         return "answered"
-    reason = str((last.get("event_data") or {}).get("task_canceled_reason") or "").lower()
-    return "timeout" if "ttl" in reason or last["event_type"] != "task.canceled" else "abandoned"
+    reason = str((end.get("event_data") or {}).get("task_canceled_reason") or "").lower()
+    return "timeout" if "ttl" in reason or end["event_type"] != "task.canceled" else "abandoned"
