@@ -97,7 +97,11 @@ def test_a_fault_against_a_document_is_found() -> None:
     ]
 
 
-def test_the_examples_of_the_document_are_read(tmp_path: Path, twilio: TwilioService) -> None:
+def test_the_examples_of_the_document_are_read(
+    tmp_path: Path, twilio: TwilioService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in twilio.environment.items():
+        monkeypatch.setenv(name, value)
     # Its examples are pages of many, and of each there is one.
     example = answer_of(CALLS)["examples"]["readFullPage1"]["value"] | {"next_page_uri": None}
     with served(Starlette(routes=[Route("/{path:path}", lambda _: JSONResponse(example))])) as url:
