@@ -14,9 +14,7 @@ from urllib.parse import quote, urlencode
 
 from cxflow import redaction
 from cxflow.errors import ConfigError
-
-_DRIVERS = {"postgres": "postgresql"}
-"""Connection types that SQLAlchemy calls otherwise."""
+from cxflow.warehouse import engines
 
 
 def secret(place: str, field: str | None, setting: str) -> str:
@@ -93,6 +91,5 @@ def _url(found: Any) -> str:
         host = f"[{host}]"
     place = (f"{user}@" if user else "") + host + (f":{found.port}" if found.port else "")
     parameters = {key: value for key, value in _extra(found).items() if isinstance(value, str)}
-    scheme = _DRIVERS.get(found.conn_type, found.conn_type)
     query = f"?{urlencode(parameters)}" if parameters else ""
-    return f"{scheme}://{place}/{found.schema or ''}{query}"
+    return f"{engines.scheme(found.conn_type)}://{place}/{found.schema or ''}{query}"

@@ -27,6 +27,7 @@ CODES = [
     (errors.StaleCheckpointError, 75),
     (errors.FatalError, 70),
     (errors.ConfigError, 78),
+    (errors.JobRunningError, 75),
     (errors.SourceError, 66),
     (errors.GateClosedError, 65),
     (errors.AccountingError, 70),

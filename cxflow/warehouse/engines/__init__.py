@@ -43,6 +43,11 @@ def of_url(url: str) -> Engine:
     return named(url.partition(":")[0].partition("+")[0])
 
 
+def scheme(kind: str) -> str:
+    """The scheme of a SQLAlchemy URL for what others, such as Airflow, call a kind of database."""
+    return "postgresql" if kind == "postgres" else kind
+
+
 def of(connection: sa.Connection) -> Engine:
     """The engine behind an open connection to the warehouse."""
     return named(connection.dialect.name)
