@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -57,16 +58,17 @@ class _BrokenOffError(TransientError):
 
 def _watched(seen: list[Checkpoint], last: int | None, reading: Reading) -> Reading:
     """The same reading. It notes the checkpoints, and fails after the `last`."""
-    while True:
-        try:
-            item = next(reading)
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
-        yield item
-        if isinstance(item, Page) and item.checkpoint is not None:
-            seen.append(item.checkpoint)
-            if len(seen) == last:
-                raise _BrokenOffError("broken off on purpose")
+    with closing(reading):
+        while True:
+            try:
+                item = next(reading)
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
+            yield item
+            if isinstance(item, Page) and item.checkpoint is not None:
+                seen.append(item.checkpoint)
+                if len(seen) == last:
+                    raise _BrokenOffError("broken off on purpose")
 
 
 def _given_up(reading: Reading) -> Reading:

@@ -141,6 +141,8 @@ class ShopifyService:
         """Run a bulk operation. Its file is made at once; it is only said to run for a while."""
         root = selection.parse(str(asked.arguments["query"]), {})[0]
         why = _no_bulk(root)
+        for each in self.operations.values():
+            self._goes_on(each)  # whether or not anybody asks about it
         running = [each for each in self.operations.values() if each["status"] in ("CREATED", "RUNNING")]
         if why is None and len(running) >= self.most_operations:
             why = (
@@ -159,13 +161,17 @@ class ShopifyService:
         self.operations[identifier] = made
         return {"bulkOperation": {"id": identifier, "status": "CREATED"}, "userErrors": []}
 
+    def _goes_on(self, operation: Record) -> None:
+        """Time passes for an operation."""
+        operation["asked"] += 1
+        if operation["status"] in ("CREATED", "RUNNING"):
+            operation["status"] = "COMPLETED" if operation["asked"] > self.running else "RUNNING"
+
     def _state(self, asked: selection.Field, base: str) -> Record | None:
         found = self.operations.get(str(asked.arguments["id"]))
         if found is None:
             return None
-        found["asked"] += 1
-        if found["status"] in ("CREATED", "RUNNING"):
-            found["status"] = "COMPLETED" if found["asked"] > self.running else "RUNNING"
+        self._goes_on(found)
         has_ended = found["status"] == "COMPLETED"
         number = found["id"].rsplit("/", 1)[-1]
         url = f"{base}/bulk/{number}.jsonl?signature=0123" if has_ended and found["lines"] else None
