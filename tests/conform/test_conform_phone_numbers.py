@@ -117,8 +117,14 @@ def test_every_calling_code_and_every_length_is_judged_as_the_library_judges_it(
     assert differences("ES", numbers) == []
 
 
-def test_the_numbers_of_every_country_are_read_as_the_library_reads_them() -> None:
-    for country in sorted(phonenumbers.SUPPORTED_REGIONS - {*COUNTRIES, *SHARED}):
+OTHERS = sorted(phonenumbers.SUPPORTED_REGIONS - {*COUNTRIES, *SHARED})
+
+
+@pytest.mark.parametrize(
+    "countries", [OTHERS[::8], pytest.param(OTHERS, marks=pytest.mark.long)], ids=["some", "all"]
+)
+def test_the_numbers_of_other_countries_are_read_as_the_library_reads_them(countries: list[str]) -> None:
+    for country in countries:
         assert differences(country, list(texts(random.Random(country), country, 20))) == [], country
 
 

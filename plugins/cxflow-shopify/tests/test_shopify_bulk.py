@@ -191,7 +191,7 @@ def in_bulk() -> ShopifyService:
 
 
 def always_in_bulk(url: str) -> dict[str, Any]:
-    """A connection that pages no window, however short: records of pages have cursors, those of a file none."""
+    """A connection that pages no window, however short: records of pages have cursors."""
     return in_bulk().connection(url) | {"bulk_days": 1e-9}
 
 
