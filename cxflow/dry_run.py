@@ -17,7 +17,7 @@ from cxflow.conform import batch as conforming
 from cxflow.connect.extraction import Extraction
 from cxflow.duck import count, identifier, workbench
 from cxflow.errors import ConfigError, CxflowError
-from cxflow.landing import derived, files, zone
+from cxflow.landing import derived, files, inference, zone
 from cxflow.landing.prepared import Conformed, Verdict
 from cxflow.model import raw_schema
 from cxflow.model.batch import BatchRef
@@ -122,7 +122,9 @@ def read_first(
         with workbench(conformed.database) as database:
             first.refused = _refused(database)
             first.suggestions = examples.suggestions(database, stream)
-            hidden = set() if reveal else personal.places(stream, database)
+            # What is made of a customer's id alone, such as the direction of a ticket, the views show, too.
+            tagged = {name.lower() for name in stream.pii}
+            hidden = set() if reveal else personal.places(stream, tagged, database)
             first.rows = {name: _rows(database, name, hidden) for name in verdict.tables}
             if stream.identifiers:
                 first.rows["identifier"] = _identifiers(database, reveal=reveal)
@@ -140,11 +142,10 @@ def _landed(settings: Settings, stream: Stream, batch: BatchRef, *, reveal: bool
             names = [each[0] for each in found.description or ()]
             for values in found.fetchall():
                 record = dict(zip(names, values, strict=True))
-                number = record.pop("_row")
-                of_source = {name: value for name, value in record.items() if name not in _OWN}
+                of_source = {name: value for name, value in record.items() if name not in inference.OWN}
                 if manifest.layout == "json":
                     of_source = json.loads(record["_payload"])
-                first.raw[number] = of_source if reveal else personal.masked_record(of_source, tagged)
+                first.raw[record["_row"]] = of_source if reveal else personal.masked_record(of_source, tagged)
         if manifest.malformed:
             found = database.execute(
                 f"SELECT _row, reason, payload FROM {files.malformed_in(landed)} ORDER BY _row"
@@ -154,10 +155,6 @@ def _landed(settings: Settings, stream: Stream, batch: BatchRef, *, reveal: bool
                 for row, reason, text in found.fetchall()
             }
     return first
-
-
-_OWN = ("_payload", "_origin", "_received_at")
-"""Columns of a landed record that are not the source's."""
 
 
 def _refused(database: duckdb.DuckDBPyConnection) -> dict[int, list[str]]:

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 
 import duckdb
 
-from cxflow import record_sql
 from cxflow.duck import identifier, literal, workbench
 from cxflow.model.expectation import Expectation
 from cxflow.model.stream import Stream
 from cxflow.model.usual_times import EPOCHS, FORMATS, ISO
+from cxflow.validate import personal
 from cxflow.warehouse import tables
 
 MOST = 5
@@ -102,23 +102,9 @@ def _personal_places(stream: Stream) -> set[str]:
     """The columns, as `table.column`, whose values may be personal: masked ones, and those that a mapping makes of a
     column that is personal or names the customer."""
     with workbench() as database:
-
-        def columns(sql: str) -> list[record_sql.Column]:
-            return list(record_sql.parse(database, "", sql).columns())
-
-        def touches(sql: str, tagged: set[str]) -> bool:
-            return any(column.touches(tagged) for column in columns(sql))
-
-        named = {column.dotted for sql in stream.identifiers.values() for column in columns(sql)}
-        personal = {name.lower() for name in stream.pii} | named
-        found = {"primary_key"} if any(touches(key, personal) for key in stream.primary_key) else set()
-        for name, projection in ((name, each) for name, many in stream.to.items() for each in many):
-            known = tables.mappable(tables.CANONICAL[name])
-            items = {"item"} if projection.for_each and touches(projection.for_each, personal) else set()
-            for column, sql in projection.columns.items():
-                if known[column].info.get("pii") or touches(sql, personal | items):
-                    found.add(f"{name}.{column}")
-    return found
+        tagged = personal.columns(stream, database)
+        has_personal_key = any(personal.touches(key, tagged, database) for key in stream.primary_key)
+        return personal.places(stream, tagged, database) | ({"primary_key"} if has_personal_key else set())
 
 
 def masked(value: str) -> str:

@@ -1,4 +1,5 @@
-"""Masks the personal values of raw records and canonical rows that are shown to people. Called by `dry_run`.
+"""Masks the personal values of raw records and canonical rows that are shown to people. Called by `dry_run` and
+`examples`.
 
 A value keeps its shape (`xxx@xxxxxxx.xxx`, `+99 999 999 999`), which tells whether it is an address or a number.
 """
@@ -29,22 +30,20 @@ def columns(stream: Stream, database: duckdb.DuckDBPyConnection) -> set[str]:
     return {name.lower() for name in stream.pii} | named
 
 
-def places(stream: Stream, database: duckdb.DuckDBPyConnection) -> set[str]:
-    """The canonical columns, as `table.column`, that the views mask, or that a mapping makes of a personal raw column.
+def touches(sql: str, tagged: Set[str], database: duckdb.DuckDBPyConnection) -> bool:
+    """Whether an expression reads one of these raw columns. Any database will do."""
+    return any(column.touches(tagged) for column in record_sql.parse(database, "to", sql).columns())
 
-    One that is made of a customer's id alone, such as the direction of a ticket, is what the views show.
-    """
-    tagged = {name.lower() for name in stream.pii}
 
-    def touches(sql: str, tags: set[str]) -> bool:
-        return any(column.touches(tags) for column in record_sql.parse(database, "to", sql).columns())
-
+def places(stream: Stream, tagged: Set[str], database: duckdb.DuckDBPyConnection) -> set[str]:
+    """The canonical columns, as `table.column`, that the views mask, or that a mapping makes of one of the raw columns
+    `tagged`. Any database will do."""
     found = set()
     for name, projection in ((name, each) for name, many in stream.to.items() for each in many):
         known = tables.mappable(tables.CANONICAL[name])
-        items = {"item"} if projection.for_each and touches(projection.for_each, tagged) else set()
+        items = {"item"} if projection.for_each and touches(projection.for_each, tagged, database) else set()
         for column, sql in projection.columns.items():
-            if known[column].info.get("pii") or touches(sql, tagged | items):
+            if known[column].info.get("pii") or touches(sql, tagged | items, database):
                 found.add(f"{name}.{column}")
     return found
 
