@@ -47,6 +47,7 @@ from cxflow.kpis.slicing import dimensions_of
 from cxflow.settings import Settings
 from cxflow.warehouse import engines, pending
 from cxflow.warehouse.database_errors import first_line
+from cxflow.warehouse.tables import kpi_day
 
 _KEPT = "kpi_event"
 _AT_A_TIME = 20_000
@@ -211,7 +212,7 @@ class _Computation:
     ) -> _Counted:
         """The cells of an additive KPI: days are counted from events, longer periods summed from days."""
         assert isinstance(estimator, Additive)
-        days.forget(self._connection, kpi, periods)
+        days.forget(self._connection, kpi_day, kpi, periods)
         for piece in days.pieces(self._connection, estimator.sliced, self._zone, periods):
             days.count(self._connection, kpi, estimator, self._cut("day", estimator, dimensions, piece))
         slices = days.slices(self._connection, kpi, self._most)

@@ -46,10 +46,11 @@ _AT_ONCE_ROWS = 500_000
 _COMPONENTS = ("n", "numerator", "squared_deviation", "cubed_deviation")
 
 
-def forget(connection: Connection, kpi: Kpi, periods: Periods) -> None:
-    """Delete the days in `periods`; with EVERY_PERIOD, those of earlier versions, too."""
-    t = kpi_day.c
-    old = delete(kpi_day).where(t.kpi == kpi.name)
+def forget(connection: Connection, counted: Table, kpi: Kpi, periods: Periods) -> None:
+    """Delete the days in `periods` from a table with the cells of days; with EVERY_PERIOD, those of earlier versions,
+    too."""
+    t = counted.c
+    old = delete(counted).where(t.kpi == kpi.name)
     if periods.starts is not None:
         old = old.where(t.version == kpi.version, t.day.in_(sorted(periods.starts["day"])))
     connection.execute(old)

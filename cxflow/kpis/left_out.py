@@ -8,10 +8,10 @@ from __future__ import annotations
 from datetime import date
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, func, insert, literal, select, union_all
+from sqlalchemy import Connection, func, insert, literal, select, union_all
 
 from cxflow.kpis.cells import KEY, Cut, cells
-from cxflow.kpis.days import in_periods, slice_name
+from cxflow.kpis.days import forget, in_periods, slice_name
 from cxflow.kpis.estimators import Estimator
 from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.periods import Grain, Periods
@@ -34,10 +34,7 @@ class LeftOut(NamedTuple):
 
 def count(connection: Connection, kpi: Kpi, estimator: Estimator, cut: Cut, periods: Periods) -> None:
     """Recount the days in `periods`, which the cut must match. EVERY_PERIOD starts from nothing."""
-    old = delete(kpi_left_out).where(_t.kpi == kpi.name)
-    if periods.starts is not None:
-        old = old.where(_t.version == kpi.version, _t.day.in_(sorted(periods.starts["day"])))
-    connection.execute(old)
+    forget(connection, kpi_left_out, kpi, periods)
     for reason, fact in estimator.left_out.items():
         cell = cells(fact, cut, n=func.count()).subquery()
         counted = select(
