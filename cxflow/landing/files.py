@@ -19,13 +19,9 @@ import pyarrow.parquet as pq
 
 from cxflow.duck import literal, literals
 from cxflow.errors import FatalError
-from cxflow.landing.page_part import PagePart
+from cxflow.landing.page_part import GROUP_RECORDS, PagePart
 from cxflow.landing.witness import Witness
 from cxflow.model.reading import Count, Header, Item, Page, Query, Reject, Snapshot
-
-_GROUP_RECORDS = 40_960
-"""Records per row group, which one DuckDB thread compresses at a time: a third of its default, with which the threads
-of a small machine wait for each other."""
 
 _REJECT_SCHEMA = pa.schema(
     [
@@ -182,7 +178,7 @@ class BatchWriter:
         database, sql = query.database, query.sql
         if query.of_rejects:
             path = self._next_malformed()
-            count = self._copy(database, sql, path, _GROUP_RECORDS)
+            count = self._copy(database, sql, path, GROUP_RECORDS)
             if count == 0:
                 path.unlink()
             self._rows += count
@@ -192,7 +188,7 @@ class BatchWriter:
         self._keep_layout("json" if "_payload" in columns else "columns")
         if self.limit is not None:
             sql = f"SELECT * FROM ({sql}) LIMIT {self._wanted}"
-        records = _WIDE_RECORDS if len(columns) > _MOST_COLUMNS else _GROUP_RECORDS
+        records = _WIDE_RECORDS if len(columns) > _MOST_COLUMNS else GROUP_RECORDS
         records = max(min(records, _GROUP_BYTES // max(query.record_bytes, 1)), 1)
         count = self._copy(database, sql, self._next_part(), records)
         self._rows += count
@@ -229,11 +225,11 @@ class BatchWriter:
 
     def _copy(self, database: duckdb.DuckDBPyConnection, sql: str, path: Path, records: int) -> int:
         try:
-            if records < _GROUP_RECORDS:
+            if records < GROUP_RECORDS:
                 return _copy_by_arrow(database, sql, path, records)
             row = database.execute(
                 f"COPY ({sql}) TO {literal(str(path))} "
-                f"(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE {_GROUP_RECORDS})"
+                f"(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE {GROUP_RECORDS})"
             ).fetchone()
         except duckdb.Error:
             path.unlink(missing_ok=True)  # what was written of it is no part of the batch
