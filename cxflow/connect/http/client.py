@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -132,9 +132,7 @@ class Client:
         """
         renewed = False
         try:
-            for attempt in stamina.retry_context(
-                on=_pause, attempts=_ATTEMPTS, timeout=None, wait_initial=0.5, wait_max=60.0
-            ):
+            for attempt in _tries():
                 with attempt:
                     answer, outcome = self._once(request, points, of_child=of_child)
                     if outcome.then is Then.RENEW and not renewed and self.auth.renew():
@@ -154,9 +152,7 @@ class Client:
         hosts.check_link(url, self._origins | {hosts.origin(each) for each in allowed})
         place = Request(urlsplit(url).path)
         try:
-            for attempt in stamina.retry_context(
-                on=_pause, attempts=_ATTEMPTS, timeout=None, wait_initial=0.5, wait_max=60.0
-            ):
+            for attempt in _tries():
                 with attempt:
                     came = self._downloaded(url, file)
                     if lines is not None and came != lines:
@@ -349,6 +345,11 @@ def _told(reader: Callable[[Answer], ToldT | None] | None, answer: Answer) -> To
         return None if reader is None else reader(answer)
     except (NotJsonError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
         return None
+
+
+def _tries() -> Iterable[stamina.Attempt]:
+    """The tries of one request, with pauses between them that grow, or that the service asks for."""
+    return stamina.retry_context(on=_pause, attempts=_ATTEMPTS, timeout=None, wait_initial=0.5, wait_max=60.0)
 
 
 def _pause(problem: Exception) -> bool | float:

@@ -123,7 +123,7 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
         """Check the address and the settings. Nothing is asked."""
         hosts.check_base(self.address, private_network=self.connection.private_network)
         self.connection.credentials()
-        if stream.parent is not None and stream.parent.stream not in self._known():
+        if stream.parent is not None and stream.parent.stream not in self.all_streams:
             raise ConfigError(f"its parent stream {stream.parent.stream!r} is not there", stream=stream.name)
 
     def columns(self, stream: RestStream, *, offline: bool = False) -> Sequence[str] | None:
@@ -148,7 +148,7 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
     def is_windowed(self, stream: RestStream) -> bool:
         """Whether each of its requests, or its parent's, says when the window starts."""
         if stream.parent is not None:
-            return self.is_windowed(self._known()[stream.parent.stream])
+            return self.is_windowed(self.all_streams[stream.parent.stream])
         return all("start" in template.names([call.path, call.params, call.body]) for call in stream.calls)
 
     def read(self, stream: RestStream, window: Window, cursor: Cursor | None) -> Reading:
@@ -209,15 +209,11 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
 
     def _walk(self, client: Client, *, in_order: bool = True) -> Walk:
         places = {**self._settings(), **self.look_up(client)}
-        return Walk(client, places, self._known(), self.completed, in_order)
+        return Walk(client, places, self.all_streams, self.completed, in_order)
 
     def _settings(self) -> dict[str, Any]:
         """The connection's settings that a declaration may name: no secret."""
         return {name: value for name, value in self.connection if isinstance(value, str | int | tuple)}
-
-    def _known(self) -> dict[str, RestStream]:
-        """All streams, also those that `only` leaves out: a child needs its parent."""
-        return self.all_streams
 
     @contextmanager
     def _client(self) -> Iterator[Client]:
