@@ -297,14 +297,13 @@ class ZendeskService:
         )
 
     def _calls(self, request: Request) -> Response:
-        return self._by_time(
-            request, "calls", self.calls, lambda each: epoch(each["updated_at"]), says_over=False
-        )
+        return self._of_talk(request, "calls", self.calls)
 
     def _legs(self, request: Request) -> Response:
-        return self._by_time(
-            request, "legs", self.legs, lambda each: epoch(each["updated_at"]), says_over=False
-        )
+        return self._of_talk(request, "legs", self.legs)
+
+    def _of_talk(self, request: Request, name: str, records: list[Record]) -> Response:
+        return self._by_time(request, name, records, lambda each: epoch(each["updated_at"]), says_over=False)
 
     def _by_number(self, request: Request, name: str, records: list[Record]) -> Response:
         """Pages of at most 100: by a cursor, which is a number here; or counted, if none is asked for."""
