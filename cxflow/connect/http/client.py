@@ -4,6 +4,7 @@ client library."""
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -111,6 +112,7 @@ class Client:
             follow_redirects=False,
             transport=self.transport if _reply is None else _transport(_reply),
         )
+        self._lock, self._sending, self._closed = threading.Lock(), 0, False
 
     def __enter__(self) -> Client:
         return self
@@ -119,8 +121,25 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close its connections."""
-        self._http.close()
+        """Close its connections: those of a request that another thread sends, as soon as it has ended."""
+        with self._lock:
+            self._closed, idle = True, not self._sending
+        if idle:
+            self._http.close()
+
+    @contextmanager
+    def _open(self) -> Iterator[None]:
+        """The connections stay open for the block: one that is made after they were closed would never be closed."""
+        with self._lock:
+            self._sending += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._sending -= 1
+                last = self._closed and not self._sending
+            if last:
+                self._http.close()
 
     def send(self, request: Request, *, points: float = 0, of_child: bool = False, right: str = "") -> Answer:
         """Send a request until it succeeds. `points`: its cost, where the service counts so; `right`: what the
@@ -132,8 +151,8 @@ class Client:
         """
         renewed = False
         try:
-            for attempt in _tries():
-                with attempt:
+            for attempt in self._tries():
+                with self._open(), attempt:
                     answer, outcome = self._once(request, points, of_child=of_child)
                     if outcome.then is Then.RENEW and not renewed and self.auth.renew():
                         renewed = True
@@ -152,13 +171,25 @@ class Client:
         hosts.check_link(url, self._origins | {hosts.origin(each) for each in allowed})
         place = Request(urlsplit(url).path)
         try:
-            for attempt in _tries():
-                with attempt:
+            for attempt in self._tries():
+                with self._open(), attempt:
                     came = self._downloaded(url, file)
                     if lines is not None and came != lines:
                         raise _AgainError(f"the export has {came:,} lines, and the service says {lines:,}")
         except _AgainError as problem:
             raise TransientError(f"{place}: {problem.why}", value=place.endpoint) from None
+
+    def _tries(self) -> Iterable[stamina.Attempt]:
+        """The tries of one request, with pauses between them that grow, or that the service asks for."""
+        return stamina.retry_context(
+            on=self._pause, attempts=_ATTEMPTS, timeout=None, wait_initial=0.5, wait_max=60.0
+        )
+
+    def _pause(self, problem: Exception) -> bool | float:
+        """Whether to try again: after the pause that the service asks for, or one that grows."""
+        if self._closed or not isinstance(problem, _AgainError):
+            return False
+        return True if problem.seconds is None else problem.seconds
 
     def _downloaded(self, url: str, file: Path) -> int:
         lines, last = 0, b"\n"
@@ -345,18 +376,6 @@ def _told(reader: Callable[[Answer], ToldT | None] | None, answer: Answer) -> To
         return None if reader is None else reader(answer)
     except (NotJsonError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
         return None
-
-
-def _tries() -> Iterable[stamina.Attempt]:
-    """The tries of one request, with pauses between them that grow, or that the service asks for."""
-    return stamina.retry_context(on=_pause, attempts=_ATTEMPTS, timeout=None, wait_initial=0.5, wait_max=60.0)
-
-
-def _pause(problem: Exception) -> bool | float:
-    """Whether to try again: after the pause that the service asks for, or one that grows."""
-    if not isinstance(problem, _AgainError):
-        return False
-    return True if problem.seconds is None else problem.seconds
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from cxflow.connect.http.outcomes import Errors, Rule, Then
 from cxflow.connect.http.paging import Relay
 from cxflow.connect.http.request import Request
 from cxflow.connect.http.tokens import TokenStore
+from cxflow.errors import TransientError
 
 
 @pytest.mark.parametrize("grant", ["client_credentials", "refresh_token"])
@@ -126,3 +129,34 @@ def test_an_error_names_the_right_that_is_missing_and_nobody(error: dict[str, An
     assert outcome.then is Then.CONFIG
     assert told in outcome.why
     assert "Ana" not in outcome.why
+
+
+def test_a_connection_that_is_made_while_the_client_is_closed_is_closed_too() -> None:
+    """A dry run ends while a page is asked for ahead."""
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as pool:
+        client = Client(f"http://127.0.0.1:{listening.getsockname()[1]}")
+        sent = pool.submit(client.send, Request("/records"))
+        connection, _ = listening.accept()
+        with connection:
+            connection.settimeout(10)
+            assert connection.recv(4096).startswith(b"GET /records")
+            client.close()
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+            assert sent.result().body == b"{}"
+            assert connection.recv(4096) == b"", "the connection stays open"
+        with pytest.raises(RuntimeError, match="closed"):
+            client.send(Request("/records"))
+
+
+def test_a_closed_client_does_not_try_again() -> None:
+    asked: list[str] = []
+
+    def refuse(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request.url.path)
+        client.close()
+        return httpx2.Response(503)
+
+    client = Client("https://desk.example", transport=httpx2.MockTransport(refuse))
+    with without_pauses(), pytest.raises(TransientError, match="503"):
+        client.send(Request("/records"))
+    assert asked == ["/records"]
