@@ -47,7 +47,6 @@ from cxflow.kpis.slicing import dimensions_of
 from cxflow.settings import Settings
 from cxflow.warehouse import engines, pending
 from cxflow.warehouse.database_errors import first_line
-from cxflow.warehouse.tables import kpi_day
 
 _KEPT = "kpi_event"
 _AT_A_TIME = 20_000
@@ -212,7 +211,7 @@ class _Computation:
     ) -> _Counted:
         """The cells of an additive KPI: days are counted from events, longer periods summed from days."""
         assert isinstance(estimator, Additive)
-        days.forget(self._connection, kpi_day, kpi, periods)
+        days.forget(self._connection, kpi, periods)
         for piece in days.pieces(self._connection, estimator.sliced, self._zone, periods):
             days.count(self._connection, kpi, estimator, self._cut("day", estimator, dimensions, piece))
         slices = days.slices(self._connection, kpi, self._most)
@@ -353,7 +352,12 @@ def _share_cells(one: Estimator | None, other: Estimator) -> bool:
 
 def _values(kpi: Kpi, estimate: Estimate, min_n: int) -> Iterator[CellValue]:
     """The values to publish. Under the minimum n, only the components are kept, not value and interval."""
+    clusters, effect = estimate.clusters, estimate.effect
+    none = np.full_like(estimate.n, np.nan)
     is_suppressed = estimate.n < min_n
+    if clusters is not None:
+        is_suppressed |= clusters.customers < min_n
+    customers = none if clusters is None else np.where(clusters.is_grouped > 0, np.nan, clusters.customers)
 
     def shown(numbers: Array) -> list[float | None]:
         return _nullable(np.where(is_suppressed, np.nan, numbers))
@@ -373,6 +377,8 @@ def _values(kpi: Kpi, estimate: Estimate, min_n: int) -> Iterator[CellValue]:
         _nullable(estimate.cubed_deviation),
         notes,
         itertools.repeat(0),
+        [None if number is None else round(number) for number in _nullable(customers)],
+        _nullable(none if effect is None else estimate.n / effect),
     )
 
 

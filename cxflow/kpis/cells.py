@@ -7,7 +7,7 @@ belong to no slice of it; they count only in everything.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -32,7 +32,7 @@ from sqlalchemy import (
 from cxflow.kpis.facts import Fact, Rows
 from cxflow.kpis.periods import BEGINNING, Grain
 from cxflow.kpis.slices import OTHER, Slices, published_name
-from cxflow.warehouse.functions import utc
+from cxflow.warehouse.functions import hashed, utc
 
 _LONGEST = {
     "day": timedelta(days=1),
@@ -43,6 +43,9 @@ _LONGEST = {
 }
 """Grain to the length of its longest period. That long after the start of any period, the next one has begun, but not
 the one after it."""
+
+GROUPS = 32
+"""Random groups of customers, on days with too many to keep each."""
 
 KEY = ("grain", "period_start", "dimension", "dimension_value")
 """The columns that identify a cell."""
@@ -65,8 +68,17 @@ class Cut:
     """The half-open time ranges of their events; None: all time."""
     slices: Slices = field(default_factory=dict)
     """For dimensions with too many values, the values with their own slice; the rest is one slice, `(other)`."""
+    by_customer: bool = False
+    """One row per cell and known customer: `customer`, a hash, after the KEY."""
+    crowded: Rows | None = None
+    """The days whose customers are dealt to groups, where there is one row per customer: `customer` is then the group's
+    number, unless only one customer is in it."""
     kept: FromClause | None = None
     """The stored result of `kept`; None: the events are read from the fact."""
+
+    def of_customers(self, crowded: Rows) -> Cut:
+        """The same, with a row for each customer."""
+        return replace(self, by_customer=True, crowded=crowded)
 
 
 def local_day(at: ColumnElement[Any], zone: str) -> ColumnElement[Any]:
@@ -117,8 +129,26 @@ def cells(
         events = select(cut.kept)
         if cut.spans is not None:
             events = events.where(_within(cut.kept.c.at, cut.spans))
+    if cut.by_customer:
+        return _by_customer(_dated(events, cut), cut, aggregates)
     dated = _dated(events, cut) if last is None else _followed_up(events, cut)
-    return _grouped(dated.subquery(), cut, per_customer, aggregates)
+    person = ("customer_id",) if per_customer else ()
+    return _grouped(dated.subquery(), cut, person, aggregates)
+
+
+def _by_customer(events: Rows, cut: Cut, aggregates: Mapping[str, ColumnElement[Any]]) -> Rows:
+    """The cells of dated events, a row for each customer or group of customers."""
+    event = events.where(events.selected_columns.customer_id.is_not(None)).subquery()
+    number = hashed(event.c.customer_id)
+    numbered = select(event, number.label("number")).subquery()
+    group: ColumnElement[int] = numbered.c.number
+    if cut.crowded is not None:
+        group = case((numbered.c.start.in_(cut.crowded), numbered.c.number % GROUPS), else_=numbered.c.number)
+    dealt = select(numbered, group.label("dealt")).subquery()
+    ends = {"least": func.min(dealt.c.number), "most": func.max(dealt.c.number)}
+    cell = _grouped(dealt, cut, ("dealt",), {**aggregates, **ends}).subquery()
+    customer = case((cell.c.least == cell.c.most, cell.c.least), else_=cell.c.dealt).label("customer")
+    return select(*(cell.c[name] for name in (*KEY, *aggregates)), customer)
 
 
 def _events(
@@ -188,10 +218,10 @@ def _cut_back(grain: Grain, moment: ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 def _grouped(
-    event: FromClause, cut: Cut, per_customer: bool, aggregates: Mapping[str, ColumnElement[Any]]
+    event: FromClause, cut: Cut, persons: Sequence[str], aggregates: Mapping[str, ColumnElement[Any]]
 ) -> Rows:
-    """The cells of dated events."""
-    person = [event.c.customer_id] if per_customer else []
+    """The cells of dated events, a row for each value of the columns `persons`."""
+    person = [event.c[name] for name in persons]
     slices = [event.c[_slice(i)] for i in range(len(cut.dimensions))]
     names = [
         each if name in cut.slices else published_name(each)

@@ -9,51 +9,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Set
 from datetime import date
-from typing import Any
 
 from sqlalchemy import (
-    CTE,
-    ColumnElement,
     Connection,
-    Date,
-    DateTime,
     Double,
-    Table,
     and_,
-    case,
     cast,
-    delete,
     func,
     insert,
     literal,
     null,
-    or_,
     select,
     union_all,
 )
 
+from cxflow.kpis import cells_of_days, customers_of_days
 from cxflow.kpis.cells import KEY, Cut, local_day
+from cxflow.kpis.cells_of_days import in_periods, slice_name
+from cxflow.kpis.clusters import COMPONENTS
 from cxflow.kpis.estimators import Additive
 from cxflow.kpis.facts import Fact, Rows
 from cxflow.kpis.kpi import Kpi
-from cxflow.kpis.periods import BEGINNING, Grain, Periods
-from cxflow.kpis.slices import OTHER, Slices, of_slices, ranked
-from cxflow.warehouse.tables import kpi_day
+from cxflow.kpis.periods import Periods
+from cxflow.kpis.slices import Slices, ranked
+from cxflow.warehouse.tables import kpi_day, kpi_day_customer
 
 _AT_ONCE_DAYS = 31
 _AT_ONCE_ROWS = 500_000
 """Rows that are sorted at a time, about; the days of a month are, whatever they hold."""
 _COMPONENTS = ("n", "numerator", "squared_deviation", "cubed_deviation")
-
-
-def forget(connection: Connection, counted: Table, kpi: Kpi, periods: Periods) -> None:
-    """Delete the days in `periods` from a table with the cells of days; with EVERY_PERIOD, those of earlier versions,
-    too."""
-    t = counted.c
-    old = delete(counted).where(t.kpi == kpi.name)
-    if periods.starts is not None:
-        old = old.where(t.version == kpi.version, t.day.in_(sorted(periods.starts["day"])))
-    connection.execute(old)
 
 
 def pieces(connection: Connection, fact: Fact, zone: str, periods: Periods) -> list[Periods]:
@@ -79,6 +63,12 @@ def pieces(connection: Connection, fact: Fact, zone: str, periods: Periods) -> l
     return [Periods.holding(run) for run in runs]
 
 
+def forget(connection: Connection, kpi: Kpi, periods: Periods) -> None:
+    """Forget the days in `periods`."""
+    for counted in (kpi_day, kpi_day_customer):
+        cells_of_days.forget(connection, counted, kpi, periods)
+
+
 def count(connection: Connection, kpi: Kpi, estimator: Additive, cut: Cut) -> None:
     """Count the events of a cut's days, which are forgotten."""
     cell = estimator.cells(cut).subquery()
@@ -91,6 +81,7 @@ def count(connection: Connection, kpi: Kpi, estimator: Additive, cut: Cut) -> No
         *(cell.c[name] if name in cell.c else null().label(name) for name in _COMPONENTS),
     )
     connection.execute(insert(kpi_day).from_select([each.name for each in counted.selected_columns], counted))
+    customers_of_days.count(connection, kpi, estimator, cut)
 
 
 def slices(connection: Connection, kpi: Kpi, most: int) -> Slices:
@@ -132,36 +123,19 @@ def summed(kpi: Kpi, periods: Periods, slices: Slices, only: Mapping[str, Set[st
     cubes = cubed + 3 * shift * squared + n * shift * shift * shift
     shifted = select(in_period, squares.label("squares"), cubes.label("cubes")).subquery()
     key = [shifted.c[name] for name in KEY]
-    return select(
-        *key,
-        func.sum(shifted.c.n).label("n"),
-        func.sum(shifted.c.numerator).label("numerator"),
-        func.sum(shifted.c.squares).label("squared_deviation"),
-        func.sum(shifted.c.cubes).label("cubed_deviation"),
-    ).group_by(*key)
-
-
-def slice_name(days: Table, slices: Slices) -> ColumnElement[str]:
-    """The slice under which a value is published, over a table with the cells of days."""
-    t = days.c
-    shared = [
-        and_(t.dimension == dimension, t.dimension_value.not_in([name for name in names if name != OTHER]))
-        for dimension, names in slices.items()
-        if OTHER in names
-    ]
-    return case((or_(*shared), OTHER), else_=t.dimension_value) if shared else t.dimension_value
-
-
-def in_periods(day: CTE, grain: Grain, periods: Periods, only: Mapping[str, Set[str]] | None = None) -> Rows:
-    """The days, each with its period of a grain: `grain` and `period_start` beside its columns."""
-    start: ColumnElement[Any] = literal(BEGINNING)
-    if grain == "day":
-        start = day.c.day
-    elif grain != "all":
-        start = cast(func.date_trunc(grain, cast(day.c.day, DateTime)), Date)
-    rows = select(literal(grain).label("grain"), start.label("period_start"), day)
-    if periods.starts is not None and grain != "all":
-        rows = rows.where(start.in_(sorted(periods.starts[grain])))
-    if only is not None:
-        rows = rows.where(of_slices(day.c.dimension, day.c.dimension_value, only))
-    return rows
+    totals = (
+        select(
+            *key,
+            func.sum(shifted.c.n).label("n"),
+            func.sum(shifted.c.numerator).label("numerator"),
+            func.sum(shifted.c.squares).label("squared_deviation"),
+            func.sum(shifted.c.cubes).label("cubed_deviation"),
+        )
+        .group_by(*key)
+        .cte("totals")
+    )
+    customers = customers_of_days.summed(kpi, totals, periods, slices, only).subquery()
+    same = and_(*(totals.c[name] == customers.c[name] for name in KEY))
+    return select(totals, *(customers.c[name] for name in COMPONENTS)).join_from(
+        totals, customers, same, isouter=True
+    )

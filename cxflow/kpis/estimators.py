@@ -17,6 +17,7 @@ from sqlalchemy import Boolean, ColumnElement, Double, Integer, case, cast, colu
 from cxflow.errors import ConfigError
 from cxflow.kpis import intervals
 from cxflow.kpis.cells import Cut, cells, cells_of_customers, kept, local_day
+from cxflow.kpis.clusters import Clusters
 from cxflow.kpis.facts import Fact, Reach, Rows, newest
 from cxflow.kpis.intervals import Array, Notes
 
@@ -47,6 +48,10 @@ class Estimate:
     """The lower end of the 95 % interval."""
     high: Array
     """The upper end."""
+    clusters: Clusters | None = None
+    """The customers of the observations; None: nobody counted them."""
+    effect: Array | None = None
+    """The design effect of several observations of one customer; None: it is not known."""
     notes: Notes | None = None
     """For each cell, why its value has no interval, in a few words, or None; None: no cell has a note."""
 
@@ -109,11 +114,12 @@ class Additive(Estimator):
     """Measured by sums over events, so that the value of several days follows from their components.
 
     The components are `n`, `numerator` (a sum over the events) and, if the interval needs them, `squared_deviation` and
-    `cubed_deviation`. They are published, and `days.summed` adds them up.
+    `cubed_deviation`. They are published, and `days.summed` adds them up, with what `Clusters` needs.
     """
 
 
 _EXACT = "exact binomial"
+_OVER_CUSTOMERS = ", over customers"
 
 
 @dataclass(frozen=True)
@@ -146,7 +152,7 @@ class Share(OfFact, Additive):
     """Events for which `where` holds ÷ events: 0 to 1."""
 
     where: ColumnElement[bool]
-    method = _EXACT
+    method = _EXACT + _OVER_CUSTOMERS
 
     def cells(self, cut: Cut) -> Rows:
         return cells(self.of, cut, n=func.count(), numerator=func.count().filter(self.where))
@@ -161,7 +167,7 @@ class Net(OfFact, Additive):
 
     plus: ColumnElement[bool]
     minus: ColumnElement[bool]
-    method = "MOVER of the exact binomial intervals of the two shares"
+    method = "MOVER of the exact binomial intervals of the two shares" + _OVER_CUSTOMERS
 
     def cells(self, cut: Cut) -> Rows:
         sign = cast(case((self.plus, 1), (self.minus, -1), else_=0), Double)
@@ -171,8 +177,12 @@ class Net(OfFact, Additive):
         n, net, spread = (components[name] for name in ("n", "numerator", "squared_deviation"))
         # Of −1, 0 and 1, the squares count those that are not 0.
         either = np.rint(spread + net * net / n)
-        low, high = intervals.net((either + net) / 2, (either - net) / 2, n)
-        return Estimate(n, net, n, spread, _none(n), 100 * net / n, 100 * low, 100 * high)
+        clusters = Clusters.of(components)
+        effect = clusters.effect(spread, 1 + np.abs(net / n))
+        plus, minus = (either + net) / 2, (either - net) / 2
+        low, high = intervals.net(plus / effect, minus / effect, n / effect)
+        value = 100 * net / n
+        return Estimate(n, net, n, spread, _none(n), value, 100 * low, 100 * high, clusters, effect)
 
 
 @dataclass(frozen=True)
@@ -201,8 +211,8 @@ class Mean(OfFact, Additive):
     def method(self) -> str:
         """How the interval is computed."""
         if self.scale is not None:
-            return "Student's t, with half an observation added at either end of the scale"
-        return "the wider of Hall's transformation and Student's t; none if one observation decides"
+            return f"Student's t, with half an observation added at either end of the scale{_OVER_CUSTOMERS}"
+        return f"the wider of Hall's transformation and Student's t; none if one decides{_OVER_CUSTOMERS}"
 
     @property
     def counted(self) -> Fact:
@@ -218,13 +228,16 @@ class Mean(OfFact, Additive):
 
     def estimate(self, components: Components) -> Estimate:
         n, total, spread = (components[name] for name in ("n", "numerator", "squared_deviation"))
-        mean = total / n
+        mean, clusters = total / n, Clusters.of(components)
         if self.scale is not None:
-            low, high = intervals.rating(total, spread, n, self.scale)
-            return Estimate(n, total, n, spread, _none(n), mean, low, high)
+            lowest, highest = self.scale
+            effect = clusters.effect(spread, np.maximum(mean - lowest, highest - mean))
+            low, high = intervals.rating(total / effect, spread / effect, n / effect, self.scale)
+            return Estimate(n, total, n, spread, _none(n), mean, low, high, clusters, effect)
         skew = components["cubed_deviation"]
-        low, high, notes = intervals.skewed(mean, spread, skew, n)
-        return Estimate(n, total, n, spread, skew, mean, low, high, notes)
+        low, high, notes = clusters.skewed(mean, spread, skew)
+        effect = clusters.effect_of_mean(spread)
+        return Estimate(n, total, n, spread, skew, mean, low, high, clusters, effect, notes)
 
 
 @dataclass(frozen=True)
@@ -234,7 +247,7 @@ class Rate(Additive):
     of: Fact
     per: Fact
     times: float = 100
-    method = "Garwood's exact Poisson, of the numerator"
+    method = "Garwood's exact Poisson, of the numerator" + _OVER_CUSTOMERS
 
     @property
     def reach(self) -> Mapping[str, Reach]:
@@ -254,9 +267,11 @@ class Rate(Additive):
 
     def estimate(self, components: Components) -> Estimate:
         hits, n = components["numerator"], components["n"]
-        scale = self.times / np.where(n > 0, n, np.nan)
-        low, high = intervals.garwood(hits)
-        return Estimate(n, hits, n, _none(n), _none(n), hits * scale, low * scale, high * scale)
+        clusters = Clusters.of({**components, "n": np.where(n > 0, n, np.nan)})
+        low, high, effect = clusters.rate(hits)
+        value = self.times * hits / clusters.n
+        times = self.times
+        return Estimate(n, hits, n, _none(n), _none(n), value, times * low, times * high, clusters, effect)
 
 
 @dataclass(frozen=True)
@@ -337,8 +352,10 @@ class Retained(OfFact):
 
 def _share(components: Components) -> Estimate:
     n, hits = components["n"], components["numerator"]
-    low, high = intervals.share(hits, n)
-    return Estimate(n, hits, n, _none(n), _none(n), hits / n, low, high)
+    value, clusters = hits / n, Clusters.of(components)
+    effect = clusters.effect(n * value * (1 - value), np.maximum(value, 1 - value))
+    low, high = intervals.share(hits / effect, n / effect)
+    return Estimate(n, hits, n, _none(n), _none(n), value, low, high, clusters, effect)
 
 
 def _spread(measure: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, func, insert, literal, select, union_all
 
 from cxflow.kpis.cells import KEY, Cut, cells
-from cxflow.kpis.days import forget, in_periods, slice_name
+from cxflow.kpis.cells_of_days import forget, in_periods, slice_name
 from cxflow.kpis.estimators import Estimator
 from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.periods import Grain, Periods

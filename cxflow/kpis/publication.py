@@ -31,6 +31,7 @@ from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.periods import Grain, Periods
 from cxflow.kpis.slices import Slices, of_slices
 from cxflow.settings import Settings
+from cxflow.warehouse.functions import hashed
 from cxflow.warehouse.tables import TIME, kpi_definition, kpi_value
 
 _AT_A_TIME = 20_000
@@ -53,6 +54,8 @@ class CellValue(NamedTuple):
     cubed_deviation: float | None
     interval_note: str | None
     left_out: int | None
+    customers: int | None
+    effective_n: float | None
 
 
 class Previous(NamedTuple):
@@ -65,7 +68,7 @@ class Previous(NamedTuple):
     """The slices of the last computation."""
 
 
-NOTHING = CellValue(None, None, 0, None, None, None, True, None, None, None, 0)
+NOTHING = CellValue(None, None, 0, None, None, None, True, None, None, None, 0, 0, None)
 """Published for a cell that no longer has events."""
 
 
@@ -168,9 +171,10 @@ def define(
         (row["kpi"], row["version"]): dict(row)
         for row in connection.execute(select(kpi_definition)).mappings()
     }
+    hash_ = connection.scalar(select(hashed(literal("customer"))))
     previous = {}
     for name, kpi in kpis.items():
-        used = _used(kpi, dimensions[name], settings)
+        used = _used(kpi, dimensions[name], settings, hash_)
         before = known.get((name, kpi.version))
         slices = before["slices"] if before is not None else None
         row = {
@@ -207,7 +211,7 @@ def keep_slices(connection: Connection, kpi: Kpi, slices: Slices) -> None:
     )
 
 
-def _used(kpi: Kpi, dimensions: Sequence[str], settings: Settings) -> str:
+def _used(kpi: Kpi, dimensions: Sequence[str], settings: Settings, hash_: Any) -> str:
     """What a KPI's values depend on apart from its formula and the events, as JSON."""
     used = {
         "timezone": settings.project.timezone,
@@ -218,6 +222,8 @@ def _used(kpi: Kpi, dimensions: Sequence[str], settings: Settings) -> str:
         ),
         "dimensions": sorted(dimensions),
         "grains": kpi.grains,
+        # The customers of days are kept under it: another one makes strangers of them.
+        "hash": hash_,
     }
     return json.dumps(used, sort_keys=True)
 

@@ -54,6 +54,11 @@ class KpiValue:
     """Why the value has no interval; None if it has one, or if there is no value."""
     left_out: int | None
     """Events that belong to the cell and could not be counted; None if they were not when it was published."""
+    customers: int | None
+    """Whose observations these are, each of an unknown customer counted as one; None: too many to count, or nobody
+    did."""
+    effective_n: float | None
+    """How many independent observations would have this interval: n ÷ the design effect; None: not known."""
 
 
 @dataclass(frozen=True, slots=True)

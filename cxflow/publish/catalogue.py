@@ -92,4 +92,10 @@ def _is_required(column: Column[Any]) -> bool:
 
 
 def _type(column: Column[Any]) -> str:
-    return next(name for kind, name in _TYPES if isinstance(column.type, kind))
+    if isinstance(column.type, types.ARRAY):
+        return f"{_kind(column.type.item_type)}s"
+    return _kind(column.type)
+
+
+def _kind(of: types.TypeEngine[Any]) -> str:
+    return next(name for kind, name in _TYPES if isinstance(of, kind))

@@ -21,6 +21,14 @@ class utc(FunctionElement[datetime]):  # noqa: N801 - used like a function
     inherit_cache = True
 
 
+class hashed(FunctionElement[int]):  # noqa: N801 - used like a function
+    """A text's hash, a 64-bit integer from 32 on. It differs by engine, and may by an engine's version."""
+
+    name = "hashed"
+    type = sa.BigInteger()
+    inherit_cache = True
+
+
 class sorted_array(FunctionElement[Any]):  # noqa: N801 - used like a function
     """The values of a group as a sorted array."""
 
@@ -32,6 +40,11 @@ class sorted_array(FunctionElement[Any]):  # noqa: N801 - used like a function
 @compiles(utc)
 def _utc(element: utc, compiler: SQLCompiler, **how: Any) -> str:
     return engines.named(compiler.dialect.name).utc(compiler.process(element.clauses, **how))
+
+
+@compiles(hashed)
+def _hashed(element: hashed, compiler: SQLCompiler, **how: Any) -> str:
+    return engines.named(compiler.dialect.name).hashed(compiler.process(element.clauses, **how))
 
 
 @compiles(sorted_array)

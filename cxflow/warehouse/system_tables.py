@@ -3,7 +3,7 @@ here, read through `tables`."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Date, Double, Integer, String, Uuid
+from sqlalchemy import ARRAY, BigInteger, Boolean, CheckConstraint, Date, Double, Integer, String, Uuid
 
 from cxflow.warehouse.columns import TIME, column, derived_table, system_table
 
@@ -95,6 +95,12 @@ kpi_value = derived_table(
     ),
     column("cubed_deviation", Double, "sum of cubed deviations from the mean; null if no interval needs it"),
     column("interval_note", String, "why the value has no interval"),
+    column(
+        "customers",
+        BigInteger,
+        "customers of the observations, each of an unknown one counted as one; null: too many to count",
+    ),
+    column("effective_n", Double, "how many independent observations would have this interval"),
 )
 
 kpi_status = derived_table(
@@ -121,6 +127,21 @@ kpi_day = system_table(
     column("numerator", Double, "additive component"),
     column("squared_deviation", Double, "sum of squared deviations from the day's mean"),
     column("cubed_deviation", Double, "sum of cubed deviations from the day's mean"),
+)
+
+kpi_day_customer = system_table(
+    "kpi_day_customer",
+    "the rows of kpi_day by customer, for intervals that know which events are of one customer",
+    ("kpi", "version", "day", "dimension", "dimension_value"),
+    column("kpi", String, "its name", nullable=False),
+    column("version", Integer, "of its definition", nullable=False),
+    column("day", Date, "in the reporting time zone", nullable=False),
+    column("dimension", String, "as in kpi_value", nullable=False),
+    column("dimension_value", String, "its value, never (other); empty: everything", nullable=False),
+    column("is_grouped", Boolean, "whether some of its customers are together in a group", nullable=False),
+    column("customers", ARRAY(BigInteger), "hash of each customer, or the group's number", nullable=False),
+    column("n", ARRAY(BigInteger), "observations of each", nullable=False),
+    column("numerators", ARRAY(Double), "additive component of each", nullable=False),
 )
 
 kpi_left_out = system_table(

@@ -293,7 +293,7 @@ def test_the_kpi_of_the_kpis_page_is_one() -> None:
     module = types.ModuleType("docs_kpi")
     exec(snippets("kpis.md", "python")[0], vars(module))
     [kpi] = module.cxflow_kpis()
-    assert kpi.estimator(Settings()).method == "exact binomial"
+    assert kpi.estimator(Settings()).method == "exact binomial, over customers"
     settings = Settings.model_validate({"kpis": {"min_n": 1, "dimensions": ["length"]}})
     row = {"source_system": "desk", "source_object": "calls", "is_deleted": False, "run_id": "run"}
     noon = datetime(2026, 3, 1, 12, tzinfo=UTC)

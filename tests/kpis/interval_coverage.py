@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import cluster_coverage
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
@@ -160,6 +161,10 @@ if __name__ == "__main__":
         "| interval of | n | least | mean | shown without |",
         "|---|---|---|---|---|",
         *map(row, table()),
+        "",
+        "| over customers | customers | least | mean | least if all events were taken for independent |",
+        "|---|---|---|---|---|",
+        *map(cluster_coverage.row, cluster_coverage.table()),
     ]
     begin, _, rest = page.read_text().partition("<!-- coverage:")
     mark, _, after = rest.partition("-->\n")

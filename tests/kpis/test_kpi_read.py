@@ -32,6 +32,8 @@ def value(value: float | None, low: float | None, high: float | None) -> KpiValu
         cubed_deviation=None,
         interval_note=None,
         left_out=0,
+        customers=10,
+        effective_n=10.0,
     )
 
 

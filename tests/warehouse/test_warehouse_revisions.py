@@ -111,7 +111,8 @@ def test_a_warehouse_of_the_first_revision_keeps_its_rows_and_becomes_what_a_new
     whole = _structure(settings)
     _downgrade(settings, "0001")
     new = {row[:2] for row in whole["columns"]} - {row[:2] for row in _structure(settings)["columns"]}
-    tables = ("key_claim", "kpi_day", "kpi_left_out", "kpi_status", "record_sighting", "stream_snapshot")
+    kpis = ("kpi_day", "kpi_day_customer", "kpi_left_out", "kpi_status")
+    tables = ("key_claim", *kpis, "record_sighting", "stream_snapshot")
     assert {column for column in new if column[0] not in tables} == {
         ("applied_settings", "settings"),
         ("applied_settings", "what"),
@@ -119,6 +120,8 @@ def test_a_warehouse_of_the_first_revision_keeps_its_rows_and_becomes_what_a_new
         ("kpi_definition", "settings"),
         ("kpi_definition", "slices"),
         ("kpi_value", "cubed_deviation"),
+        ("kpi_value", "customers"),
+        ("kpi_value", "effective_n"),
         ("kpi_value", "interval_note"),
         ("kpi_value", "left_out"),
         ("kpi_value", "squared_deviation"),

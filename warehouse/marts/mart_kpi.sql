@@ -14,6 +14,8 @@ SELECT
     v.ci_high,
     v.interval_note,
     v.n,
+    v.customers,
+    v.effective_n,
     v.left_out,
     v.numerator,
     v.denominator,

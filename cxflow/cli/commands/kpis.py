@@ -101,8 +101,9 @@ def kpis(
 
 def _table(title: str, by: str | None, rows: Sequence[tuple[Any, ...]]) -> Table:
     """The table of values, without columns that say nothing."""
-    columns = ("KPI", "period", by or "slice", "value", "95 % interval", "n", "left out")
-    kept = [0, 1, *([2] if by else []), 3, 4, 5, *([6] if any(row[6] for row in rows) else [])]
+    columns = ("KPI", "period", by or "slice", "value", "95 % interval", "n", "customers", "left out")
+    is_told = any(row[6] not in (None, row[5]) for row in rows), any(row[7] for row in rows)
+    kept = [0, 1, *([2] if by else []), 3, 4, 5, *(6 + i for i in (0, 1) if is_told[i])]
     return table(title, [columns[i] for i in kept], [[row[i] for i in kept] for row in rows])
 
 
@@ -204,7 +205,16 @@ def _row(kpi: Kpi | None, value: KpiValue, currency: str) -> tuple[Any, ...]:
     if value.ci_low is not None and value.ci_high is not None:
         between = f"{worded(value.ci_low)} to {worded(value.ci_high)}"
     title = kpi.title if kpi else value.kpi
-    return (title, period, value.dimension_value, shown, between, value.n, value.left_out or None)
+    return (
+        title,
+        period,
+        value.dimension_value,
+        shown,
+        between,
+        value.n,
+        value.customers,
+        value.left_out or None,
+    )
 
 
 def with_unit(number: float | None, kpi: Kpi | None, currency: str) -> str | None:

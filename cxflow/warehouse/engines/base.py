@@ -267,6 +267,10 @@ class Engine(ABC):
         """The SQL for an instant as a timestamp without time zone, in UTC."""
         return f"timezone('UTC', {instant})"
 
+    def hashed(self, text: str) -> str:
+        """The SQL for a text's hash, an integer from 32 on."""
+        return f"((hashtextextended({text}, 0) & 2305843009213693951) + 32)"
+
     def sorted_array(self, value: str) -> str:
         """The SQL for a group's values as a sorted array."""
         return f"array_agg({value} ORDER BY {value})"
@@ -281,5 +285,6 @@ def create_view(name: str, query: str, kind: str = "OR REPLACE") -> str:
 
 def spelt(kind: str) -> str:
     """A type's name in the spelling in which live and declared columns are compared."""
-    name, bracket, rest = kind.upper().partition("(")
-    return _SPELLINGS.get(name, name) + bracket + rest.replace(" ", "")
+    item, is_list, _ = kind.partition("[]")
+    name, bracket, rest = item.upper().partition("(")
+    return _SPELLINGS.get(name, name) + bracket + rest.replace(" ", "") + is_list

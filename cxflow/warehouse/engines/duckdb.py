@@ -144,6 +144,10 @@ class DuckDB(Engine):
         """By arithmetic: ICU's time zone functions take five times as long."""
         return f"make_timestamp(epoch_us({instant}))"
 
+    def hashed(self, text: str) -> str:
+        """DuckDB's own hash, which takes a tenth of the time of one that other engines have."""
+        return f"(CAST(hash({text}) >> 3 AS BIGINT) + 32)"
+
     def sorted_array(self, value: str) -> str:
         """Sorted afterwards: a sorting aggregate needs kilobytes per group, even for a single value."""
         return f"list_sort(list({value}))"

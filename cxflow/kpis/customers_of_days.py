@@ -1,0 +1,140 @@
+"""The customers behind the days of additive KPIs, and what the intervals of longer periods need to know of them.
+
+`kpi_day_customer` holds the components of `kpi_day` by customer. On a day with many events, customers are dealt at
+random to groups: the sums of groups vary as those of customers do, and a day costs the same however many they are. A
+customer is in the same group on every day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Date,
+    Double,
+    FromClause,
+    and_,
+    case,
+    cast,
+    func,
+    insert,
+    literal,
+    select,
+    union_all,
+)
+
+from cxflow.kpis.cells import GROUPS, KEY, Cut
+from cxflow.kpis.cells_of_days import in_periods, slice_name
+from cxflow.kpis.estimators import Additive
+from cxflow.kpis.facts import Rows
+from cxflow.kpis.kpi import Kpi
+from cxflow.kpis.periods import Grain, Periods
+from cxflow.kpis.slices import Slices
+from cxflow.warehouse.tables import kpi_day, kpi_day_customer
+
+_CROWDED_EVENTS = 100
+"""On days with more, customers are dealt to groups."""
+_SHORT: tuple[Grain, ...] = ("day", "week", "month")
+_t = kpi_day_customer.c
+
+
+def count(connection: Connection, kpi: Kpi, estimator: Additive, cut: Cut) -> None:
+    """Count the customers of a cut's days, whose events are counted already."""
+    day = kpi_day.c
+    crowded = select(day.day).where(
+        day.kpi == kpi.name, day.version == kpi.version, day.dimension == "", day.n > _CROWDED_EVENTS
+    )
+    each = estimator.cells(cut.of_customers(crowded)).subquery()
+    names = ("customer", "n", "numerator")
+    lists = (func.array_agg(each.c[name]) for name in names)
+    cell = (each.c.period_start, each.c.dimension, each.c.dimension_value)
+    counted = select(
+        literal(kpi.name), literal(kpi.version), *cell, func.bool_or(each.c.customer < GROUPS), *lists
+    ).group_by(*cell)
+    connection.execute(insert(kpi_day_customer).from_select([column.name for column in _t], counted))
+
+
+def summed(
+    kpi: Kpi, totals: CTE, periods: Periods, slices: Slices, only: Mapping[str, Set[str]] | None = None
+) -> Rows:
+    """One row per cell with known customers: its KEY, and the components of `Clusters`. `totals` has the `n` and the
+    `numerator` of each cell."""
+    slice_ = slice_name(kpi_day_customer, slices).label("dimension_value")
+    days = select(_t.day, _t.dimension, slice_, _t.is_grouped, _t.customers, _t.n, _t.numerators).where(
+        _t.kpi == kpi.name, _t.version == kpi.version
+    )
+    cell = days.cte("days_of_customers")
+    each = _each(cell).cte("customers_of_days")
+    # Quarters, years and all time from months, which are fewer.
+    sums = (func.sum(each.c.n).label("n"), func.sum(each.c.numerator).label("numerator"))
+    month = cast(func.date_trunc("month", each.c.day), Date).label("day")
+    by = (each.c.dimension, each.c.dimension_value, each.c.customer)
+    months = select(month, *by, *sums).group_by(month, *by).cte("customers_of_months")
+
+    def of(grains: Set[Grain], rows: CTE) -> list[Rows]:
+        return [in_periods(rows, grain, periods, only) for grain in kpi.grains if grain in grains]
+
+    every = set(kpi.grains)
+    found = union_all(*of(every & set(_SHORT), each), *of(every - set(_SHORT), months)).subquery()
+    flags = union_all(*of(every, cell)).subquery()
+    key = [flags.c[name] for name in KEY]
+    grouped = select(*key, func.bool_or(flags.c.is_grouped).label("is_grouped")).group_by(*key).subquery()
+    return _aggregated(found, grouped, totals)
+
+
+def _each(cell: CTE) -> Rows:
+    """A row per customer, or group, of a cell's days."""
+    return select(
+        cell.c.day,
+        cell.c.dimension,
+        cell.c.dimension_value,
+        func.unnest(cell.c.customers, type_=BigInteger).label("customer"),
+        func.unnest(cell.c.n, type_=BigInteger).label("n"),
+        func.unnest(cell.c.numerators, type_=Double).label("numerator"),
+    )
+
+
+def _aggregated(found: FromClause, grouped: FromClause, totals: FromClause) -> Rows:
+    """The customers of each cell, or its groups where a day has groups."""
+    key = [found.c[name] for name in KEY]
+    unit = case((grouped.c.is_grouped, found.c.customer % GROUPS), else_=found.c.customer).label("unit")
+    dealt = (
+        select(found, unit, grouped.c.is_grouped).join_from(found, grouped, _same(found, grouped)).subquery()
+    )
+    key = [dealt.c[name] for name in KEY]
+    is_one = func.min(dealt.c.customer) == func.max(dealt.c.customer)
+    is_one &= func.min(dealt.c.customer) >= GROUPS
+    units = (
+        select(
+            *key,
+            func.bool_or(dealt.c.is_grouped).label("is_grouped"),
+            cast(func.sum(dealt.c.n), Double).label("n"),
+            func.sum(dealt.c.numerator).label("numerator"),
+            case((is_one, 1), else_=2).label("customers"),
+        )
+        .group_by(*key, dealt.c.unit)
+        .subquery()
+    )
+    value = totals.c.numerator / func.nullif(cast(totals.c.n, Double), 0)
+    away = units.c.numerator - func.coalesce(value, 0) * units.c.n
+    away_from = select(units, away.label("away")).join_from(units, totals, _same(units, totals)).subquery()
+    key = [away_from.c[name] for name in KEY]
+    off = away_from.c.away
+    return select(
+        *key,
+        func.sum(away_from.c.n).label("known"),
+        func.sum(away_from.c.customers).label("customers"),
+        func.sum(off * off).label("squares_of_customers"),
+        func.sum(off * off * off).label("cubes_of_customers"),
+        func.sum(away_from.c.n * away_from.c.n).label("sizes_of_customers"),
+        func.max(case((away_from.c.is_grouped, 1), else_=0)).label("is_grouped"),
+    ).group_by(*key)
+
+
+def _same(one: FromClause, other: FromClause) -> ColumnElement[bool]:
+    """Whether two rows are of one cell."""
+    return and_(*(one.c[name] == other.c[name] for name in KEY))
