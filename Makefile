@@ -53,9 +53,9 @@ contracts: $(VENV)/.development
 
 units: $(VENV)/.development
 	$(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder
-	@for folder in $(PLUGIN_FOLDERS); do \
-		echo "testing $$folder"; $(BIN)/pytest -n 2 --dist loadfile -c $$folder/pyproject.toml --rootdir $$folder $$folder || exit 1; \
-	done
+	@failed=; for folder in $(PLUGIN_FOLDERS); do \
+		echo "testing $$folder"; $(BIN)/pytest -n 2 --dist loadfile -c $$folder/pyproject.toml --rootdir $$folder $$folder || failed="$$failed $$folder"; \
+	done; test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
 
 test-long: $(VENV)/.development
 	$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder -m long
