@@ -33,6 +33,10 @@ waited = answered.needing("without a wait", wait_seconds.is_not(None))
 average_handle_time = Kpi(
     name="average_handle_time",
     title="Average handle time",
+    title_es="Tiempo medio de gestión",
+    description="How long agents work on a contact on average: talking, holding and wrapping up.",
+    description_es="Cuánto trabajan de media los agentes en un contacto: conversación, retención y trabajo "
+    "posterior.",
     unit="seconds",
     better="lower",
     lowest=0,
@@ -46,6 +50,10 @@ average_handle_time = Kpi(
 average_speed_of_answer = Kpi(
     name="average_speed_of_answer",
     title="Average speed of answer",
+    title_es="Tiempo medio de respuesta",
+    description="How long customers waited on average until an agent answered; those who gave up are not in it.",
+    description_es="Cuánto esperaron de media los clientes hasta que contestó un agente; quienes desistieron "
+    "no cuentan.",
     unit="seconds",
     better="lower",
     lowest=0,
@@ -56,6 +64,9 @@ average_speed_of_answer = Kpi(
 abandonment_rate = Kpi(
     name="abandonment_rate",
     title="Abandonment rate",
+    title_es="Tasa de abandono",
+    description="The share of contacts in a queue in which the customer gave up waiting.",
+    description_es="La proporción de contactos en cola en los que el cliente dejó de esperar.",
     unit="share",
     better="lower",
     lowest=0,
@@ -67,6 +78,11 @@ abandonment_rate = Kpi(
 service_level_80_20 = Kpi(
     name="service_level_80_20",
     title="Service level",
+    title_es="Nivel de servicio",
+    description="The share of answered contacts that were answered in time; 80 % within 20 seconds is a "
+    "common target.",
+    description_es="La proporción de contactos atendidos que se atendieron a tiempo; un objetivo habitual es "
+    "el 80 % en 20 segundos.",
     unit="share",
     better="higher",
     lowest=0,

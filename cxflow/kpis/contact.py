@@ -93,6 +93,11 @@ _COUNTS = f"touchpoints with the activity {', '.join(SUPPORT_ACTIVITIES[:-1])} o
 contact_rate = Kpi(
     name="contact_rate",
     title="Contact rate",
+    title_es="Tasa de contacto",
+    description="How often customers need support, for every 100 orders. The best service is the one nobody needed.",
+    description_es="Cuántas veces necesitan soporte los clientes por cada 100 pedidos. El mejor servicio es "
+    "el que nadie necesitó.",
+    decimals=2,
     unit="per 100 orders",
     better="lower",
     lowest=0,
@@ -107,6 +112,10 @@ contact_rate = Kpi(
 first_contact_resolution = Kpi(
     name="first_contact_resolution",
     title="First contact resolution",
+    title_es="Resolución en el primer contacto",
+    description="The share of support contacts after which the customer did not have to ask again.",
+    description_es="La proporción de contactos con soporte tras los cuales el cliente no tuvo que volver a "
+    "preguntar.",
     unit="share",
     better="higher",
     lowest=0,

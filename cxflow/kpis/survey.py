@@ -30,6 +30,10 @@ def _on_scale(answers: Fact, lowest: int, highest: int) -> Fact:
 nps = Kpi(
     name="nps",
     title="Net Promoter Score",
+    title_es="Net Promoter Score",
+    description="How many more customers would recommend the company than would not: promoters less detractors.",
+    description_es="Cuántos clientes más recomendarían la empresa de los que no lo harían: promotores menos "
+    "detractores.",
     unit="points",
     better="higher",
     lowest=-100,
@@ -42,6 +46,9 @@ nps = Kpi(
 csat = Kpi(
     name="csat",
     title="Customer satisfaction",
+    title_es="Satisfacción del cliente",
+    description="The share of answers that were satisfied: those at the top of their scale.",
+    description_es="La proporción de respuestas satisfechas: las que están en lo alto de su escala.",
     unit="share",
     better="higher",
     lowest=0,
@@ -54,6 +61,11 @@ csat = Kpi(
 ces = Kpi(
     name="ces",
     title="Customer Effort Score 2.0",
+    title_es="Customer Effort Score 2.0",
+    description="How much customers agree that the company made it easy for them, from 1 (not at all) to 7 (fully).",
+    description_es="Hasta qué punto los clientes están de acuerdo en que la empresa se lo puso fácil, de 1 "
+    "(nada) a 7 (del todo).",
+    decimals=2,
     unit="points",
     better="higher",
     lowest=1,

@@ -60,6 +60,10 @@ kpi_definition = derived_table(
     column("interval_method", String, "how ci_low and ci_high are computed", nullable=False),
     column("settings", String, "time zone, currency, [kpis], grains and dimensions of its values, as JSON"),
     column("slices", String, "JSON: dimension to the names of its slices"),
+    column("title_es", String, "name for display, in Spanish"),
+    column("description", String, "what it tells a manager"),
+    column("description_es", String, "the same in Spanish"),
+    column("decimals", Integer, "how many to show; of a share, those of its percentage"),
 )
 
 kpi_value = derived_table(
