@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cxflow.hookspecs import hookimpl
-from cxflow.kpis import calls, cases, contact, leads, orders, reviews, survey
+from cxflow.kpis import calls, cases, contact, deliveries, leads, orders, reviews, survey
 from cxflow.kpis.kpi import Kpi
 
 KPIS: tuple[Kpi, ...] = (
@@ -21,7 +21,10 @@ KPIS: tuple[Kpi, ...] = (
     cases.first_reply_minutes_p90,
     cases.resolution_minutes,
     cases.resolution_minutes_p90,
-    orders.on_time_delivery_rate,
+    deliveries.on_time_delivery_rate,
+    deliveries.on_time_delivery_rate_of_due,
+    deliveries.delivery_days,
+    deliveries.delivery_days_p90,
     orders.return_rate,
     orders.average_order_value,
     orders.repeat_purchase_rate,

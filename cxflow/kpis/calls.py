@@ -52,8 +52,8 @@ average_speed_of_answer = Kpi(
     title="Average speed of answer",
     title_es="Tiempo medio de respuesta",
     description="How long customers waited on average until an agent answered; those who gave up are not in it.",
-    description_es="Cuánto esperaron de media los clientes hasta que contestó un agente; quienes desistieron "
-    "no cuentan.",
+    description_es="Cuánto esperaron de media los clientes hasta que contestó un agente; quienes desistieron no "
+    "cuentan.",
     unit="seconds",
     better="lower",
     lowest=0,
@@ -79,10 +79,10 @@ service_level_80_20 = Kpi(
     name="service_level_80_20",
     title="Service level",
     title_es="Nivel de servicio",
-    description="The share of answered contacts that were answered in time; 80 % within 20 seconds is a "
-    "common target.",
-    description_es="La proporción de contactos atendidos que se atendieron a tiempo; un objetivo habitual es "
-    "el 80 % en 20 segundos.",
+    description="The share of answered contacts that were answered in time; 80 % within 20 seconds is a common "
+    "target.",
+    description_es="La proporción de contactos atendidos que se atendieron a tiempo; un objetivo habitual es el 80 "
+    "% en 20 segundos.",
     unit="share",
     better="higher",
     lowest=0,

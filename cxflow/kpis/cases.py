@@ -25,8 +25,8 @@ first_reply_minutes = Kpi(
     title="First reply time, median",
     title_es="Tiempo de primera respuesta, mediana",
     description="Half of the cases that got a reply got it within this time. Cases still without one are not in it.",
-    description_es="La mitad de los casos con respuesta la recibieron en este tiempo. Los que siguen sin ella "
-    "no cuentan.",
+    description_es="La mitad de los casos con respuesta la recibieron en este tiempo. Los que siguen sin ella no "
+    "cuentan.",
     unit="minutes",
     better="lower",
     lowest=0,
@@ -52,8 +52,8 @@ resolution_minutes = Kpi(
     title="Resolution time, median",
     title_es="Tiempo de resolución, mediana",
     description="Half of the cases solved in the period took at most this long. Cases still open are not in it.",
-    description_es="La mitad de los casos resueltos en el periodo tardaron como mucho este tiempo. Los que "
-    "siguen abiertos no cuentan.",
+    description_es="La mitad de los casos resueltos en el periodo tardaron como mucho este tiempo. Los que siguen "
+    "abiertos no cuentan.",
     unit="minutes",
     better="lower",
     lowest=0,

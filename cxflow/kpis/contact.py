@@ -95,8 +95,8 @@ contact_rate = Kpi(
     title="Contact rate",
     title_es="Tasa de contacto",
     description="How often customers need support, for every 100 orders. The best service is the one nobody needed.",
-    description_es="Cuántas veces necesitan soporte los clientes por cada 100 pedidos. El mejor servicio es "
-    "el que nadie necesitó.",
+    description_es="Cuántas veces necesitan soporte los clientes por cada 100 pedidos. El mejor servicio es el que "
+    "nadie necesitó.",
     decimals=2,
     unit="per 100 orders",
     better="lower",

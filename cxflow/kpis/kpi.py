@@ -67,6 +67,9 @@ class Kpi:
     check: Callable[[Connection, Settings], None] | None = None
     """Called before the KPI is computed; raises ConfigError if the settings do not fit the data. The KPI then keeps its
     values, and its status says why; all others are computed."""
+    depends_on: Callable[[Settings], object] | None = None
+    """Settings beside `[project]` and `[kpis]` that its values depend on, as JSON can hold them. If they change, all
+    its periods are recomputed."""
     counts: str = ""
     """What it counts, in words, where its tables do not tell: `touchpoints with the activity called_support`."""
 

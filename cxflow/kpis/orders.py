@@ -1,4 +1,4 @@
-"""KPIs of orders: delivery, returns, value, repeat purchases and retention."""
+"""KPIs of orders: returns, value, repeat purchases and retention."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from sqlalchemy import (
 )
 
 from cxflow.errors import ConfigError
-from cxflow.kpis.cells import local_day
 from cxflow.kpis.estimators import Mean, RepeatShare, Retained, Share
 from cxflow.kpis.facts import Fact, Rows, fact
 from cxflow.kpis.kpi import Kpi
@@ -26,51 +25,12 @@ from cxflow.settings import Settings
 from cxflow.warehouse.tables import order_header, order_line, refund
 
 _t = order_header.c
-_is_cancelled = func.coalesce(_t.is_cancelled, _t.cancelled_at.is_not(None))
+is_cancelled = func.coalesce(_t.is_cancelled, _t.cancelled_at.is_not(None))
+"""Whether an order was cancelled: what the source says, else whether there is a time of it."""
 _kept = column("is_cancelled", Boolean).is_(False)
 
-kept = fact(order_header, is_cancelled=_is_cancelled).where(_kept)
+kept = fact(order_header, is_cancelled=is_cancelled).where(_kept)
 """Orders that are not cancelled, by `created_at`."""
-
-delivered = (
-    fact(
-        order_header,
-        _t.delivered_at,
-        is_cancelled=_is_cancelled,
-        delivered_at=_t.delivered_at,
-        promised_at=_t.promised_at,
-    )
-    .where(_kept)
-    .needing("without a promised time", column("promised_at").is_not(None))
-)
-"""Delivered orders with a promised date, by `delivered_at`."""
-
-
-def _on_time(settings: Settings) -> Share:
-    arrived, promised = (
-        local_day(column(name), settings.project.timezone) for name in ("delivered_at", "promised_at")
-    )
-    return Share(delivered, where=arrived <= promised)
-
-
-on_time_delivery_rate = Kpi(
-    name="on_time_delivery_rate",
-    title="On-time delivery",
-    title_es="Entregas a tiempo",
-    description="The share of delivered orders that came on or before the promised day. Overdue orders that "
-    "have not come are not in it.",
-    description_es="La proporción de pedidos entregados que llegaron el día prometido o antes. Los atrasados "
-    "que no han llegado no cuentan.",
-    unit="share",
-    better="higher",
-    lowest=0,
-    highest=1,
-    formula="orders delivered by the end of the promised day (reporting time zone) ÷ orders delivered in the "
-    "period that had a promised date",
-    counts="orders with a time of delivery",
-    of=_on_time,
-)
-
 
 _returns = select(refund.c.order_id).where(
     refund.c.order_id.is_not(None), ~refund.c.is_deleted, func.coalesce(refund.c.is_return, True)
@@ -88,7 +48,7 @@ return_rate = Kpi(
     highest=1,
     formula="orders placed in the period with goods returned so far ÷ orders placed in it",
     of=Share(
-        fact(order_header, is_cancelled=_is_cancelled, is_returned=_t.order_id.in_(_returns)).where(_kept),
+        fact(order_header, is_cancelled=is_cancelled, is_returned=_t.order_id.in_(_returns)).where(_kept),
         where=column("is_returned", Boolean),
     ),
     needs=select(refund.c.order_id),
@@ -106,7 +66,7 @@ def valued(settings: Settings) -> Fact:
     The value is `price_total` or, if that is null, the sum of the order's lines; null if there is neither.
     """
     price = cast(_t.price_total, Double) * _rate(_t.currency_code, settings)
-    orders = fact(order_header, is_cancelled=_is_cancelled, order_id=_t.order_id, price=price).where(_kept)
+    orders = fact(order_header, is_cancelled=is_cancelled, order_id=_t.order_id, price=price).where(_kept)
     line_price = cast(order_line.c.line_total, Double) * _rate(order_line.c.currency_code, settings)
     lines = (
         select(order_line.c.order_id, func.sum(line_price).label("price"))
@@ -127,8 +87,8 @@ def valued(settings: Settings) -> Fact:
 
 def _every_currency_has_a_rate(connection: Connection, settings: Settings) -> None:
     """Check that `[kpis.rates]` converts every currency of the orders' values. Raises ConfigError."""
-    kept_orders = select(_t.order_id).where(~_t.is_deleted, ~_is_cancelled)
-    of_orders = select(_t.currency_code).where(~_t.is_deleted, ~_is_cancelled, _t.price_total.is_not(None))
+    kept_orders = select(_t.order_id).where(~_t.is_deleted, ~is_cancelled)
+    of_orders = select(_t.currency_code).where(~_t.is_deleted, ~is_cancelled, _t.price_total.is_not(None))
     of_lines = select(order_line.c.currency_code).where(
         ~order_line.c.is_deleted,
         order_line.c.line_total.is_not(None),

@@ -213,7 +213,7 @@ def keep_slices(connection: Connection, kpi: Kpi, slices: Slices) -> None:
 
 def _used(kpi: Kpi, dimensions: Sequence[str], settings: Settings) -> str:
     """What a KPI's values depend on apart from its formula and the events, as JSON."""
-    used = {
+    used: dict[str, object] = {
         "timezone": settings.project.timezone,
         "currency": settings.project.currency,
         # The dimensions of other KPIs do not affect this one.
@@ -223,6 +223,8 @@ def _used(kpi: Kpi, dimensions: Sequence[str], settings: Settings) -> str:
         "dimensions": sorted(dimensions),
         "grains": kpi.grains,
     }
+    if kpi.depends_on is not None:
+        used["more"] = kpi.depends_on(settings)
     return json.dumps(used, sort_keys=True)
 
 

@@ -63,8 +63,8 @@ ces = Kpi(
     title="Customer Effort Score 2.0",
     title_es="Customer Effort Score 2.0",
     description="How much customers agree that the company made it easy for them, from 1 (not at all) to 7 (fully).",
-    description_es="Hasta qué punto los clientes están de acuerdo en que la empresa se lo puso fácil, de 1 "
-    "(nada) a 7 (del todo).",
+    description_es="Hasta qué punto los clientes están de acuerdo en que la empresa se lo puso fácil, de 1 (nada) a "
+    "7 (del todo).",
     decimals=2,
     unit="points",
     better="higher",

@@ -140,6 +140,15 @@ kpi_left_out = system_table(
     column("events", BigInteger, "how many", nullable=False),
 )
 
+kpi_horizon = system_table(
+    "kpi_horizon",
+    "how far each source is known, for KPIs that look ahead",
+    ("horizon", "source"),
+    column("horizon", String, "what tells it: support_contacts, orders, …", nullable=False),
+    column("source", String, "connection", nullable=False),
+    column("at", TIME, "the time of its newest such event", nullable=False),
+)
+
 load_run = system_table(
     "load_run",
     "the ledger: one row per loaded batch, whose counts balance",
