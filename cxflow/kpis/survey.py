@@ -27,6 +27,13 @@ def _on_scale(answers: Fact, lowest: int, highest: int) -> Fact:
     return answers.needing(f"on another scale than {lowest}–{highest}", is_on_it)
 
 
+_is_satisfied = case(
+    (best - worst > 10, 5 * (score - worst) >= 3 * (best - worst)),
+    (best - worst >= 3, score >= best - 1),
+    else_=score == best,
+)
+"""Of a scale with more points than anyone tells apart, the top two of five equal bands are taken."""
+
 nps = Kpi(
     name="nps",
     title="Net Promoter Score",
@@ -53,9 +60,11 @@ csat = Kpi(
     better="higher",
     lowest=0,
     highest=1,
-    formula="answers in the top two points of their scale (in the top one, if it spans under 3) ÷ answers",
+    formula="answers in the top two points of their scale (in the top one, if it spans under 3; in its top 40 %, if "
+    "it spans over 10) ÷ answers",
+    version=2,
     counts="rated answers with the metric type csat",
-    of=Share(answers("csat"), where=case((best - worst >= 3, score >= best - 1), else_=score == best)),
+    of=Share(answers("csat"), where=_is_satisfied),
 )
 
 ces = Kpi(

@@ -61,6 +61,30 @@ def test_csat_takes_each_answer_on_its_own_scale(desk: Desk) -> None:
     assert (csat.numerator, csat.n) == (4, 7)
 
 
+@pytest.mark.parametrize(
+    ("rating", "worst", "best", "satisfied"),
+    [
+        (59.9, 0, 100, 0),
+        (60, 0, 100, 1),
+        (-1, -100, 100, 0),
+        (20, -100, 100, 1),
+        (3.9, 1, 5, 0),  # has not reached the 4
+        (4.2, 1, 5, 1),
+        (8.5, 0, 10, 0),
+        (9.5, 0, 10, 1),
+        (12, 0, 20, 1),
+        (11.5, 0, 20, 0),
+    ],
+)
+def test_csat_takes_the_top_40_percent_of_long_scales_and_fractions_as_far_as_they_reach(
+    desk: Desk, rating: float, worst: float, best: float, satisfied: int
+) -> None:
+    desk.answer("csat", rating, worst_rating=worst, best_rating=best)
+    csat = desk.result("csat")
+    assert csat is not None
+    assert csat.value == satisfied
+
+
 def test_one_csat_answer_has_a_value_and_a_wide_interval(desk: Desk) -> None:
     desk.answer("csat", 5)
     csat = desk.result("csat")
