@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Double, column
+from sqlalchemy import Double, Integer, column
 
+from cxflow.kpis.estimators import Share
 from cxflow.kpis.facts import fact, seconds_between
 from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.quantile import Quantile
@@ -16,7 +17,13 @@ replied = fact(support_case, minutes=seconds_between(_t.opened_at, _t.first_repl
     "without a reply yet", minutes.is_not(None)
 )
 """Cases by `opened_at`: minutes to the first reply."""
-solved = fact(support_case, _t.last_solved_at, minutes=seconds_between(_t.opened_at, _t.last_solved_at) / 60)
+solved = fact(
+    support_case,
+    _t.last_solved_at,
+    minutes=seconds_between(_t.opened_at, _t.last_solved_at) / 60,
+    reopens=_t.reopens,
+    public_replies=_t.public_replies,
+)
 """Cases by `last_solved_at`: minutes from opening to it, including time between solving and reopening."""
 
 
@@ -72,4 +79,36 @@ resolution_minutes_p90 = Kpi(
     lowest=0,
     formula="90th percentile of the time from opening to last solved, cases last solved in the period",
     of=Quantile(solved, minutes, 0.9, beside=(0.5,)),
+)
+
+_reopens, _replies = column("reopens", Integer), column("public_replies", Integer)
+
+reopen_rate = Kpi(
+    name="reopen_rate",
+    title="Reopen rate",
+    title_es="Tasa de reapertura",
+    description="The share of solved cases that were not really solved: they were opened again.",
+    description_es="La proporción de casos resueltos que no lo estaban del todo: se volvieron a abrir.",
+    unit="share",
+    better="lower",
+    lowest=0,
+    highest=1,
+    formula="cases last solved in the period that were reopened at least once ÷ cases last solved in it whose "
+    "reopenings are known",
+    of=Share(solved.needing("without a number of reopenings", _reopens.is_not(None)), where=_reopens > 0),
+)
+
+fcr_one_touch = Kpi(
+    name="fcr_one_touch",
+    title="One-touch resolution",
+    title_es="Resolución con una sola respuesta",
+    description="The share of solved cases that took exactly one public reply of an agent.",
+    description_es="La proporción de casos resueltos con exactamente una respuesta pública de un agente.",
+    unit="share",
+    better="higher",
+    lowest=0,
+    highest=1,
+    formula="cases last solved in the period with exactly one public reply ÷ cases last solved in it whose public "
+    "replies are known",
+    of=Share(solved.needing("without a number of replies", _replies.is_not(None)), where=_replies == 1),
 )

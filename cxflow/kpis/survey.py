@@ -67,6 +67,8 @@ csat = Kpi(
     of=Share(answers("csat"), where=_is_satisfied),
 )
 
+_effort = _on_scale(answers("ces"), 1, 7)
+
 ces = Kpi(
     name="ces",
     title="Customer Effort Score 2.0",
@@ -81,5 +83,51 @@ ces = Kpi(
     highest=7,
     formula="mean agreement that it was easy, answers on the 1–7 scale",
     counts="rated answers with the metric type ces",
-    of=Mean(_on_scale(answers("ces"), 1, 7), score, scale=(1, 7)),
+    of=Mean(_effort, score, scale=(1, 7)),
+)
+
+ces_top = Kpi(
+    name="ces_top",
+    title="Customer effort, share who found it easy",
+    title_es="Esfuerzo del cliente, proporción a la que le fue fácil",
+    description="The share of customers who agree, at least somewhat, that the company made it easy for them.",
+    description_es="La proporción de clientes que están de acuerdo, al menos en parte, en que la empresa se lo puso "
+    "fácil.",
+    unit="share",
+    better="higher",
+    lowest=0,
+    highest=1,
+    formula="answers of 5–7 ÷ answers on the 1–7 scale",
+    counts="rated answers with the metric type ces",
+    of=Share(_effort, where=score >= 5),
+)
+
+ces_net = Kpi(
+    name="ces_net",
+    title="Net easy score",
+    title_es="Facilidad neta",
+    description="How many more customers found it easy than found it hard.",
+    description_es="A cuántos clientes más les resultó fácil de los que lo encontraron difícil.",
+    unit="points",
+    better="higher",
+    lowest=-100,
+    highest=100,
+    formula="100 × (share of 6–7 − share of 1–3), answers on the 1–7 scale",
+    counts="rated answers with the metric type ces",
+    of=Net(_effort, plus=score >= 6, minus=score <= 3),
+)
+
+fcr_survey = Kpi(
+    name="fcr_survey",
+    title="First contact resolution, by survey",
+    title_es="Resolución en el primer contacto, según encuesta",
+    description="The share of customers who say that their request was solved at the first contact.",
+    description_es="La proporción de clientes que dicen que su consulta se resolvió en el primer contacto.",
+    unit="share",
+    better="higher",
+    lowest=0,
+    highest=1,
+    formula="answers at the top of their scale (yes) ÷ answers to the question whether the first contact solved it",
+    counts="rated answers with the metric type fcr",
+    of=Share(answers("fcr"), where=score == best),
 )

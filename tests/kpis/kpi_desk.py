@@ -136,7 +136,7 @@ class Desk:
         )
 
     def answer(self, metric: str, rating: float | None, when: datetime | None = None, **columns: Any) -> None:
-        worst, best = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7)}[metric]
+        worst, best = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7), "fcr": (0, 1)}[metric]
         self.put(
             survey_response,
             {
