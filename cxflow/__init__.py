@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cxflow.kpis.facts import fact
     from cxflow.kpis.kpi import Kpi
     from cxflow.kpis.quantile import Quantile
+    from cxflow.kpis.survival import SurvivalMedian
     from cxflow.model.expectation import Expectation
     from cxflow.model.reading import (
         Checkpoint,
@@ -99,6 +100,7 @@ _HOMES = {
     "SourceError": "cxflow.errors",
     "StaleCheckpointError": "cxflow.errors",
     "Stream": "cxflow.model.stream",
+    "SurvivalMedian": "cxflow.kpis.survival",
     "TransientError": "cxflow.errors",
     "Window": "cxflow.model.window",
     "case_status_history": "cxflow.warehouse.canonical",
@@ -156,6 +158,7 @@ __all__ = [
     "SourceError",
     "StaleCheckpointError",
     "Stream",
+    "SurvivalMedian",
     "TransientError",
     "Window",
     "__version__",

@@ -30,6 +30,8 @@ KPIS: tuple[Kpi, ...] = (
     cases.first_reply_minutes_p90,
     cases.resolution_minutes,
     cases.resolution_minutes_p90,
+    cases.first_reply_minutes_of_opened,
+    cases.resolution_minutes_of_opened,
     cases.reopen_rate,
     cases.fcr_one_touch,
     deliveries.on_time_delivery_rate,

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Double, Integer, column
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Boolean, ColumnElement, Double, Integer, and_, cast, column, func, null, select
 
 from cxflow.kpis.estimators import Share
-from cxflow.kpis.facts import fact, seconds_between
+from cxflow.kpis.facts import Fact, Reach, Rows, fact, seconds_between
+from cxflow.kpis.horizons import Horizon
 from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.quantile import Quantile
+from cxflow.kpis.survival import SurvivalMedian
+from cxflow.settings import Settings
 from cxflow.warehouse.tables import support_case
 
 _t = support_case.c
@@ -111,4 +117,82 @@ fcr_one_touch = Kpi(
     formula="cases last solved in the period with exactly one public reply ÷ cases last solved in it whose public "
     "replies are known",
     of=Share(solved.needing("without a number of replies", _replies.is_not(None)), where=_replies == 1),
+)
+
+
+_horizon = Horizon(
+    "cases",
+    select(
+        _t.source_system.label("source"),
+        func.greatest(_t.opened_at, _t.first_reply_at, _t.last_solved_at).label("at"),
+    ).where(~_t.is_deleted),
+    (support_case.name,),
+)
+
+
+def _watched(end: ColumnElement[Any], otherwise: ColumnElement[Any] | None, follow_up_days: float) -> Fact:
+    """Cases by `opened_at`: `minutes` from opening to the `end`, and whether it `is_over`. An open case was watched
+    until its source's newest event of a case, or until it ended `otherwise`; all are for the follow-up at most."""
+    opened = fact(
+        support_case,
+        end_minutes=seconds_between(_t.opened_at, end) / 60,
+        other_minutes=seconds_between(_t.opened_at, otherwise) / 60
+        if otherwise is not None
+        else cast(null(), Double),
+    )
+    longest = follow_up_days * 1440
+
+    def watched(rows: Rows) -> Rows:
+        row, known = rows.subquery(), _horizon.known().subquery()
+        until_known = seconds_between(row.c.at, known.c.known_until) / 60
+        minutes = func.coalesce(row.c.end_minutes, row.c.other_minutes, until_known)
+        is_over = and_(row.c.end_minutes.is_not(None), row.c.end_minutes <= longest)
+        return select(
+            row,
+            func.least(minutes, longest).label("minutes"),
+            func.coalesce(is_over, False).label("is_over"),
+        ).join_from(row, known, known.c.source == row.c.source)
+
+    reach = Reach(before=follow_up_days, horizon=_horizon)
+    return opened.derived(watched).reaching({support_case.name: reach})
+
+
+def _median_of_opened(
+    end: ColumnElement[Any], otherwise: ColumnElement[Any] | None = None
+) -> Callable[[Settings], SurvivalMedian]:
+    return lambda settings: SurvivalMedian(
+        _watched(end, otherwise, settings.kpis.follow_up_days), minutes, column("is_over", Boolean)
+    )
+
+
+first_reply_minutes_of_opened = Kpi(
+    name="first_reply_minutes_of_opened",
+    title="First reply time of all opened cases, median",
+    title_es="Tiempo de primera respuesta de todos los casos, mediana",
+    description="Half of the cases opened in the period had a reply within this time, those counted that still wait "
+    "for one.",
+    description_es="La mitad de los casos abiertos en el periodo tuvieron respuesta en este tiempo, contando los "
+    "que aún la esperan.",
+    unit="minutes",
+    better="lower",
+    lowest=0,
+    formula="Kaplan–Meier median of the time from opening to first reply, cases opened in the period; a case "
+    "without one is watched until it was solved or its source is known, follow_up_days (default 90) at most",
+    of=_median_of_opened(_t.first_reply_at, otherwise=_t.first_solved_at),
+)
+
+resolution_minutes_of_opened = Kpi(
+    name="resolution_minutes_of_opened",
+    title="Resolution time of all opened cases, median",
+    title_es="Tiempo de resolución de todos los casos, mediana",
+    description="Half of the cases opened in the period were solved within this time, those counted that are still "
+    "open.",
+    description_es="La mitad de los casos abiertos en el periodo se resolvieron en este tiempo, contando los que "
+    "siguen abiertos.",
+    unit="minutes",
+    better="lower",
+    lowest=0,
+    formula="Kaplan–Meier median of the time from opening to last solved, cases opened in the period; an open case "
+    "is watched until its source is known, follow_up_days (default 90) at most",
+    of=_median_of_opened(_t.last_solved_at),
 )

@@ -103,13 +103,15 @@ def cells(
     per_customer: bool = False,
     measure: ColumnElement[Any] | None = None,
     last: ColumnElement[Any] | None = None,
+    per_measure: bool = False,
     **aggregates: ColumnElement[Any],
 ) -> Rows:
     """One row per cell with events: its KEY, then the aggregates over the fact's columns, or over `measure`.
 
     With `per_customer`, one row per cell and customer, with `customer_id` after the KEY; events without a customer are
-    left out. With `last`, the last known day, an event counts in its period (`is_here`) and in the next one
-    (`was_here`), if these began by that day.
+    left out. With `per_measure`, one row per cell and value of the measure, with `measure` after the KEY. With `last`,
+    the last known day, an event counts in its period (`is_here`) and in the next one (`was_here`), if these began by
+    that day.
     """
     if cut.kept is None:
         events = _events(fact, (cut,), per_customer, measure, last)
@@ -118,7 +120,9 @@ def cells(
         if cut.spans is not None:
             events = events.where(_within(cut.kept.c.at, cut.spans))
     dated = _dated(events, cut) if last is None else _followed_up(events, cut)
-    return _grouped(dated.subquery(), cut, per_customer, aggregates)
+    event = dated.subquery()
+    each = [event.c.customer_id] if per_customer else [event.c.measure] if per_measure else []
+    return _grouped(event, cut, each, aggregates)
 
 
 def _events(
@@ -188,23 +192,25 @@ def _cut_back(grain: Grain, moment: ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 def _grouped(
-    event: FromClause, cut: Cut, per_customer: bool, aggregates: Mapping[str, ColumnElement[Any]]
+    event: FromClause,
+    cut: Cut,
+    per: Sequence[ColumnElement[Any]],
+    aggregates: Mapping[str, ColumnElement[Any]],
 ) -> Rows:
-    """The cells of dated events."""
-    person = [event.c.customer_id] if per_customer else []
+    """The cells of dated events, each `per` further columns."""
     slices = [event.c[_slice(i)] for i in range(len(cut.dimensions))]
     names = [
         each if name in cut.slices else published_name(each)
         for name, each in zip(cut.dimensions, slices, strict=True)
     ]
-    sets = [tuple_(event.c.start, *one, *person) for one in ([], *([each] for each in slices))]
+    sets = [tuple_(event.c.start, *one, *per) for one in ([], *([each] for each in slices))]
     return (
         select(
             literal(cut.grain).label("grain"),
             event.c.start.label("period_start"),
             _grouped_by(cut.dimensions, slices, "").label("dimension"),
             func.coalesce(*names, literal("")).label("dimension_value"),
-            *person,
+            *per,
             *(aggregate.label(name) for name, aggregate in aggregates.items()),
         )
         .select_from(event)
