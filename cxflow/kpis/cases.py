@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Double, Integer, and_, cast, column, func, null, select
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Double,
+    Integer,
+    and_,
+    cast,
+    column,
+    func,
+    literal,
+    null,
+    select,
+    union_all,
+)
 
 from cxflow.kpis.estimators import Share
 from cxflow.kpis.facts import Fact, Reach, Rows, fact, seconds_between
@@ -13,6 +27,7 @@ from cxflow.kpis.horizons import Horizon
 from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.quantile import Quantile
 from cxflow.kpis.survival import SurvivalMedian
+from cxflow.kpis.totals import Stock
 from cxflow.settings import Settings
 from cxflow.warehouse.tables import support_case
 
@@ -195,4 +210,26 @@ resolution_minutes_of_opened = Kpi(
     formula="Kaplan–Meier median of the time from opening to last solved, cases opened in the period; an open case "
     "is watched until its source is known, follow_up_days (default 90) at most",
     of=_median_of_opened(_t.last_solved_at),
+)
+
+
+def _openings_and_solutions() -> Fact:
+    """Cases twice: by `opened_at` with a `change` of 1, and by `last_solved_at` with one of −1."""
+    both = (fact(support_case, change=literal(1)), fact(support_case, _t.last_solved_at, change=literal(-1)))
+    rows = select(union_all(*(each.rows for each in both)).subquery())
+    return replace(both[0], rows=rows)
+
+
+backlog = Kpi(
+    name="backlog",
+    title="Backlog",
+    title_es="Casos pendientes",
+    description="How many cases were open at the end of the period.",
+    description_es="Cuántos casos seguían abiertos al final del periodo.",
+    unit="cases",
+    better="lower",
+    lowest=0,
+    decimals=0,
+    formula="cases opened up to the end of the period − cases last solved up to then; n is the cases opened",
+    of=Stock(_openings_and_solutions(), column("change", Integer)),
 )

@@ -60,6 +60,8 @@ class Kpi:
     """The grains for which it makes sense."""
     dimensions: tuple[str, ...] | None = None
     """The dimensions it may be sliced by; None: all that its fact offers."""
+    always: tuple[str, ...] = ()
+    """Dimensions that it is sliced by beside those in `[kpis] dimensions`, unless the project gives it its own."""
     needs: Rows | None = None
     """A SELECT that must have returned rows once before the KPI is computed: without a source of returns there is no
     return rate, rather than one of 0. The first row causes all periods to be computed. If all rows disappear later, the

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Any
 
 from sqlalchemy import (
@@ -21,6 +22,8 @@ from cxflow.errors import ConfigError
 from cxflow.kpis.estimators import Mean, RepeatShare, Retained, Share
 from cxflow.kpis.facts import Fact, Rows, fact
 from cxflow.kpis.kpi import Kpi
+from cxflow.kpis.ratio import Ratio
+from cxflow.kpis.totals import Total
 from cxflow.settings import Settings
 from cxflow.warehouse.tables import order_header, order_line, refund
 
@@ -94,11 +97,15 @@ def _every_currency_has_a_rate(connection: Connection, settings: Settings) -> No
         order_line.c.line_total.is_not(None),
         order_line.c.order_id.in_(kept_orders.where(_t.price_total.is_(None))),
     )
-    used = set(connection.scalars(of_orders.union(of_lines)))
+    _refuse_unknown(set(connection.scalars(of_orders.union(of_lines))), "orders are", settings)
+
+
+def _refuse_unknown(used: Set[str], what: str, settings: Settings) -> None:
+    """Raise ConfigError for a currency without a rate."""
     unknown = sorted(used - set(settings.kpis.rates) - {settings.project.currency})
     if unknown:
         raise ConfigError(
-            f"orders are in {', '.join(unknown)}, which has no rate to {settings.project.currency}",
+            f"{what} in {', '.join(unknown)}, which has no rate to {settings.project.currency}",
             value=unknown[0],
             fix=f"add {unknown[0]} = <{settings.project.currency} for one {unknown[0]}> under [kpis.rates]",
         )
@@ -146,4 +153,68 @@ retention_rate = Kpi(
     formula="customers of the previous period who ordered again in this one ÷ customers of the previous period",
     of=Retained(kept),
     grains=("week", "month", "quarter", "year"),
+)
+
+
+def _returned(settings: Settings) -> Fact:
+    """Orders with their `value`, and what was `returned` of it, 0 for most; in the project's currency."""
+    r = refund.c
+    price = cast(r.refund_total, Double) * _rate(r.currency_code, settings)
+    refunds = (
+        select(r.order_id, func.sum(price).label("price"))
+        .where(r.order_id.is_not(None), ~r.is_deleted, func.coalesce(r.is_return, True))
+        .group_by(r.order_id)
+        .subquery()
+    )
+
+    def with_returns(rows: Rows) -> Rows:
+        order = rows.subquery()
+        # A return of unknown worth leaves its order out; an order without a return has none.
+        returned = case((refunds.c.order_id.is_(None), 0.0), else_=refunds.c.price).label("returned")
+        return select(order, returned).join_from(
+            order, refunds, refunds.c.order_id == order.c.order_id, isouter=True
+        )
+
+    return valued(settings).derived(with_returns)
+
+
+def _every_currency_of_returns_has_a_rate(connection: Connection, settings: Settings) -> None:
+    """Check that `[kpis.rates]` converts every currency of orders and refunds. Raises ConfigError."""
+    _every_currency_has_a_rate(connection, settings)
+    used = set(
+        connection.scalars(
+            select(refund.c.currency_code).where(~refund.c.is_deleted, refund.c.refund_total > 0)
+        )
+    )
+    _refuse_unknown(used, "refunds are", settings)
+
+
+return_rate_by_revenue = Kpi(
+    name="return_rate_by_revenue",
+    title="Return rate by revenue",
+    title_es="Tasa de devolución por importe",
+    description="The share of the sold value that came back. Recent periods will still rise.",
+    description_es="La proporción del importe vendido que se devolvió. Los periodos recientes aún subirán.",
+    unit="share",
+    better="lower",
+    lowest=0,
+    formula="value of the returns so far of the orders placed in the period ÷ value of those orders, both converted "
+    "with [kpis.rates]",
+    of=lambda settings: Ratio(_returned(settings), column("returned", Double), column("value", Double)),
+    check=_every_currency_of_returns_has_a_rate,
+    needs=select(refund.c.order_id),
+)
+
+revenue = Kpi(
+    name="revenue",
+    title="Revenue",
+    title_es="Ingresos",
+    description="What the orders of the period are worth together, before returns.",
+    description_es="Lo que valen juntos los pedidos del periodo, antes de devoluciones.",
+    unit="project currency",
+    better="higher",
+    decimals=0,
+    formula="sum of the values of the orders placed in the period, as in average_order_value",
+    of=lambda settings: Total(valued(settings), column("value", Double)),
+    check=_every_currency_has_a_rate,
 )

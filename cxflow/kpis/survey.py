@@ -1,12 +1,13 @@
-"""KPIs of survey answers. Each answer counts once (weights are stored but not used), on its own scale."""
+"""KPIs of survey answers, each on its own scale. Those named weighted use the weights of surveys."""
 
 from __future__ import annotations
 
-from sqlalchemy import Double, case, column
+from sqlalchemy import Double, case, column, select
 
 from cxflow.kpis.estimators import Mean, Net, Share
-from cxflow.kpis.facts import Fact, fact
+from cxflow.kpis.facts import Fact, Rows, fact
 from cxflow.kpis.kpi import Kpi
+from cxflow.kpis.weighted import WeightedNet, WeightedShare
 from cxflow.warehouse.tables import survey_response
 
 score, worst, best = (column(name, Double) for name in ("score", "worst", "best"))
@@ -16,7 +17,12 @@ def answers(metric_type: str) -> Fact:
     """Rated answers to one kind of question, by `responded_at`: `score`, in points from `worst` to `best`."""
     t = survey_response.c
     rated = fact(
-        survey_response, score=t.rating_value, worst=t.worst_rating, best=t.best_rating, metric=t.metric_type
+        survey_response,
+        score=t.rating_value,
+        worst=t.worst_rating,
+        best=t.best_rating,
+        metric=t.metric_type,
+        weight=t.weight,
     )
     return rated.where(column("metric") == metric_type).needing("without a rating", score.is_not(None))
 
@@ -34,6 +40,8 @@ _is_satisfied = case(
 )
 """Of a scale with more points than anyone tells apart, the top two of five equal bands are taken."""
 
+_recommendations, _satisfactions = _on_scale(answers("nps"), 0, 10), answers("csat")
+
 nps = Kpi(
     name="nps",
     title="Net Promoter Score",
@@ -47,7 +55,7 @@ nps = Kpi(
     highest=100,
     formula="100 × (share of 9–10 − share of 0–6), answers on the 0–10 scale",  # Reichheld 2003
     counts="rated answers with the metric type nps",
-    of=Net(_on_scale(answers("nps"), 0, 10), plus=score >= 9, minus=score <= 6),
+    of=Net(_recommendations, plus=score >= 9, minus=score <= 6),
 )
 
 csat = Kpi(
@@ -64,7 +72,7 @@ csat = Kpi(
     "it spans over 10) ÷ answers",
     version=2,
     counts="rated answers with the metric type csat",
-    of=Share(answers("csat"), where=_is_satisfied),
+    of=Share(_satisfactions, where=_is_satisfied),
 )
 
 _effort = _on_scale(answers("ces"), 1, 7)
@@ -130,4 +138,47 @@ fcr_survey = Kpi(
     formula="answers at the top of their scale (yes) ÷ answers to the question whether the first contact solved it",
     counts="rated answers with the metric type fcr",
     of=Share(answers("fcr"), where=score == best),
+)
+
+
+def _has_weights(metric_type: str) -> Rows:
+    """The answers that have a weight: without any, a weighted KPI would only repeat the other."""
+    t = survey_response.c
+    return select(t.response_id).where(t.metric_type == metric_type, t.weight.is_not(None), ~t.is_deleted)
+
+
+_weight = column("weight", Double)
+
+nps_weighted = Kpi(
+    name="nps_weighted",
+    title="Net Promoter Score, weighted",
+    title_es="Net Promoter Score, ponderado",
+    description="The Net Promoter Score of all the people whom the answers stand for, by the survey's weights.",
+    description_es="El Net Promoter Score de todas las personas a las que representan las respuestas, según los "
+    "pesos de la encuesta.",
+    unit="points",
+    better="higher",
+    lowest=-100,
+    highest=100,
+    formula="100 × (weights of 9–10 − weights of 0–6) ÷ all weights, answers on the 0–10 scale; without a weight, 1",
+    counts="rated answers with the metric type nps",
+    of=WeightedNet(_recommendations, _weight, plus=score >= 9, minus=score <= 6),
+    needs=_has_weights("nps"),
+)
+
+csat_weighted = Kpi(
+    name="csat_weighted",
+    title="Customer satisfaction, weighted",
+    title_es="Satisfacción del cliente, ponderada",
+    description="The share of satisfied people among all whom the answers stand for, by the survey's weights.",
+    description_es="La proporción de personas satisfechas entre todas a las que representan las respuestas, según "
+    "los pesos de la encuesta.",
+    unit="share",
+    better="higher",
+    lowest=0,
+    highest=1,
+    formula="weights of the answers that csat counts as satisfied ÷ all weights; without a weight, 1",
+    counts="rated answers with the metric type csat",
+    of=WeightedShare(_satisfactions, _weight, where=_is_satisfied),
+    needs=_has_weights("csat"),
 )
