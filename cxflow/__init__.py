@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from cxflow.kpis.facts import fact
     from cxflow.kpis.kpi import Kpi
     from cxflow.kpis.quantile import Quantile
+    from cxflow.kpis.ratio import Ratio
+    from cxflow.kpis.survival import SurvivalMedian
+    from cxflow.kpis.totals import Total, Volume
     from cxflow.model.expectation import Expectation
     from cxflow.model.reading import (
         Checkpoint,
@@ -88,6 +91,7 @@ _HOMES = {
     "Quantile": "cxflow.kpis.quantile",
     "Query": "cxflow.model.reading",
     "Rate": "cxflow.kpis.estimators",
+    "Ratio": "cxflow.kpis.ratio",
     "Reading": "cxflow.model.reading",
     "Reject": "cxflow.model.reading",
     "RepeatShare": "cxflow.kpis.estimators",
@@ -99,7 +103,10 @@ _HOMES = {
     "SourceError": "cxflow.errors",
     "StaleCheckpointError": "cxflow.errors",
     "Stream": "cxflow.model.stream",
+    "SurvivalMedian": "cxflow.kpis.survival",
+    "Total": "cxflow.kpis.totals",
     "TransientError": "cxflow.errors",
+    "Volume": "cxflow.kpis.totals",
     "Window": "cxflow.model.window",
     "case_status_history": "cxflow.warehouse.canonical",
     "customer_profile": "cxflow.warehouse.canonical",
@@ -145,6 +152,7 @@ __all__ = [
     "Quantile",
     "Query",
     "Rate",
+    "Ratio",
     "Reading",
     "Reject",
     "RepeatShare",
@@ -156,7 +164,10 @@ __all__ = [
     "SourceError",
     "StaleCheckpointError",
     "Stream",
+    "SurvivalMedian",
+    "Total",
     "TransientError",
+    "Volume",
     "Window",
     "__version__",
     "case_status_history",

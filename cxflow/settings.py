@@ -133,7 +133,11 @@ class Kpis(Frozen):
     max_left_out: float = Field(default=0.2, ge=0, le=1)
     """A KPI that leaves out a larger share of its events (without a value, without a customer) is reported; 0 to 1."""
     service_level_seconds: float = Field(default=20, gt=0)
+    short_abandon_seconds: float = Field(default=5, ge=0)
+    """Who gives up waiting before that is no abandonment for the KPI that leaves short ones out."""
     repeat_contact_days: float = Field(default=7, gt=0, le=LONGEST.days)
+    follow_up_days: float = Field(default=90, gt=0, le=LONGEST.days)
+    """How long the KPIs of all opened cases watch one: if it is open then, it counts as open, whatever comes later."""
     rates: dict[str, float] = Field(default_factory=dict)
     """Currency code to the value of one unit in the project's currency."""
     dimensions: tuple[str, ...] = ("channel", "source", "segment")

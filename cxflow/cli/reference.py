@@ -6,7 +6,7 @@ import re
 import sys
 from pathlib import Path
 
-from cxflow.cli import connector_pages, json_schema
+from cxflow.cli import connector_pages, json_schema, kpi_catalogue
 from cxflow.conform.expressions import MACROS
 from cxflow.connect import registry
 from cxflow.kpis.kpi import Kpi, checked
@@ -21,7 +21,8 @@ def documents(folder: Path) -> dict[Path, str]:
     return {
         folder / "cxflow.schema.json": json_schema.text(json_schema.document(json_schema.built_in())) + "\n",
         folder / "data-dictionary.md": data_dictionary(),
-        folder / "kpis.md": _between(folder / "kpis.md", kpis=_kpis(), dimensions=_dimensions()),
+        folder / "kpis.md": _between(folder / "kpis.md", dimensions=_dimensions()),
+        folder / "kpi-catalogue.md": kpi_catalogue.page(_declared()),
         folder / "connectors.md": _between(
             folder / "connectors.md", connectors=connector_pages.index(folder)
         ),
@@ -45,15 +46,6 @@ def _dimensions() -> list[str]:
         offering.setdefault(tuple(worded(kpi.offers(Settings()))), []).append(f"`{name}`")
     lines = ["| KPI | may be sliced by |", "|---|---|"]
     return lines + [f"| {', '.join(kpis)} | {', '.join(names)} |" for names, kpis in offering.items()]
-
-
-def _kpis() -> list[str]:
-    lines = ["| KPI | unit | formula | leaves out events | interval |", "|---|---|---|---|---|"]
-    for name, kpi in _declared().items():
-        estimator = kpi.estimator(Settings())
-        left_out = ", ".join(estimator.left_out) or "–"
-        lines.append(f"| `{name}` | {kpi.unit} | {kpi.formula} | {left_out} | {estimator.method} |")
-    return lines
 
 
 def _macros() -> list[str]:

@@ -8,19 +8,29 @@ from collections.abc import Mapping, Sequence, Set
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 
 from cxflow.kpis.cells import local_day
 from cxflow.kpis.estimators import Estimator
-from cxflow.kpis.facts import Rows
+from cxflow.kpis.facts import Reach, Rows
+from cxflow.kpis.horizons import Moved
 from cxflow.kpis.periods import EVERY_PERIOD, Periods, local_days
+
+_ABOUT = timedelta(days=2)
 
 Touched = Mapping[str, Set[date | None]]
 """Canonical table to the UTC days whose rows changed; None stands for rows without a time."""
 
 
-def affected(connection: Connection, estimator: Estimator, touched: Touched, zone: ZoneInfo) -> Periods:
-    """The periods whose value may have changed; every period if the changed days cannot tell."""
+def affected(
+    connection: Connection,
+    estimator: Estimator,
+    touched: Touched,
+    zone: ZoneInfo,
+    moved: Mapping[str, Moved],
+) -> Periods:
+    """The periods whose value may have changed; every period if the changed days cannot tell. `moved`: horizon to the
+    sources whose horizon moved."""
     days: set[date] = set()
     found: dict[tuple[int, tuple[date, ...]], list[date]] = {}
     for table, reach in estimator.reach.items():
@@ -37,7 +47,27 @@ def affected(connection: Connection, estimator: Estimator, touched: Touched, zon
             first = eventful[earlier - 1] if earlier else day
             before, after = (timedelta(days=math.ceil(edge)) for edge in (reach.before, reach.after))
             days |= local_days(first - before, day + after, zone)
+        if reach.horizon is not None and (sources := moved.get(reach.horizon.name)):
+            days |= _released(connection, reach, sources, zone)
     return Periods.holding(days, and_next=estimator.looks_back)
+
+
+def _released(connection: Connection, reach: Reach, moved: Moved, zone: ZoneInfo) -> set[date]:
+    """The days of events whose look-ahead is over because a horizon moved, or no longer is."""
+    if reach.waiting is None:
+        before = timedelta(days=math.ceil(reach.before))
+        return {
+            day
+            for low, high in moved.values()
+            for day in local_days((low - before).date(), high.date(), zone)
+        }
+    event = reach.waiting.subquery()
+    # The day that is waited for ends in the zone of its source.
+    between = (
+        (event.c.source == source) & (event.c.until >= low - _ABOUT) & (event.c.until <= high + _ABOUT)
+        for source, (low, high) in moved.items()
+    )
+    return set(connection.scalars(select(local_day(event.c.at, zone.key)).where(or_(*between)).distinct()))
 
 
 def _eventful_days(connection: Connection, rows: Rows | None, known: Sequence[date]) -> list[date]:

@@ -3,30 +3,56 @@
 from __future__ import annotations
 
 from cxflow.hookspecs import hookimpl
-from cxflow.kpis import calls, cases, contact, leads, orders, reviews, survey
+from cxflow.kpis import calls, cases, contact, deliveries, leads, orders, reviews, survey, touchpoints
 from cxflow.kpis.kpi import Kpi
 
 KPIS: tuple[Kpi, ...] = (
     survey.nps,
+    survey.nps_weighted,
     survey.csat,
+    survey.csat_weighted,
     survey.ces,
+    survey.ces_top,
+    survey.ces_net,
+    survey.fcr_survey,
     reviews.review_rating,
+    reviews.review_rating_bayes,
+    touchpoints.touchpoints,
+    touchpoints.net_sentiment,
     contact.contact_rate,
     contact.first_contact_resolution,
+    contact.repeat_contact_rate_7d,
     calls.average_handle_time,
     calls.average_speed_of_answer,
     calls.abandonment_rate,
+    calls.abandonment_rate_excluding_short,
     calls.service_level_80_20,
+    calls.service_level_of_offered,
+    calls.service_level_of_queued,
+    calls.transfer_rate,
+    calls.wait_seconds_p90,
     cases.first_reply_minutes,
     cases.first_reply_minutes_p90,
     cases.resolution_minutes,
     cases.resolution_minutes_p90,
-    orders.on_time_delivery_rate,
+    cases.first_reply_minutes_of_opened,
+    cases.resolution_minutes_of_opened,
+    cases.reopen_rate,
+    cases.fcr_one_touch,
+    cases.backlog,
+    deliveries.on_time_delivery_rate,
+    deliveries.on_time_delivery_rate_of_due,
+    deliveries.delivery_days,
+    deliveries.delivery_days_p90,
     orders.return_rate,
+    orders.return_rate_by_revenue,
     orders.average_order_value,
+    orders.revenue,
     orders.repeat_purchase_rate,
     orders.retention_rate,
     leads.lead_conversion_rate,
+    leads.win_rate,
+    leads.sales_cycle_days,
 )
 
 

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Row, TableClause, column, table
 from sqlalchemy.exc import DataError, DBAPIError, ProgrammingError
 
 from cxflow.errors import ConfigError
-from cxflow.kpis import days, left_out, status
+from cxflow.kpis import days, horizons, left_out, status
 from cxflow.kpis.affected import Touched, affected
 from cxflow.kpis.cells import KEY, Cut
 from cxflow.kpis.estimators import Additive, Estimate, Estimator
@@ -89,7 +89,14 @@ def compute(
     as_of = after_the_last(connection, as_of)
     previous = define(connection, kpis, dimensions, settings)
     known = versions(connection)
-    computation = _Computation(connection, settings, as_of)
+    used = {
+        reach.horizon.name: reach.horizon
+        for kpi in kpis.values()
+        for reach in kpi.estimator(settings).reach.values()
+        if reach.horizon is not None
+    }
+    moved_horizons = horizons.refresh(connection, used.values(), touched, everything)
+    computation = _Computation(connection, settings, as_of, moved_horizons)
     for name, kpi in kpis.items():
         if failed and name in failed:
             computation.fail(kpi, failed[name])
@@ -135,8 +142,15 @@ class _Counted(NamedTuple):
 class _Computation:
     """One computation: counts and publishes KPIs, and keeps the numbers for the report."""
 
-    def __init__(self, connection: Connection, settings: Settings, as_of: datetime) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        settings: Settings,
+        as_of: datetime,
+        moved_horizons: Mapping[str, horizons.Moved],
+    ) -> None:
         self._connection, self._as_of = connection, as_of
+        self._moved_horizons = moved_horizons
         self._zone, self._most = settings.project.timezone, settings.kpis.max_values
         self._min_n, self._most_left_out = settings.kpis.min_n, settings.kpis.max_left_out
         self._read: tuple[Estimator | None, Sequence[Cut], Cells] = (None, (), ())
@@ -160,7 +174,11 @@ class _Computation:
             every_period = True
         estimator = kpi.estimator(self._settings)
         zone = ZoneInfo(self._zone)
-        periods = EVERY_PERIOD if every_period else affected(connection, estimator, touched, zone)
+        periods = (
+            EVERY_PERIOD
+            if every_period
+            else affected(connection, estimator, touched, zone, self._moved_horizons)
+        )
         if not periods:
             return
         count = self.of_days if isinstance(estimator, Additive) else self.of_events

@@ -115,13 +115,15 @@ def cells(
     per_customer: bool = False,
     measure: ColumnElement[Any] | None = None,
     last: ColumnElement[Any] | None = None,
+    per_measure: bool = False,
     **aggregates: ColumnElement[Any],
 ) -> Rows:
     """One row per cell with events: its KEY, then the aggregates over the fact's columns, or over `measure`.
 
     With `per_customer`, one row per cell and customer, with `customer_id` after the KEY; events without a customer are
-    left out. With `last`, the last known day, an event counts in its period (`is_here`) and in the next one
-    (`was_here`), if these began by that day.
+    left out. With `per_measure`, one row per cell and value of the measure, with `measure` after the KEY. With `last`,
+    the last known day, an event counts in its period (`is_here`) and in the next one (`was_here`), if these began by
+    that day.
     """
     if cut.kept is None:
         events = _events(fact, (cut,), per_customer, measure, last)
@@ -132,8 +134,9 @@ def cells(
     if cut.by_customer:
         return _by_customer(_dated(events, cut), cut, aggregates)
     dated = _dated(events, cut) if last is None else _followed_up(events, cut)
-    person = ("customer_id",) if per_customer else ()
-    return _grouped(dated.subquery(), cut, person, aggregates)
+    event = dated.subquery()
+    each = [event.c.customer_id] if per_customer else [event.c.measure] if per_measure else []
+    return _grouped(event, cut, each, aggregates)
 
 
 def _by_customer(events: Rows, cut: Cut, aggregates: Mapping[str, ColumnElement[Any]]) -> Rows:
@@ -146,7 +149,7 @@ def _by_customer(events: Rows, cut: Cut, aggregates: Mapping[str, ColumnElement[
         group = case((numbered.c.start.in_(cut.crowded), numbered.c.number % GROUPS), else_=numbered.c.number)
     dealt = select(numbered, group.label("dealt")).subquery()
     ends = {"least": func.min(dealt.c.number), "most": func.max(dealt.c.number)}
-    cell = _grouped(dealt, cut, ("dealt",), {**aggregates, **ends}).subquery()
+    cell = _grouped(dealt, cut, [dealt.c.dealt], {**aggregates, **ends}).subquery()
     customer = case((cell.c.least == cell.c.most, cell.c.least), else_=cell.c.dealt).label("customer")
     return select(*(cell.c[name] for name in (*KEY, *aggregates)), customer)
 
@@ -218,23 +221,25 @@ def _cut_back(grain: Grain, moment: ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 def _grouped(
-    event: FromClause, cut: Cut, persons: Sequence[str], aggregates: Mapping[str, ColumnElement[Any]]
+    event: FromClause,
+    cut: Cut,
+    per: Sequence[ColumnElement[Any]],
+    aggregates: Mapping[str, ColumnElement[Any]],
 ) -> Rows:
-    """The cells of dated events, a row for each value of the columns `persons`."""
-    person = [event.c[name] for name in persons]
+    """The cells of dated events, each `per` further columns."""
     slices = [event.c[_slice(i)] for i in range(len(cut.dimensions))]
     names = [
         each if name in cut.slices else published_name(each)
         for name, each in zip(cut.dimensions, slices, strict=True)
     ]
-    sets = [tuple_(event.c.start, *one, *person) for one in ([], *([each] for each in slices))]
+    sets = [tuple_(event.c.start, *one, *per) for one in ([], *([each] for each in slices))]
     return (
         select(
             literal(cut.grain).label("grain"),
             event.c.start.label("period_start"),
             _grouped_by(cut.dimensions, slices, "").label("dimension"),
             func.coalesce(*names, literal("")).label("dimension_value"),
-            *person,
+            *per,
             *(aggregate.label(name) for name, aggregate in aggregates.items()),
         )
         .select_from(event)

@@ -81,7 +81,8 @@ def count(connection: Connection, kpi: Kpi, estimator: Additive, cut: Cut) -> No
         *(cell.c[name] if name in cell.c else null().label(name) for name in _COMPONENTS),
     )
     connection.execute(insert(kpi_day).from_select([each.name for each in counted.selected_columns], counted))
-    customers_of_days.count(connection, kpi, estimator, cut)
+    if estimator.over_customers:
+        customers_of_days.count(connection, kpi, estimator, cut)
 
 
 def slices(connection: Connection, kpi: Kpi, most: int) -> Slices:

@@ -48,12 +48,12 @@ class Estimate:
     """The lower end of the 95 % interval."""
     high: Array
     """The upper end."""
+    notes: Notes | None = None
+    """For each cell, why its value has no interval, in a few words, or None; None: no cell has a note."""
     clusters: Clusters | None = None
     """The customers of the observations; None: nobody counted them."""
     effect: Array | None = None
     """The design effect of several observations of one customer; None: it is not known."""
-    notes: Notes | None = None
-    """For each cell, why its value has no interval, in a few words, or None; None: no cell has a note."""
 
 
 class Estimator(ABC):
@@ -116,6 +116,9 @@ class Additive(Estimator):
     The components are `n`, `numerator` (a sum over the events) and, if the interval needs them, `squared_deviation` and
     `cubed_deviation`. They are published, and `days.summed` adds them up, with what `Clusters` needs.
     """
+
+    over_customers: ClassVar[bool] = True
+    """Whether the interval needs to know which events are of one customer."""
 
 
 _EXACT = "exact binomial"
@@ -182,7 +185,7 @@ class Net(OfFact, Additive):
         plus, minus = (either + net) / 2, (either - net) / 2
         low, high = intervals.net(plus / effect, minus / effect, n / effect)
         value = 100 * net / n
-        return Estimate(n, net, n, spread, _none(n), value, 100 * low, 100 * high, clusters, effect)
+        return Estimate(n, net, n, spread, _none(n), value, 100 * low, 100 * high, None, clusters, effect)
 
 
 @dataclass(frozen=True)
@@ -233,11 +236,11 @@ class Mean(OfFact, Additive):
             lowest, highest = self.scale
             effect = clusters.effect(spread, np.maximum(mean - lowest, highest - mean))
             low, high = intervals.rating(total / effect, spread / effect, n / effect, self.scale)
-            return Estimate(n, total, n, spread, _none(n), mean, low, high, clusters, effect)
+            return Estimate(n, total, n, spread, _none(n), mean, low, high, None, clusters, effect)
         skew = components["cubed_deviation"]
         low, high, notes = clusters.skewed(mean, spread, skew)
         effect = clusters.effect_of_mean(spread)
-        return Estimate(n, total, n, spread, skew, mean, low, high, clusters, effect, notes)
+        return Estimate(n, total, n, spread, skew, mean, low, high, notes, clusters, effect)
 
 
 @dataclass(frozen=True)
@@ -271,7 +274,9 @@ class Rate(Additive):
         low, high, effect = clusters.rate(hits)
         value = self.times * hits / clusters.n
         times = self.times
-        return Estimate(n, hits, n, _none(n), _none(n), value, times * low, times * high, clusters, effect)
+        return Estimate(
+            n, hits, n, _none(n), _none(n), value, times * low, times * high, None, clusters, effect
+        )
 
 
 @dataclass(frozen=True)
@@ -355,7 +360,7 @@ def _share(components: Components) -> Estimate:
     value, clusters = hits / n, Clusters.of(components)
     effect = clusters.effect(n * value * (1 - value), np.maximum(value, 1 - value))
     low, high = intervals.share(hits / effect, n / effect)
-    return Estimate(n, hits, n, _none(n), _none(n), value, low, high, clusters, effect)
+    return Estimate(n, hits, n, _none(n), _none(n), value, low, high, None, clusters, effect)
 
 
 def _spread(measure: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -34,6 +34,12 @@ class Kpi:
     """Unique among all KPIs, in snake_case, with unit and clock if they could be mistaken."""
     title: str
     """The display name."""
+    title_es: str = ""
+    """The same in Spanish; empty: as in English."""
+    description: str = ""
+    """What it tells a manager, in a sentence or two; empty: its formula says enough."""
+    description_es: str = ""
+    """The same in Spanish; empty: as in English."""
     unit: str
     """points, share (0 to 1), seconds, minutes, per 100 orders, or the project's currency."""
     better: Literal["higher", "lower"]
@@ -48,10 +54,14 @@ class Kpi:
     """Smallest possible value; intervals are clipped to it."""
     highest: float | None = None
     """Largest possible value; intervals are clipped to it."""
+    decimals: int | None = None
+    """How many to show, of a share those of its percentage; None: 1 for shares, times and net scores, else 2."""
     grains: tuple[Grain, ...] = GRAINS
     """The grains for which it makes sense."""
     dimensions: tuple[str, ...] | None = None
     """The dimensions it may be sliced by; None: all that its fact offers."""
+    always: tuple[str, ...] = ()
+    """Dimensions that it is sliced by beside those in `[kpis] dimensions`, unless the project gives it its own."""
     needs: Rows | None = None
     """A SELECT that must have returned rows once before the KPI is computed: without a source of returns there is no
     return rate, rather than one of 0. The first row causes all periods to be computed. If all rows disappear later, the
@@ -59,12 +69,23 @@ class Kpi:
     check: Callable[[Connection, Settings], None] | None = None
     """Called before the KPI is computed; raises ConfigError if the settings do not fit the data. The KPI then keeps its
     values, and its status says why; all others are computed."""
+    depends_on: Callable[[Settings], object] | None = None
+    """Settings beside `[project]` and `[kpis]` that its values depend on, as JSON can hold them. If they change, all
+    its periods are recomputed."""
     counts: str = ""
     """What it counts, in words, where its tables do not tell: `touchpoints with the activity called_support`."""
 
     def estimator(self, settings: Settings) -> Estimator:
         """How it is measured under these settings."""
         return self.of if isinstance(self.of, Estimator) else self.of(settings)
+
+    @property
+    def shown_decimals(self) -> int:
+        """How many decimals to show; of a share, those of its percentage."""
+        if self.decimals is not None:
+            return self.decimals
+        is_net = self.unit == "points" and (self.highest or 0) > 10  # not a scale of a few points
+        return 1 if is_net or self.unit in ("share", "seconds", "minutes") else 2
 
     def offers(self, settings: Settings) -> tuple[str, ...]:
         """The dimensions it may be sliced by, sorted by name; `signal.` stands for every signal of the touchpoint.

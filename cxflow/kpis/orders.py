@@ -1,7 +1,8 @@
-"""KPIs of orders: delivery, returns, value, repeat purchases and retention."""
+"""KPIs of orders: returns, value, repeat purchases and retention."""
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Any
 
 from sqlalchemy import (
@@ -18,54 +19,21 @@ from sqlalchemy import (
 )
 
 from cxflow.errors import ConfigError
-from cxflow.kpis.cells import local_day
 from cxflow.kpis.estimators import Mean, RepeatShare, Retained, Share
 from cxflow.kpis.facts import Fact, Rows, fact
 from cxflow.kpis.kpi import Kpi
+from cxflow.kpis.ratio import Ratio
+from cxflow.kpis.totals import Total
 from cxflow.settings import Settings
 from cxflow.warehouse.tables import order_header, order_line, refund
 
 _t = order_header.c
-_is_cancelled = func.coalesce(_t.is_cancelled, _t.cancelled_at.is_not(None))
+is_cancelled = func.coalesce(_t.is_cancelled, _t.cancelled_at.is_not(None))
+"""Whether an order was cancelled: what the source says, else whether there is a time of it."""
 _kept = column("is_cancelled", Boolean).is_(False)
 
-kept = fact(order_header, is_cancelled=_is_cancelled).where(_kept)
+kept = fact(order_header, is_cancelled=is_cancelled).where(_kept)
 """Orders that are not cancelled, by `created_at`."""
-
-delivered = (
-    fact(
-        order_header,
-        _t.delivered_at,
-        is_cancelled=_is_cancelled,
-        delivered_at=_t.delivered_at,
-        promised_at=_t.promised_at,
-    )
-    .where(_kept)
-    .needing("without a promised time", column("promised_at").is_not(None))
-)
-"""Delivered orders with a promised date, by `delivered_at`."""
-
-
-def _on_time(settings: Settings) -> Share:
-    arrived, promised = (
-        local_day(column(name), settings.project.timezone) for name in ("delivered_at", "promised_at")
-    )
-    return Share(delivered, where=arrived <= promised)
-
-
-on_time_delivery_rate = Kpi(
-    name="on_time_delivery_rate",
-    title="On-time delivery",
-    unit="share",
-    better="higher",
-    lowest=0,
-    highest=1,
-    formula="orders delivered by the end of the promised day (reporting time zone) ÷ orders delivered in the "
-    "period that had a promised date",
-    counts="orders with a time of delivery",
-    of=_on_time,
-)
-
 
 _returns = select(refund.c.order_id).where(
     refund.c.order_id.is_not(None), ~refund.c.is_deleted, func.coalesce(refund.c.is_return, True)
@@ -74,13 +42,16 @@ _returns = select(refund.c.order_id).where(
 return_rate = Kpi(
     name="return_rate",
     title="Return rate",
+    title_es="Tasa de devolución",
+    description="The share of orders of which goods came back. Recent periods will still rise.",
+    description_es="La proporción de pedidos con mercancía devuelta. Los periodos recientes aún subirán.",
     unit="share",
     better="lower",
     lowest=0,
     highest=1,
     formula="orders placed in the period with goods returned so far ÷ orders placed in it",
     of=Share(
-        fact(order_header, is_cancelled=_is_cancelled, is_returned=_t.order_id.in_(_returns)).where(_kept),
+        fact(order_header, is_cancelled=is_cancelled, is_returned=_t.order_id.in_(_returns)).where(_kept),
         where=column("is_returned", Boolean),
     ),
     needs=select(refund.c.order_id),
@@ -98,7 +69,7 @@ def valued(settings: Settings) -> Fact:
     The value is `price_total` or, if that is null, the sum of the order's lines; null if there is neither.
     """
     price = cast(_t.price_total, Double) * _rate(_t.currency_code, settings)
-    orders = fact(order_header, is_cancelled=_is_cancelled, order_id=_t.order_id, price=price).where(_kept)
+    orders = fact(order_header, is_cancelled=is_cancelled, order_id=_t.order_id, price=price).where(_kept)
     line_price = cast(order_line.c.line_total, Double) * _rate(order_line.c.currency_code, settings)
     lines = (
         select(order_line.c.order_id, func.sum(line_price).label("price"))
@@ -119,18 +90,22 @@ def valued(settings: Settings) -> Fact:
 
 def _every_currency_has_a_rate(connection: Connection, settings: Settings) -> None:
     """Check that `[kpis.rates]` converts every currency of the orders' values. Raises ConfigError."""
-    kept_orders = select(_t.order_id).where(~_t.is_deleted, ~_is_cancelled)
-    of_orders = select(_t.currency_code).where(~_t.is_deleted, ~_is_cancelled, _t.price_total.is_not(None))
+    kept_orders = select(_t.order_id).where(~_t.is_deleted, ~is_cancelled)
+    of_orders = select(_t.currency_code).where(~_t.is_deleted, ~is_cancelled, _t.price_total.is_not(None))
     of_lines = select(order_line.c.currency_code).where(
         ~order_line.c.is_deleted,
         order_line.c.line_total.is_not(None),
         order_line.c.order_id.in_(kept_orders.where(_t.price_total.is_(None))),
     )
-    used = set(connection.scalars(of_orders.union(of_lines)))
+    _refuse_unknown(set(connection.scalars(of_orders.union(of_lines))), "orders are", settings)
+
+
+def _refuse_unknown(used: Set[str], what: str, settings: Settings) -> None:
+    """Raise ConfigError for a currency without a rate."""
     unknown = sorted(used - set(settings.kpis.rates) - {settings.project.currency})
     if unknown:
         raise ConfigError(
-            f"orders are in {', '.join(unknown)}, which has no rate to {settings.project.currency}",
+            f"{what} in {', '.join(unknown)}, which has no rate to {settings.project.currency}",
             value=unknown[0],
             fix=f"add {unknown[0]} = <{settings.project.currency} for one {unknown[0]}> under [kpis.rates]",
         )
@@ -139,6 +114,10 @@ def _every_currency_has_a_rate(connection: Connection, settings: Settings) -> No
 average_order_value = Kpi(
     name="average_order_value",
     title="Average order value",
+    title_es="Valor medio del pedido",
+    description="What an order is worth on average.",
+    description_es="Lo que vale un pedido de media.",
+    decimals=2,
     unit="project currency",
     better="higher",
     formula="value of the orders placed in the period ÷ those orders; the value is price_total, or the sum of the "
@@ -150,6 +129,9 @@ average_order_value = Kpi(
 repeat_purchase_rate = Kpi(
     name="repeat_purchase_rate",
     title="Repeat purchase rate",
+    title_es="Tasa de recompra",
+    description="The share of a period's customers who ordered more than once in it.",
+    description_es="La proporción de clientes de un periodo que pidieron más de una vez en él.",
     unit="share",
     better="higher",
     lowest=0,
@@ -161,6 +143,9 @@ repeat_purchase_rate = Kpi(
 retention_rate = Kpi(
     name="retention_rate",
     title="Retention rate",
+    title_es="Tasa de retención",
+    description="The share of the previous period's customers who ordered again in this one.",
+    description_es="La proporción de clientes del periodo anterior que volvieron a pedir en este.",
     unit="share",
     better="higher",
     lowest=0,
@@ -168,4 +153,68 @@ retention_rate = Kpi(
     formula="customers of the previous period who ordered again in this one ÷ customers of the previous period",
     of=Retained(kept),
     grains=("week", "month", "quarter", "year"),
+)
+
+
+def _returned(settings: Settings) -> Fact:
+    """Orders with their `value`, and what was `returned` of it, 0 for most; in the project's currency."""
+    r = refund.c
+    price = cast(r.refund_total, Double) * _rate(r.currency_code, settings)
+    refunds = (
+        select(r.order_id, func.sum(price).label("price"))
+        .where(r.order_id.is_not(None), ~r.is_deleted, func.coalesce(r.is_return, True))
+        .group_by(r.order_id)
+        .subquery()
+    )
+
+    def with_returns(rows: Rows) -> Rows:
+        order = rows.subquery()
+        # A return of unknown worth leaves its order out; an order without a return has none.
+        returned = case((refunds.c.order_id.is_(None), 0.0), else_=refunds.c.price).label("returned")
+        return select(order, returned).join_from(
+            order, refunds, refunds.c.order_id == order.c.order_id, isouter=True
+        )
+
+    return valued(settings).derived(with_returns)
+
+
+def _every_currency_of_returns_has_a_rate(connection: Connection, settings: Settings) -> None:
+    """Check that `[kpis.rates]` converts every currency of orders and refunds. Raises ConfigError."""
+    _every_currency_has_a_rate(connection, settings)
+    used = set(
+        connection.scalars(
+            select(refund.c.currency_code).where(~refund.c.is_deleted, refund.c.refund_total > 0)
+        )
+    )
+    _refuse_unknown(used, "refunds are", settings)
+
+
+return_rate_by_revenue = Kpi(
+    name="return_rate_by_revenue",
+    title="Return rate by revenue",
+    title_es="Tasa de devolución por importe",
+    description="The share of the sold value that came back. Recent periods will still rise.",
+    description_es="La proporción del importe vendido que se devolvió. Los periodos recientes aún subirán.",
+    unit="share",
+    better="lower",
+    lowest=0,
+    formula="value of the returns so far of the orders placed in the period ÷ value of those orders, both converted "
+    "with [kpis.rates]",
+    of=lambda settings: Ratio(_returned(settings), column("returned", Double), column("value", Double)),
+    check=_every_currency_of_returns_has_a_rate,
+    needs=select(refund.c.order_id),
+)
+
+revenue = Kpi(
+    name="revenue",
+    title="Revenue",
+    title_es="Ingresos",
+    description="What the orders of the period are worth together, before returns.",
+    description_es="Lo que valen juntos los pedidos del periodo, antes de devoluciones.",
+    unit="project currency",
+    better="higher",
+    decimals=0,
+    formula="sum of the values of the orders placed in the period, as in average_order_value",
+    of=lambda settings: Total(valued(settings), column("value", Double)),
+    check=_every_currency_has_a_rate,
 )

@@ -181,7 +181,11 @@ def define(
             "kpi": kpi.name,
             "version": kpi.version,
             "title": kpi.title,
+            "title_es": kpi.title_es or kpi.title,
+            "description": kpi.description or kpi.formula,
+            "description_es": kpi.description_es or kpi.description or kpi.formula,
             "unit": kpi.unit,
+            "decimals": kpi.shown_decimals,
             "better": kpi.better,
             "lowest": kpi.lowest,
             "highest": kpi.highest,
@@ -213,7 +217,7 @@ def keep_slices(connection: Connection, kpi: Kpi, slices: Slices) -> None:
 
 def _used(kpi: Kpi, dimensions: Sequence[str], settings: Settings, hash_: Any) -> str:
     """What a KPI's values depend on apart from its formula and the events, as JSON."""
-    used = {
+    used: dict[str, object] = {
         "timezone": settings.project.timezone,
         "currency": settings.project.currency,
         # The dimensions of other KPIs do not affect this one.
@@ -225,6 +229,8 @@ def _used(kpi: Kpi, dimensions: Sequence[str], settings: Settings, hash_: Any) -
         # The customers of days are kept under it: another one makes strangers of them.
         "hash": hash_,
     }
+    if kpi.depends_on is not None:
+        used["more"] = kpi.depends_on(settings)
     return json.dumps(used, sort_keys=True)
 
 

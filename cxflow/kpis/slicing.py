@@ -15,7 +15,8 @@ _GENERAL = "kpis.dimensions"
 
 
 def dimensions_of(kpi: Kpi, settings: Settings) -> tuple[str, ...]:
-    """The dimensions of a KPI: those set for it in `dimensions_of`, or else those of `dimensions` that its fact offers.
+    """The dimensions of a KPI: those set for it in `dimensions_of`, or else those of `dimensions` that its fact offers,
+    and those that it is always sliced by.
 
     Raises ConfigError for a dimension in `dimensions_of` that its fact does not offer, and for personal data.
     """
@@ -23,7 +24,7 @@ def dimensions_of(kpi: Kpi, settings: Settings) -> tuple[str, ...]:
     own = settings.kpis.dimensions_of.get(kpi.name)
     place = _GENERAL if own is None else f"kpis.dimensions_of.{kpi.name}"
     dimensions = []
-    for name in dict.fromkeys(settings.kpis.dimensions if own is None else own):
+    for name in dict.fromkeys((*settings.kpis.dimensions, *kpi.always) if own is None else own):
         if is_offered(name, offered):
             dimensions.append(name)
         elif own is not None:

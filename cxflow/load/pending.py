@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from cxflow.load.staged import Loading
 from cxflow.warehouse import pending
-from cxflow.warehouse.tables import CANONICAL
+from cxflow.warehouse.tables import CANONICAL, delivery
 
 
 def pend_identity(loading: Loading, identifiers: sa.Select[Any]) -> None:
@@ -18,10 +18,15 @@ def pend_identity(loading: Loading, identifiers: sa.Select[Any]) -> None:
 
 def pend_kpis(loading: Loading, table: sa.Table, rows: sa.Select[Any]) -> None:
     """Note the days of a table's rows, one per time column, for the next computation of KPIs. Also the days of their
-    parent rows: a refund counts in the period of its order."""
+    parent rows: a refund counts in the period of its order. And those of an order's other parcels: it was delivered on
+    the day of its last one, which any of them may cease to be."""
     pending.note_days(loading.warehouse, table, rows)
     if table.info["parent"]:
         name, shared_id = table.info["parent"]
         parent, child = CANONICAL[name], rows.subquery()
         of_parent = sa.select(parent).join_from(parent, child, child.c[shared_id] == parent.c[shared_id])
         pending.note_days(loading.warehouse, parent, of_parent)
+    if table is delivery:
+        changed = rows.subquery()
+        of_order = sa.select(delivery).join_from(delivery, changed, changed.c.order_id == delivery.c.order_id)
+        pending.note_days(loading.warehouse, delivery, of_order)

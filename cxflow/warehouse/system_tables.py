@@ -60,6 +60,10 @@ kpi_definition = derived_table(
     column("interval_method", String, "how ci_low and ci_high are computed", nullable=False),
     column("settings", String, "time zone, currency, [kpis], grains and dimensions of its values, as JSON"),
     column("slices", String, "JSON: dimension to the names of its slices"),
+    column("title_es", String, "name for display, in Spanish"),
+    column("description", String, "what it tells a manager"),
+    column("description_es", String, "the same in Spanish"),
+    column("decimals", Integer, "how many to show; of a share, those of its percentage"),
 )
 
 kpi_value = derived_table(
@@ -155,6 +159,15 @@ kpi_left_out = system_table(
     column("dimension_value", String, "its value, never (other); empty: everything", nullable=False),
     column("reason", String, "no value, no customer, …", nullable=False),
     column("events", BigInteger, "how many", nullable=False),
+)
+
+kpi_horizon = system_table(
+    "kpi_horizon",
+    "how far each source is known, for KPIs that look ahead",
+    ("horizon", "source"),
+    column("horizon", String, "what tells it: support_contacts, orders, …", nullable=False),
+    column("source", String, "connection", nullable=False),
+    column("at", TIME, "the time of its newest such event", nullable=False),
 )
 
 load_run = system_table(

@@ -56,11 +56,13 @@ def rating(ratings: Sequence[float], lowest: float, highest: float, t: float) ->
     return mean - t * math.sqrt(variance / n), mean + t * math.sqrt(variance / n)
 
 
-def amounts(observed: Sequence[float], t: float) -> Ends:
-    """The means whose distance Hall's transformation takes to ±t, or Student's if they are wider."""
+def amounts(observed: Sequence[float], t: float, about: float | None = None) -> Ends:
+    """The means whose distance Hall's transformation takes to ±t, or Student's if they are wider. `about`: from what
+    deviations are counted, if not from the mean."""
     n = len(observed)
     mean = sum(observed) / n
-    squares, cubes = (sum((each - mean) ** power for each in observed) for power in (2, 3))
+    centre = mean if about is None else about
+    squares, cubes = (sum((each - centre) ** power for each in observed) for power in (2, 3))
     error = math.sqrt(squares / (n - 1) / n)
     a = (1 + 10 / n) * (cubes / n) / (squares / n) ** 1.5 / math.sqrt(n)
 

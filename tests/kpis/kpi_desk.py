@@ -17,6 +17,7 @@ from cxflow.settings import Settings
 from cxflow.warehouse.tables import (
     CANONICAL,
     customer,
+    delivery,
     interaction,
     lead,
     opportunity,
@@ -83,6 +84,13 @@ class Desk:
             ).mappings()
             for row in found:
                 self.touch(parent, *{row[name].date() for name in times(parent) if row[name]})
+        if table is delivery:
+            orders = [row["order_id"] for row in rows]
+            of_order = self.connection.execute(
+                select(delivery).where(delivery.c.order_id.in_(orders))
+            ).mappings()
+            for row in of_order:
+                self.touch(delivery, *{row[name].date() for name in times(delivery) if row[name]})
 
     def touch(self, table: Table, *days: date | None) -> None:
         """Note days as changed; they are pending from the next computation on."""
@@ -128,7 +136,7 @@ class Desk:
         )
 
     def answer(self, metric: str, rating: float | None, when: datetime | None = None, **columns: Any) -> None:
-        worst, best = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7)}[metric]
+        worst, best = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7), "fcr": (0, 1)}[metric]
         self.put(
             survey_response,
             {
@@ -173,6 +181,10 @@ class Desk:
         row = {"created_at": when or at("3-14"), "customer_id": customer_id, "currency_code": "EUR"}
         self.put(order_header, {**row, **columns})
         return str(id_)
+
+    def parcel(self, order_id: str, delivered: datetime | None, **columns: Any) -> None:
+        row = {"delivery_id": f"d{next(self._numbers)}", "order_id": order_id, "delivered_at": delivered}
+        self.put(delivery, {**row, **columns})
 
     def line(self, order_id: str, total: float | None, **columns: Any) -> None:
         row = {"order_id": order_id, "line_no": str(next(self._numbers)), "line_total": total}

@@ -1,9 +1,10 @@
-"""first_reply_minutes and resolution_minutes, median and 90th percentile."""
+"""first_reply_minutes and resolution_minutes, median and 90th percentile; reopen_rate, fcr_one_touch."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import interval_by_hand
 import pytest
 from kpi_desk import Desk, at
 from sqlalchemy import update
@@ -84,3 +85,32 @@ def test_a_case_solved_again_moves_to_the_later_period(desk: Desk) -> None:
     desk.touch(support_case, *(at(day).date() for day in ("1-31", "2-01", "3-01")))
     desk.compute("resolution_minutes")
     assert [(v.period_start.month, v.n) for v in desk.values("resolution_minutes")] == [(2, 0), (3, 1)]
+
+
+TEN = [(0, 1), (0, 1), (1, 1), (2, 3), (0, 0), (0, 1), (0, 2), (0, 1), (None, None), (0, 2)]
+"""Reopenings and public replies of ten solved cases: two of nine were reopened, five of nine took one reply."""
+
+
+@pytest.mark.parametrize(("kpi", "hits"), [("reopen_rate", 2), ("fcr_one_touch", 5)])
+def test_shares_of_solved_cases_count_where_the_number_is_known(desk: Desk, kpi: str, hits: int) -> None:
+    assert desk.result(kpi) is None
+    desk.case(OPENED, reopens=1, public_replies=1)  # not solved
+    desk.case(OPENED, **after(1), is_deleted=True, reopens=1, public_replies=1)
+    assert desk.result(kpi) is None
+    desk.cases(
+        OPENED, *({**after(60), "reopens": reopens, "public_replies": replies} for reopens, replies in TEN)
+    )
+    share = desk.result(kpi)
+    assert share is not None
+    assert (share.numerator, share.n, share.left_out) == (hits, 9, 1)
+    assert (share.ci_low, share.ci_high) == pytest.approx(interval_by_hand.share(hits, 9))
+
+
+@pytest.mark.parametrize(("kpi", "alone"), [("reopen_rate", 0), ("fcr_one_touch", 1)])
+def test_one_solved_case_is_enough_for_a_share(desk: Desk, kpi: str, alone: int) -> None:
+    desk.cases(OPENED, {**after(60), "reopens": None, "public_replies": None})
+    assert desk.result(kpi) is None
+    desk.cases(OPENED, {**after(60), "reopens": 0, "public_replies": 1})
+    share = desk.result(kpi)
+    assert share is not None
+    assert (share.value, share.n) == (alone, 1)

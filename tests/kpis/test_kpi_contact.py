@@ -1,17 +1,17 @@
-"""contact_rate, first_contact_resolution."""
+"""contact_rate, first_contact_resolution, repeat_contact_rate_7d."""
 
 from __future__ import annotations
 
 import random
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from kpi_desk import Desk, at
-from sqlalchemy import Row, select
+from sqlalchemy import Row, select, update
 
 from cxflow.kpis import days
-from cxflow.warehouse.tables import kpi_day
+from cxflow.warehouse.tables import kpi_day, support_case
 
 
 def test_contact_rate_is_support_contacts_per_100_orders(desk: Desk) -> None:
@@ -124,6 +124,114 @@ def test_a_contact_after_a_quiet_month_judges_those_before_it(desk: Desk) -> Non
     ]
 
 
+def answered_call(desk: Desk, when: datetime, customer: str, **columns: Any) -> None:
+    id_ = desk.contact(when, customer, **columns)
+    desk.call(touchpoint_id=id_, offered_at=when, answered_at=when)
+
+
+def abandoned_call(desk: Desk, when: datetime, customer: str, **columns: Any) -> None:
+    id_ = desk.contact(when, customer, **columns)
+    desk.call(touchpoint_id=id_, offered_at=when, abandoned_at=when)
+
+
+def ticket(desk: Desk, when: datetime, customer: str, replied: datetime | None, **columns: Any) -> None:
+    id_ = desk.contact(when, customer, activity="contacted_support", channel="email", **columns)
+    desk.case(when, touchpoint_id=id_, first_reply_at=replied)
+
+
+def test_what_nobody_answered_is_not_resolved(desk: Desk) -> None:
+    # Ten tickets, of which nine never got a reply, and ten abandoned calls: one of twenty.
+    for number in range(10):
+        ticket(desk, at("3-01"), f"t{number}", at("3-02") if number == 0 else None)
+        abandoned_call(desk, at("3-01"), f"c{number}")
+    desk.contact(at("3-20"), "last")
+    fcr, repeats = desk.result("first_contact_resolution"), desk.result("repeat_contact_rate_7d")
+    assert fcr is not None
+    assert repeats is not None
+    assert (fcr.numerator, fcr.n) == (1, 20)
+    assert (repeats.numerator, repeats.n) == (0, 20)
+
+
+def test_a_reply_that_comes_late_resolves_its_ticket(desk: Desk) -> None:
+    ticket(desk, at("3-01"), "ana", None)
+    desk.contact(at("3-20"), "last")
+    desk.compute("first_contact_resolution")
+    assert [v.value for v in desk.counted("first_contact_resolution")] == [0]
+    desk.connection.execute(update(support_case).values(first_reply_at=at("3-20")))
+    desk.touch(support_case, at("3-01").date(), at("3-20").date())
+    desk.compute("first_contact_resolution")
+    assert [v.value for v in desk.counted("first_contact_resolution")] == [1]
+
+
+def test_an_abandoned_call_that_was_tried_again_is_part_of_the_next_one(desk: Desk) -> None:
+    # ana: abandoned, then answered: one contact, resolved. ben: answered on the 1st, abandoned and answered on the 3rd:
+    # the first is repeated, the abandoned one is part of the next, which is resolved. eva's abandoned one has no
+    # reason: it is part of the next, whatever its reason.
+    abandoned_call(desk, at("3-01 10:00"), "ana", reason="late")
+    answered_call(desk, at("3-01 10:05"), "ana", reason="late")
+    answered_call(desk, at("3-01"), "ben", reason="late")
+    abandoned_call(desk, at("3-03 10:00"), "ben", reason="late")
+    answered_call(desk, at("3-03 10:05"), "ben", reason="late")
+    abandoned_call(desk, at("3-01"), "eva")
+    answered_call(desk, at("3-02"), "eva", reason="broken")
+    desk.contact(at("3-20"), "last")
+    fcr, repeats = desk.result("first_contact_resolution"), desk.result("repeat_contact_rate_7d")
+    assert fcr is not None
+    assert repeats is not None
+    assert (fcr.numerator, fcr.n) == (3, 4)
+    assert (repeats.numerator, repeats.n) == (1, 4)
+
+
+def test_a_call_and_the_ticket_that_it_opened_are_one_contact(desk: Desk) -> None:
+    answered_call(desk, at("3-01 10:00"), "ana", case_id="k1")
+    ticket(desk, at("3-01 10:10"), "ana", at("3-02"), case_id="k1")
+    desk.contact(at("3-01 11:00"), "ben", conversation_id="v1")
+    desk.contact(at("3-05 11:00"), "ben", conversation_id="v1")
+    desk.contact(at("3-13 11:00"), "ben", conversation_id="v1")  # after eight days of silence: another one
+    desk.contact(at("3-01"), "eva", case_id="k2")
+    desk.contact(at("3-02"), "eva", case_id="k3")  # another case: a repeat
+    desk.contact(at("3-30"), "last")
+    fcr = desk.result("first_contact_resolution")
+    assert fcr is not None
+    # ana 1 of 1, ben 2 of 2, eva 1 of 2.
+    assert (fcr.numerator, fcr.n) == (4, 5)
+    assert [(v.period_start.day, v.n) for v in desk.counted("first_contact_resolution", "day")] == [
+        (1, 3),
+        (2, 1),
+        (13, 1),
+    ]
+
+
+def test_an_earlier_message_of_a_case_that_comes_late_takes_its_place(desk: Desk) -> None:
+    desk.contact(at("3-05"), "ana", case_id="k1")
+    desk.contact(at("3-20"), "last")
+    desk.compute("first_contact_resolution")
+    desk.contact(at("3-01"), "ana", case_id="k1")
+    desk.compute("first_contact_resolution")
+    assert [v.period_start.day for v in desk.counted("first_contact_resolution", "day")] == [1]
+
+
+def test_a_call_is_answered_in_the_queue_of_its_conversation(desk: Desk) -> None:
+    for customer, answered in (("ana", at("3-01")), ("ben", None)):
+        desk.contact(at("3-01"), customer, conversation_id=customer)
+        in_queue = desk.touchpoint(at("3-01"), activity="entered_queue", conversation_id=customer)
+        desk.call(touchpoint_id=in_queue, offered_at=at("3-01"), answered_at=answered)
+    desk.contact(at("3-20"), "last")
+    fcr = desk.result("first_contact_resolution")
+    assert fcr is not None
+    assert (fcr.numerator, fcr.n) == (1, 2)
+
+
+def test_each_source_is_judged_as_far_as_it_is_known(desk: Desk) -> None:
+    desk.contact(at("3-10"), "ana", source_system="desk")
+    desk.contact(at("3-30"), "ben", source_system="phone")
+    desk.compute("first_contact_resolution")
+    assert desk.counted("first_contact_resolution") == [], "the desk is known up to the 10th"
+    desk.contact(at("3-17"), "eva", source_system="desk")
+    desk.compute("first_contact_resolution")
+    assert [v.period_start.day for v in desk.counted("first_contact_resolution", "day")] == [10]
+
+
 def test_a_repeat_changes_the_day_of_the_first_contact(desk: Desk) -> None:
     desk.contact(at("3-01"), "ana")
     desk.contact(at("3-20"), "ben")
@@ -143,7 +251,14 @@ def test_a_history_counted_in_pieces_is_that_counted_at_once(
     lot = random.Random(7)
     for _ in range(300):
         moment = at("1-01") + timedelta(hours=12 * lot.randrange(120))
-        desk.contact(moment, lot.choice(["ana", "ben", "eva", None]), reason=lot.choice(["late", None]))
+        customer, reason = lot.choice(["ana", "ben", "eva", None]), lot.choice(["late", None])
+        links: dict[str, Any] = {
+            "case_id": lot.choice([*[None] * 12, "k1", "k2"]),
+            "conversation_id": lot.choice([*[None] * 9, "v1"]),
+        }
+        id_ = desk.contact(moment, customer, reason=reason, **links)
+        if lot.random() < 0.3:
+            desk.call(touchpoint_id=id_, offered_at=moment, abandoned_at=moment)
     desk.touchpoint(at("1-01"), activity="wrote_review")
     cells = select(kpi_day).where(kpi_day.c.kpi == "first_contact_resolution")
 

@@ -1,4 +1,4 @@
-"""lead_conversion_rate."""
+"""lead_conversion_rate, win_rate, sales_cycle_days."""
 
 from __future__ import annotations
 
@@ -40,3 +40,34 @@ def test_a_deal_of_no_lead_converts_nobody(desk: Desk) -> None:
     rate = desk.result("lead_conversion_rate")
     assert rate is not None
     assert (rate.value, rate.n) == (0, 1)
+
+
+def test_deals_are_won_or_lost_when_they_close(desk: Desk) -> None:
+    # Won after 1 2 3 4 days, lost six: 4 of 10. The median of the won is 2.5 days. They close in April.
+    for days in range(1, 5):
+        desk.opportunity("a", True, created_at=at("4-01"), closed_at=at(f"4-{1 + days:02}"))
+    for _ in range(6):
+        desk.opportunity(None, False, created_at=at("3-01"), closed_at=at("4-20"))
+    desk.opportunity("a", None, created_at=at("4-01"))
+    desk.opportunity("a", True, created_at=at("4-01"), closed_at=at("4-20"), is_deleted=True)
+    rate, cycle = desk.result("win_rate"), desk.result("sales_cycle_days")
+    assert rate is not None
+    assert cycle is not None
+    assert (rate.numerator, rate.n) == (4, 10)
+    assert (rate.ci_low, rate.ci_high) == pytest.approx(interval_by_hand.share(4, 10))
+    assert (cycle.value, cycle.n) == (pytest.approx(2.5), 4)
+    assert [v.period_start.month for v in desk.values("win_rate")] == [4]
+
+
+@pytest.mark.parametrize(("kpi", "alone"), [("win_rate", 1), ("sales_cycle_days", 3)])
+def test_one_deal_is_enough_and_open_ones_are_not(desk: Desk, kpi: str, alone: float) -> None:
+    assert desk.result(kpi) is None
+    desk.opportunity("a", None, created_at=None)
+    desk.opportunity("a", None, closed_at=at("4-02"))
+    assert desk.result(kpi) is None
+    desk.customer("ana", "gold")
+    desk.opportunity("a", True, created_at=at("4-01"), closed_at=at("4-04"), customer_id="ana")
+    found = desk.result(kpi)
+    assert found is not None
+    assert (found.value, found.n) == (pytest.approx(alone), 1)
+    assert [v.dimension_value for v in desk.values(kpi, by="segment")] == ["gold"]

@@ -39,10 +39,15 @@ def settings(**kpis: Any) -> Settings:
 
 
 def test_unless_told_kpis_are_sliced_by_channel_source_and_segment() -> None:
-    assert {
-        name: dimensions_of(kpi, Settings()) for name, kpi in BY_NAME.items() if name != "contact_rate"
-    } == {name: ("channel", "source", "segment") for name in BY_NAME if name != "contact_rate"}
-    assert dimensions_of(BY_NAME["contact_rate"], Settings()) == ("segment",)
+    others = {
+        "contact_rate": ("segment",),
+        "touchpoints": ("channel", "source", "segment", "activity"),
+        # A deal has no channel.
+        "win_rate": ("source", "segment"),
+        "sales_cycle_days": ("source", "segment"),
+    }
+    usual = dict.fromkeys(BY_NAME, ("channel", "source", "segment"))
+    assert {name: dimensions_of(kpi, Settings()) for name, kpi in BY_NAME.items()} == usual | others
     check(BY_NAME, Settings())
 
 

@@ -1,4 +1,4 @@
-"""nps, csat, ces."""
+"""nps, csat, ces and their variants, fcr_survey."""
 
 from __future__ import annotations
 
@@ -61,6 +61,30 @@ def test_csat_takes_each_answer_on_its_own_scale(desk: Desk) -> None:
     assert (csat.numerator, csat.n) == (4, 7)
 
 
+@pytest.mark.parametrize(
+    ("rating", "worst", "best", "satisfied"),
+    [
+        (59.9, 0, 100, 0),
+        (60, 0, 100, 1),
+        (-1, -100, 100, 0),
+        (20, -100, 100, 1),
+        (3.9, 1, 5, 0),  # has not reached the 4
+        (4.2, 1, 5, 1),
+        (8.5, 0, 10, 0),
+        (9.5, 0, 10, 1),
+        (12, 0, 20, 1),
+        (11.5, 0, 20, 0),
+    ],
+)
+def test_csat_takes_the_top_40_percent_of_long_scales_and_fractions_as_far_as_they_reach(
+    desk: Desk, rating: float, worst: float, best: float, satisfied: int
+) -> None:
+    desk.answer("csat", rating, worst_rating=worst, best_rating=best)
+    csat = desk.result("csat")
+    assert csat is not None
+    assert csat.value == satisfied
+
+
 def test_one_csat_answer_has_a_value_and_a_wide_interval(desk: Desk) -> None:
     desk.answer("csat", 5)
     csat = desk.result("csat")
@@ -82,6 +106,45 @@ def test_ces_is_the_mean_of_the_scale_from_1_to_7_and_its_interval_has_half_an_a
     assert ces is not None
     assert (ces.value, ces.n, ces.numerator) == (5, 10, 50)
     assert (ces.ci_low, ces.ci_high) == (pytest.approx(3.5338, abs=1e-4), pytest.approx(6.2844, abs=1e-4))
+
+
+def test_effort_as_a_share_and_as_a_net(desk: Desk) -> None:
+    # 7 7 6 6 6 5 5 4 3 1: seven of ten from 5 on; five from 6 on less two up to 3.
+    for rating in [7, 7, 6, 6, 6, 5, 5, 4, 3, 1]:
+        desk.answer("ces", rating)
+    desk.answer("ces", 5, best_rating=5)
+    top, net = desk.result("ces_top"), desk.result("ces_net")
+    assert top is not None
+    assert net is not None
+    assert (top.numerator, top.n, top.left_out) == (7, 10, 1)
+    assert (net.value, net.numerator, net.n) == (pytest.approx(30), 3, 10)
+    low, high = interval_by_hand.net(5, 2, 10)
+    assert (net.ci_low, net.ci_high) == (pytest.approx(100 * low), pytest.approx(100 * high))
+
+
+def test_solved_at_first_contact_is_what_the_customer_says(desk: Desk) -> None:
+    for rating in [1, 1, 1, 1, 1, 1, 1, 0, 0, 0]:
+        desk.answer("fcr", rating)
+    desk.answer("fcr", None)
+    said = desk.result("fcr_survey")
+    assert said is not None
+    assert (said.numerator, said.n, said.left_out) == (7, 10, 1)
+
+
+@pytest.mark.parametrize(
+    ("kpi", "metric", "rating", "alone"),
+    [("ces_top", "ces", 7, 1), ("ces_net", "ces", 7, 100), ("fcr_survey", "fcr", 1, 1)],
+)
+def test_one_answer_is_enough_for_the_variants(
+    desk: Desk, kpi: str, metric: str, rating: int, alone: float
+) -> None:
+    assert desk.result(kpi) is None
+    desk.answer(metric, None)
+    assert desk.result(kpi) is None
+    desk.answer(metric, rating)
+    found = desk.result(kpi)
+    assert found is not None
+    assert (found.value, found.n) == (alone, 1)
 
 
 def test_one_ces_answer_can_come_from_any_mean_of_the_scale(desk: Desk) -> None:

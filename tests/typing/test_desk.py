@@ -107,6 +107,10 @@ def test_its_exports_become_kpis(desk: TestProject) -> None:
         "desk_passed_on": (2 / 3, 3),
         "desk_recommended": (0, 2),  # a 10 and a 6
         "desk_first_reply_seconds": (1200, 2),  # halfway between 10 and 30 minutes
+        "desk_reply_within": (1200, 2),
+        "desk_calls": (3, 3),
+        "desk_seconds_waited": (131, 3),
+        "desk_transfers_per_second": (3 / 131, 3),
         "desk_cases_that_waited": (0, 2),
         "desk_contacts_per_100_orders": (None, 0),
     }
@@ -282,6 +286,11 @@ def test_its_kpis_give_the_answers_worked_by_hand(tmp_path: Path) -> None:
         "desk_review_stars": (4.5, 2),
         "desk_sentiment": (0.2, 2),
         "desk_first_reply_seconds": (120, 3),
+        # After one minute 3/4 still wait, after two 1/2, after ten 1/4: between two and ten.
+        "desk_reply_within": (360, 4),
+        "desk_calls": (4, 4),
+        "desk_seconds_waited": (161, 4),
+        "desk_transfers_per_second": (2 / 100, 3),
         "desk_cases_that_waited": (1 / 4, 4),
         "desk_contacts_per_100_orders": (75, 4),
         "desk_late_orders": (1 / 4, 4),

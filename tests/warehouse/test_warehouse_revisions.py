@@ -111,14 +111,18 @@ def test_a_warehouse_of_the_first_revision_keeps_its_rows_and_becomes_what_a_new
     whole = _structure(settings)
     _downgrade(settings, "0001")
     new = {row[:2] for row in whole["columns"]} - {row[:2] for row in _structure(settings)["columns"]}
-    kpis = ("kpi_day", "kpi_day_customer", "kpi_left_out", "kpi_status")
+    kpis = ("kpi_day", "kpi_day_customer", "kpi_horizon", "kpi_left_out", "kpi_status")
     tables = ("key_claim", *kpis, "record_sighting", "stream_snapshot")
     assert {column for column in new if column[0] not in tables} == {
         ("applied_settings", "settings"),
         ("applied_settings", "what"),
         ("customer", "country"),
+        ("kpi_definition", "decimals"),
+        ("kpi_definition", "description"),
+        ("kpi_definition", "description_es"),
         ("kpi_definition", "settings"),
         ("kpi_definition", "slices"),
+        ("kpi_definition", "title_es"),
         ("kpi_value", "cubed_deviation"),
         ("kpi_value", "customers"),
         ("kpi_value", "effective_n"),

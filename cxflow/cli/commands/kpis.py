@@ -163,7 +163,11 @@ def _list(call: Call, known: Mapping[str, Kpi]) -> None:
             "kpi": kpi.name,
             "version": kpi.version,
             "title": kpi.title,
+            "title_es": kpi.title_es or kpi.title,
+            "description": kpi.description,
+            "description_es": kpi.description_es or kpi.description,
             "unit": kpi.unit,
+            "decimals": kpi.shown_decimals,
             "better": kpi.better,
             "formula": kpi.formula,
             "grains": kpi.grains,
@@ -221,20 +225,21 @@ def with_unit(number: float | None, kpi: Kpi | None, currency: str) -> str | Non
     """A number with its KPI's unit."""
     if number is None:
         return None
-    match kpi.unit if kpi else "":
+    if kpi is None:
+        return f"{number:,.2f}"
+    unit = kpi.unit
+    match kpi.unit:
         case "share":
-            return f"{100 * number:.1f} %"
+            number, unit = 100 * number, "%"
         case "points":
-            is_wide = kpi is not None and (kpi.highest or 0) > 10  # a net score, not a scale of a few points
-            return f"{number:.1f}" if is_wide else f"{number:.2f}"
+            unit = ""
         case "seconds":
-            return f"{number:,.1f} s"
+            unit = "s"
         case "minutes":
-            return f"{number:,.1f} min" if number < 180 else f"{number / 60:,.1f} h"
+            number, unit = (number, "min") if number < 180 else (number / 60, "h")
         case "project currency":
-            return f"{number:,.2f} {currency}"
-        case _:
-            return f"{number:,.2f} {kpi.unit if kpi else ''}".rstrip()
+            unit = currency
+    return f"{number:,.{kpi.shown_decimals}f} {unit}".rstrip()
 
 
 def _as_json(

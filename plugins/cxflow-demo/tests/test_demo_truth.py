@@ -29,7 +29,7 @@ TABLES = {
         ),
     ),
     "voice_calls": ("voice.calls", ("sid", "of", "reason", "started_at")),
-    "voice_tasks": ("voice.tasks", ("sid", "started_at", "outcome", "wait_seconds", "work_seconds")),
+    "voice_tasks": ("voice.tasks", ("sid", "call", "started_at", "outcome", "wait_seconds", "work_seconds")),
     "tickets": (
         "desk.tickets",
         ("id", "reason", "via.channel", "created_at", "metric.first_reply_at", "metric.solved_at"),
@@ -122,9 +122,13 @@ def warehouse(demo: Demo, person_of: dict[str, int]) -> Iterator[duckdb.DuckDBPy
         )
         connection.execute(
             """create table support as
-               select started_at as moment, reason, person, 'phone' as channel from calls
-               union all select started_at, reason, person, 'phone' from voice_calls where of is null
-               union all select created_at, reason, person, via_channel from tickets"""
+               select started_at as moment, reason, person, 'phone' as channel, 'callcentre' as source,
+                   outcome = 'answered' as answered from calls
+               union all select c.started_at, c.reason, c.person, 'phone', 'voice',
+                   coalesce(t.outcome = 'answered', true)
+               from voice_calls c left join voice_tasks t on t.call = c.sid where c.of is null
+               union all select created_at, reason, person, via_channel, 'desk',
+                   metric_first_reply_at is not null or metric_solved_at is not null from tickets"""
         )
         yield connection
 
@@ -237,13 +241,20 @@ def test_sql_over_the_good_records_finds_the_same_first_contact_resolution(
     demo: Demo, warehouse: duckdb.DuckDBPyConnection
 ) -> None:
     watched = """
-        select channel, not exists (
-            from support later
-            where later.person = support.person and later.reason = support.reason
-              and later.moment > support.moment and later.moment <= support.moment + interval 168 hours
-        ) as resolved
-        from support
-        where person is not null and moment + interval 168 hours <= (select max(moment) from support)
+        select channel, answered and not again as resolved from (
+            select *, exists (
+                from support later
+                where later.person = support.person and later.reason = support.reason
+                  and later.moment > support.moment and later.moment <= support.moment + interval 168 hours
+            ) as again, exists (
+                from support later
+                where later.person = support.person and coalesce(support.reason, '') = ''
+                  and later.moment > support.moment and later.moment <= support.moment + interval 168 hours
+            ) as tried
+            from support
+        ) as judged
+        where person is not null and (answered or not (again or tried))
+          and moment + interval 168 hours <= (select max(s.moment) from support s where s.source = judged.source)
     """
     found = warehouse.execute(
         f"""select 'channel', channel, avg(resolved::int), count(*) from ({watched}) group by 2

@@ -10,10 +10,14 @@ from cxflow import (
     Net,
     Quantile,
     Rate,
+    Ratio,
     RepeatShare,
     Retained,
     Settings,
     Share,
+    SurvivalMedian,
+    Total,
+    Volume,
     case_status_history,
     customer_profile,
     delivery,
@@ -67,7 +71,8 @@ orders = fact(
     .scalar_subquery(),
 )
 contacts = fact(touchpoint).where(column("channel").in_(("phone", "email")))
-score = column("rating", Double)
+calls = fact(interaction, waited=interaction.c.wait_seconds, transfers=interaction.c.transfer_count)
+score, waited = column("rating", Double), column("waited", Double)
 
 
 def seconds(start: ColumnElement[object], end: ColumnElement[object]) -> ColumnElement[int]:
@@ -155,6 +160,48 @@ KPIS = (
             0.5,
         ),
         grains=("month", "all"),
+    ),
+    Kpi(
+        name="desk_reply_within",
+        title="First reply, those counted that wait for one",
+        title_es="Primera respuesta, contando los que la esperan",
+        description="Half of the cases are answered within this time.",
+        description_es="La mitad de los casos se responden en este tiempo.",
+        unit="seconds",
+        better="lower",
+        lowest=0,
+        decimals=0,
+        formula="Kaplan–Meier median of first reply − opening, each watched for ten minutes",
+        of=SurvivalMedian(
+            fact(support_case, reply=seconds(support_case.c.opened_at, support_case.c.first_reply_at)),
+            func.coalesce(column("reply", Double), 600),
+            column("reply").is_not(None),
+        ),
+    ),
+    Kpi(
+        name="desk_calls",
+        title="Calls",
+        unit="calls",
+        better="higher",
+        formula="number of calls",
+        of=Volume(calls),
+        always=("queue",),
+    ),
+    Kpi(
+        name="desk_seconds_waited",
+        title="Time waited in all",
+        unit="seconds",
+        better="lower",
+        formula="sum of the waits",
+        of=Total(calls, waited),
+    ),
+    Kpi(
+        name="desk_transfers_per_second",
+        title="Transfers per second of waiting",
+        unit="transfers",
+        better="lower",
+        formula="sum of transfers ÷ sum of waits",
+        of=Ratio(calls, column("transfers", Integer), waited),
     ),
     Kpi(
         name="desk_cases_that_waited",

@@ -119,6 +119,10 @@ class Measure:
                 yield KpiValue(self.kpi, grain, start, split, part, self.value(array), self.n(array))
 
 
+def _source(record: Record) -> str:
+    return record.stream.partition(".")[0]
+
+
 class Facts:
     """The final records by kind, each with its person and its dimensions."""
 
@@ -131,6 +135,7 @@ class Facts:
             r for r in everything if isinstance(r, Call) or (isinstance(r, VoiceCall) and not r.leg)
         ]
         self.calls = [r for r in everything if isinstance(r, Call | Task)]
+        self._queued = {r.call.key: r.answered for r in everything if isinstance(r, Task)}
         self.answered = [call for call in self.calls if call.answered]
         self.tickets = [r for r in everything if isinstance(r, Ticket)]
         self.responses = [r for r in everything if isinstance(r, Response)]
@@ -144,7 +149,7 @@ class Facts:
 
     def sample(self, record: Record, moment: datetime, value: float) -> Sample:
         """An observation of a record. It has a segment if the CRM knows its person."""
-        source = record.stream.partition(".")[0]
+        source = _source(record)
         channel = "phone" if source in ("callcentre", "voice") else "web"
         dimensions = {"source": source, "channel": record.channel if isinstance(record, Ticket) else channel}
         if segment := self._segments.get(self.persons.of(record)):
@@ -180,21 +185,41 @@ class Facts:
         opened += [(ticket.created_at, ticket) for ticket in self.tickets]
         return sorted(opened, key=lambda contact: (contact[0], contact[1].key))
 
+    def was_answered(self, contact: Call | VoiceCall | Ticket) -> bool:
+        """Whether an agent took the call, or replied to the ticket or solved it; of a call without a task it is taken
+        for granted."""
+        if isinstance(contact, Ticket):
+            return bool(contact.first_reply_at or contact.solved_at)
+        if isinstance(contact, VoiceCall):
+            return self._queued.get(contact.call.key, True)
+        return contact.answered
+
     def resolved_at_first_contact(self) -> list[Sample]:
-        """1 or 0 for each contact of a known person whose seven days are over."""
+        """1 or 0 for each contact of a known person whose seven days are over in its source: whether somebody answered
+        it and none followed. One that nobody answered and that was tried again (for any reason, if none is known) is
+        none."""
         contacts = self.contacts()
-        times: dict[tuple[Identifier, str], list[datetime]] = defaultdict(list)
+        times: dict[tuple[Identifier, str | None], list[datetime]] = defaultdict(list)
+        known_until: dict[str, datetime] = {}
         for moment, contact in contacts:
+            known_until[_source(contact)] = moment
             if person := self.persons.of(contact):
                 times[person, contact.reason].append(moment)
+                times[person, None].append(moment)
+
+        def is_followed(asked: list[datetime], moment: datetime) -> bool:
+            following = bisect_right(asked, moment)
+            return following < len(asked) and asked[following] <= moment + REPEAT_WITHIN
+
         samples: list[Sample] = []
         for moment, contact in contacts:
             person = self.persons.of(contact)
-            if person and moment + REPEAT_WITHIN <= contacts[-1][0]:
-                asked = times[person, contact.reason]
-                following = bisect_right(asked, moment)
-                again = following < len(asked) and asked[following] <= moment + REPEAT_WITHIN
-                samples.append(self.sample(contact, moment, not again))
+            if person and moment + REPEAT_WITHIN <= known_until[_source(contact)]:
+                again = is_followed(times[person, contact.reason], moment)
+                tries = again or (not contact.reason and is_followed(times[person, None], moment))
+                answered = self.was_answered(contact)
+                if answered or not tries:
+                    samples.append(self.sample(contact, moment, answered and not again))
         return samples
 
     def buyers(self) -> list[Sample]:
