@@ -64,7 +64,7 @@ def _lowest_share(hits: Array, n: Array) -> Array:
     # Newton's method on the logarithms of p and of the tail: the curve is concave, so that it converges from anywhere.
     for _ in range(_MOST_STEPS):
         exactly = np.exp(ways + xlogy(x, p) + xlog1py(rest, -p))
-        beyond = np.where(rest > 0, betainc(x + 1, np.maximum(rest, 1), p), 0.0)
+        beyond = np.where(rest > 0, betainc(x + 1, np.where(rest > 0, rest, 1), p), 0.0)
         tail = beyond + COUNTED * exactly
         slope = exactly * (COUNTED * x + (1 - COUNTED) * rest * p / (1 - p)) / tail
         step = np.log(TAIL / tail) / slope

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Double, and_, cast, func, select
+from sqlalchemy import ColumnElement, Double, and_, cast, column, func, select
 
 from cxflow.kpis import intervals
-from cxflow.kpis.cells import KEY, Cut, cells
+from cxflow.kpis.cells import KEY, Cut, cells, kept
 from cxflow.kpis.estimators import Additive, Components, Estimate, Mean, OfFact
 from cxflow.kpis.facts import EVERYWHERE, Reach, Rows
 
@@ -76,11 +76,17 @@ class Stock(OfFact):
     def reach(self) -> Mapping[str, Reach]:
         return dict.fromkeys(self.of.reach, EVERYWHERE)
 
+    def kept(self, cuts: Sequence[Cut]) -> Rows:
+        return kept(self.counted, cuts, measure=cast(self.change, Double))
+
     def cells(self, cut: Cut) -> Rows:
-        change = cast(self.change, Double)
-        every = replace(cut, starts=None, spans=None)
+        every, change = replace(cut, starts=None, spans=None), column("measure", Double)
         in_period = cells(
-            self.counted, every, change=func.sum(change), added=func.count().filter(change > 0)
+            self.counted,
+            every,
+            measure=cast(self.change, Double),
+            change=func.sum(change),
+            added=func.count().filter(change > 0),
         ).subquery()
         key = [in_period.c[name] for name in KEY]
         of_slice = [in_period.c[name] for name in KEY if name != "period_start"]

@@ -17,6 +17,7 @@ from cxflow.kpis.cells import Cut, cells
 from cxflow.kpis.estimators import Components, Estimate, Mean, OfFact
 from cxflow.kpis.facts import Fact, Rows
 
+_ROUNDING = 1e-12
 NO_WEIGHT = "with a weight of 0 or less"
 
 
@@ -61,7 +62,7 @@ class WeightedShare(Weighted):
     def estimate(self, components: Components) -> Estimate:
         n, weights, squares, hits = (components[name] for name in ("n", "weights", "squares", "hits"))
         effective = weights**2 / squares
-        low, high = intervals.share(hits / weights * effective, effective)
+        low, high = intervals.share(_part(hits, weights) * effective, effective)
         none = np.full_like(n, np.nan)
         return Estimate(n, hits, weights, none, none, hits / weights, low, high)
 
@@ -82,8 +83,8 @@ class WeightedNet(Weighted):
             components[name] for name in ("n", "weights", "squares", "plus", "minus")
         )
         effective = weights**2 / squares
-        share = effective / weights
-        low, high = intervals.net(plus * share, minus * share, effective)
+        above, below = (_part(hits, weights) * effective for hits in (plus, minus))
+        low, high = intervals.net(above, below, effective)
         none = np.full_like(n, np.nan)
         value = 100 * (plus - minus) / weights
         return Estimate(n, plus - minus, weights, none, none, value, 100 * low, 100 * high)
@@ -112,3 +113,9 @@ class MeanWithPrior(Mean):
             return (n * end + self.prior * self.prior_mean) / (n + self.prior)
 
         return replace(found, value=drawn(found.value), low=drawn(found.low), high=drawn(found.high))
+
+
+def _part(hits: intervals.Array, weights: intervals.Array) -> intervals.Array:
+    """The share of the weights; exactly none or all of them where only the rounding of a sum says otherwise."""
+    part = hits / weights
+    return np.where(part < _ROUNDING, 0.0, np.where(part > 1 - _ROUNDING, 1.0, part))

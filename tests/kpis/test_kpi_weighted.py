@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import interval_by_hand
+import numpy as np
 import pytest
 from kpi_desk import Desk
 from sqlalchemy import delete
 
+from cxflow.kpis.survey import csat_weighted
+from cxflow.kpis.weighted import WeightedShare
+from cxflow.settings import Settings
 from cxflow.warehouse.tables import survey_response
 
 WEIGHTS = [2, 2, 1, 1, 1, 1, 1, 1, 1, None]
@@ -66,6 +70,20 @@ def test_weights_of_one_size_have_the_interval_of_their_number(desk: Desk, kpi: 
     assert (found.value, found.ci_low, found.ci_high) == pytest.approx(
         (plain.value, plain.ci_low, plain.ci_high)
     )
+
+
+def test_weights_that_do_not_add_up_exactly_leave_an_interval_from_within_the_scale() -> None:
+    """All of them satisfied but for the rounding of a sum, all but one, none; 12.5 effective answers."""
+    estimator = csat_weighted.estimator(Settings())
+    assert isinstance(estimator, WeightedShare)
+    weights = 100.0
+    hits = np.array([weights * (1 - 1e-15), 93.0, 0.0, 1e-14])
+    n = np.full(4, 40.0)
+    found = estimator.estimate({"n": n, "weights": n * 0 + weights, "squares": n * 0 + 800, "hits": hits})
+    assert ((found.low >= 0) & (found.low <= found.value) & (found.value <= found.high + 1e-12)).all()
+    assert found.high[0] == 1
+    assert found.low[2] == found.low[3] == 0
+    assert 0.5 < found.low[1] < 0.93 < found.high[1] < 1
 
 
 def test_few_reviews_are_drawn_to_three_and_a_half_stars(desk: Desk) -> None:
