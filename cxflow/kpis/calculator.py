@@ -23,6 +23,7 @@ from cxflow.kpis import days, left_out, status
 from cxflow.kpis.affected import Touched, affected
 from cxflow.kpis.cells import KEY, Cut
 from cxflow.kpis.estimators import Additive, Estimate, Estimator
+from cxflow.kpis.experience import judgement
 from cxflow.kpis.facts import Rows
 from cxflow.kpis.intervals import Array
 from cxflow.kpis.kpi import Kpi
@@ -86,7 +87,11 @@ def compute(
     """
     dimensions = {name: dimensions_of(kpi, settings) for name, kpi in kpis.items()}
     # Taken first: days that another load adds from now on stay for the next computation.
-    touched = pending.take_days(connection)
+    touched: Touched = pending.take_days(connection)
+    if any(judgement.NAME in kpi.estimator(settings).reach for kpi in kpis.values()):
+        touched = judgement.refresh(connection, settings, touched, everything)
+    else:
+        judgement.forget(connection)
     as_of = after_the_last(connection, as_of)
     previous = define(connection, kpis, dimensions, settings)
     known = versions(connection)
