@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cxflow.hookspecs import hookimpl
 from cxflow.kpis import calls, cases, contact, leads, orders, reviews, survey
+from cxflow.kpis.experience import memory, net
 from cxflow.kpis.kpi import Kpi
 
 KPIS: tuple[Kpi, ...] = (
@@ -27,6 +28,13 @@ KPIS: tuple[Kpi, ...] = (
     orders.repeat_purchase_rate,
     orders.retention_rate,
     leads.lead_conversion_rate,
+    net.net_experience,
+    net.net_experience_per_customer,
+    net.judged_share,
+    memory.memory_index,
+    memory.memory_index_1,
+    memory.memory_index_2_3,
+    memory.memory_index_4_or_more,
 )
 
 

@@ -27,8 +27,8 @@ NAME = r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+"
 IN_CODE = re.compile(rf"`({NAME})`|^\| *({NAME}) *\||cxflow kpis ({NAME})", re.MULTILINE)
 """Where a page names something: in backticks, in the first cell of a table, after the command."""
 LIKE_A_KPI = re.compile(
-    r"^(average|median|mean|net|share)_|^(churn|nps|csat|ces)_"
-    r"|_(rate|ratio|share|score|level|minutes|hours|resolution|rating|retention|churn|effort|occupancy|index|p\d\d)$"
+    r"^(average|median|mean|net|share)_|^(churn|repurchase|memory|nps|csat|ces)_"
+    r"|_(rate|ratio|share|score|level|minutes|hours|resolution|rating|retention|churn|effort|occupancy|index|uplift|p\d\d)$"
 )
 """Words that names of KPIs begin or end with."""
 

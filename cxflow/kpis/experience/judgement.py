@@ -26,6 +26,7 @@ from sqlalchemy import (
     except_,
     false,
     insert,
+    literal,
     null,
     or_,
     select,
@@ -64,7 +65,8 @@ _SATELLITES = (
     (support_case, support_case.c.opened_at),
 )
 """Tables with evidence about touchpoints, each with its event time."""
-_READ = ("touchpoint", "order_header", "refund", *(satellite.name for satellite, _ in _SATELLITES))
+READ = ("touchpoint", "order_header", "refund", *(satellite.name for satellite, _ in _SATELLITES))
+"""The canonical tables whose changes are judged."""
 
 _j = touchpoint_judgement.c
 
@@ -83,7 +85,7 @@ def refresh(connection: Connection, settings: Settings, touched: Touched, everyt
         "start": start and start.astimezone(UTC).isoformat(),
     }
     is_other = applied.is_first(connection, _WHAT, json.dumps(used, sort_keys=True))
-    days = {day for name in _READ for day in touched.get(name, ())}
+    days = {day for name in READ for day in touched.get(name, ())}
     known = sorted(day for day in days if day is not None)
     everything = everything or is_other or len(known) < len(days) or len(known) > _MOST_DAYS
     if not everything and not known:
@@ -121,7 +123,9 @@ class _Judging:
         self._connection.execute(
             insert(touchpoint_judgement).from_select([each.name for each in new.c], select(new))
         )
-        changed = union(*(select(cast(utc(some.c.occurred_at), Date)) for some in (gone, new)))
+        # A change of a customer is noted under the days of their touchpoints: a refund has none.
+        others = select(now).where(now.c.touchpoint_id.is_(None), literal(days is not None)).subquery()
+        changed = union(*(select(cast(utc(some.c.occurred_at), Date)) for some in (gone, new, others)))
         touched: set[date | None] = set(self._connection.scalars(changed))
         for name in self._stored:
             self._connection.exec_driver_sql(f"DROP TABLE {name}")
