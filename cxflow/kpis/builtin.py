@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cxflow.hookspecs import hookimpl
 from cxflow.kpis import calls, cases, contact, leads, orders, reviews, survey
-from cxflow.kpis.experience import memory, net
+from cxflow.kpis.experience import loyalty, memory, net
 from cxflow.kpis.kpi import Kpi
 
 KPIS: tuple[Kpi, ...] = (
@@ -35,6 +35,10 @@ KPIS: tuple[Kpi, ...] = (
     memory.memory_index_1,
     memory.memory_index_2_3,
     memory.memory_index_4_or_more,
+    loyalty.churn_after_bad_experience,
+    loyalty.churn_after_bad_experience_difference,
+    loyalty.repurchase_after_good_experience,
+    loyalty.repurchase_after_good_experience_difference,
 )
 
 

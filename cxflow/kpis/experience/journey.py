@@ -19,7 +19,6 @@ from sqlalchemy import (
     and_,
     case,
     cast,
-    extract,
     func,
     literal,
     null,
@@ -27,7 +26,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from cxflow.kpis.experience.moments import is_kept
+from cxflow.kpis.experience.moments import epoch, is_kept
 from cxflow.kpis.experience.seeds import EVERY, Place
 from cxflow.kpis.facts import Rows
 from cxflow.warehouse.columns import TIME
@@ -74,7 +73,7 @@ def staged(rows: Rows, places: Sequence[Place], start: datetime | None) -> Rows:
     )
     customers = select(row.c.customer_id).where(own)
     # In seconds: databases add times differently.
-    until = func.coalesce(_epoch(_o.delivered_at), _epoch(_o.created_at) + UNDELIVERED.total_seconds())
+    until = func.coalesce(epoch(_o.delivered_at), epoch(_o.created_at) + UNDELIVERED.total_seconds())
     nothing = cast(null(), String)
     of_orders = select(
         nothing, _o.customer_id, _o.created_at, until, nothing.label("s"), nothing.label("a")
@@ -99,10 +98,6 @@ def staged(rows: Rows, places: Sequence[Place], start: datetime | None) -> Rows:
     )
 
 
-def _epoch(at: ColumnElement[Any]) -> ColumnElement[float]:
-    return cast(extract("epoch", at), Double)
-
-
 def _stage(along: FromClause, places: Sequence[Place], start: datetime | None) -> ColumnElement[str]:
     at, last, began = along.c.at, along.c.last, along.c.began
     said = {each.name: each.stage for each in places if each.kind == "activity" and each.stage}
@@ -113,7 +108,7 @@ def _stage(along: FromClause, places: Sequence[Place], start: datetime | None) -
     sure = literal(start + FIRST_DAYS, TIME)
     return case(
         (along.c.customer_id.is_(None), otherwise),
-        (and_(last.is_not(None), _epoch(at) <= last), "during"),
+        (and_(last.is_not(None), epoch(at) <= last), "during"),
         (last.is_not(None), "after"),
         (func.coalesce(began, at) < sure, UNKNOWN),
         else_="before",

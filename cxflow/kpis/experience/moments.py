@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, and_, func, literal, select
+from typing import Any
+
+from sqlalchemy import ColumnElement, Double, and_, cast, extract, func, literal, select
 
 from cxflow.kpis.facts import Rows
 from cxflow.warehouse.tables import order_header, review, support_case, touchpoint
@@ -11,6 +13,11 @@ Text = ColumnElement[str]
 
 is_kept = ~func.coalesce(order_header.c.is_cancelled, order_header.c.cancelled_at.is_not(None))
 """Whether an order is not cancelled."""
+
+
+def epoch(at: ColumnElement[Any]) -> ColumnElement[float]:
+    """An instant in seconds since 1970: databases differ in what they may add to a time."""
+    return cast(extract("epoch", at), Double)
 
 
 def person(customer_id: Text, order_id: Text, case_id: Text, key: Text) -> Text:
