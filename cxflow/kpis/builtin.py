@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cxflow.hookspecs import hookimpl
 from cxflow.kpis import calls, cases, contact, leads, orders, reviews, survey
-from cxflow.kpis.experience import loyalty, memory, net
+from cxflow.kpis.experience import loyalty, memory, net, omnichannel
 from cxflow.kpis.kpi import Kpi
 
 KPIS: tuple[Kpi, ...] = (
@@ -39,6 +39,7 @@ KPIS: tuple[Kpi, ...] = (
     loyalty.churn_after_bad_experience_difference,
     loyalty.repurchase_after_good_experience,
     loyalty.repurchase_after_good_experience_difference,
+    omnichannel.omnichannel_uplift,
 )
 
 

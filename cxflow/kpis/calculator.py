@@ -320,7 +320,7 @@ class _Computation:
             return {}
         columns = dict(zip(rows[0]._fields, zip(*rows, strict=True), strict=True))
         keys = zip(*(columns.pop(name) for name in KEY), strict=True)
-        estimate = estimator.estimate({name: np.array(found, dtype=float) for name, found in columns.items()})
+        estimate = estimator.estimate({name: _component(found) for name, found in columns.items()})
         return dict(zip(keys, _values(kpi, estimate, self._min_n), strict=True))
 
     def publish(self, kpi: Kpi, counted: _Counted) -> None:
@@ -379,6 +379,11 @@ def _values(kpi: Kpi, estimate: Estimate, min_n: int) -> Iterator[CellValue]:
         notes,
         itertools.repeat(0),
     )
+
+
+def _component(found: Sequence[Any]) -> Array:
+    """A component of all cells: a number of each, or a list."""
+    return np.array(found, dtype=object if isinstance(found[0], list) else float)
 
 
 def _nullable(numbers: Array) -> list[float | None]:

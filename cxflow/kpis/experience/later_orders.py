@@ -1,8 +1,8 @@
 """Orders and what came after an experience of them: the facts of churn and repurchase. SQL over kept orders.
 
 Two guards are here. *Complete follow-up*: whose 90 days are not over yet, measured up to the newest order of the same
-source, is left out. *Landmark*: compared orders are followed from 14 days after the order on, whatever was lived
-through and when, and only evidence of those 14 days counts; or who stays long would have more time to have an experience.
+source, is left out. *Landmark*: compared orders are followed from 14 days after the order on, and only evidence of
+those 14 days counts; or who stays long would have more time for an experience.
 """
 
 from __future__ import annotations
