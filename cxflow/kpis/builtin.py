@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cxflow.hookspecs import hookimpl
 from cxflow.kpis import calls, cases, contact, leads, orders, reviews, survey
-from cxflow.kpis.experience import loyalty, memory, net, omnichannel
+from cxflow.kpis.experience import loyalty, memory, net, omnichannel, preventable
 from cxflow.kpis.kpi import Kpi
 
 KPIS: tuple[Kpi, ...] = (
@@ -40,6 +40,8 @@ KPIS: tuple[Kpi, ...] = (
     loyalty.repurchase_after_good_experience,
     loyalty.repurchase_after_good_experience_difference,
     omnichannel.omnichannel_uplift,
+    preventable.preventable_contact_rate,
+    preventable.preventable_share,
 )
 
 

@@ -61,6 +61,8 @@ class Kpi:
     values, and its status says why; all others are computed."""
     counts: str = ""
     """What it counts, in words, where its tables do not tell: `touchpoints with the activity called_support`."""
+    seeds: tuple[str, ...] = ()
+    """The seed tables that its own SQL reads: if one says something else, all periods are computed."""
 
     def estimator(self, settings: Settings) -> Estimator:
         """How it is measured under these settings."""

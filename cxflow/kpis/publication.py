@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 
 from cxflow.kpis.cells import KEY
+from cxflow.kpis.experience import seeds
 from cxflow.kpis.facts import Rows
 from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.periods import Grain, Periods
@@ -214,11 +215,13 @@ def _used(kpi: Kpi, dimensions: Sequence[str], settings: Settings) -> str:
         "currency": settings.project.currency,
         # The dimensions of other KPIs do not affect this one.
         "kpis": settings.kpis.model_dump(
-            mode="json", exclude={"dimensions", "dimensions_of", "max_left_out"}
+            mode="json", exclude={"dimensions", "dimensions_of", "max_left_out", "seeds"}
         ),
         "dimensions": sorted(dimensions),
         "grains": kpi.grains,
     }
+    if kpi.seeds:
+        used["seeds"] = seeds.fingerprint(settings, *kpi.seeds)
     return json.dumps(used, sort_keys=True)
 
 
