@@ -75,6 +75,7 @@ bench: $(VENV)/.development
 
 coverage: $(VENV)/.development
 	$(BIN)/python tests/kpis/interval_coverage.py
+	$(BIN)/python tests/kpis/experience/experience_simulation.py
 
 docs: $(VENV)/.development
 	$(BIN)/python -m cxflow.cli.reference docs

@@ -125,6 +125,17 @@ class Identity(Frozen):
     """More identifiers than this, linked together, are no person: they name nobody, and are reported."""
 
 
+class Seeds(Frozen):
+    """A project's own seed tables, instead of those in `warehouse/seeds`: CSV files with the same columns."""
+
+    polarity: str | None = None
+    """Which evidence makes a touchpoint a good or a bad experience."""
+    contact_reasons: str | None = None
+    """Which contacts are preventable, and what to do about them."""
+    journey: str | None = None
+    """Stage and control of activities and channels, where a mapping says neither."""
+
+
 class Kpis(Frozen):
     """Thresholds and limits of the KPIs."""
 
@@ -146,6 +157,7 @@ class Kpis(Frozen):
     """KPI to its own dimensions, which replace the general ones."""
     max_values: int = Field(default=50, ge=1)
     """Slices per dimension. If it has more values, those with the most observations get one, the rest is `(other)`."""
+    seeds: Seeds = Seeds()
 
     @field_validator("rates")
     @classmethod

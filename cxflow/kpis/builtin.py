@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cxflow.hookspecs import hookimpl
 from cxflow.kpis import calls, cases, contact, deliveries, leads, orders, reviews, survey, touchpoints
+from cxflow.kpis.experience import loyalty, memory, net, omnichannel, preventable
 from cxflow.kpis.kpi import Kpi
 
 KPIS: tuple[Kpi, ...] = (
@@ -53,6 +54,20 @@ KPIS: tuple[Kpi, ...] = (
     leads.lead_conversion_rate,
     leads.win_rate,
     leads.sales_cycle_days,
+    net.net_experience,
+    net.net_experience_per_customer,
+    net.judged_share,
+    memory.memory_index,
+    memory.memory_index_1,
+    memory.memory_index_2_3,
+    memory.memory_index_4_or_more,
+    loyalty.churn_after_bad_experience,
+    loyalty.churn_after_bad_experience_difference,
+    loyalty.repurchase_after_good_experience,
+    loyalty.repurchase_after_good_experience_difference,
+    omnichannel.omnichannel_uplift,
+    preventable.preventable_contact_rate,
+    preventable.preventable_share,
 )
 
 

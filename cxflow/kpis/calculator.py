@@ -23,6 +23,7 @@ from cxflow.kpis import days, horizons, left_out, status
 from cxflow.kpis.affected import Touched, affected
 from cxflow.kpis.cells import KEY, Cut
 from cxflow.kpis.estimators import Additive, Estimate, Estimator
+from cxflow.kpis.experience import judgement
 from cxflow.kpis.facts import Rows
 from cxflow.kpis.intervals import Array
 from cxflow.kpis.kpi import Kpi
@@ -85,7 +86,11 @@ def compute(
     """
     dimensions = {name: dimensions_of(kpi, settings) for name, kpi in kpis.items()}
     # Taken first: days that another load adds from now on stay for the next computation.
-    touched = pending.take_days(connection)
+    touched: Touched = pending.take_days(connection)
+    if any(judgement.NAME in kpi.estimator(settings).reach for kpi in kpis.values()):
+        touched = judgement.refresh(connection, settings, touched, everything)
+    else:
+        judgement.forget(connection)
     as_of = after_the_last(connection, as_of)
     previous = define(connection, kpis, dimensions, settings)
     known = versions(connection)
@@ -332,7 +337,7 @@ class _Computation:
             return {}
         columns = dict(zip(rows[0]._fields, zip(*rows, strict=True), strict=True))
         keys = zip(*(columns.pop(name) for name in KEY), strict=True)
-        estimate = estimator.estimate({name: np.array(found, dtype=float) for name, found in columns.items()})
+        estimate = estimator.estimate({name: _component(found) for name, found in columns.items()})
         return dict(zip(keys, _values(kpi, estimate, self._min_n), strict=True))
 
     def publish(self, kpi: Kpi, counted: _Counted) -> None:
@@ -398,6 +403,11 @@ def _values(kpi: Kpi, estimate: Estimate, min_n: int) -> Iterator[CellValue]:
         [None if number is None else round(number) for number in _nullable(customers)],
         _nullable(none if effect is None else estimate.n / effect),
     )
+
+
+def _component(found: Sequence[Any]) -> Array:
+    """A component of all cells: a number of each, or a list."""
+    return np.array(found, dtype=object if isinstance(found[0], list) else float)
 
 
 def _nullable(numbers: Array) -> list[float | None]:

@@ -222,7 +222,7 @@ def _used(kpi: Kpi, dimensions: Sequence[str], settings: Settings, hash_: Any) -
         "currency": settings.project.currency,
         # The dimensions of other KPIs do not affect this one.
         "kpis": settings.kpis.model_dump(
-            mode="json", exclude={"dimensions", "dimensions_of", "max_left_out"}
+            mode="json", exclude={"dimensions", "dimensions_of", "max_left_out", "seeds"}
         ),
         "dimensions": sorted(dimensions),
         "grains": kpi.grains,

@@ -45,6 +45,39 @@ customer_identity = derived_table(
     column("valid_to", TIME, "when the link ended; null while it is valid"),
 )
 
+touchpoint_judgement = derived_table(
+    "touchpoint_judgement",
+    "what each touchpoint was to the customer: stage, control, and whether the experience was good or bad",
+    ("judgement_id",),
+    column("judgement_id", String, "the touchpoint; else the kind and id of what happened", nullable=False),
+    column("touchpoint_id", String, "the touchpoint; null: what happened has none (a late delivery)"),
+    column(
+        "occurred_at", TIME, "when it was lived through: its evidence, else the touchpoint", nullable=False
+    ),
+    column("customer_id", String, "the customer: the touchpoint's, else the order's or the case's"),
+    column("order_id", String, "the order it is about"),
+    column("case_id", String, "the support case it belongs to"),
+    column("activity", String, "the touchpoint's; null without one"),
+    column("channel", String, "the touchpoint's; null without one"),
+    column("source_system", String, "the connection it came through", nullable=False),
+    column(
+        "journey_stage",
+        String,
+        "before, during or after, relative to the customer's own orders; or unknown",
+        nullable=False,
+    ),
+    column("control", String, "owned or external", nullable=False),
+    column("polarity", Integer, "−1 bad, 0 neutral, 1 good; null: unjudged, which is not neutral"),
+    column("intensity", Double, "0 to 1; null: unjudged"),
+    column("rule", String, "the rule that judged it, of the seed table polarity"),
+    column(
+        "is_counted",
+        Boolean,
+        "whether it is the one judgement of its customer, order or case in 14 days",
+        nullable=False,
+    ),
+)
+
 kpi_definition = derived_table(
     "kpi_definition",
     "the definition of each KPI",
@@ -347,7 +380,7 @@ applied_settings = system_table(
     "applied_settings",
     "the settings that something was computed with",
     ("what",),
-    column("what", String, "identity", nullable=False),
+    column("what", String, "identity, or judgement", nullable=False),
     column("settings", String, "JSON", nullable=False),
 )
 

@@ -56,6 +56,7 @@ from cxflow.warehouse.system_tables import (
     stream_lock,
     stream_snapshot,
     stream_state,
+    touchpoint_judgement,
 )
 
 __all__ = [
@@ -106,6 +107,7 @@ __all__ = [
     "survey_response",
     "times",
     "touchpoint",
+    "touchpoint_judgement",
 ]
 
 CANONICAL: dict[str, Table] = {

@@ -27,8 +27,8 @@ NAME = r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+"
 IN_CODE = re.compile(rf"`({NAME})`|^\| *({NAME}) *\||cxflow kpis ({NAME})", re.MULTILINE)
 """Where a page names something: in backticks, in the first cell of a table, after the command."""
 LIKE_A_KPI = re.compile(
-    r"^(average|median|mean|net|share)_|^(churn|nps|csat|ces|fcr)_"
-    r"|_(rate|(?:rate|level|minutes)_(?:of|by|excluding)_[a-z]+|ratio|share|score|level|minutes|hours|days|resolution|rating|rating_bayes|retention|churn|effort|occupancy|index|p\d\d|\d+d)$"
+    r"^(average|median|mean|net|share)_|^(churn|repurchase|memory|nps|csat|ces|fcr)_"
+    r"|_(rate|(?:rate|level|minutes)_(?:of|by|excluding)_[a-z]+|ratio|share|score|level|minutes|hours|days|resolution|rating|rating_bayes|retention|churn|effort|occupancy|index|uplift|p\d\d|\d+d)$"
 )
 """Words that names of KPIs begin or end with."""
 

@@ -1,0 +1,211 @@
+"""Keeps `touchpoint_judgement`: one row per touchpoint, and per thing that happened without one. For `calculator`.
+
+Everything about one person depends on that person's rows alone. So only the persons are judged anew of whom something
+changed, and the order of loads does not matter.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence, Set
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Connection,
+    Date,
+    FromClause,
+    String,
+    TableClause,
+    and_,
+    cast,
+    column,
+    delete,
+    except_,
+    false,
+    insert,
+    literal,
+    null,
+    or_,
+    select,
+    table,
+    true,
+    union,
+    union_all,
+)
+
+from cxflow.kpis.experience import evidence, journey, moments, seeds, verdicts
+from cxflow.kpis.experience.moments import person
+from cxflow.settings import Settings
+from cxflow.warehouse import applied, engines
+from cxflow.warehouse.functions import utc
+from cxflow.warehouse.tables import (
+    interaction,
+    order_header,
+    review,
+    support_case,
+    survey_response,
+    touchpoint,
+    touchpoint_judgement,
+)
+
+NAME = touchpoint_judgement.name
+
+_VERSION = 1
+"""Raise it if the same touchpoints become other rows: all are judged anew."""
+_WHAT = "judgement"
+_MOST_DAYS = 60
+"""Of more changed days, everything is judged anew: that needs fewer steps."""
+_SATELLITES = (
+    (survey_response, survey_response.c.responded_at),
+    (review, review.c.date_published),
+    (interaction, interaction.c.offered_at),
+    (support_case, support_case.c.opened_at),
+)
+"""Tables with evidence about touchpoints, each with its event time."""
+READ = ("touchpoint", "order_header", "refund", *(satellite.name for satellite, _ in _SATELLITES))
+"""The canonical tables whose changes are judged."""
+
+_j = touchpoint_judgement.c
+
+Touched = Mapping[str, Set[date | None]]
+
+
+def refresh(connection: Connection, settings: Settings, touched: Touched, everything: bool) -> Touched:
+    """Judge what loads changed, in the caller's transaction. Returns the touched days with those of `NAME`: the UTC
+    days of rows that are others than before. Raises ConfigError if a seed table is wrong."""
+    start = connection.scalar(journey.first_order())
+    used = {
+        "version": _VERSION,
+        "seeds": seeds.fingerprint(settings, "polarity", "journey"),
+        "timezone": settings.project.timezone,
+        "repeat_contact_days": settings.kpis.repeat_contact_days,
+        "start": start and start.astimezone(UTC).isoformat(),
+    }
+    is_other = applied.is_first(connection, _WHAT, json.dumps(used, sort_keys=True))
+    days = {day for name in READ for day in touched.get(name, ())}
+    known = sorted(day for day in days if day is not None)
+    everything = everything or is_other or len(known) < len(days) or len(known) > _MOST_DAYS
+    if not everything and not known:
+        return touched
+    work = _Judging(connection, settings, start)
+    return {**touched, NAME: work.replace(None if everything else known)}
+
+
+def forget(connection: Connection) -> None:
+    """Judge everything in the next `refresh`: what loads change until then is not noted for it."""
+    applied.forget(connection, _WHAT)
+
+
+class _Judging:
+    """One refresh. Its temporary tables hold the persons to judge anew, and nobody else."""
+
+    def __init__(self, connection: Connection, settings: Settings, start: datetime | None) -> None:
+        self._connection, self._settings, self._start = connection, settings, start
+        self._rules, self._places = seeds.polarity(settings), seeds.journey(settings)
+        self._stored: list[str] = []
+
+    def replace(self, days: Sequence[date] | None) -> set[date | None]:
+        """Write the rows that are new or others, delete those that are gone, and return their UTC days: of the persons
+        of whom something changed on the days, or of all."""
+        persons = None if days is None else self._store("judged_person", self._persons(days))
+        moment = self._store("judged_moment", _moments(persons))
+        found = self._store("judged_evidence", self._evidence(moment, persons))
+        now = self._store("judged_now", verdicts.rows(moment, found, self._rules, self._places, self._start))
+        before = select(*(_j[each.name] for each in now.c)).where(_is_about(persons, now))
+        gone = self._store("judged_before", except_(before, select(now)))
+        new = self._store("judged_new", except_(select(now), before))
+        self._connection.execute(
+            delete(touchpoint_judgement).where(_j.judgement_id.in_(select(gone.c.judgement_id)))
+        )
+        self._connection.execute(
+            insert(touchpoint_judgement).from_select([each.name for each in new.c], select(new))
+        )
+        # A change of a customer is noted under the days of their touchpoints: a refund has none.
+        others = select(now).where(now.c.touchpoint_id.is_(None), literal(days is not None)).subquery()
+        changed = union(*(select(cast(utc(some.c.occurred_at), Date)) for some in (gone, new, others)))
+        touched: set[date | None] = set(self._connection.scalars(changed))
+        for name in self._stored:
+            self._connection.exec_driver_sql(f"DROP TABLE {name}")
+        if touched:
+            engines.of(self._connection).analyze(self._connection, NAME)
+        return touched
+
+    def _store(self, name: str, rows: Any) -> TableClause:
+        """Store rows in a temporary table, to read them more than once."""
+        query = select(rows.subquery())
+        self._connection.execute(query.into(name, temporary=True))
+        engines.of(self._connection).analyze(self._connection, name)
+        self._stored.append(name)
+        return table(name, *(column(each.name, each.type) for each in query.selected_columns))
+
+    def _persons(self, days: Sequence[date]) -> Any:
+        """The persons of whom something happened on the days, as it is now or as it was before."""
+        t, o = touchpoint.c, order_header.c
+        about = union_all(
+            *(
+                select(satellite.c.touchpoint_id).where(satellite.c.touchpoint_id.is_not(None), _on(at, days))
+                for satellite, at in _SATELLITES
+            )
+        )
+        moment = moments.touchpoints(or_(_on(t.occurred_at, days), t.touchpoint_id.in_(about))).subquery()
+        # Without touchpoints, all evidence is loose: some persons too many.
+        nobody = moments.touchpoints(false()).subquery()
+        other = verdicts.loose(self._found(nobody)).subquery()
+        none = cast(null(), String)
+        return union(
+            select(moment.c.person),
+            select(person(o.customer_id, o.order_id, none, none)).where(_on(o.created_at, days)),
+            select(_person_before()).where(
+                or_(
+                    _on(_j.occurred_at, days),
+                    _j.touchpoint_id.in_(select(t.touchpoint_id).where(_on(t.occurred_at, days))),
+                    _j.order_id.in_(select(o.order_id).where(_on(o.created_at, days))),
+                )
+            ),
+            select(other.c.person).where(_on(other.c.at, days)),
+        )
+
+    def _evidence(self, moment: FromClause, persons: FromClause | None) -> Any:
+        found = self._found(moment)
+        other = verdicts.loose(found).subquery()
+        return union_all(
+            verdicts.linked(found, moment), select(other).where(_is_one_of(other.c.person, persons))
+        )
+
+    def _found(self, moment: FromClause) -> CTE:
+        return union_all(*evidence.sources(self._rules, self._settings, moment)).cte("found")
+
+
+def _moments(persons: FromClause | None) -> Any:
+    """The touchpoints of these persons, or all."""
+    if persons is None:
+        return moments.touchpoints()
+    t = touchpoint.c
+    # Of unknown customers, an order or a case may know more.
+    may_be = or_(t.customer_id.in_(select(persons.c.person)), t.customer_id.is_(None))
+    found = moments.touchpoints(may_be).subquery()
+    return select(found).where(_is_one_of(found.c.person, persons))
+
+
+def _is_about(persons: FromClause | None, now: FromClause) -> ColumnElement[bool]:
+    """Whether a stored row is about these persons, or was about others and is about them now."""
+    if persons is None:
+        return true()
+    return or_(_is_one_of(_person_before(), persons), _j.judgement_id.in_(select(now.c.judgement_id)))
+
+
+def _person_before() -> ColumnElement[str]:
+    return person(_j.customer_id, _j.order_id, _j.case_id, _j.judgement_id)
+
+
+def _is_one_of(who: ColumnElement[str], persons: FromClause | None) -> ColumnElement[bool]:
+    return true() if persons is None else who.in_(select(persons.c.person))
+
+
+def _on(at: ColumnElement[Any], days: Sequence[date]) -> ColumnElement[bool]:
+    """Whether an instant is on one of the UTC days, in order. Its range first: an index may know it."""
+    begin, end = (datetime.combine(day, time.min, UTC) for day in (days[0], days[-1] + timedelta(days=1)))
+    return and_(at >= begin, at < end, cast(utc(at), Date).in_(days))

@@ -1,0 +1,53 @@
+"""The facts of experiences: the rows of `touchpoint_judgement` as events."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Integer, String, column, select
+
+from cxflow.kpis.experience.judgement import NAME, READ
+from cxflow.kpis.facts import SAME_DAY, USUAL, Fact
+from cxflow.warehouse.tables import customer, touchpoint, touchpoint_judgement
+
+polarity = column("polarity", Integer)
+
+
+def _lived() -> Fact:
+    j = touchpoint_judgement.c
+    offered = {
+        "activity": j.activity,
+        "consent": customer.c.consent,
+        "control": j.control,
+        "country": customer.c.country,
+        "journey_stage": j.journey_stage,
+        "rule": j.rule,
+    }
+    rows = (
+        select(
+            j.occurred_at.label("at"),
+            j.channel,
+            j.source_system.label("source"),
+            j.customer_id,
+            customer.c.segment,
+            j.judgement_id,
+            j.order_id,
+            j.polarity,
+            j.intensity,
+            j.is_counted,
+            *(each.label(f"by_{name}") for name, each in offered.items()),
+        )
+        .select_from(touchpoint_judgement)
+        .outerjoin(customer, customer.c.customer_id == j.customer_id)
+    )
+    sliced = {name: column(f"by_{name}", each.type) for name, each in offered.items()}
+    # A change of a customer is noted under the days of what is theirs.
+    reach = dict.fromkeys((NAME, *READ), SAME_DAY)
+    return Fact(rows, reach, dimensions={**USUAL, **sliced}, table=touchpoint.name)
+
+
+lived = _lived()
+"""Touchpoints, and what happened without one, by the time at which it was lived through; judged or not."""
+
+is_judged = polarity.is_not(None)
+judged = lived.where(column("is_counted", Boolean))
+"""Experiences: of one customer and thing, one in 14 days. `polarity` is −1, 0 or 1, `intensity` 0 to 1."""
+of_order = column("order_id", String)
