@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     )
     from cxflow.model.secret import Secret
     from cxflow.model.stream import Policies, Projection, Stream
+    from cxflow.model.text_model import Scores, TextModel, Texts
     from cxflow.model.window import Window
     from cxflow.settings import Connection, Settings
     from cxflow.warehouse.canonical import (
@@ -92,6 +93,7 @@ _HOMES = {
     "Reject": "cxflow.model.reading",
     "RepeatShare": "cxflow.kpis.estimators",
     "Retained": "cxflow.kpis.estimators",
+    "Scores": "cxflow.model.text_model",
     "Secret": "cxflow.model.secret",
     "Settings": "cxflow.settings",
     "Share": "cxflow.kpis.estimators",
@@ -99,6 +101,8 @@ _HOMES = {
     "SourceError": "cxflow.errors",
     "StaleCheckpointError": "cxflow.errors",
     "Stream": "cxflow.model.stream",
+    "TextModel": "cxflow.model.text_model",
+    "Texts": "cxflow.model.text_model",
     "TransientError": "cxflow.errors",
     "Window": "cxflow.model.window",
     "case_status_history": "cxflow.warehouse.canonical",
@@ -149,6 +153,7 @@ __all__ = [
     "Reject",
     "RepeatShare",
     "Retained",
+    "Scores",
     "Secret",
     "Settings",
     "Share",
@@ -156,6 +161,8 @@ __all__ = [
     "SourceError",
     "StaleCheckpointError",
     "Stream",
+    "TextModel",
+    "Texts",
     "TransientError",
     "Window",
     "__version__",
