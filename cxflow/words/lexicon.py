@@ -26,8 +26,8 @@ from cxflow.words.tokens import Codes, Tokens
 
 LANGUAGES = ("en", "es", "pt")
 """The languages it knows; a text in another one has no sentiment."""
-REACH_WORDS = 3
-"""How many words after a negation are turned by it, within its clause."""
+REACH_WORDS = 4
+"""How many words after a negation are turned by it, within its clause: "nunca he tenido un mal …"."""
 TURNED = -0.6
 """What a negation makes of a weight: "not good" is less bad than "bad"."""
 RAISED, LOWERED = 1.4, 0.6
@@ -119,10 +119,9 @@ def _entries(tokens: Tokens, languages: pa.Array) -> tuple[Floats, NDArray[np.in
     is_open = np.ones(len(tokens.code), np.bool_)
 
     def fill(name: str, where: NDArray[np.bool_], found: Codes) -> None:
-        known = of_language(name)
-        here = where & (found != NONE)
+        known, here = of_language(name), where & (found >= 0)
         weight[here], role[here] = known.weight[found[here]], known.role[found[here]]
-        is_open[here] = False
+        is_open[where & (found != NONE)] = False
 
     each = {name: of_language(name).terms.find(tokens) for name in (*LANGUAGES, "any")}
     for name in LANGUAGES:
@@ -139,7 +138,7 @@ def _in_context(tokens: Tokens, weight: Floats, role: NDArray[np.int8]) -> Float
     is_near = np.ones(len(places), np.bool_)
     factor, is_turned = np.ones(len(places)), np.zeros(len(places), np.bool_)
     for back in range(1, REACH_WORDS + 1):
-        before = places - back  # −1 is the last token: a boundary
+        before = np.maximum(places - back, -1)  # −1 is the last token: a boundary
         is_near &= ~ends[before]
         found = np.where(is_near, role[before], 0)
         is_turned |= found == _NOT

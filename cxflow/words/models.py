@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -79,12 +80,8 @@ def _column(brought: BroughtModel, scores: Scores, name: str, kind: pa.DataType,
         raise _fault(brought, f"returned {type(given).__name__} as {name}, not an Arrow array")
     if len(given) != rows:
         raise _fault(brought, f"returned {len(given):,} values as {name} of {rows:,} texts")
-    try:
+    with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):  # which may quote a value
         return given.cast(kind)
-    except pa.ArrowInvalid:
-        pass
-    except pa.ArrowNotImplementedError:
-        pass
     raise _fault(brought, f"returned {given.type} as {name}, not {kind}")
 
 

@@ -17,6 +17,8 @@ from cxflow.words.tokens import BOUNDARY, Codes, Tokens, split
 
 NONE = -1
 """The number of no term."""
+PART = -2
+"""That of the further words of a phrase."""
 ANY_ENDING = "*"
 
 
@@ -60,12 +62,12 @@ class Terms:
         )  # of two that begin at one word, the longer one stays
 
     def find(self, tokens: Tokens) -> Codes:
-        """Of each token, the number of the term that it is, or `NONE`. A phrase is found at its first word; its other
-        words are none."""
+        """Of each token, the number of the term that it is, or `NONE`. A phrase is found at its first word; its further
+        words are `PART`."""
         found = self._of_words(tokens)[tokens.code]
         for number, words, places in self._phrases_in(tokens):
             for further in range(1, len(words)):
-                found[places + further] = NONE
+                found[places + further] = PART
             found[places] = number
         return found
 

@@ -19,7 +19,7 @@ from cxflow.model.text_model import Scores, TextModel, Texts
 from cxflow.settings import Words
 from cxflow.warehouse import revisions
 from cxflow.words import tokens as tokenising
-from cxflow.words.terms import NONE, Terms, normal
+from cxflow.words.terms import Terms, normal
 
 SEED = "topics.csv"
 
@@ -69,7 +69,7 @@ def model(topics: Mapping[str, Sequence[str]]) -> TextModel:
     def score(texts: Texts) -> Scores:
         tokens = tokenising.of(texts.text)
         found = terms.find(tokens)
-        places = np.flatnonzero(found != NONE)
+        places = np.flatnonzero(found >= 0)
         text, topic = tokens.text[places].astype(np.int64), owner[found[places]]
         cells, first, counts = np.unique(text * len(names) + topic, return_index=True, return_counts=True)
         of, which = np.divmod(cells, len(names)) if names else (cells, cells)

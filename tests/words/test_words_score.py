@@ -165,7 +165,7 @@ def test_the_order_of_loads_does_not_show(bench: Bench) -> None:
         ("notes", record("9", "All solved, thanks.", about=touched, changed=4, day=6)),
     )
     results = set()
-    orders = [order for order in itertools.permutations(rounds)][::9]
+    orders = list(itertools.permutations(rounds))[::9]
     for number, order in enumerate(orders):
         for stream, each in order:
             bench.load([each], stream)
@@ -269,7 +269,9 @@ def test_a_model_that_fails_changes_nothing_and_quotes_nothing(
     broken = BroughtModel(cxflow.TextModel("lexicon", "1", "sentiment", fail), "acme-words")
     real = registry.text_models
     monkeypatch.setattr(registry, "text_models", lambda *given: {**real(*given), "lexicon": broken})
-    with pytest.raises(cxflow.FatalError, match=r"model 'lexicon' of the plugin 'acme-words' failed: ValueErr") as told:
+    with pytest.raises(
+        cxflow.FatalError, match=r"model 'lexicon' of the plugin 'acme-words' failed: ValueErr"
+    ) as told:
         flow.score_texts(bench.settings)
     assert "Canary" not in str(told.value)
     assert told.value.__cause__ is None
