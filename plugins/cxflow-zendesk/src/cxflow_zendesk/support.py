@@ -47,8 +47,9 @@ TICKETS = http.RestStream(
             "priority": "priority",
             "status": "status",
             # What the agent wrote in a ticket for somebody else is not the customer's.
-            "opening_text": "CASE WHEN via.source.rel IS DISTINCT FROM 'outbound' AND "
-            "submitter_id IS NOT DISTINCT FROM requester_id THEN concat_ws(chr(10), subject, description) END",
+            "opening_text": "CASE WHEN via.source.rel IS DISTINCT FROM 'outbound' "
+            "AND submitter_id IS NOT DISTINCT FROM requester_id "
+            "THEN concat_ws(chr(10), subject, description) END",
         },
     },
     identifiers={"user": "requester_id"},
