@@ -11,13 +11,14 @@ VENDORS := $(addprefix plugins/cxflow-,hubspot shopify trustpilot twilio typefor
 # Compiled at installation, Airflow and Great Expectations import in half the time.
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --compile-bytecode
 
-.PHONY: coverage help demo test test-long lint types contracts units faults bench docs clean
+.PHONY: coverage help demo test test-long lint types contracts units faults bench words docs clean
 
 help:
 	@echo "make demo   runs a small simulated company through everything, under Airflow, and checks it against the truth"
 	@echo "make test   runs everything that CI runs"
 	@echo "make test-long  runs the slow tests: the demo, real clients, every real data set on the server in every order"
 	@echo "make bench  measures cxflow against its peers, and updates docs/benchmarks.md"
+	@echo "make words  judges real reviews with the models of texts, and updates docs/words.md"
 	@echo "make faults races two workers, runs processes in parallel, kills a thousand runs per engine, and updates docs/reliability.md"
 
 $(BIN)/uv:
@@ -76,6 +77,9 @@ bench: $(VENV)/.development
 coverage: $(VENV)/.development
 	$(BIN)/python tests/kpis/interval_coverage.py
 	$(BIN)/python tests/kpis/experience/experience_simulation.py
+
+words: $(VENV)/.development
+	$(BIN)/python tests/words/words_table.py
 
 docs: $(VENV)/.development
 	$(BIN)/python -m cxflow.cli.reference docs

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     )
     from cxflow.model.secret import Secret
     from cxflow.model.stream import Policies, Projection, Stream
+    from cxflow.model.text_model import Scores, TextModel, Texts
     from cxflow.model.window import Window
     from cxflow.settings import Connection, Settings
     from cxflow.warehouse.canonical import (
@@ -96,6 +97,7 @@ _HOMES = {
     "Reject": "cxflow.model.reading",
     "RepeatShare": "cxflow.kpis.estimators",
     "Retained": "cxflow.kpis.estimators",
+    "Scores": "cxflow.model.text_model",
     "Secret": "cxflow.model.secret",
     "Settings": "cxflow.settings",
     "Share": "cxflow.kpis.estimators",
@@ -104,6 +106,8 @@ _HOMES = {
     "StaleCheckpointError": "cxflow.errors",
     "Stream": "cxflow.model.stream",
     "SurvivalMedian": "cxflow.kpis.survival",
+    "TextModel": "cxflow.model.text_model",
+    "Texts": "cxflow.model.text_model",
     "Total": "cxflow.kpis.totals",
     "TransientError": "cxflow.errors",
     "Volume": "cxflow.kpis.totals",
@@ -157,6 +161,7 @@ __all__ = [
     "Reject",
     "RepeatShare",
     "Retained",
+    "Scores",
     "Secret",
     "Settings",
     "Share",
@@ -165,6 +170,8 @@ __all__ = [
     "StaleCheckpointError",
     "Stream",
     "SurvivalMedian",
+    "TextModel",
+    "Texts",
     "Total",
     "TransientError",
     "Volume",

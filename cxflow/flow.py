@@ -1,7 +1,7 @@
 """The whole trip, in order, as plain functions. The command line and the Airflow operators call these.
 
     extract -> prepare (conform, validate) -> load        per connection, stream and window
-    resolve_identity -> compute_kpis -> publish            once for the warehouse
+    resolve_identity -> score_texts -> compute_kpis -> publish    once for the warehouse
 
 Each takes the settings and small references and returns a small report, so that each can be a separate task. Errors
 name their connection and stream.
@@ -43,6 +43,7 @@ from cxflow.publish import views
 from cxflow.settings import Settings
 from cxflow.validate import gate, quarantine, runner
 from cxflow.warehouse import database_errors, engines, key_claims, ledger, revisions, transactions
+from cxflow.words import score
 
 DRY_RUN_RECORDS = 1_000
 """Records read by a dry run: enough to show what a mapping does, and quick to read."""
@@ -439,6 +440,17 @@ def resolve_identity(settings: Settings) -> resolve.IdentityReport:
     """Resolve the pending identifiers to customers, and update `customer_id` in their rows."""
     with _at(), transactions.transaction(settings) as connection:
         return resolve.resolve(connection, settings)
+
+
+def score_texts(settings: Settings) -> score.WordsReport:
+    """Compute the languages, sentiments and topics of texts that loads changed, with the models that `[words]` names.
+
+    Raises ConfigError for a model that is not there, and FatalError, which names its plugin, for one that fails: then
+    nothing changes. No error quotes a text.
+    """
+    known = registry.text_models(registry.of_project(settings), settings)
+    with _at(), transactions.transaction(settings) as connection:
+        return score.score(connection, settings, known, datetime.now(UTC))
 
 
 def kpis(settings: Settings) -> dict[str, Kpi]:

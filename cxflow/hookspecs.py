@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from cxflow.model.connector import ConnectorDeclaration
     from cxflow.model.kpi import KpiDeclaration
     from cxflow.model.service import ServiceDeclaration
+    from cxflow.model.text_model import TextModel
+    from cxflow.settings import Settings
 
 PROJECT = "cxflow"
 """The group of entry points, and pluggy's name for the hooks."""
@@ -31,6 +33,11 @@ def cxflow_connectors() -> Iterable[type[ConnectorDeclaration]]:  # type: ignore
 @hookspec
 def cxflow_kpis() -> Iterable[KpiDeclaration]:  # type: ignore[empty-body]
     """The KPIs of this plugin."""
+
+
+@hookspec
+def cxflow_text_models(settings: Settings) -> Iterable[TextModel]:  # type: ignore[empty-body]
+    """The models of texts of this plugin: of languages, sentiments or topics."""
 
 
 @hookspec

@@ -167,6 +167,35 @@ class Kpis(Frozen):
         return rates
 
 
+def _plain_names(tables: dict[str, Any]) -> dict[str, Any]:
+    """Check names of connections and streams, which become part of ids and paths. Raises ValueError."""
+    for name in tables:
+        plain_name(name)
+    return tables
+
+
+class Words(Frozen):
+    """What is computed of the texts that customers write."""
+
+    enabled: bool = True
+    """Whether it is computed. Turned off, what was computed before is removed."""
+    languages: tuple[str, ...] = Field(default=("en", "es", "pt"), min_length=1)
+    """ISO 639-1: the languages to tell apart. A text in another one is taken for one of these."""
+    language: str = "langid"
+    """The model of languages."""
+    sentiment: str = "lexicon"
+    """The model of sentiments: `lexicon`, or that of a plugin."""
+    topic: str = "rules"
+    """The model of topics."""
+    usual_topics: bool = True
+    """Whether the model `rules` knows cxflow's own topics, besides those of `topics`."""
+    topics: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Topic to its terms: words, beginnings of words (`invoic*`) and phrases. It replaces cxflow's own topic of that
+    name; without terms, it removes it."""
+
+    _names = field_validator("topics")(_plain_names)
+
+
 class Airflow(Frozen):
     """How the DAGs run."""
 
@@ -179,13 +208,6 @@ class Airflow(Frozen):
     retry_delay_seconds: float = Field(default=300, gt=0, le=LONGEST.total_seconds())
 
     _cron = field_validator("schedule")(known_schedule)
-
-
-def _plain_names(tables: dict[str, Any]) -> dict[str, Any]:
-    """Check names of connections and streams, which become part of ids and paths. Raises ValueError."""
-    for name in tables:
-        plain_name(name)
-    return tables
 
 
 class Connection(Frozen):
@@ -238,6 +260,7 @@ class Settings(Frozen):
     landing: Landing = Landing()
     quality: Quality = Quality()
     identity: Identity = Identity()
+    words: Words = Words()
     kpis: Kpis = Kpis()
     airflow: Airflow = Airflow()
     plugins: tuple[str, ...] = ()

@@ -34,6 +34,7 @@ from cxflow.airflow.operators import (
     Prepare,
     Publish,
     ResolveIdentity,
+    ScoreTexts,
 )
 from cxflow.errors import ConfigError
 from cxflow.model.schedule import known_schedule
@@ -60,9 +61,9 @@ Transient errors (a lock, a network) are retried; all others fail the task at on
 """
 
 _KPIS_DOC = """\
-Runs after loads of the project *{project}*: links identifiers to customers, computes the KPIs of the periods
-that loads touched, late data included, and updates the BI views. Loads that end while it runs are processed by
-one further run.
+Runs after loads of the project *{project}*: links identifiers to customers, scores the texts that loads brought,
+computes the KPIs of the periods that they touched, late data included, and updates the BI views.
+Loads that end while it runs are processed by one further run.
 """
 
 
@@ -141,7 +142,7 @@ def _kpi_dag(settings: Settings, name: str) -> DAG:
     assets = [asset(settings, connection) for connection in settings.connections]
     with DAG(
         dag_id=dag_id(settings, name),
-        description="identity, KPIs and views, after loads",
+        description="identity, words, KPIs and views, after loads",
         doc_md=_KPIS_DOC.format(project=settings.project.name),
         # Any of them, not all: a source that is down must not block the KPIs of the others.
         schedule=reduce(or_, assets) if assets else None,
@@ -149,8 +150,9 @@ def _kpi_dag(settings: Settings, name: str) -> DAG:
     ) as dag:
         place = {"project": str(settings.folder), **_warehouse(settings)}
         identity = ResolveIdentity(task_id="identity", **place)
+        words = ScoreTexts(task_id="words", **place)
         # Side by side: a KPI that fails does not keep the views from being updated.
-        identity >> [ComputeKpis(task_id="kpis", **place), Publish(task_id="publish", **place)]
+        identity >> words >> [ComputeKpis(task_id="kpis", **place), Publish(task_id="publish", **place)]
     return dag
 
 

@@ -187,6 +187,15 @@ class ResolveIdentity(FlowOperator):
         return _numbers(flow.resolve_identity(settings))
 
 
+class ScoreTexts(FlowOperator):
+    """Compute the languages, sentiments and topics of loaded texts. Returns counts."""
+
+    def act(self, settings: Settings, _context: Mapping[str, Any]) -> Json:
+        from cxflow import flow
+
+        return _numbers(flow.score_texts(settings))
+
+
 class ComputeKpis(FlowOperator):
     """Compute the KPIs of the periods that loads touched. Returns counts. Fails if a KPI did; the others are kept."""
 

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 def load_streams(
     call: Call, streams: list[tuple[str, str]], mode: Mode, window_of: WindowOf, with_kpis: bool
 ) -> None:
-    """Load each stream; a failure does not stop the others. Then update customers, KPIs and views."""
+    """Load each stream; a failure does not stop the others. Then update customers, words, KPIs and views."""
     from cxflow import flow
 
     made = outcome.Outcome(mode)
-    with call.out.progress(len(streams) + (3 if with_kpis else 0)) as step:
+    with call.out.progress(len(streams) + (4 if with_kpis else 0)) as step:
         for connection, stream in streams:
             step(f"{connection}.{stream}")
             try:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cxflow.kpis.report import KpiReport
     from cxflow.load.batch import LoadReport
     from cxflow.model.window import Window
+    from cxflow.words.score import WordsReport
 
 COUNTS = ("extracted", "inserted", "updated", "unchanged", "deleted", "deduplicated", "quarantined")
 """The counts of a load; the first is the sum of the others."""
@@ -64,11 +65,12 @@ class Load:
 
 @dataclass(slots=True)
 class Outcome:
-    """Everything that a command loaded, and the customers, KPIs and views that it updated."""
+    """Everything that a command loaded, and the customers, words, KPIs and views that it updated."""
 
     mode: str
     loads: list[Load] = field(default_factory=list)
     identity: IdentityReport | None = None
+    words: WordsReport | None = None
     kpis: KpiReport | None = None
     views: list[str] = field(default_factory=list)
 
@@ -84,18 +86,21 @@ class Outcome:
             "streams": [load.as_json() for load in self.loads],
             "total": asdict(self.total),
             "identity": asdict(self.identity) if self.identity else None,
+            "words": asdict(self.words) if self.words else None,
             "kpis": asdict(self.kpis) if self.kpis else None,
             "views": self.views,
         }
 
 
 def finish(call: Call, result: Outcome, step: Step) -> None:
-    """Update customers, KPIs and views after loads. A failure here does not undo the loads."""
+    """Update customers, words, KPIs and views after loads. A failure here does not undo the loads."""
     from cxflow import flow
 
     try:
         step("customers")
         result.identity = flow.resolve_identity(call.settings)
+        step("words")
+        result.words = flow.score_texts(call.settings)
         step("KPIs")
         result.kpis = flow.compute_kpis(call.settings)
         for problem in result.kpis.problems:
@@ -119,6 +124,8 @@ def show(call: Call, result: Outcome) -> None:
     parts += [f"{load.name}: {note}" for load in result.loads for note in _load_notes(load)]
     if result.identity and result.identity.identifiers:
         parts.append(_identity(result.identity))
+    if result.words and (result.words.texts or result.words.removed):
+        parts.append(_words(result.words))
     if result.kpis:
         parts.append(_kpis(result.kpis))
     call.out.report(data, *parts)
@@ -219,6 +226,10 @@ def _identity(report: IdentityReport) -> str:
     if report.oversized:
         lines.append(f"{report.oversized:,} groups of linked identifiers are too large to be one customer")
     return "\n".join(lines)
+
+
+def _words(report: WordsReport) -> str:
+    return f"Words: {report.texts:,} texts scored, {report.signals:,} signals for {report.removed:,} earlier ones"
 
 
 def _kpis(report: KpiReport) -> str:

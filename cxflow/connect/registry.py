@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import pluggy
 from pydantic import ValidationError
@@ -19,6 +20,7 @@ from cxflow.connect.connector import Connector
 from cxflow.errors import ConfigError
 from cxflow.model.kpi import KpiDeclaration
 from cxflow.model.service import ServiceDeclaration
+from cxflow.model.text_model import SIGNALS, TextModel
 from cxflow.settings import Settings, explain, nearest
 
 
@@ -158,6 +160,38 @@ def kpis(manager: pluggy.PluginManager) -> dict[str, KpiDeclaration]:
         for kpi in brought:
             if found.setdefault(kpi.name, kpi) is not kpi:
                 raise ConfigError(f"two plugins provide a KPI {kpi.name!r}", value=kpi.name)
+    return dict(sorted(found.items()))
+
+
+class BroughtModel(NamedTuple):
+    """A model of texts, and the plugin that brings it."""
+
+    model: TextModel
+    plugin: str
+
+
+def text_models(manager: pluggy.PluginManager, settings: Settings) -> dict[str, BroughtModel]:
+    """Models of texts by name, made for a project.
+
+    Raises ConfigError for what is no model, and if two plugins claim the same name.
+    """
+    found: dict[str, BroughtModel] = {}
+    for hook in manager.hook.cxflow_text_models.get_hookimpls():  # each by itself, to name it
+        brought: Any = hook.function(**dict.fromkeys(hook.argnames, settings))
+        for model in brought:
+            if not isinstance(model, TextModel) or model.signal not in SIGNALS:
+                raise ConfigError(
+                    f"the plugin {hook.plugin_name!r} provides {model!r} as a model of texts, which is none",
+                    value=hook.plugin_name,
+                    fix=f"cxflow.TextModel(name, version, signal, score); its signal is one of {', '.join(SIGNALS)}",
+                )
+            other = found.setdefault(model.name, BroughtModel(model, hook.plugin_name))
+            if other.model is not model:
+                raise ConfigError(
+                    f"two plugins provide a model of texts {model.name!r}: {other.plugin} and {hook.plugin_name}",
+                    value=model.name,
+                    fix="uninstall one of them",
+                )
     return dict(sorted(found.items()))
 
 

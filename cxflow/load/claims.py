@@ -358,7 +358,7 @@ def _lose(loading: Loading) -> dict[str, list[int]]:
             claimant.key_hash == key_claims.hash_of(name, table.c),
         )
         if _any(loading, sa.select(_CLAIMANT).where(here)):
-            pending.pend_kpis(loading, table, sa.select(table).where(is_lost))
+            pending.pend_rows(loading, table, sa.select(table).where(is_lost))
             loading.execute(sa.delete(table).where(is_lost))
         new = (
             sa.select(staged.c._row)

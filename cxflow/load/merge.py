@@ -106,7 +106,7 @@ def remove_rows(loading: Loading, are_old: Callable[[sa.Table], sa.ColumnElement
     """Delete the rows and identifiers of some records, in every canonical table: an earlier mapping may have filled
     others than the present one. `are_old` gives a table's rows to delete."""
     for table in CANONICAL.values():
-        pending.pend_kpis(loading, table, sa.select(table).where(are_old(table)))
+        pending.pend_rows(loading, table, sa.select(table).where(are_old(table)))
         loading.execute(sa.delete(table).where(are_old(table)))
     old = are_old(record_identity)
     pending.pend_identity(
@@ -138,7 +138,7 @@ def insert_rows(loading: Loading, found: Mapping[str, int], lost: Mapping[str, S
         if name in lost:
             rows = rows.where(staged.c._row.not_in(lost[name]))
         _insert(loading, table, rows)
-        pending.pend_kpis(loading, table, rows)
+        pending.pend_rows(loading, table, rows)
     identifiers = sa.select(
         sa.literal(system).label("source_system"),
         sa.literal(stream).label("source_object"),

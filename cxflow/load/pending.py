@@ -1,4 +1,4 @@
-"""Notes what identity and the KPIs must recompute, in the load's own transaction."""
+"""Notes what identity, words and KPIs must recompute, in the load's own transaction."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ def pend_identity(loading: Loading, identifiers: sa.Select[Any]) -> None:
     pending.note_identifiers(loading.warehouse, identifiers)
 
 
-def pend_kpis(loading: Loading, table: sa.Table, rows: sa.Select[Any]) -> None:
-    """Note the days of a table's rows, one per time column, for the next computation of KPIs. Also the days of their
-    parent rows: a refund counts in the period of its order. And those of an order's other parcels: it was delivered on
-    the day of its last one, which any of them may cease to be."""
+def pend_rows(loading: Loading, table: sa.Table, rows: sa.Select[Any]) -> None:
+    """Note the days of a table's rows, one per time column, for the next computation of KPIs, and their texts for the
+    next scoring. Also the days of their parent rows: a refund counts in the period of its order. And those of an
+    order's other parcels: it was delivered on the day of its last one, which any of them may cease to be."""
     pending.note_days(loading.warehouse, table, rows)
+    pending.note_texts(loading.warehouse, table, rows)
     if table.info["parent"]:
         name, shared_id = table.info["parent"]
         parent, child = CANONICAL[name], rows.subquery()

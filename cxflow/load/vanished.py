@@ -288,7 +288,7 @@ def _set_deleted(loading: Loading, records: sa.TableClause, *, is_deleted: bool)
     some = sa.select(records.c.record_id)
     for table in CANONICAL.values():
         rows = loading.of_stream(table) & table.c.source_record_id.in_(some)
-        pending.pend_kpis(loading, table, sa.select(table).where(rows))
+        pending.pend_rows(loading, table, sa.select(table).where(rows))
         written = {"is_deleted": is_deleted, "run_id": loading.batch.batch_id, "loaded_at": loading.now}
         loading.execute(sa.update(table).where(rows).values(**written))
     known = loading.of_stream(source_record) & source_record.c.source_record_id.in_(some)

@@ -73,8 +73,9 @@ class TestProject:
         return reports
 
     def settle(self) -> None:
-        """Resolve identity, compute KPIs and publish the views."""
+        """Resolve identity, score the texts, compute KPIs and publish the views."""
         flow.resolve_identity(self.settings)
+        flow.score_texts(self.settings)
         flow.compute_kpis(self.settings)
         flow.publish(self.settings)
 

@@ -6,6 +6,9 @@ from sqlalchemy import Boolean, Double, Integer, String
 
 from cxflow.warehouse.columns import MONEY, TIME, canonical, column, key_id, source_id
 
+TEXT = {"pii": True, "text": True}
+"""Facts of a column with what a customer wrote: its words are scored (`words`)."""
+
 touchpoint = canonical(
     "touchpoint",
     "one interaction between a person and a brand",
@@ -45,7 +48,7 @@ survey_response = canonical(
     column("worst_rating", Double, "worst rating of that scale"),
     column("best_rating", Double, "best rating of that scale"),
     column("weight", Double, "survey weight of the respondent; null counts as 1"),
-    column("response_text", String, "the text of the answer", info={"pii": True}),
+    column("response_text", String, "the text of the answer", info=TEXT),
     column("invited_at", TIME, "when the survey was sent"),
     column("responded_at", TIME, "when it was answered", nullable=False),
     in_order=(("invited_at", "responded_at"),),
@@ -63,8 +66,8 @@ review = canonical(
     column("rating_value", Double, "the rating, in points of its scale"),
     column("worst_rating", Double, "worst rating of that scale"),
     column("best_rating", Double, "best rating of that scale"),
-    column("review_title", String, "its title", info={"pii": True}),
-    column("review_body", String, "its text", info={"pii": True}),
+    column("review_title", String, "its title", info=TEXT),
+    column("review_body", String, "its text", info=TEXT),
     column("language", String, "BCP 47"),
     column("date_published", TIME, "when it was published", nullable=False),
 )
@@ -114,6 +117,7 @@ support_case = canonical(
     column("priority", String, "in the source's words"),
     column("reason", String, "in the source's words"),
     column("status", String, "in the source's words"),
+    column("opening_text", String, "what the customer wrote to open it: subject and message", info=TEXT),
     in_order=(
         ("opened_at", "first_reply_at"),
         ("opened_at", "first_solved_at"),

@@ -1,9 +1,9 @@
-"""The pending work of identity and of the KPIs: added in the transaction that changes data, removed in the one that
+"""The pending work of identity, words and KPIs: added in the transaction that changes data, removed in the one that
 processes it.
 
 The tables have no unique key, so concurrent loads neither wait for each other here nor collide; an entry added by two
-of them is stored twice and processed once. Identity and KPIs exclude all loads (`Engine.lock_streams`), so they process
-every entry and lose none.
+of them is stored twice and processed once. What processes them excludes all loads (`Engine.lock_streams`), so it
+processes every entry and loses none.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import array
 
+from cxflow.model.text_model import SIGNALS
 from cxflow.warehouse.functions import utc
-from cxflow.warehouse.tables import pending_identity, pending_kpi, times
+from cxflow.warehouse.tables import pending_identity, pending_kpi, pending_text, signal, texts, times
 
 
 def note_identifiers(connection: sa.Connection, identifiers: sa.Select[Any]) -> None:
@@ -46,6 +47,27 @@ def note_days(connection: sa.Connection, table: sa.Table, rows: sa.Select[Any]) 
         sa.insert(pending_kpi).from_select(
             ["table_name", "day"],
             sa.select(sa.literal(table.name), seen.c.day).where(seen.c.day.is_not(None), ~known),
+        )
+    )
+
+
+def note_texts(connection: sa.Connection, table: sa.Table, rows: sa.Select[Any]) -> None:
+    """Add the touchpoints of a table's rows with a text, for the next scoring; and those of signals that a source
+    itself gives, which are not computed then. `rows` must select these columns."""
+    columns = rows.selected_columns
+    is_concerned: sa.ColumnElement[bool]
+    if table is signal:
+        is_concerned = columns["name"].in_(SIGNALS)
+    elif names := texts(table):
+        is_concerned = sa.or_(*(columns[name].is_not(None) for name in names))
+    else:
+        return
+    seen = rows.with_only_columns(columns["touchpoint_id"]).where(is_concerned).distinct().subquery()
+    known = sa.exists().where(pending_text.c.touchpoint_id == seen.c.touchpoint_id)
+    connection.execute(
+        sa.insert(pending_text).from_select(
+            ["touchpoint_id"],
+            sa.select(seen.c.touchpoint_id).where(seen.c.touchpoint_id.is_not(None), ~known),
         )
     )
 

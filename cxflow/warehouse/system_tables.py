@@ -376,11 +376,18 @@ pending_kpi = system_table(
     column("day", Date, "UTC day of the event; null: rows without a time"),
 )
 
+pending_text = system_table(
+    "pending_text",
+    "touchpoints whose texts changed since they were last scored; concurrent loads may add one twice",
+    (),
+    column("touchpoint_id", String, "the touchpoint", nullable=False),
+)
+
 applied_settings = system_table(
     "applied_settings",
     "the settings that something was computed with",
     ("what",),
-    column("what", String, "identity, or judgement", nullable=False),
+    column("what", String, "identity, judgement or words", nullable=False),
     column("settings", String, "JSON", nullable=False),
 )
 

@@ -49,6 +49,7 @@ from cxflow.warehouse.system_tables import (
     load_run,
     pending_identity,
     pending_kpi,
+    pending_text,
     quarantine,
     record_identity,
     record_sighting,
@@ -92,6 +93,7 @@ __all__ = [
     "payment",
     "pending_identity",
     "pending_kpi",
+    "pending_text",
     "product",
     "quarantine",
     "record_identity",
@@ -105,6 +107,7 @@ __all__ = [
     "stream_state",
     "support_case",
     "survey_response",
+    "texts",
     "times",
     "touchpoint",
     "touchpoint_judgement",
@@ -128,6 +131,11 @@ def times(table: Table) -> tuple[str, ...]:
         for name, column in mappable(table).items()
         if column.type is TIME and not column.info.get("planned") and name != "received_at"
     )
+
+
+def texts(table: Table) -> tuple[str, ...]:
+    """The columns of a canonical table that hold what a customer wrote."""
+    return tuple(column.name for column in table.columns if column.info.get("text"))
 
 
 def mappable(table: Table) -> dict[str, Column[Any]]:

@@ -41,7 +41,7 @@ STEPS = [
     (merge, "register"),
     (entries, "keep"),
     (pending, "pend_identity"),
-    (pending, "pend_kpis"),
+    (pending, "pend_rows"),
     (loading, "_write_ledger"),
     (ledger, "keep_state"),
 ]

@@ -31,6 +31,7 @@ READABLE = {
     "mart_touchpoint",
     "masked_customer_profile",
     "masked_review",
+    "masked_support_case",
     "masked_survey_response",
 }
 STREAMS = {

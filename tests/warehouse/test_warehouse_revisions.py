@@ -82,7 +82,7 @@ def test_on_postgresql_every_key_is_unique_by_index_and_only_pending_work_may_be
     revisions.migrate(settings)
     indexes = _structure(settings)["indexes"]
     assert {table for table, index in indexes if " UNIQUE " in index} == {*KEYS, VERSION_TABLE}
-    assert set(metadata.tables) - set(KEYS) == {"pending_identity", "pending_kpi"}
+    assert set(metadata.tables) - set(KEYS) == {"pending_identity", "pending_kpi", "pending_text"}
 
 
 def test_migrating_twice_changes_nothing(settings: Settings) -> None:
@@ -132,6 +132,7 @@ def test_a_warehouse_of_the_first_revision_keeps_its_rows_and_becomes_what_a_new
         ("load_run", "mapping"),
         ("load_run", "vanished"),
         ("load_run", "withdrawn"),
+        ("pending_text", "touchpoint_id"),
         ("quarantine", "origin"),
         ("quarantine", "raw_hash"),
         ("source_record", "batch_id"),
@@ -141,6 +142,7 @@ def test_a_warehouse_of_the_first_revision_keeps_its_rows_and_becomes_what_a_new
         ("stream_lock", "source_system"),
         ("stream_lock", "source_object"),
         ("stream_state", "mapping"),
+        ("support_case", "opening_text"),
     }
     for name in tables:
         assert {column for table, column in new if table == name} == set(metadata.tables[name].columns.keys())

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
     import sqlalchemy as sa
     from numpy.typing import NDArray
 
@@ -229,6 +230,21 @@ class Engine(ABC):
         rows = connection.exec_driver_sql(query).fetchall()
         table = np.array([tuple(row) for row in rows], np.int64).reshape(len(rows), columns)
         return [table[:, number] for number in range(columns)]
+
+    def batches(
+        self, connection: sa.Connection, query: sa.Select[Any], schema: pa.Schema, rows: int
+    ) -> Iterator[pa.Table]:
+        """The result of a query, a few rows at a time: its columns have the names and types of `schema`. The connection
+        must not be used for anything else meanwhile."""
+        import pyarrow as pa
+
+        names, kinds = schema.names, schema.types
+        with connection.execute(query, execution_options={"yield_per": rows}) as result:
+            for some in result.partitions():
+                columns = zip(*some, strict=True)
+                yield pa.Table.from_arrays(
+                    [pa.array(column, kind) for column, kind in zip(columns, kinds, strict=True)], names
+                )
 
     def stage_numbers(self, connection: sa.Connection, name: str, columns: Mapping[str, Numbers]) -> None:
         """Fill the temporary table `name` from arrays of whole numbers of one length."""

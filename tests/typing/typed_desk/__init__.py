@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from cxflow import Connector, Kpi, hookimpl
+from cxflow import Connector, Kpi, Settings, TextModel, hookimpl
 from typed_desk.connector import Desk
 from typed_desk.kpis import KPIS
+from typed_desk.words import REASONS
 
 
 @hookimpl
@@ -20,3 +21,9 @@ def cxflow_connectors() -> Iterable[type[Connector[Any, Any]]]:
 def cxflow_kpis() -> Iterable[Kpi]:
     """What is measured of a desk and the shop beside it."""
     return KPIS
+
+
+@hookimpl
+def cxflow_text_models(settings: Settings) -> Iterable[TextModel]:
+    """Why customers write, where the project scores texts at all."""
+    return [REASONS] if settings.words.enabled else []

@@ -46,6 +46,10 @@ TICKETS = http.RestStream(
             "public_replies": "metric_set.replies",
             "priority": "priority",
             "status": "status",
+            # What the agent wrote in a ticket for somebody else is not the customer's.
+            "opening_text": "CASE WHEN via.source.rel IS DISTINCT FROM 'outbound' "
+            "AND submitter_id IS NOT DISTINCT FROM requester_id "
+            "THEN concat_ws(chr(10), subject, description) END",
         },
     },
     identifiers={"user": "requester_id"},
@@ -60,6 +64,8 @@ TICKETS = http.RestStream(
     may_lack=(
         "via.channel",
         "via.source.rel",
+        "subject",
+        "description",
         "submitter_id",
         "requester_id",
         "assignee_id",
