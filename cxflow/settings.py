@@ -151,6 +151,15 @@ class Kpis(Frozen):
         return rates
 
 
+class Report(Frozen):
+    """What the page of `cxflow report` says, and how."""
+
+    language: Literal["en", "es"] = "en"
+    """English or Spanish."""
+    verbatims: bool = True
+    """Whether it quotes reviews and answers of surveys, with personal data masked."""
+
+
 class Airflow(Frozen):
     """How the DAGs run."""
 
@@ -223,6 +232,7 @@ class Settings(Frozen):
     quality: Quality = Quality()
     identity: Identity = Identity()
     kpis: Kpis = Kpis()
+    report: Report = Report()
     airflow: Airflow = Airflow()
     plugins: tuple[str, ...] = ()
     """Modules to load as plugins, besides the installed ones: a project's own connectors and KPIs."""
