@@ -28,12 +28,12 @@ $(BIN)/uv:
 
 $(VENV)/.runtime: $(BIN)/uv pyproject.toml $(DEMO)/pyproject.toml $(VENDORS:%=%/pyproject.toml) constraints.txt
 	@echo "installing cxflow with Airflow, and its demo"
-	@$(INSTALL) --editable ".[airflow,excel,sandbox]" --editable $(DEMO) $(VENDORS:%=--editable %)
+	@$(INSTALL) --editable ".[airflow,excel,report,sandbox]" --editable $(DEMO) $(VENDORS:%=--editable %)
 	@touch $@
 
 $(VENV)/.development: $(VENV)/.runtime $(PLUGINS)
 	@echo "installing the plugins and the development tools"
-	@$(INSTALL) --editable ".[airflow,excel]" --group dev $(EDITABLES)
+	@$(INSTALL) --editable ".[airflow,excel,report]" --group dev $(EDITABLES)
 	@touch $@
 
 demo: $(VENV)/.runtime

@@ -196,6 +196,15 @@ class Words(Frozen):
     _names = field_validator("topics")(_plain_names)
 
 
+class Report(Frozen):
+    """What the page of `cxflow report` says, and how."""
+
+    language: Literal["en", "es"] = "en"
+    """English or Spanish."""
+    verbatims: bool = True
+    """Whether it quotes reviews and answers of surveys, with personal data masked."""
+
+
 class Airflow(Frozen):
     """How the DAGs run."""
 
@@ -262,6 +271,7 @@ class Settings(Frozen):
     identity: Identity = Identity()
     words: Words = Words()
     kpis: Kpis = Kpis()
+    report: Report = Report()
     airflow: Airflow = Airflow()
     plugins: tuple[str, ...] = ()
     """Modules to load as plugins, besides the installed ones: a project's own connectors and KPIs."""

@@ -21,6 +21,7 @@ from cxflow.cli.commands import (
     quarantine,
     read,
     remap,
+    report,
     run,
     schema,
     state,
@@ -63,7 +64,7 @@ def root(context: typer.Context, version: Version = False, **options: Unpack[Sha
 for each in (
     *(init, lint, doctor, read),
     *(run, backfill, remap, migrate, publish, up),
-    *(status, state, kpis, quarantine),
+    *(status, state, kpis, report, quarantine),
     *(plugins, connectors, new, schema),
 ):
     each.register(app)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 EXTRAS = {
     "airflow": ("airflow",),
     "excel": ("openpyxl",),
+    "report": ("jinja2", "vl_convert"),
     "postgres": ("psycopg",),
 }
 """Extra → the modules that it installs."""

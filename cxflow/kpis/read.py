@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import ColumnElement, Connection, case, func, select
 
 from cxflow.kpis.periods import Grain
 from cxflow.kpis.publication import latest
@@ -93,18 +94,44 @@ def values(
     period_start. Ordered by KPI, period and slice, `(other)` last.
     """
     t = kpi_value.c
-    conditions = [t.kpi == kpi] if kpi is not None else []
-    conditions += [t.as_of <= as_of] if as_of is not None else []
-    newest = select(t.kpi, func.max(t.version).label("version")).where(*conditions).group_by(t.kpi).subquery()
-    conditions += [t.grain == grain, t.dimension == (by or "")]
-    conditions += [t.period_start >= since] if since is not None else []
-    conditions += [t.period_start < until] if until is not None else []
-    current = latest(*conditions).subquery()
+    wanted = [t.kpi == kpi] if kpi is not None else []
+    cells = [t.grain == grain, t.dimension == (by or "")]
+    cells += [t.period_start >= since] if since is not None else []
+    cells += [t.period_start < until] if until is not None else []
+    return _current(connection, wanted, cells, as_of)
+
+
+def slices(
+    connection: Connection, grain: Grain, starts: Collection[date], as_of: datetime | None = None
+) -> list[KpiValue]:
+    """The values of every slice, of every dimension and KPI, in the periods that begin on `starts`. Current ones, or
+    those that were current at `as_of`; ordered as in `values`."""
+    t = kpi_value.c
+    return _current(connection, [], [t.grain == grain, t.period_start.in_(starts), t.dimension != ""], as_of)
+
+
+def _current(
+    connection: Connection,
+    wanted: Sequence[ColumnElement[bool]],
+    cells: Sequence[ColumnElement[bool]],
+    as_of: datetime | None,
+) -> list[KpiValue]:
+    """The values of the wanted KPIs in the cells that meet the conditions, in the newest version of each KPI."""
+    t = kpi_value.c
+    published = [*wanted, t.as_of <= as_of] if as_of is not None else wanted
+    newest = select(t.kpi, func.max(t.version).label("version")).where(*published).group_by(t.kpi).subquery()
+    current = latest(*published, *cells).subquery()
     is_other = case((current.c.dimension_value == OTHER, 1), else_=0)
     statement = (
         select(current)
         .join_from(current, newest, (newest.c.kpi == current.c.kpi) & (newest.c.version == current.c.version))
-        .order_by(current.c.kpi, current.c.period_start, is_other, current.c.dimension_value)
+        .order_by(
+            current.c.kpi,
+            current.c.dimension,
+            current.c.period_start,
+            is_other,
+            current.c.dimension_value,
+        )
     )
     return [KpiValue(**row) for row in connection.execute(statement).mappings()]
 

@@ -9,7 +9,7 @@ import pytest
 from kpi_desk import BY_NAME, FIRST, Desk, at
 
 from cxflow.kpis.calculator import compute
-from cxflow.kpis.read import KpiValue, change
+from cxflow.kpis.read import KpiValue, change, slices
 
 
 def value(value: float | None, low: float | None, high: float | None) -> KpiValue:
@@ -52,6 +52,21 @@ def test_values_are_ordered_by_kpi_period_and_slice(desk: Desk) -> None:
         ("nps", 3, "a"),
         ("nps", 3, "b"),
     ]
+
+
+def test_slices_of_every_kpi_and_dimension_are_read_at_once(desk: Desk) -> None:
+    for month in (1, 2, 3):
+        desk.answer("nps", 10, at(f"{month}-15"), source_system="a")
+        desk.answer("csat", 5, at(f"{month}-15"))
+    desk.compute("nps", "csat")
+    found = slices(desk.connection, "month", (date(2025, 1, 1), date(2025, 3, 1)))
+    assert [(v.kpi, v.dimension, v.period_start.month, v.dimension_value) for v in found] == [
+        ("csat", "source", 1, "shop"),
+        ("csat", "source", 3, "shop"),
+        ("nps", "source", 1, "a"),
+        ("nps", "source", 3, "a"),
+    ]
+    assert slices(desk.connection, "month", (date(2025, 1, 1),), as_of=at("1-1")) == []
 
 
 def test_since_is_inside_and_until_is_outside(desk: Desk) -> None:

@@ -1,0 +1,82 @@
+"""`cxflow report`: writes the report, one self-contained HTML page."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cxflow.cli.call import Call, command
+from cxflow.errors import ConfigError
+
+
+class _Language(StrEnum):
+    en = "en"
+    es = "es"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    command(app, rich_help_panel="Inspect")(report)
+
+
+def report(
+    call: Call,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Where to write it; default: report.html in the project."
+        ),
+    ] = None,
+    language: Annotated[
+        _Language | None, typer.Option(help="English or Spanish; default: report.language.")
+    ] = None,
+    period: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PERIOD", help="2026-03, 2026-Q1, 2026-W10, …; default: the newest month that is over."
+        ),
+    ] = None,
+    as_of: Annotated[
+        str | None, typer.Option(metavar="ISO", help="Values as published at that instant.")
+    ] = None,
+    opened: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> None:
+    """Write the report: one HTML page of KPIs, the journey, channels, reasons, customers' words and data quality."""
+    from cxflow.cli import project, warehouse
+    from cxflow.report import extra
+    from cxflow.warehouse import revisions, transactions
+
+    settings = call.settings
+    extra.require()
+    from cxflow.report import contents, edition, page
+
+    asked = edition.parse_period(period) if period else None
+    moment = project.instant(settings, as_of, "--as-of") if as_of else None
+    path = Path(output) if output else settings.path("report.html")
+    if path.is_dir():
+        raise ConfigError(f"--output is a folder: {path}", value=str(path), fix="name a file in it")
+    warehouse.require(settings)
+    with call.out.progress() as step:
+        step("reading")
+        with transactions.reading(settings) as connection:
+            revisions.require(connection)
+            found = contents.read_all(
+                connection, settings, language=language.value if language else None, as_of=moment, asked=asked
+            )
+        step("drawing")
+        html = page.render(found)
+    page.write(html, path)
+    about = found.edition.period
+    call.out.report(
+        {
+            "path": path,
+            "bytes": len(html.encode()),
+            "period": about and {"grain": about.grain, "start": about.start},
+        },
+        f"wrote {path}",
+    )
+    if opened:
+        typer.launch(path.resolve().as_uri())
