@@ -143,14 +143,19 @@ def _by_customer(events: Rows, cut: Cut, aggregates: Mapping[str, ColumnElement[
     """The cells of dated events, a row for each customer or group of customers."""
     event = events.where(events.selected_columns.customer_id.is_not(None)).subquery()
     number = hashed(event.c.customer_id)
-    numbered = select(event, number.label("number")).subquery()
-    group: ColumnElement[int] = numbered.c.number
+    numbered = select(event, number.label("customer_hash")).subquery()
+    group: ColumnElement[int] = numbered.c.customer_hash
     if cut.crowded is not None:
-        group = case((numbered.c.start.in_(cut.crowded), numbered.c.number % GROUPS), else_=numbered.c.number)
-    dealt = select(numbered, group.label("dealt")).subquery()
-    ends = {"least": func.min(dealt.c.number), "most": func.max(dealt.c.number)}
-    cell = _grouped(dealt, cut, [dealt.c.dealt], {**aggregates, **ends}).subquery()
-    customer = case((cell.c.least == cell.c.most, cell.c.least), else_=cell.c.dealt).label("customer")
+        group = case(
+            (numbered.c.start.in_(cut.crowded), numbered.c.customer_hash % GROUPS),
+            else_=numbered.c.customer_hash,
+        )
+    dealt = select(numbered, group.label("customer_group")).subquery()
+    ends = {"least": func.min(dealt.c.customer_hash), "most": func.max(dealt.c.customer_hash)}
+    cell = _grouped(dealt, cut, [dealt.c.customer_group], {**aggregates, **ends}).subquery()
+    customer = case((cell.c.least == cell.c.most, cell.c.least), else_=cell.c.customer_group).label(
+        "customer"
+    )
     return select(*(cell.c[name] for name in (*KEY, *aggregates)), customer)
 
 

@@ -41,6 +41,8 @@ def settings(**kpis: Any) -> Settings:
 def test_unless_told_kpis_are_sliced_by_channel_source_and_segment() -> None:
     others = {
         "contact_rate": ("segment",),
+        "preventable_contact_rate": ("segment",),
+        "omnichannel_uplift": ("segment",),
         "touchpoints": ("channel", "source", "segment", "activity"),
         # A deal has no channel.
         "win_rate": ("source", "segment"),

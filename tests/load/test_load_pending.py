@@ -9,7 +9,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 from trip_bench import Bench
 
-from cxflow.load.pending import pend_kpis
+from cxflow.load.pending import pend_rows
 from cxflow.load.staged import Loading
 from cxflow.warehouse import pending, transactions
 from cxflow.warehouse.tables import delivery, order_header
@@ -41,7 +41,7 @@ def test_a_parcel_is_noted_with_its_order_and_the_other_parcels_of_it(bench: Ben
             ],
         )
         changed = sa.select(delivery).where(delivery.c.delivery_id == "a")
-        pend_kpis(cast(Loading, SimpleNamespace(warehouse=connection)), delivery, changed)
+        pend_rows(cast(Loading, SimpleNamespace(warehouse=connection)), delivery, changed)
         found = pending.take_days(connection)
         connection.rollback()
     assert found == {
