@@ -33,6 +33,7 @@ READABLE = {
     "masked_review",
     "masked_support_case",
     "masked_survey_response",
+    "touchpoint_judgement",
 }
 STREAMS = {
     "things": {

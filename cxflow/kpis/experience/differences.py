@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from sqlalchemy import (
-    ARRAY,
+    BigInteger,
     Boolean,
     ColumnElement,
     Double,
@@ -23,11 +23,15 @@ from sqlalchemy import (
 from cxflow.kpis.cells import KEY, Cut, cells, cells_of_customers, kept
 from cxflow.kpis.estimators import Components, Estimate, OfFact
 from cxflow.kpis.experience.later_orders import STRATA
+from cxflow.kpis.experience.moments import epoch
 from cxflow.kpis.facts import Rows
 from cxflow.kpis.intervals import ALIKE, Z
+from cxflow.warehouse.columns import TIME
 
 FEWEST = 10
 """Customers on either side that an interval needs."""
+_CODES = 64
+"""More than there are codes of an event."""
 TOO_FEW = "too few customers on one side for an interval"
 NOTHING_TO_COMPARE = "no two customers to compare"
 
@@ -55,14 +59,15 @@ class RiskDifference(OfFact):
         return kept(self.counted, cuts, per_customer=True, measure=self._coded())
 
     def cells(self, cut: Cut) -> Rows:
-        measure = column("measure", Double)
-        in_order = func.array_agg(measure, type_=ARRAY(Double)).aggregate_order_by(column("at"), measure)
+        # The first event is the smallest number in which time and code are packed: an ordered list of each customer
+        # would take kilobytes.
+        instant = cast(func.floor(epoch(column("at", TIME)) * 1_000_000), BigInteger)
+        packed = instant * _CODES + cast(column("measure", Double), BigInteger)
         of_customers = cells(
-            self.counted, cut, per_customer=True, measure=self._coded(), events=in_order
+            self.counted, cut, per_customer=True, measure=self._coded(), first=func.min(packed)
         ).subquery()
-        first = select(
-            *(of_customers.c[name] for name in KEY), cast(of_customers.c.events[1], Integer).label("code")
-        ).subquery()
+        its_code = cast(of_customers.c.first % literal(_CODES, BigInteger), Integer).label("code")
+        first = select(*(of_customers.c[name] for name in KEY), its_code).subquery()
         code = first.c.code
         key = [first.c[name] for name in KEY]
         stratum = func.floor(code / literal(4.0, Double))
