@@ -16,8 +16,9 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 from sqlalchemy import Connection, Row, TableClause, column, table
-from sqlalchemy.exc import DataError, DBAPIError, ProgrammingError
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError, ProgrammingError
 
+from cxflow.duck import MEMORY_VARIABLE, OUT_OF_MEMORY
 from cxflow.errors import ConfigError
 from cxflow.kpis import days, horizons, left_out, status
 from cxflow.kpis.affected import Touched, affected
@@ -50,6 +51,7 @@ from cxflow.warehouse import engines, pending
 from cxflow.warehouse.database_errors import first_line
 
 _KEPT = "kpi_event"
+_TOO_LARGE = f"it needs more memory than DuckDB may take; set {MEMORY_VARIABLE} to more"
 _AT_A_TIME = 20_000
 """Cells to read before each check whether there are too many."""
 
@@ -115,6 +117,10 @@ def compute(
             computation.fail(kpi, f"{problem.message}; {problem.fix}" if problem.fix else problem.message)
         except (ProgrammingError, DataError) as problem:
             raise KpiError(name, _why(problem)) from None
+        except OperationalError as problem:
+            if problem.orig is None or engines.of(connection).sqlstate(problem.orig) != OUT_OF_MEMORY:
+                raise
+            raise KpiError(name, _TOO_LARGE) from None
     return computation.report()
 
 

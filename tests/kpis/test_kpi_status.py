@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from kpi_desk import BY_NAME, FIRST, Desk, at
-from sqlalchemy import Double, Select, cast, column, literal, select
+from sqlalchemy import Double, Select, cast, column, literal, literal_column, select
 
 from cxflow.kpis import status
 from cxflow.kpis.calculator import KpiError, compute
@@ -122,3 +122,21 @@ def test_a_kpi_whose_sql_fails_is_named_without_a_value_of_the_data(
     report = compute(desk.connection, desk.settings, kpis, FIRST, failed={"broken": caught.value.reason})
     assert set(report.failed) == {"broken"}
     assert [v.value for v in desk.values("average_order_value", "all")] == [3]
+
+
+def test_a_kpi_that_needs_more_memory_than_there_is_fails_alone(desk: Desk) -> None:
+    if desk.connection.dialect.name != "duckdb":
+        pytest.skip("the server says itself how much it takes")
+    desk.order(price_total=3)
+    kpis = {
+        "broken": _value(select(literal_column("(SELECT len(list(range)) FROM range(100000000))", Double)))
+    }
+    desk.connection.exec_driver_sql("SET memory_limit = '100MB'")
+    try:
+        with pytest.raises(KpiError) as caught:
+            compute(desk.connection, desk.settings, kpis, FIRST)
+    finally:
+        desk.connection.rollback()  # lost with the statement
+        desk.connection.exec_driver_sql("RESET memory_limit")
+    assert caught.value.kpi == "broken"
+    assert "CXFLOW_MEMORY_LIMIT" in caught.value.reason
