@@ -33,7 +33,7 @@ def _facts(kpi: Kpi) -> Iterator[str]:
         "name": f"`{kpi.name}`, version {kpi.version}",
         "in Spanish": f"{kpi.title_es}: {kpi.description_es}",
         "formula": kpi.formula,
-        "unit": f"{kpi.unit}, {_decimals(kpi)}, {kpi.better} is better{_range(kpi)}",
+        "unit": f"{kpi.unit}, {_decimals(kpi)}, {_good(kpi)}{_range(kpi)}",
         "interval": estimator.method,
         "leaves out events": ", ".join(estimator.left_out) or "none",
     }
@@ -50,6 +50,10 @@ def _facts(kpi: Kpi) -> Iterator[str]:
 def _decimals(kpi: Kpi) -> str:
     number = kpi.shown_decimals
     return f"{number or 'no'} decimal{'' if number == 1 else 's'}{' as %' if kpi.unit == 'share' else ''}"
+
+
+def _good(kpi: Kpi) -> str:
+    return "neither way is better" if kpi.better == "neither" else f"{kpi.better} is better"
 
 
 def _range(kpi: Kpi) -> str:

@@ -42,8 +42,8 @@ class Kpi:
     """The same in Spanish; empty: as in English."""
     unit: str
     """points, share (0 to 1), seconds, minutes, per 100 orders, or the project's currency."""
-    better: Literal["higher", "lower"]
-    """Which way is good, for whoever colours a change."""
+    better: Literal["higher", "lower", "neither"]
+    """Which way is good, for whoever colours a change; neither: of a plain number, such as of touchpoints."""
     formula: str
     """The formula in words."""
     of: Estimator | Callable[[Settings], Estimator]

@@ -45,7 +45,7 @@ touchpoints = Kpi(
     description_es="Cuántos puntos de contacto hubo, y cuántos de cada actividad: pedidos, llamadas, reseñas, "
     "respuestas.",
     unit="touchpoints",
-    better="higher",
+    better="neither",
     lowest=0,
     decimals=0,
     formula="number of touchpoints in the period",

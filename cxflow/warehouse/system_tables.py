@@ -86,7 +86,7 @@ kpi_definition = derived_table(
     column("version", Integer, "raised when the formula changes", nullable=False),
     column("title", String, "name for display", nullable=False),
     column("unit", String, "points, share, seconds, …", nullable=False),
-    column("better", String, "higher or lower"),
+    column("better", String, "higher, lower or neither"),
     column("lowest", Double, "smallest possible value"),
     column("highest", Double, "largest possible value"),
     column("formula", String, "in words", nullable=False),

@@ -92,7 +92,7 @@ judged_share = Kpi(
     description_es="La proporción de puntos de contacto que dicen si fueron bien. Si difiere mucho, las "
     "experiencias netas no se pueden comparar.",
     unit="share",
-    better="higher",
+    better="neither",
     lowest=0,
     highest=1,
     formula="touchpoints with evidence of their own ÷ touchpoints; net experiences of periods whose shares differ by "
