@@ -9,8 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Boolean, Column, ColumnClause, ColumnElement, Select, String, Table, cast, select
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ColumnClause,
+    ColumnElement,
+    CompoundSelect,
+    FromClause,
+    Join,
+    Select,
+    String,
+    Table,
+    cast,
+    select,
+)
 from sqlalchemy.sql import visitors
+from sqlalchemy.sql.selectable import AliasedReturnsRows, FromGrouping, SelectStatementGrouping
 
 from cxflow.warehouse.tables import CANONICAL, PROVENANCE, signal
 
@@ -72,11 +86,32 @@ def personal_among(
 ) -> Iterator[tuple[str, Column[Any]]]:
     """The dimensions over the columns of `rows` that derive from personal data, each with such a column."""
     named: dict[str, list[ColumnElement[Any]]] = {}
-    for query in (each for each in visitors.iterate(rows) if isinstance(each, Select)):
+    for query in _queries(rows):
         for each in query.selected_columns:
             named.setdefault(str(each.key), []).append(each)
     for name, expression in dimensions.items():
         yield from ((name, origin) for origin in _origins(expression, named, set()) if origin.info.get("pii"))
+
+
+def _queries(rows: Any) -> Iterator[Select[*tuple[Any, ...]]]:
+    """A SELECT and those that it reads from. Not those within its expressions: nobody names their columns, and a fact
+    has thousands of expressions."""
+    met: set[int] = set()
+    open_ = [rows]
+    while open_:
+        found = open_.pop()
+        if id(found) in met:
+            continue
+        met.add(id(found))
+        if isinstance(found, Select):
+            yield found
+            open_ += (each for each in found.get_children() if isinstance(each, FromClause))
+        elif isinstance(found, CompoundSelect):
+            open_ += found.selects
+        elif isinstance(found, Join):
+            open_ += (found.left, found.right)
+        elif isinstance(found, AliasedReturnsRows | FromGrouping | SelectStatementGrouping):
+            open_.append(found.element)
 
 
 def _origins(

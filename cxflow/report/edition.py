@@ -174,7 +174,13 @@ def _trend(period: Period, values: Values) -> tuple[Period, ...]:
 
 
 def _starts(values: Sequence[KpiValue]) -> set[date]:
-    return {value.period_start for value in values if value.value is not None}
+    """The periods of which a trend can be: a quarter of the KPIs have a value, not only those of one early source."""
+    kpis: dict[date, set[str]] = {}
+    for value in values:
+        if value.value is not None:
+            kpis.setdefault(value.period_start, set()).add(value.kpi)
+    most = max(map(len, kpis.values()), default=0)
+    return {start for start, found in kpis.items() if 4 * len(found) >= most}
 
 
 def _ending(grain: Grain, period: Period, starts: Collection[date]) -> tuple[Period, ...]:

@@ -105,7 +105,7 @@ class Server:
 
     def first_run(self, dag: str) -> str:
         """The id of the run that its schedule makes at once."""
-        look = wait(f"scheduled run of {dag}", lambda: self.ask(f"/dags/{dag}/dagRuns")["dag_runs"], 120)
+        look = wait(f"scheduled run of {dag}", lambda: self.ask(f"/dags/{dag}/dagRuns")["dag_runs"], 300)
         return str(look[-1]["dag_run_id"])
 
     def run(self, dag: str, run_id: str, about: str = "") -> Any:

@@ -100,7 +100,7 @@ def days(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) 
             for connection in process.net_connections("tcp")
             if connection.status == psutil.CONN_LISTEN
         }
-        dags = {dag["dag_id"] for dag in wait("DAGs", lambda: server.ask("/dags")["dags"], 120)}
+        dags = {dag["dag_id"] for dag in wait("DAGs", lambda: server.ask("/dags")["dags"], 300)}
 
         # They are not paused, so the last complete intervals run by themselves; nothing may overlap with them.
         first = server.first_run("acme__shop")
@@ -143,7 +143,7 @@ def kpis_after(server: Server, dag: str, run_id: str) -> Any:
                 return run["end_date"] and run
         return None
 
-    return wait("KPI run after the load", look, 120)
+    return wait("KPI run after the load", look, 300)
 
 
 def kill_in_mid_task(server: Server, project: Path, run_id: str) -> None:
@@ -171,9 +171,9 @@ def kill_in_mid_task(server: Server, project: Path, run_id: str) -> None:
     # No KPI run may be in the way of what is to be killed.
     server.ask("/dags/acme__kpis", {"is_paused": True}, method="PATCH")
     runs = "/dags/acme__kpis/dagRuns?state=running&limit=1"
-    wait("end of the KPI runs", lambda: server.ask(runs)["total_entries"] == 0, 120)
+    wait("end of the KPI runs", lambda: server.ask(runs)["total_entries"] == 0, 300)
 
-    wait("record read", (project / "reading").exists, 120)
+    wait("record read", (project / "reading").exists, 300)
     kill("extract")
     pool(0)
     (project / "go").touch()
