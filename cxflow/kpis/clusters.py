@@ -17,6 +17,7 @@ from cxflow.kpis.intervals import TAIL, Array, Notes
 
 COMPONENTS = (
     "known",
+    "known_numerator",
     "customers",
     "squares_of_customers",
     "cubes_of_customers",
@@ -42,13 +43,15 @@ class Clusters:
     units: Array
     """Customers, or random groups of them."""
     squares: Array
-    """Sum over the customers of (their y − value × their n)²."""
+    """Sum over the customers of (their y − their common value × their n)²."""
     cubes: Array
     """Sum of the cubes."""
     sizes: Array
     """Sum over the customers of n²."""
     customers: Array
     """How many there are, each event without a known customer counted as one; at least so many where it is grouped."""
+    unknown: Array
+    """The part of y that is of no known customer."""
     is_grouped: Array
     """Whether a day had too many customers to keep each: 1 or 0."""
 
@@ -58,8 +61,8 @@ class Clusters:
         n = components["n"]
         if "known" not in components:
             none = np.zeros_like(n)
-            return cls(n, n, n, none, none, none, n, none)
-        known, found, squares, cubes, sizes, is_grouped = (
+            return cls(n, n, n, none, none, none, n, components.get("numerator", none), none)
+        known, numerator, found, squares, cubes, sizes, is_grouped = (
             np.nan_to_num(components[name]) for name in COMPONENTS
         )
         alone = n - known
@@ -74,6 +77,7 @@ class Clusters:
             cubes=cubes,
             sizes=np.where(is_grouped > 0, in_groups, sizes),
             customers=found + alone,
+            unknown=components["numerator"] - numerator,
             is_grouped=is_grouped,
         )
 
@@ -119,7 +123,7 @@ class Clusters:
         from scipy.special import stdtrit
 
         units = np.maximum(self.units, 2)
-        squares = self.squares * units / (units - 1)
+        squares = self.squares * units / (units - 1) + self.unknown
         with np.errstate(invalid="ignore", divide="ignore"):
             found = np.maximum(np.nan_to_num(squares / events, nan=1.0), 1)
         freedom = np.maximum(np.minimum(events / found, self.several), 2) - 1
@@ -159,7 +163,8 @@ class Clusters:
         effect = self.effect_of_rate(events)
         low, high = (end * effect / self.n for end in intervals.garwood(events / effect))
         per_unit = self.n / self.several
-        squares, cubes = self.squares / per_unit**2, self.cubes / per_unit**3
+        squares = (self.squares + self.unknown) / per_unit**2
+        cubes = (self.cubes + self.unknown) / per_unit**3
         wide_low, wide_high, _ = intervals.skewed(events / self.n, squares, cubes, self.several)
         is_shared = effect > 1
         low = np.where(is_shared, np.fmin(low, wide_low), low)

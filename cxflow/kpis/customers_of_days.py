@@ -58,11 +58,8 @@ def count(connection: Connection, kpi: Kpi, estimator: Additive, cut: Cut) -> No
     connection.execute(insert(kpi_day_customer).from_select([column.name for column in _t], counted))
 
 
-def summed(
-    kpi: Kpi, totals: CTE, periods: Periods, slices: Slices, only: Mapping[str, Set[str]] | None = None
-) -> Rows:
-    """One row per cell with known customers: its KEY, and the components of `Clusters`. `totals` has the `n` and the
-    `numerator` of each cell."""
+def summed(kpi: Kpi, periods: Periods, slices: Slices, only: Mapping[str, Set[str]] | None = None) -> Rows:
+    """One row per cell with known customers: its KEY, and the components of `Clusters`."""
     slice_ = slice_name(kpi_day_customer, slices).label("dimension_value")
     days = select(_t.day, _t.dimension, slice_, _t.is_grouped, _t.customers, _t.n, _t.numerators).where(
         _t.kpi == kpi.name, _t.version == kpi.version
@@ -83,7 +80,7 @@ def summed(
     flags = union_all(*of(every, cell)).subquery()
     key = [flags.c[name] for name in KEY]
     grouped = select(*key, func.bool_or(flags.c.is_grouped).label("is_grouped")).group_by(*key).subquery()
-    return _aggregated(found, grouped, totals)
+    return _aggregated(found, grouped)
 
 
 def _each(cell: CTE) -> Rows:
@@ -98,7 +95,7 @@ def _each(cell: CTE) -> Rows:
     )
 
 
-def _aggregated(found: FromClause, grouped: FromClause, totals: FromClause) -> Rows:
+def _aggregated(found: FromClause, grouped: FromClause) -> Rows:
     """The customers of each cell, or its groups where a day has groups."""
     key = [found.c[name] for name in KEY]
     unit = case((grouped.c.is_grouped, found.c.customer % GROUPS), else_=found.c.customer).label("unit")
@@ -119,14 +116,16 @@ def _aggregated(found: FromClause, grouped: FromClause, totals: FromClause) -> R
         .group_by(*key, dealt.c.unit)
         .subquery()
     )
-    value = totals.c.numerator / func.nullif(cast(totals.c.n, Double), 0)
-    away = units.c.numerator - func.coalesce(value, 0) * units.c.n
-    away_from = select(units, away.label("away")).join_from(units, totals, _same(units, totals)).subquery()
+    of_cell = [units.c[name] for name in KEY]
+    known, total = (func.sum(each).over(partition_by=of_cell) for each in (units.c.n, units.c.numerator))
+    value = func.coalesce(total / func.nullif(known, 0), 0)
+    away_from = select(units, (units.c.numerator - value * units.c.n).label("away")).subquery()
     key = [away_from.c[name] for name in KEY]
     off = away_from.c.away
     return select(
         *key,
         func.sum(away_from.c.n).label("known"),
+        func.sum(away_from.c.numerator).label("known_numerator"),
         func.sum(away_from.c.customers).label("customers"),
         func.sum(off * off).label("squares_of_customers"),
         func.sum(off * off * off).label("cubes_of_customers"),

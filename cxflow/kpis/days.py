@@ -135,7 +135,7 @@ def summed(kpi: Kpi, periods: Periods, slices: Slices, only: Mapping[str, Set[st
         .group_by(*key)
         .cte("totals")
     )
-    customers = customers_of_days.summed(kpi, totals, periods, slices, only).subquery()
+    customers = customers_of_days.summed(kpi, periods, slices, only).subquery()
     same = and_(*(totals.c[name] == customers.c[name] for name in KEY))
     return select(totals, *(customers.c[name] for name in COMPONENTS)).join_from(
         totals, customers, same, isouter=True

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from cxflow.model.activities import SUPPORT_ACTIVITIES
 from cxflow.report.edition import Edition
-from cxflow.warehouse.tables import touchpoint
+from cxflow.warehouse.tables import touchpoint, touchpoint_judgement
 
 Phase = Literal["awareness", "consideration", "purchase", "delivery", "service", "advocacy"]
 
@@ -45,7 +45,6 @@ _PHASE_OF: Mapping[str, Phase] = {
 _PHASE_BY_STAGE: Mapping[str | None, Phase] = {"before": "consideration", "during": "purchase"}
 """For the other activities; after the purchase they are service."""
 MOST_REASONS = 12
-JUDGEMENTS = "touchpoint_judgement"
 
 _t = touchpoint.c
 
@@ -149,9 +148,7 @@ def read(connection: sa.Connection, edition: Edition) -> Touchpoints:
         phase.external += row.now if row.control == "external" else 0
         channels.setdefault(row.channel, Volume()).add(row.now, row.before)
         total.add(row.now, row.before)
-    is_judged = sa.inspect(connection).has_table(JUDGEMENTS)
-    if is_judged:
-        is_judged = _add_polarity(connection, now, phases)
+    is_judged = _add_polarity(connection, now, phases)
     return Touchpoints(
         volume=total,
         phases=tuple(phases.values()),
@@ -225,15 +222,7 @@ def _reasons(connection: sa.Connection, now: Span, before: Span) -> Reasons:
 
 def _add_polarity(connection: sa.Connection, now: Span, phases: Mapping[Phase, PhaseCount]) -> bool:
     """Add the judgements that count, by phase. Returns whether there are any."""
-    judgement = sa.table(
-        JUDGEMENTS,
-        sa.column("occurred_at", touchpoint.c.occurred_at.type),
-        sa.column("activity", sa.String),
-        sa.column("journey_stage", sa.String),
-        sa.column("polarity", sa.Integer),
-        sa.column("is_counted", sa.Boolean),
-    )
-    j = judgement.c
+    j = touchpoint_judgement.c
     group = (j.activity, j.journey_stage, j.polarity)
     counted = sa.select(*group, sa.func.count().label("n")).where(
         _within(j.occurred_at, now), j.is_counted, j.polarity.is_not(None)

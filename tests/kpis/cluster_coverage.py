@@ -82,6 +82,8 @@ def clusters(chance: Generator, n: Array, total: Array, is_grouped: bool) -> Clu
         {
             "n": known,
             "known": known,
+            "numerator": total.sum(1),
+            "known_numerator": total.sum(1),
             "customers": np.full(size, float(customers)),
             "squares_of_customers": (away**2).sum(1),
             "cubes_of_customers": (away**3).sum(1),

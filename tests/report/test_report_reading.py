@@ -22,8 +22,8 @@ from cxflow.kpis.cells import KEY
 from cxflow.report.contents import Contents, read_all
 from cxflow.report.edition import Period
 from cxflow.report.indicators import Indicator
-from cxflow.report.touchpoints import JUDGEMENTS, Polarity, Volume
-from cxflow.warehouse.tables import kpi_definition, kpi_value, touchpoint
+from cxflow.report.touchpoints import Polarity, Volume
+from cxflow.warehouse.tables import kpi_definition, kpi_value, touchpoint_judgement
 
 
 def indicator(contents: Contents, kpi: str) -> Indicator:
@@ -177,19 +177,10 @@ def test_before_anything_was_published_there_is_nothing_to_show(company: Company
     assert found.touchpoints.volume.now == 0
 
 
-def test_judged_touchpoints_give_each_phase_its_polarity(company: Company, contents: Contents) -> None:
-    assert not contents.touchpoints.is_judged
+def test_judged_touchpoints_give_each_phase_its_polarity(company: Company) -> None:
     connection = company.connection
-    judged = sa.Table(
-        JUDGEMENTS,
-        sa.MetaData(),
-        sa.Column("occurred_at", touchpoint.c.occurred_at.type),
-        sa.Column("activity", sa.String),
-        sa.Column("journey_stage", sa.String),
-        sa.Column("polarity", sa.Integer),
-        sa.Column("is_counted", sa.Boolean),
-    )
-    judged.create(connection)
+    connection.execute(sa.delete(touchpoint_judgement))
+    assert not read_all(connection, company.settings).touchpoints.is_judged
     rows = [
         *[("wrote_review", 1, True)] * 3,
         ("wrote_review", 0, True),
@@ -200,10 +191,17 @@ def test_judged_touchpoints_give_each_phase_its_polarity(company: Company, conte
     ]
     names = ("activity", "polarity", "is_counted")
     connection.execute(
-        sa.insert(judged),
+        sa.insert(touchpoint_judgement),
         [
-            {"occurred_at": at(MARCH, 9), "journey_stage": "after", **dict(zip(names, row, strict=True))}
-            for row in rows
+            {
+                "judgement_id": f"j{number}",
+                "source_system": "desk",
+                "control": "owned",
+                "occurred_at": at(MARCH, 9),
+                "journey_stage": "after",
+                **dict(zip(names, row, strict=True)),
+            }
+            for number, row in enumerate(rows)
         ],
     )
     found = read_all(connection, company.settings).touchpoints

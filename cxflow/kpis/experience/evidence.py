@@ -24,10 +24,10 @@ from sqlalchemy import (
     select,
 )
 
-from cxflow.kpis.cells import local_day
 from cxflow.kpis.experience.moments import is_kept
 from cxflow.kpis.experience.seeds import PolarityRule, event_rules, rules_by_name
 from cxflow.kpis.facts import Rows, seconds_between
+from cxflow.kpis.source_zones import day_at_source
 from cxflow.model.activities import SUPPORT_ACTIVITIES
 from cxflow.settings import Settings
 from cxflow.warehouse.tables import (
@@ -171,10 +171,10 @@ def _abandoned_calls() -> Rows:
 
 
 def _deliveries(settings: Settings, moments: FromClause, is_late: bool) -> Rows:
-    """Orders delivered after, or before, the promised day."""
+    """Orders delivered after, or before, the promised day, in the zone of their source."""
     t = order_header.c
     arrived, promised = (
-        local_day(moment, settings.project.timezone) for moment in (t.delivered_at, t.promised_at)
+        day_at_source(moment, t.source_system, settings) for moment in (t.delivered_at, t.promised_at)
     )
     of_order = _touchpoint_of_order(moments, "received_delivery")
     key = literal("delivery ") + t.order_id

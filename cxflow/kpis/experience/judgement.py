@@ -38,6 +38,7 @@ from sqlalchemy import (
 
 from cxflow.kpis.experience import evidence, journey, moments, seeds, verdicts
 from cxflow.kpis.experience.moments import person
+from cxflow.kpis.source_zones import zones
 from cxflow.settings import Settings
 from cxflow.warehouse import applied, engines
 from cxflow.warehouse.functions import utc
@@ -81,6 +82,7 @@ def refresh(connection: Connection, settings: Settings, touched: Touched, everyt
         "version": _VERSION,
         "seeds": seeds.fingerprint(settings, "polarity", "journey"),
         "timezone": settings.project.timezone,
+        "zones": zones(settings),
         "repeat_contact_days": settings.kpis.repeat_contact_days,
         "start": start and start.astimezone(UTC).isoformat(),
     }
