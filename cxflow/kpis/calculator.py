@@ -49,6 +49,7 @@ from cxflow.kpis.slicing import dimensions_of
 from cxflow.settings import Settings
 from cxflow.warehouse import engines, pending
 from cxflow.warehouse.database_errors import first_line
+from cxflow.warehouse.tables import CANONICAL, customer
 
 _KEPT = "kpi_event"
 _TOO_LARGE = f"it needs more memory than DuckDB may take; set {MEMORY_VARIABLE} to more"
@@ -89,6 +90,9 @@ def compute(
     dimensions = {name: dimensions_of(kpi, settings) for name, kpi in kpis.items()}
     # Taken first: days that another load adds from now on stay for the next computation.
     touched: Touched = pending.take_days(connection)
+    # A server that has not looked at new tables yet takes them for empty, and joins them row by row for hours.
+    if filled := sorted(CANONICAL if everything else touched):
+        engines.of(connection).analyze(connection, *filled, customer.name)
     if any(judgement.NAME in kpi.estimator(settings).reach for kpi in kpis.values()):
         touched = judgement.refresh(connection, settings, touched, everything)
     else:
