@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from cxflow.kpis import read
 from cxflow.kpis.periods import BEGINNING
+from cxflow.kpis.read import KpiValue
 from cxflow.settings import Settings
 from cxflow.warehouse import tables, transactions
 
@@ -119,5 +120,12 @@ def _kpis(settings: Settings, kpis: list[dict[str, Any]]) -> Iterator[Fact]:
             found=value.value if value else None,
             expected_n=kpi["n"],
             found_n=value.n if value else None,
-            is_suppressed=bool(value and value.is_suppressed and kpi["n"] < settings.kpis.min_n),
+            is_suppressed=bool(
+                value and value.is_suppressed and _counted(kpi["n"], value) < settings.kpis.min_n
+            ),
         )
+
+
+def _counted(n: int, value: KpiValue) -> int:
+    """What the minimum n holds for: the observations or, if they are fewer, their customers."""
+    return n if value.customers is None else min(n, value.customers)
