@@ -7,14 +7,12 @@ Other KPIs (quantiles, customers) count all events of each touched period.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-import numpy as np
 from sqlalchemy import Connection, Row, TableClause, column, table
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError, ProgrammingError
 
@@ -22,11 +20,11 @@ from cxflow.duck import MEMORY_VARIABLE, OUT_OF_MEMORY
 from cxflow.errors import ConfigError
 from cxflow.kpis import days, horizons, left_out, status
 from cxflow.kpis.affected import Touched, affected
-from cxflow.kpis.cells import KEY, Cut
-from cxflow.kpis.estimators import Additive, Estimate, Estimator
+from cxflow.kpis.cell_values import Cells, cell_values
+from cxflow.kpis.cells import Cut
+from cxflow.kpis.estimators import Additive, Estimator
 from cxflow.kpis.experience import judgement
 from cxflow.kpis.facts import Rows
-from cxflow.kpis.intervals import Array
 from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.periods import EVERY_PERIOD, Grain, Periods
 from cxflow.kpis.publication import (
@@ -55,10 +53,6 @@ _KEPT = "kpi_event"
 _TOO_LARGE = f"it needs more memory than DuckDB may take; set {MEMORY_VARIABLE} to more"
 _AT_A_TIME = 20_000
 """Cells to read before each check whether there are too many."""
-
-
-Cells = Sequence[Row[*tuple[Any, ...]]]
-"""Cells as the database returns them: the KEY, then the components."""
 
 
 class KpiError(Exception):
@@ -93,7 +87,8 @@ def compute(
     # A server that has not looked at new tables yet takes them for empty, and joins them row by row for hours.
     if filled := sorted(CANONICAL if everything else touched):
         engines.of(connection).analyze(connection, *filled, customer.name)
-    if any(judgement.NAME in kpi.estimator(settings).reach for kpi in kpis.values()):
+    reaches = [kpi.estimator(settings).reach for kpi in kpis.values()]
+    if any(judgement.NAME in reach for reach in reaches):
         touched = judgement.refresh(connection, settings, touched, everything)
     else:
         judgement.forget(connection)
@@ -101,10 +96,10 @@ def compute(
     previous = define(connection, kpis, dimensions, settings)
     known = versions(connection)
     used = {
-        reach.horizon.name: reach.horizon
-        for kpi in kpis.values()
-        for reach in kpi.estimator(settings).reach.values()
-        if reach.horizon is not None
+        each.horizon.name: each.horizon
+        for reach in reaches
+        for each in reach.values()
+        if each.horizon is not None
     }
     moved_horizons = horizons.refresh(connection, used.values(), touched, everything)
     computation = _Computation(connection, settings, as_of, moved_horizons)
@@ -248,12 +243,12 @@ class _Computation:
         for piece in days.pieces(self._connection, estimator.sliced, self._zone, periods):
             days.count(self._connection, kpi, estimator, self._cut("day", estimator, dimensions, piece))
         slices = days.slices(self._connection, kpi, self._most)
-        cells = self._connection.execute(days.summed(kpi, periods, slices))
-        values = self._values(kpi, estimator, cells.all())
+        cells = self._connection.execute(days.summed(kpi, estimator, periods, slices))
+        values = cell_values(kpi, estimator, cells.all(), self._min_n)
         others = {} if periods == EVERY_PERIOD else moved(before, slices)
         if others:
-            cells = self._connection.execute(days.summed(kpi, EVERY_PERIOD, slices, others))
-            values |= self._values(kpi, estimator, cells.all())
+            cells = self._connection.execute(days.summed(kpi, estimator, EVERY_PERIOD, slices, others))
+            values |= cell_values(kpi, estimator, cells.all(), self._min_n)
         return _Counted(values, periods, others, slices)
 
     def of_events(
@@ -270,7 +265,7 @@ class _Computation:
             periods = EVERY_PERIOD
         cuts = [self._cut(grain, estimator, dimensions, periods, capped(slices)) for grain in kpi.grains]
         rows = self._rows(estimator, cuts)
-        return _Counted(self._values(kpi, estimator, rows), periods, {}, slices)
+        return _Counted(cell_values(kpi, estimator, rows, self._min_n), periods, {}, slices)
 
     def _all_by_name(
         self, kpi: Kpi, estimator: Estimator, dimensions: Sequence[str], periods: Periods, before: Slices
@@ -282,7 +277,7 @@ class _Computation:
             census.count(("", "", dimension, name) for dimension, names in before.items() for name in names)
         cuts = [self._cut(grain, estimator, dimensions, periods) for grain in kpi.grains]
         rows = self._rows(estimator, cuts, census)
-        values = self._values(kpi, estimator, rows)
+        values = cell_values(kpi, estimator, rows, self._min_n)
         return _Counted(values, periods, {}, census.slices)
 
     def _cut(
@@ -342,14 +337,6 @@ class _Computation:
         if stored is not None:
             self._connection.exec_driver_sql(f"DROP TABLE {_KEPT}")
 
-    def _values(self, kpi: Kpi, estimator: Estimator, rows: Cells) -> dict[Key, CellValue]:
-        if not rows:
-            return {}
-        columns = dict(zip(rows[0]._fields, zip(*rows, strict=True), strict=True))
-        keys = zip(*(columns.pop(name) for name in KEY), strict=True)
-        estimate = estimator.estimate({name: _component(found) for name, found in columns.items()})
-        return dict(zip(keys, _values(kpi, estimate, self._min_n), strict=True))
-
     def publish(self, kpi: Kpi, counted: _Counted) -> None:
         """Publish values that are new or different, including cells that no longer have events."""
         current = published(self._connection, kpi, counted.periods)
@@ -381,44 +368,3 @@ class _Computation:
 def _share_cells(one: Estimator | None, other: Estimator) -> bool:
     """Whether two estimators have the same cells for the same cut."""
     return one is not None and one.family is not None and one.family == other.family
-
-
-def _values(kpi: Kpi, estimate: Estimate, min_n: int) -> Iterator[CellValue]:
-    """The values to publish. Under the minimum n, only the components are kept, not value and interval."""
-    clusters, effect = estimate.clusters, estimate.effect
-    none = np.full_like(estimate.n, np.nan)
-    is_suppressed = estimate.n < min_n
-    if clusters is not None:
-        is_suppressed |= clusters.customers < min_n
-    customers = none if clusters is None else np.where(clusters.is_grouped > 0, np.nan, clusters.customers)
-
-    def shown(numbers: Array) -> list[float | None]:
-        return _nullable(np.where(is_suppressed, np.nan, numbers))
-
-    notes = [None] * len(is_suppressed) if estimate.notes is None else estimate.notes.tolist()
-    notes = [None if hidden else note for hidden, note in zip(is_suppressed, notes, strict=True)]
-    return map(
-        CellValue,
-        _nullable(estimate.numerator),
-        _nullable(estimate.denominator),
-        estimate.n.astype(int).tolist(),
-        shown(estimate.value),
-        shown(np.clip(estimate.low, kpi.lowest, kpi.highest)),
-        shown(np.clip(estimate.high, kpi.lowest, kpi.highest)),
-        is_suppressed.tolist(),
-        _nullable(estimate.squared_deviation),
-        _nullable(estimate.cubed_deviation),
-        notes,
-        itertools.repeat(0),
-        [None if number is None else round(number) for number in _nullable(customers)],
-        _nullable(none if effect is None else estimate.n / effect),
-    )
-
-
-def _component(found: Sequence[Any]) -> Array:
-    """A component of all cells: a number of each, or a list."""
-    return np.array(found, dtype=object if isinstance(found[0], list) else float)
-
-
-def _nullable(numbers: Array) -> list[float | None]:
-    return [None if number != number else number for number in numbers.tolist()]

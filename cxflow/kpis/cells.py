@@ -34,7 +34,7 @@ from cxflow.kpis.periods import BEGINNING, Grain
 from cxflow.kpis.slices import OTHER, Slices, published_name
 from cxflow.warehouse.functions import hashed, utc
 
-_LONGEST = {
+LONGEST = {
     "day": timedelta(days=1),
     "week": timedelta(days=7),
     "month": timedelta(days=31),
@@ -83,10 +83,10 @@ class Cut:
 
 def local_day(at: ColumnElement[Any], zone: str) -> ColumnElement[Any]:
     """The local date of an instant in a time zone."""
-    return cast(_local(at, zone), Date)
+    return cast(local_time(at, zone), Date)
 
 
-def _local(at: ColumnElement[Any], zone: str) -> ColumnElement[datetime]:
+def local_time(at: ColumnElement[Any], zone: str) -> ColumnElement[datetime]:
     """The local time of an instant in a time zone."""
     return utc(at) if zone == "UTC" else func.timezone(zone, at, type_=DateTime)
 
@@ -105,7 +105,7 @@ def kept(
     if per_customer:
         columns.append(event.c.customer_id)
     if any(cut.starts is None and cut.grain != "all" for cut in cuts):
-        columns.append(_local(event.c.at, cuts[0].zone).label("local"))
+        columns.append(local_time(event.c.at, cuts[0].zone).label("local"))
     return select(*columns)
 
 
@@ -204,7 +204,7 @@ def _followed_up(events: Rows, cut: Cut) -> Rows:
     """Each event twice, in its period and in the next one, if these began by the `last` day."""
     event = events.subquery()
     here = _start(cut, event)
-    after = _cut_back(cut.grain, cast(here, DateTime) + _LONGEST[cut.grain])
+    after = _cut_back(cut.grain, cast(here, DateTime) + LONGEST[cut.grain])
 
     def copy(start: ColumnElement[Any], is_here: bool) -> Rows:
         is_wanted = start <= event.c.last
@@ -218,7 +218,7 @@ def _followed_up(events: Rows, cut: Cut) -> Rows:
 
 def _start(cut: Cut, event: FromClause) -> ColumnElement[Any]:
     """The first day of an event's period."""
-    return _cut_back(cut.grain, event.c.local if "local" in event.c else _local(event.c.at, cut.zone))
+    return _cut_back(cut.grain, event.c.local if "local" in event.c else local_time(event.c.at, cut.zone))
 
 
 def _cut_back(grain: Grain, moment: ColumnElement[Any]) -> ColumnElement[Any]:

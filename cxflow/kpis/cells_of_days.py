@@ -11,6 +11,7 @@ from sqlalchemy import (
     Connection,
     Date,
     DateTime,
+    FromClause,
     Table,
     and_,
     case,
@@ -22,6 +23,7 @@ from sqlalchemy import (
     select,
 )
 
+from cxflow.kpis.cells import KEY
 from cxflow.kpis.facts import Rows
 from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.periods import BEGINNING, Grain, Periods
@@ -47,6 +49,11 @@ def slice_name(days: Table, slices: Slices) -> ColumnElement[str]:
         if OTHER in names
     ]
     return case((or_(*shared), OTHER), else_=t.dimension_value) if shared else t.dimension_value
+
+
+def is_same_cell(one: FromClause, other: FromClause) -> ColumnElement[bool]:
+    """Whether two rows with a KEY are of one cell."""
+    return and_(*(one.c[name] == other.c[name] for name in KEY))
 
 
 def in_periods(day: CTE, grain: Grain, periods: Periods, only: Mapping[str, Set[str]] | None = None) -> Rows:

@@ -107,27 +107,23 @@ class Clusters:
         it. Where few customers differ from the others, their number says little of how alike the events of one are.
         The quantile of Student's t for the number of customers is part of it.
         """
-        from scipy.special import stdtrit
-
         most, n = self.most, np.maximum(self.n, 2)
         with np.errstate(invalid="ignore", divide="ignore"):
             seen = np.where(spread > 0, self.between(spread) / spread, 1.0)
             differing = np.nan_to_num(spread / furthest**2) / most
         found = (differing * np.maximum(seen, 1) + _PRIOR_CUSTOMERS * most) / (differing + _PRIOR_CUSTOMERS)
-        found *= (stdtrit(self.several - 1, 1 - TAIL) / stdtrit(n - 1, 1 - TAIL)) ** 2
+        found *= _widened(self.several, n)
         is_single = most < 1 + 1e-9
         return np.where(is_single, 1.0, np.clip(found, 1, n))
 
     def effect_of_rate(self, events: Array) -> Array:
         """The design effect of a rate, whose number of events would be Poisson's if they were independent."""
-        from scipy.special import stdtrit
-
         units = np.maximum(self.units, 2)
         squares = self.squares * units / (units - 1) + self.unknown
         with np.errstate(invalid="ignore", divide="ignore"):
             found = np.maximum(np.nan_to_num(squares / events, nan=1.0), 1)
-        freedom = np.maximum(np.minimum(events / found, self.several), 2) - 1
-        widened = found * (stdtrit(freedom, 1 - TAIL) / stdtrit(np.maximum(events, 2) - 1, 1 - TAIL)) ** 2
+        several = np.maximum(np.minimum(events / found, self.several), 2)
+        widened = found * _widened(several, np.maximum(events, 2))
         return np.where(found > 1, np.clip(widened, 1, np.maximum(events, 1)), 1.0)
 
     def effect_of_mean(self, spread: Array) -> Array:
@@ -169,3 +165,12 @@ class Clusters:
         is_shared = effect > 1
         low = np.where(is_shared, np.fmin(low, wide_low), low)
         return np.maximum(low, 0), np.where(is_shared, np.fmax(high, wide_high), high), effect
+
+
+def _widened(several: Array, n: Array) -> Array:
+    """How much more variance an interval has to allow for, whose Student's t is that of `several` customers instead of
+    that of `n` events."""
+    from scipy.special import stdtrit
+
+    ratio: Array = stdtrit(several - 1, 1 - TAIL) / stdtrit(n - 1, 1 - TAIL)
+    return ratio**2

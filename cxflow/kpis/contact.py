@@ -18,12 +18,13 @@ from cxflow.model.activities import SUPPORT_ACTIVITIES
 from cxflow.warehouse.tables import interaction, order_header, support_case, touchpoint
 
 
-def _is_support(activity: ColumnElement[str], direction: ColumnElement[str]) -> ColumnElement[bool]:
+def is_support(activity: ColumnElement[str], direction: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether a touchpoint is a support contact by a customer."""
     return and_(activity.in_(SUPPORT_ACTIVITIES), func.coalesce(direction, "") != "outbound")
 
 
 _t = touchpoint.c
-_is_contact = and_(_is_support(_t.activity, _t.direction), ~_t.is_deleted)
+_is_contact = and_(is_support(_t.activity, _t.direction), ~_t.is_deleted)
 
 
 def _support_contacts() -> Fact:
@@ -35,7 +36,7 @@ def _support_contacts() -> Fact:
         touchpoint_id=_t.touchpoint_id,
         conversation_id=_t.conversation_id,
     )
-    return everything.where(_is_support(column("activity", String), column("direction", String)))
+    return everything.where(is_support(column("activity", String), column("direction", String)))
 
 
 support_contacts = _support_contacts()

@@ -12,12 +12,10 @@ from collections.abc import Mapping, Set
 from sqlalchemy import (
     CTE,
     BigInteger,
-    ColumnElement,
     Connection,
     Date,
     Double,
     FromClause,
-    and_,
     case,
     cast,
     func,
@@ -28,7 +26,7 @@ from sqlalchemy import (
 )
 
 from cxflow.kpis.cells import GROUPS, KEY, Cut
-from cxflow.kpis.cells_of_days import in_periods, slice_name
+from cxflow.kpis.cells_of_days import in_periods, is_same_cell, slice_name
 from cxflow.kpis.estimators import Additive
 from cxflow.kpis.facts import Rows
 from cxflow.kpis.kpi import Kpi
@@ -100,7 +98,9 @@ def _aggregated(found: FromClause, grouped: FromClause) -> Rows:
     key = [found.c[name] for name in KEY]
     unit = case((grouped.c.is_grouped, found.c.customer % GROUPS), else_=found.c.customer).label("unit")
     dealt = (
-        select(found, unit, grouped.c.is_grouped).join_from(found, grouped, _same(found, grouped)).subquery()
+        select(found, unit, grouped.c.is_grouped)
+        .join_from(found, grouped, is_same_cell(found, grouped))
+        .subquery()
     )
     key = [dealt.c[name] for name in KEY]
     is_one = func.min(dealt.c.customer) == func.max(dealt.c.customer)
@@ -132,8 +132,3 @@ def _aggregated(found: FromClause, grouped: FromClause) -> Rows:
         func.sum(away_from.c.n * away_from.c.n).label("sizes_of_customers"),
         func.max(case((away_from.c.is_grouped, 1), else_=0)).label("is_grouped"),
     ).group_by(*key)
-
-
-def _same(one: FromClause, other: FromClause) -> ColumnElement[bool]:
-    """Whether two rows are of one cell."""
-    return and_(*(one.c[name] == other.c[name] for name in KEY))

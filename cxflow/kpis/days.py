@@ -13,7 +13,6 @@ from datetime import date
 from sqlalchemy import (
     Connection,
     Double,
-    and_,
     cast,
     func,
     insert,
@@ -25,7 +24,7 @@ from sqlalchemy import (
 
 from cxflow.kpis import cells_of_days, customers_of_days
 from cxflow.kpis.cells import KEY, Cut, local_day
-from cxflow.kpis.cells_of_days import in_periods, slice_name
+from cxflow.kpis.cells_of_days import in_periods, is_same_cell, slice_name
 from cxflow.kpis.clusters import COMPONENTS
 from cxflow.kpis.estimators import Additive
 from cxflow.kpis.facts import Fact, Rows
@@ -96,7 +95,13 @@ def slices(connection: Connection, kpi: Kpi, most: int) -> Slices:
     return ranked(connection, sizes, most)
 
 
-def summed(kpi: Kpi, periods: Periods, slices: Slices, only: Mapping[str, Set[str]] | None = None) -> Rows:
+def summed(
+    kpi: Kpi,
+    estimator: Additive,
+    periods: Periods,
+    slices: Slices,
+    only: Mapping[str, Set[str]] | None = None,
+) -> Rows:
     """One row per cell with events in these periods: its KEY, and the components of an `Additive` estimator.
 
     `slices` tells which values have their own slice. `only` restricts the rows to some slices of some dimensions.
@@ -135,8 +140,9 @@ def summed(kpi: Kpi, periods: Periods, slices: Slices, only: Mapping[str, Set[st
         .group_by(*key)
         .cte("totals")
     )
+    if not estimator.over_customers:
+        return select(totals)
     customers = customers_of_days.summed(kpi, periods, slices, only).subquery()
-    same = and_(*(totals.c[name] == customers.c[name] for name in KEY))
     return select(totals, *(customers.c[name] for name in COMPONENTS)).join_from(
-        totals, customers, same, isouter=True
+        totals, customers, is_same_cell(totals, customers), isouter=True
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import (
-    Boolean,
     ColumnElement,
     Date,
     DateTime,
@@ -18,10 +17,10 @@ from sqlalchemy import (
 )
 
 from cxflow.kpis.estimators import Share
-from cxflow.kpis.facts import SAME_DAY, Fact, Reach, Rows, fact, seconds_between
+from cxflow.kpis.facts import SAME_DAY, Fact, Reach, Rows, seconds_between
 from cxflow.kpis.horizons import Horizon
 from cxflow.kpis.kpi import Kpi
-from cxflow.kpis.orders import is_cancelled
+from cxflow.kpis.orders import kept_orders
 from cxflow.kpis.quantile import Quantile
 from cxflow.kpis.source_zones import day_at_source, zones
 from cxflow.settings import Settings
@@ -63,16 +62,8 @@ def _with_arrival(rows: Rows) -> Rows:
     )
 
 
-orders = (
-    fact(
-        order_header,
-        order_id=_t.order_id,
-        is_cancelled=is_cancelled,
-        own_arrival=_t.delivered_at,
-        own_promise=_t.promised_at,
-    )
-    .where(column("is_cancelled", Boolean).is_(False))
-    .derived(_with_arrival)
+orders = kept_orders(order_id=_t.order_id, own_arrival=_t.delivered_at, own_promise=_t.promised_at).derived(
+    _with_arrival
 )
 """Orders that are not cancelled, by `created_at`, with `arrived_at` and `promised_at`."""
 

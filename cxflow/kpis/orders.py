@@ -32,7 +32,13 @@ is_cancelled = func.coalesce(_t.is_cancelled, _t.cancelled_at.is_not(None))
 """Whether an order was cancelled: what the source says, else whether there is a time of it."""
 _kept = column("is_cancelled", Boolean).is_(False)
 
-kept = fact(order_header, is_cancelled=is_cancelled).where(_kept)
+
+def kept_orders(**measures: ColumnElement[Any]) -> Fact:
+    """Orders that are not cancelled, by `created_at`, with these measures."""
+    return fact(order_header, None, None, is_cancelled=is_cancelled, **measures).where(_kept)
+
+
+kept = kept_orders()
 """Orders that are not cancelled, by `created_at`."""
 
 _returns = select(refund.c.order_id).where(
@@ -51,14 +57,15 @@ return_rate = Kpi(
     highest=1,
     formula="orders placed in the period with goods returned so far ÷ orders placed in it",
     of=Share(
-        fact(order_header, is_cancelled=is_cancelled, is_returned=_t.order_id.in_(_returns)).where(_kept),
+        kept_orders(is_returned=_t.order_id.in_(_returns)),
         where=column("is_returned", Boolean),
     ),
     needs=select(refund.c.order_id),
 )
 
 
-def _rate(currency: ColumnElement[Any], settings: Settings) -> ColumnElement[Any]:
+def rate(currency: ColumnElement[Any], settings: Settings) -> ColumnElement[Any]:
+    """What one unit of a currency is worth in the project's; null where no rate is known."""
     rates = {**settings.kpis.rates, settings.project.currency: 1.0}
     return case({code: literal(rate, Double) for code, rate in rates.items()}, value=currency)
 
@@ -68,9 +75,9 @@ def valued(settings: Settings) -> Fact:
 
     The value is `price_total` or, if that is null, the sum of the order's lines; null if there is neither.
     """
-    price = cast(_t.price_total, Double) * _rate(_t.currency_code, settings)
-    orders = fact(order_header, is_cancelled=is_cancelled, order_id=_t.order_id, price=price).where(_kept)
-    line_price = cast(order_line.c.line_total, Double) * _rate(order_line.c.currency_code, settings)
+    price = cast(_t.price_total, Double) * rate(_t.currency_code, settings)
+    orders = kept_orders(order_id=_t.order_id, price=price)
+    line_price = cast(order_line.c.line_total, Double) * rate(order_line.c.currency_code, settings)
     lines = (
         select(order_line.c.order_id, func.sum(line_price).label("price"))
         .where(~order_line.c.is_deleted)
@@ -88,7 +95,7 @@ def valued(settings: Settings) -> Fact:
     return orders.derived(with_value)
 
 
-def _every_currency_has_a_rate(connection: Connection, settings: Settings) -> None:
+def every_currency_has_a_rate(connection: Connection, settings: Settings) -> None:
     """Check that `[kpis.rates]` converts every currency of the orders' values. Raises ConfigError."""
     kept_orders = select(_t.order_id).where(~_t.is_deleted, ~is_cancelled)
     of_orders = select(_t.currency_code).where(~_t.is_deleted, ~is_cancelled, _t.price_total.is_not(None))
@@ -97,10 +104,10 @@ def _every_currency_has_a_rate(connection: Connection, settings: Settings) -> No
         order_line.c.line_total.is_not(None),
         order_line.c.order_id.in_(kept_orders.where(_t.price_total.is_(None))),
     )
-    _refuse_unknown(set(connection.scalars(of_orders.union(of_lines))), "orders are", settings)
+    refuse_unknown(set(connection.scalars(of_orders.union(of_lines))), "orders are", settings)
 
 
-def _refuse_unknown(used: Set[str], what: str, settings: Settings) -> None:
+def refuse_unknown(used: Set[str], what: str, settings: Settings) -> None:
     """Raise ConfigError for a currency without a rate."""
     unknown = sorted(used - set(settings.kpis.rates) - {settings.project.currency})
     if unknown:
@@ -123,7 +130,7 @@ average_order_value = Kpi(
     formula="value of the orders placed in the period ÷ those orders; the value is price_total, or the sum of the "
     "lines if that is missing, converted with [kpis.rates]",
     of=lambda settings: Mean(valued(settings), column("value", Double)),
-    check=_every_currency_has_a_rate,
+    check=every_currency_has_a_rate,
 )
 
 repeat_purchase_rate = Kpi(
@@ -159,7 +166,7 @@ retention_rate = Kpi(
 def _returned(settings: Settings) -> Fact:
     """Orders with their `value`, and what was `returned` of it, 0 for most; in the project's currency."""
     r = refund.c
-    price = cast(r.refund_total, Double) * _rate(r.currency_code, settings)
+    price = cast(r.refund_total, Double) * rate(r.currency_code, settings)
     refunds = (
         select(r.order_id, func.sum(price).label("price"))
         .where(r.order_id.is_not(None), ~r.is_deleted, func.coalesce(r.is_return, True))
@@ -180,13 +187,13 @@ def _returned(settings: Settings) -> Fact:
 
 def _every_currency_of_returns_has_a_rate(connection: Connection, settings: Settings) -> None:
     """Check that `[kpis.rates]` converts every currency of orders and refunds. Raises ConfigError."""
-    _every_currency_has_a_rate(connection, settings)
+    every_currency_has_a_rate(connection, settings)
     used = set(
         connection.scalars(
             select(refund.c.currency_code).where(~refund.c.is_deleted, refund.c.refund_total > 0)
         )
     )
-    _refuse_unknown(used, "refunds are", settings)
+    refuse_unknown(used, "refunds are", settings)
 
 
 return_rate_by_revenue = Kpi(
@@ -216,5 +223,5 @@ revenue = Kpi(
     decimals=0,
     formula="sum of the values of the orders placed in the period, as in average_order_value",
     of=lambda settings: Total(valued(settings), column("value", Double)),
-    check=_every_currency_has_a_rate,
+    check=every_currency_has_a_rate,
 )

@@ -147,13 +147,20 @@ def choose(
     )
 
 
+def _with_values(values: Sequence[KpiValue]) -> dict[date, set[str]]:
+    """The first day of each period to the KPIs that have a value in it."""
+    kpis: dict[date, set[str]] = {}
+    for value in values:
+        if value.value is not None:
+            kpis.setdefault(value.period_start, set()).add(value.kpi)
+    return kpis
+
+
 def _newest(
     grain: Grain, values: Sequence[KpiValue], last_day: date
 ) -> tuple[Period | None, tuple[Period, ...]]:
-    kpis: dict[date, set[str]] = {}
-    for value in values:
-        if value.value is not None and next_period(grain, value.period_start) <= last_day:
-            kpis.setdefault(value.period_start, set()).add(value.kpi)
+    every = _with_values(values).items()
+    kpis = {start: found for start, found in every if next_period(grain, start) <= last_day}
     ever = set[str]().union(*kpis.values())
     newer: list[Period] = []
     for start in sorted(kpis, reverse=True):
@@ -175,10 +182,7 @@ def _trend(period: Period, values: Values) -> tuple[Period, ...]:
 
 def _starts(values: Sequence[KpiValue]) -> set[date]:
     """The periods of which a trend can be: a quarter of the KPIs have a value, not only those of one early source."""
-    kpis: dict[date, set[str]] = {}
-    for value in values:
-        if value.value is not None:
-            kpis.setdefault(value.period_start, set()).add(value.kpi)
+    kpis = _with_values(values)
     most = max(map(len, kpis.values()), default=0)
     return {start for start, found in kpis.items() if 4 * len(found) >= most}
 

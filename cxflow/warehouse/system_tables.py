@@ -3,7 +3,20 @@ here, read through `tables`."""
 
 from __future__ import annotations
 
-from sqlalchemy import ARRAY, BigInteger, Boolean, CheckConstraint, Date, Double, Integer, String, Uuid
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    Double,
+    Integer,
+    String,
+    Uuid,
+)
 
 from cxflow.warehouse.columns import TIME, column, derived_table, system_table
 
@@ -151,15 +164,23 @@ kpi_status = derived_table(
     column("since", TIME, "when it came to this status", nullable=False),
 )
 
+
+def _cell_of_day() -> tuple[Column[Any], ...]:
+    """New columns that say which KPI, day and slice a row is of."""
+    return (
+        column("kpi", String, "its name", nullable=False),
+        column("version", Integer, "of its definition", nullable=False),
+        column("day", Date, "in the reporting time zone", nullable=False),
+        column("dimension", String, "as in kpi_value", nullable=False),
+        column("dimension_value", String, "its value, never (other); empty: everything", nullable=False),
+    )
+
+
 kpi_day = system_table(
     "kpi_day",
     "current daily components of the KPIs that are sums, by dimension value, including those in (other)",
     ("kpi", "version", "day", "dimension", "dimension_value"),
-    column("kpi", String, "its name", nullable=False),
-    column("version", Integer, "of its definition", nullable=False),
-    column("day", Date, "in the reporting time zone", nullable=False),
-    column("dimension", String, "as in kpi_value", nullable=False),
-    column("dimension_value", String, "its value, never (other); empty: everything", nullable=False),
+    *_cell_of_day(),
     column("n", BigInteger, "observations", nullable=False),
     column("numerator", Double, "additive component"),
     column("squared_deviation", Double, "sum of squared deviations from the day's mean"),
@@ -170,11 +191,7 @@ kpi_day_customer = system_table(
     "kpi_day_customer",
     "the rows of kpi_day by customer, for intervals that know which events are of one customer",
     ("kpi", "version", "day", "dimension", "dimension_value"),
-    column("kpi", String, "its name", nullable=False),
-    column("version", Integer, "of its definition", nullable=False),
-    column("day", Date, "in the reporting time zone", nullable=False),
-    column("dimension", String, "as in kpi_value", nullable=False),
-    column("dimension_value", String, "its value, never (other); empty: everything", nullable=False),
+    *_cell_of_day(),
     column("is_grouped", Boolean, "whether some of its customers are together in a group", nullable=False),
     column("customers", ARRAY(BigInteger), "hash of each customer, or the group's number", nullable=False),
     column("n", ARRAY(BigInteger), "observations of each", nullable=False),
@@ -185,11 +202,7 @@ kpi_left_out = system_table(
     "kpi_left_out",
     "how many events of each day a KPI leaves out, by reason",
     ("kpi", "version", "day", "dimension", "dimension_value", "reason"),
-    column("kpi", String, "its name", nullable=False),
-    column("version", Integer, "of its definition", nullable=False),
-    column("day", Date, "in the reporting time zone", nullable=False),
-    column("dimension", String, "as in kpi_value", nullable=False),
-    column("dimension_value", String, "its value, never (other); empty: everything", nullable=False),
+    *_cell_of_day(),
     column("reason", String, "no value, no customer, …", nullable=False),
     column("events", BigInteger, "how many", nullable=False),
 )

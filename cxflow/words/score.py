@@ -24,7 +24,7 @@ from cxflow.duck import workbench
 from cxflow.model.text_model import Texts
 from cxflow.settings import Settings
 from cxflow.warehouse import applied, engines, pending, revisions
-from cxflow.warehouse.tables import CANONICAL, TIME, applied_settings, pending_text, signal, touchpoint
+from cxflow.warehouse.tables import CANONICAL, TIME, pending_text, signal, touchpoint
 from cxflow.words import documents, models
 
 RUN = "words"
@@ -69,7 +69,7 @@ def score(
     revisions.require(connection)
     chosen = models.chosen(settings.words, known) if settings.words.enabled else []
     versions = json.dumps([_version(each) for each in chosen]) if chosen else _OFF
-    everything = _is_changed(connection, versions)
+    everything = applied.is_first(connection, RUN, versions)
     if not everything and not connection.scalar(sa.select(sa.select(pending_text).exists())):
         return WordsReport()
     connection.execute(_touched(everything).into(_CHANGED.name, temporary=True))
@@ -83,13 +83,6 @@ def score(
 
 def _version(brought: BroughtModel) -> str:
     return f"{COMPUTED}{brought.model.name}:{brought.model.version}"
-
-
-def _is_changed(connection: sa.Connection, versions: str) -> bool:
-    """Whether the signals in the warehouse were computed by other models, or by none."""
-    this = applied_settings.c.what == RUN
-    is_new = not connection.scalar(sa.select(sa.select(applied_settings).where(this).exists()))
-    return applied.change(connection, RUN, versions) or is_new
 
 
 def _touched(everything: bool) -> sa.Select[Any]:

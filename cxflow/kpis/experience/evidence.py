@@ -24,11 +24,11 @@ from sqlalchemy import (
     select,
 )
 
-from cxflow.kpis.experience.moments import is_kept
+from cxflow.kpis.contact import is_support
 from cxflow.kpis.experience.seeds import PolarityRule, event_rules, rules_by_name
 from cxflow.kpis.facts import Rows, seconds_between
+from cxflow.kpis.orders import is_cancelled
 from cxflow.kpis.source_zones import day_at_source
-from cxflow.model.activities import SUPPORT_ACTIVITIES
 from cxflow.settings import Settings
 from cxflow.warehouse.tables import (
     interaction,
@@ -182,7 +182,7 @@ def _deliveries(settings: Settings, moments: FromClause, is_late: bool) -> Rows:
         _row(key, of_order.c.touchpoint_id, t.delivered_at, t.source_system, t.customer_id, t.order_id)
         .select_from(order_header)
         .outerjoin(of_order, of_order.c.order_id == t.order_id)
-        .where(~t.is_deleted, is_kept, arrived > promised if is_late else arrived < promised)
+        .where(~t.is_deleted, ~is_cancelled, arrived > promised if is_late else arrived < promised)
     )
 
 
@@ -226,8 +226,7 @@ def _repeated_contacts(settings: Settings, moments: FromClause) -> Rows:
     contact = (
         select(moments)
         .where(
-            m.activity.in_(SUPPORT_ACTIVITIES),
-            func.coalesce(m.direction, "") != "outbound",
+            is_support(m.activity, m.direction),
             m.customer_id.is_not(None),
         )
         .subquery()

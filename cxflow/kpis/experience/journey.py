@@ -26,9 +26,10 @@ from sqlalchemy import (
     union_all,
 )
 
-from cxflow.kpis.experience.moments import epoch, is_kept
+from cxflow.kpis.experience.moments import epoch
 from cxflow.kpis.experience.seeds import EVERY, Place
 from cxflow.kpis.facts import Rows
+from cxflow.kpis.orders import is_cancelled
 from cxflow.warehouse.columns import TIME
 from cxflow.warehouse.tables import order_header
 
@@ -40,7 +41,7 @@ UNDELIVERED = timedelta(days=14)
 """How long an order lasts of which no delivery is known."""
 
 _o = order_header.c
-_orders = (~_o.is_deleted, is_kept)
+_orders = (~_o.is_deleted, ~is_cancelled)
 
 
 def first_order() -> Rows:

@@ -28,8 +28,9 @@ from sqlalchemy import (
 
 from cxflow.kpis.estimators import NO_CUSTOMER
 from cxflow.kpis.experience.judgement import NAME
-from cxflow.kpis.experience.moments import epoch, is_kept
-from cxflow.kpis.facts import EVERYWHERE, Fact, Rows, fact, seconds_between
+from cxflow.kpis.experience.moments import epoch
+from cxflow.kpis.facts import EVERYWHERE, Fact, Rows, seconds_between
+from cxflow.kpis.orders import is_cancelled, kept_orders
 from cxflow.warehouse.tables import order_header, touchpoint_judgement
 
 FOLLOWED = timedelta(days=90)
@@ -57,13 +58,9 @@ STRATA = (
 _o = order_header.c
 _j = touchpoint_judgement.c
 
-_orders = fact(
-    order_header,
-    order_id=_o.order_id,
-    order_source=_o.source_system,
-    is_cancelled=func.coalesce(_o.is_cancelled, _o.cancelled_at.is_not(None)),
-).where(column("is_cancelled", Boolean).is_(False))
-_orders = _orders.needing(NO_CUSTOMER, column("customer_id").is_not(None))
+_orders = kept_orders(order_id=_o.order_id, order_source=_o.source_system).needing(
+    NO_CUSTOMER, column("customer_id").is_not(None)
+)
 
 
 def after_experience(polarity: int) -> Fact:
@@ -110,7 +107,7 @@ def _followed(rows: Rows, wait: timedelta = timedelta(0)) -> Rows:
     numbered = select(row, since.label("since"), number).cte("followed")
     orders = select(
         _o.customer_id, epoch(_o.created_at).label("since"), cast(null(), Integer).label("number")
-    ).where(~_o.is_deleted, is_kept)
+    ).where(~_o.is_deleted, ~is_cancelled)
     event = union_all(
         orders, select(numbered.c.customer_id, numbered.c.since, cast(numbered.c.number, Integer))
     ).subquery()
@@ -175,7 +172,7 @@ def _over(followed: Fact, wait: timedelta) -> Fact:
     """Only events whose follow-up is over: the source's newest order is that much later."""
     newest = (
         select(_o.source_system, func.max(_o.created_at).label("newest"))
-        .where(~_o.is_deleted, is_kept)
+        .where(~_o.is_deleted, ~is_cancelled)
         .group_by(_o.source_system)
         .subquery()
     )

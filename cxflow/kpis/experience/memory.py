@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from cxflow.kpis import intervals
-from cxflow.kpis.cells import Cut, cells, cells_of_customers, local_day
+from cxflow.kpis.cells import LONGEST, Cut, cells, cells_of_customers, local_day, local_time
 from cxflow.kpis.estimators import NO_CUSTOMER, Components, Estimate, OfFact
 from cxflow.kpis.experience.lived import judged, polarity
 from cxflow.kpis.experience.moments import epoch
@@ -35,7 +35,7 @@ from cxflow.kpis.intervals import Array
 from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.periods import Grain
 from cxflow.warehouse.columns import TIME
-from cxflow.warehouse.functions import hashed, utc
+from cxflow.warehouse.functions import hashed
 
 REMEMBERED = timedelta(days=90)
 """How long before a period's end an experience is remembered."""
@@ -48,7 +48,6 @@ GRAINS: tuple[Grain, ...] = ("month", "quarter", "year", "all")
 
 _LATER_PERIODS: Mapping[Grain, int] = {"month": 3, "quarter": 1, "year": 0}
 """Grain to how many periods after its own an experience may still be remembered at the end of."""
-_LONGEST = {"month": timedelta(days=31), "quarter": timedelta(days=92), "year": timedelta(days=366)}
 
 EMPTY_BAND = "no customers in one of the bands"
 
@@ -113,10 +112,10 @@ class PeakEnd(OfFact):
             rows = select(row, row.c.at.label("lived_at")).where(seconds_between(row.c.at, last) <= seconds)
             return replace(self.counted, rows=rows)
         last_day = local_day(last, cut.zone)
-        start = _cut_back(cut.grain, _local(row.c.at, cut.zone))
+        start = _cut_back(cut.grain, local_time(row.c.at, cut.zone))
         copies = []
         for later in range(_LATER_PERIODS[cut.grain] + 1):
-            end = _cut_back(cut.grain, start + _LONGEST[cut.grain])
+            end = _cut_back(cut.grain, start + LONGEST[cut.grain])
             is_remembered = seconds_between(row.c.at, _instant(end, cut.zone)) <= seconds
             at = _instant(start, cut.zone) if later else row.c.at
             others = [each for each in row.c if each.name != "at"]
@@ -199,10 +198,6 @@ def _of(components: Components) -> Any:
         return n, mean, mean - low, high - mean
 
     return found
-
-
-def _local(at: ColumnElement[Any], zone: str) -> ColumnElement[Any]:
-    return utc(at) if zone == "UTC" else func.timezone(zone, at, type_=DateTime)
 
 
 def _instant(local: ColumnElement[Any], zone: str) -> ColumnElement[Any]:

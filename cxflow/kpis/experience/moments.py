@@ -11,9 +11,6 @@ from cxflow.warehouse.tables import order_header, review, support_case, touchpoi
 
 Text = ColumnElement[str]
 
-is_kept = ~func.coalesce(order_header.c.is_cancelled, order_header.c.cancelled_at.is_not(None))
-"""Whether an order is not cancelled."""
-
 
 def epoch(at: ColumnElement[Any]) -> ColumnElement[float]:
     """An instant in seconds since 1970: databases differ in what they may add to a time."""

@@ -25,18 +25,15 @@ from sqlalchemy import (
     cast,
     column,
     func,
-    literal,
     select,
 )
 
-from cxflow.errors import ConfigError
 from cxflow.kpis.cells import KEY, Cut, cells
 from cxflow.kpis.estimators import Components, Estimate, OfFact
-from cxflow.kpis.experience.moments import is_kept
 from cxflow.kpis.facts import EVERYWHERE, Fact, Rows, newest, seconds_between
 from cxflow.kpis.intervals import LEVEL, Array
 from cxflow.kpis.kpi import Kpi
-from cxflow.kpis.orders import average_order_value, valued
+from cxflow.kpis.orders import every_currency_has_a_rate, is_cancelled, rate, refuse_unknown, valued
 from cxflow.settings import Settings
 from cxflow.warehouse.tables import customer, order_header, order_line, refund, touchpoint
 
@@ -99,7 +96,7 @@ def first_days(settings: Settings) -> Fact:
         .group_by(order.c.customer_id)
         .subquery()
     )
-    last = newest(select(o.created_at.label("at")).where(~o.is_deleted, is_kept))
+    last = newest(select(o.created_at.label("at")).where(~o.is_deleted, ~is_cancelled))
     rows = (
         select(
             exposed,
@@ -130,11 +127,9 @@ def first_days(settings: Settings) -> Fact:
 def _net(settings: Settings) -> Rows:
     """Kept orders of known customers by `at`: `net`, their value less what was refunded, in the project's currency."""
     order = valued(settings).where(column("customer_id").is_not(None)).rows.subquery()
-    rates = {**settings.kpis.rates, settings.project.currency: 1.0}
 
     def converted(amount: ColumnElement[Any], currency: ColumnElement[Any]) -> ColumnElement[float]:
-        rate = case({code: literal(rate, Double) for code, rate in rates.items()}, value=currency)
-        return cast(amount, Double) * rate
+        return cast(amount, Double) * rate(currency, settings)
 
     r, o = refund.c, order_header.c
     refunds = (
@@ -152,21 +147,13 @@ def _net(settings: Settings) -> Rows:
     )
 
 
-def _every_currency_has_a_rate(connection: Connection, settings: Settings) -> None:
+def _refunds_have_a_rate_too(connection: Connection, settings: Settings) -> None:
     """Check that `[kpis.rates]` converts what orders cost and what was refunded. Raises ConfigError."""
-    assert average_order_value.check is not None
-    average_order_value.check(connection, settings)
+    every_currency_has_a_rate(connection, settings)
     r, o = refund.c, order_header.c
     used = select(r.currency_code).where(~r.is_deleted, r.refund_total.is_not(None))
-    used_too = select(o.currency_code).where(~o.is_deleted, is_kept, o.refund_total.is_not(None))
-    known = {*settings.kpis.rates, settings.project.currency}
-    unknown = sorted(set(connection.scalars(used.union(used_too))) - known)
-    if unknown:
-        raise ConfigError(
-            f"refunds are in {', '.join(unknown)}, which has no rate to {settings.project.currency}",
-            value=unknown[0],
-            fix=f"add {unknown[0]} = <{settings.project.currency} for one {unknown[0]}> under [kpis.rates]",
-        )
+    used_too = select(o.currency_code).where(~o.is_deleted, ~is_cancelled, o.refund_total.is_not(None))
+    refuse_unknown(set(connection.scalars(used.union(used_too))), "refunds are", settings)
 
 
 @dataclass(frozen=True)
@@ -282,5 +269,5 @@ omnichannel_uplift = Kpi(
     counts="customers with two or more touchpoints in their first 90 days",
     grains=("year", "all"),
     of=lambda settings: Uplift(first_days(settings)),
-    check=_every_currency_has_a_rate,
+    check=_refunds_have_a_rate_too,
 )
