@@ -66,7 +66,7 @@ A010,jonas@example.com,web,9,"Good price, good shoes",2026-01-22T13:25:00Z
 A011,kaja@example.com,phone,2,Third call about one order,2026-01-23T16:35:00Z
 A012,liam@example.com,email,8,,2026-01-26T09:05:00Z
 A013,mara@example.com,email,10,Thank you!,2026-01-27T12:50:00Z
-A014,nikos@example.com,web,9,,2026-01-28T19:30:00Z
+A014,nikos@example.com,email,9,,2026-01-28T19:30:00Z
 A015,ana@example.com,email,9,Second order just as good,2026-02-02T09:20:00Z
 A016,olga@example.com,web,11,A score that cannot be,2026-02-03T14:15:00Z
 A017,pablo@example.com,web,7,,2026-02-04T10:10:00Z

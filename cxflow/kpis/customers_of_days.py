@@ -48,7 +48,8 @@ def count(connection: Connection, kpi: Kpi, estimator: Additive, cut: Cut) -> No
     )
     each = estimator.cells(cut.of_customers(crowded)).subquery()
     names = ("customer", "n", "numerator")
-    lists = (func.array_agg(each.c[name]) for name in names)
+    # In order, so that the same events are the same row whatever an engine reads first.
+    lists = (func.array_agg(each.c[name]).aggregate_order_by(each.c.customer) for name in names)
     cell = (each.c.period_start, each.c.dimension, each.c.dimension_value)
     counted = select(
         literal(kpi.name), literal(kpi.version), *cell, func.bool_or(each.c.customer < GROUPS), *lists

@@ -55,7 +55,13 @@ def state(settings: Settings) -> State:
 
 def _told(row: sa.Row[Any]) -> str:
     """A row as text; numbers rounded, for an engine adds in any order, and what cancels out but for that is 0."""
-    return repr(tuple(f"{round(value, 9) + 0.0:.9g}" if isinstance(value, float) else value for value in row))
+    return repr([_rounded(value) for value in row])
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_rounded(each) for each in value]
+    return f"{round(value, 9) + 0.0:.9g}" if isinstance(value, float) else value
 
 
 def check(settings: Settings, source: Path, day: int, undisturbed: State | None = None) -> Findings:
