@@ -129,6 +129,7 @@ def _land(
                 without_records=[PurePath(origin).name for origin in writer.without_records[:_REMARKS]],
                 headers={origin: witness.header_as_json(header) for origin, header in writer.headers.items()},
                 snapshots=[files.snapshot_as_json(snapshot) for snapshot in writer.snapshots],
+                known_until=writer.known_until.isoformat() if writer.known_until else None,
                 resumed_at=kept.records if kept else 0,
                 reads_anew=extraction.reads_anew,
                 project=settings.folder.as_posix(),

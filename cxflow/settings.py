@@ -244,6 +244,8 @@ class Connection(Frozen):
     """How many streams are extracted in that pool at a time."""
     only: tuple[str, ...] = ()
     """The streams to read; unset: all."""
+    ended: bool = False
+    """Whether it delivers nothing more: periods of KPIs are complete without waiting for it."""
     streams: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Stream name to its declaration, or to changes of the connector's own declaration. Checked by the connector's
     stream model."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import date
+    from datetime import date, datetime
 
     from sqlalchemy import Connection
 
@@ -54,6 +54,26 @@ def of_left_out(values: Iterable[KpiValue], why: Reasons, most: float, *, always
             worded = ", ".join(f"{events:,} {reason}" for reason, events in each.items())
             lines.append(f"{kpi} leaves out {left:,} of {left + counted[kpi]:,} events: {worded}")
     return lines
+
+
+def of_open(
+    values: Iterable[KpiValue], until: Mapping[str, Mapping[str, datetime | None]], zone: str
+) -> list[str]:
+    """What the shown values of open periods wait for, one line per source and instant."""
+    from cxflow.cli.output import moment
+    from cxflow.kpis.completeness import ALL
+
+    by_cause: dict[tuple[str, str], list[str]] = {}
+    for kpi in dict.fromkeys(value.kpi for value in values if value.is_open):
+        of_kpi = until.get(kpi, {})
+        last = of_kpi.get(ALL)
+        late = [source for source, at in of_kpi.items() if source != ALL and at == last]
+        cause = f"by the deliveries of {', '.join(late)}" if late else "for now"
+        by_cause.setdefault((moment(last, zone) or "nobody knows when", cause), []).append(kpi)
+    return [
+        f"open: not over, or not all of it is delivered; complete until {last} ({cause}): {', '.join(kpis)}"
+        for (last, cause), kpis in by_cause.items()
+    ]
 
 
 def of_absent(statuses: Mapping[str, Status]) -> list[str]:

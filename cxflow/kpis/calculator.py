@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -22,6 +22,7 @@ from cxflow.kpis import days, horizons, left_out, status
 from cxflow.kpis.affected import Touched, affected
 from cxflow.kpis.cell_values import Cells, cell_values
 from cxflow.kpis.cells import Cut
+from cxflow.kpis.completeness import Completeness
 from cxflow.kpis.estimators import Additive, Estimator
 from cxflow.kpis.experience import judgement
 from cxflow.kpis.facts import Rows
@@ -102,7 +103,8 @@ def compute(
         if each.horizon is not None
     }
     moved_horizons = horizons.refresh(connection, used.values(), touched, everything)
-    computation = _Computation(connection, settings, as_of, moved_horizons)
+    completeness = Completeness(connection, settings, as_of)
+    computation = _Computation(connection, settings, as_of, moved_horizons, completeness)
     for name, kpi in kpis.items():
         if failed and name in failed:
             computation.fail(kpi, failed[name])
@@ -120,6 +122,7 @@ def compute(
             if problem.orig is None or engines.of(connection).sqlstate(problem.orig) != OUT_OF_MEMORY:
                 raise
             raise KpiError(name, _TOO_LARGE) from None
+    completeness.keep()
     return computation.report()
 
 
@@ -158,9 +161,10 @@ class _Computation:
         settings: Settings,
         as_of: datetime,
         moved_horizons: Mapping[str, horizons.Moved],
+        completeness: Completeness,
     ) -> None:
         self._connection, self._as_of = connection, as_of
-        self._moved_horizons = moved_horizons
+        self._moved_horizons, self._completeness = moved_horizons, completeness
         self._zone, self._most = settings.project.timezone, settings.kpis.max_values
         self._min_n, self._most_left_out = settings.kpis.min_n, settings.kpis.max_left_out
         self._read: tuple[Estimator | None, Sequence[Cut], Cells] = (None, (), ())
@@ -190,12 +194,14 @@ class _Computation:
             else affected(connection, estimator, touched, zone, self._moved_horizons)
         )
         if not periods:
+            self._completeness.end_of(kpi, estimator, known.dimensions)
             return
         count = self.of_days if isinstance(estimator, Additive) else self.of_events
         counted = count(kpi, estimator, known.dimensions, periods, slices)
         self._leave_out(kpi, estimator, known.dimensions, counted)
         if counted.values or known.was_published:
-            self.publish(kpi, counted)
+            before = self._completeness.end_of(kpi, estimator, known.dimensions, counted.values)
+            self.publish(kpi, counted, before)
         if counted.slices != slices:
             keep_slices(connection, kpi, counted.slices)
         # A KPI may have values of nothing but events that it leaves out.
@@ -337,13 +343,13 @@ class _Computation:
         if stored is not None:
             self._connection.exec_driver_sql(f"DROP TABLE {_KEPT}")
 
-    def publish(self, kpi: Kpi, counted: _Counted) -> None:
+    def publish(self, kpi: Kpi, counted: _Counted, complete_before: date) -> None:
         """Publish values that are new or different, including cells that no longer have events."""
         current = published(self._connection, kpi, counted.periods)
         if counted.moved:
             current |= published(self._connection, kpi, EVERY_PERIOD, counted.moved)
         computed, changed = counted.values, changed_values(counted.values, current)
-        insert_values(self._connection, kpi, changed, self._as_of)
+        insert_values(self._connection, kpi, changed, self._as_of, complete_before)
         self._kpis.append(kpi.name)
         self._computed += len(computed)
         self._published += len(changed)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, ClassVar
 
 import numpy as np
@@ -86,6 +87,12 @@ class Estimator(ABC):
     def left_out(self) -> Mapping[str, Fact]:
         """Reason to the events that it leaves out for it."""
         return {}
+
+    @property
+    def look_ahead(self) -> timedelta:
+        """How long after its period a value may change because of what follows its events."""
+        before = (reach.before for reach in self.reach.values() if reach.is_bounded)
+        return timedelta(days=max([self.sliced.followed_days, *before]))
 
     @property
     def tables(self) -> tuple[str, ...]:

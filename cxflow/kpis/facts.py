@@ -92,6 +92,8 @@ class Fact:
     stands for every signal of it."""
     table: str = ""
     """The canonical table whose rows the events are, if there is one."""
+    followed_days: float = 0
+    """Days after an event until all is known that it counts for, where `reach` does not say so."""
     left_out: Mapping[str, Fact] = field(default_factory=dict)
     """Reason to the events that belong here and cannot be counted for it; each event has one reason."""
 
@@ -160,6 +162,7 @@ class Fact:
         return Fact(
             select(union_all(*sides).subquery()),
             {**base.reach, **self.reach},
+            followed_days=max(base.followed_days, self.followed_days),
             dimensions={name: column(_label(name), String) for name in common},
         )
 

@@ -8,18 +8,24 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence, Set
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
     Connection,
+    Date,
+    Integer,
+    String,
     and_,
+    case,
+    cast,
     delete,
     func,
     insert,
     literal,
+    literal_column,
     or_,
     select,
     update,
@@ -35,6 +41,7 @@ from cxflow.warehouse.functions import hashed
 from cxflow.warehouse.tables import TIME, kpi_definition, kpi_value
 
 _AT_A_TIME = 20_000
+_LENGTHS = {"day": "1 day", "week": "7 days", "month": "1 month", "quarter": "3 months", "year": "1 year"}
 
 Key = tuple[Any, ...]
 """Identifies a cell of a KPI: the values of KEY."""
@@ -127,9 +134,11 @@ def changed_values(
     return changed | gone
 
 
-def insert_values(connection: Connection, kpi: Kpi, values: Mapping[Key, CellValue], as_of: datetime) -> None:
+def insert_values(
+    connection: Connection, kpi: Kpi, values: Mapping[Key, CellValue], as_of: datetime, complete_before: date
+) -> None:
     """Publish values, passed as one array per column: DuckDB needs ten times as long for a statement with a literal per
-    value."""
+    value. Periods that end by the day `complete_before` are complete."""
     names = (*KEY, *CellValue._fields)
     rows = [(*key, *cell) for key, cell in values.items()]
     for first in range(0, len(rows), _AT_A_TIME):
@@ -138,13 +147,57 @@ def insert_values(connection: Connection, kpi: Kpi, values: Mapping[Key, CellVal
             func.unnest(literal(list(found), ARRAY(kpi_value.c[name].type))).label(name)
             for name, found in zip(names, columns, strict=True)
         )
+        cell = select(*arrays).subquery().c
         query = select(
-            literal(kpi.name).label("kpi"),
-            literal(kpi.version).label("version"),
-            literal(as_of, TIME).label("as_of"),
-            *arrays,
+            literal(kpi.name),
+            literal(kpi.version),
+            literal(as_of, TIME),
+            _end_of(cell.grain, cell.period_start) <= literal(complete_before, Date),
+            *(cell[name] for name in names),
         )
-        connection.execute(insert(kpi_value).from_select(["kpi", "version", "as_of", *names], query))
+        into = ["kpi", "version", "as_of", "is_complete", *names]
+        connection.execute(insert(kpi_value).from_select(into, query))
+
+
+def publish_again(
+    connection: Connection, moved: Sequence[tuple[str, int, date, date]], as_of: datetime
+) -> None:
+    """Publish again the current values of periods that are complete now, or no longer.
+
+    `moved` holds the name and version of KPIs, a day by whose end no period changes in this, and the day before which
+    periods are complete.
+    """
+    types = (String, Integer, Date, Date)
+    names = ("kpi", "version", "since", "complete_before")
+    arrays = [
+        func.unnest(literal(list(found), ARRAY(type_))).label(name)
+        for name, type_, found in zip(names, types, zip(*moved, strict=True), strict=True)
+    ]
+    kpi = select(*arrays).cte("moved").c
+    t = kpi_value.c
+    end = _end_of(t.grain, t.period_start)
+    concerns = select(kpi.kpi).where(kpi.kpi == t.kpi, kpi.version == t.version, end > kpi.since)
+    current = latest(t.grain != "all", concerns.exists()).subquery()
+    now = _end_of(current.c.grain, current.c.period_start) <= kpi.complete_before
+    changed: dict[str, ColumnElement[Any]] = {"as_of": literal(as_of, TIME), "is_complete": now}
+    into = [column.name for column in kpi_value.columns]
+    query = select(*(changed.get(name, current.c[name]) for name in into)).where(
+        kpi.kpi == current.c.kpi,
+        kpi.version == current.c.version,
+        current.c.is_complete.is_distinct_from(now),
+        or_(current.c.n > 0, current.c.left_out > 0),
+    )
+    connection.execute(insert(kpi_value).from_select(into, query))
+
+
+def _end_of(grain: ColumnElement[str], start: ColumnElement[date]) -> ColumnElement[Any]:
+    """The first day after a period; null for the whole time, which has no end."""
+    return case(
+        *(
+            (grain == name, cast(start + literal_column(f"INTERVAL '{length}'"), Date))
+            for name, length in _LENGTHS.items()
+        )
+    )
 
 
 def after_the_last(connection: Connection, as_of: datetime) -> datetime:

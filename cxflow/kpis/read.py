@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, case, func, select
 from cxflow.kpis.periods import Grain
 from cxflow.kpis.publication import latest
 from cxflow.kpis.slices import OTHER
-from cxflow.warehouse.tables import kpi_value
+from cxflow.warehouse.tables import kpi_complete, kpi_value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +60,14 @@ class KpiValue:
     did."""
     effective_n: float | None
     """How many independent observations would have this interval: n ÷ the design effect; None: not known."""
+    is_complete: bool | None
+    """Whether the period is over and everything that it needs is loaded; None for the whole time, which has no end, and
+    for values of before this was stored."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the period is not complete: its value is that of a part, and no fact yet."""
+        return self.is_complete is False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +118,16 @@ def slices(
     return _current(connection, [], [t.grain == grain, t.period_start.in_(starts), t.dimension != ""], as_of)
 
 
+def complete_until(connection: Connection) -> dict[str, dict[str, datetime | None]]:
+    """KPI to source to the instant up to which it is complete; None: nobody knows. The source `""` is all of them."""
+    found: dict[str, dict[str, datetime | None]] = {}
+    for row in connection.execute(
+        select(kpi_complete).order_by(kpi_complete.c.version, kpi_complete.c.source)
+    ):
+        found.setdefault(row.kpi, {})[row.source] = row.complete_until
+    return found
+
+
 def _current(
     connection: Connection,
     wanted: Sequence[ColumnElement[bool]],
@@ -137,7 +155,7 @@ def _current(
 
 
 def change(earlier: KpiValue, later: KpiValue) -> Change | None:
-    """The difference between two independent values; None if either has no value or no interval.
+    """The difference between two independent values. None if either has no value, no interval or an open period.
 
     Each end of its interval is the difference ± the root of the summed squares of the two distances from value to
     interval end that push it that way. For shares this is Newcombe's hybrid score interval (1998, method 10); for the
@@ -145,7 +163,7 @@ def change(earlier: KpiValue, later: KpiValue) -> Change | None:
     squares of the half widths.
     """
     ends = (earlier.value, earlier.ci_low, earlier.ci_high, later.value, later.ci_low, later.ci_high)
-    if any(end is None for end in ends):
+    if any(end is None for end in ends) or earlier.is_open or later.is_open:
         return None
     before, before_low, before_high, after, after_low, after_high = (
         float(end) for end in ends if end is not None

@@ -21,7 +21,7 @@ from cxflow.duck import literal, literals
 from cxflow.errors import FatalError
 from cxflow.landing.page_part import GROUP_RECORDS, PagePart
 from cxflow.landing.witness import Witness
-from cxflow.model.reading import Count, Header, Item, Page, Query, Reject, Snapshot
+from cxflow.model.reading import Count, Header, Item, KnownUntil, Page, Query, Reject, Snapshot
 
 _REJECT_SCHEMA = pa.schema(
     [
@@ -75,6 +75,8 @@ class BatchWriter:
         self._witness = Witness()
         self.snapshots: list[Snapshot] = []
         """The origins that hold everything their stream has."""
+        self.known_until: datetime | None = None
+        """How far the stream's deliveries reach; None: to the window's end."""
         self.layout: Layout | None = None
 
     @property
@@ -93,6 +95,8 @@ class BatchWriter:
                 self._witness.keep(item)
             case Snapshot():
                 self.snapshots.append(item)
+            case KnownUntil():
+                self.known_until = item.at
 
     def close(self) -> None:
         """Finish the files: the reading is over."""
@@ -150,6 +154,7 @@ class BatchWriter:
             "malformed": self._malformed,
             "witness": self._witness.as_json(),
             "snapshots": [snapshot_as_json(item) for item in self.snapshots],
+            "known_until": self.known_until.isoformat() if self.known_until else None,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -158,6 +163,8 @@ class BatchWriter:
         self._rows, self._malformed = int(state["rows"]), int(state["malformed"])
         self._witness = Witness.from_json(state["witness"])
         self.snapshots = [snapshot_from_json(item) for item in state.get("snapshots", ())]
+        until = state.get("known_until")
+        self.known_until = datetime.fromisoformat(until) if until else None
 
     def _land_page(self, page: Page) -> None:
         if records := page.records[: self._wanted]:

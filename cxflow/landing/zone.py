@@ -86,6 +86,8 @@ class Manifest:
     """Whether earlier batches were read under other settings, so that the raw schema known from them counts no more."""
     snapshots: list[dict[str, Any]] = field(default_factory=list)
     """The origins that hold everything the stream has (`files.snapshot_as_json`)."""
+    known_until: str | None = None
+    """UTC, ISO 8601: how far the stream's deliveries reach; None: to the window's end."""
     project: str = ""
     """The project's folder at the extraction: files in it are named relative to it, wherever it is moved."""
     sources: list[str] = field(default_factory=list)

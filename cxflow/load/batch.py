@@ -251,7 +251,14 @@ def _write_ledger(loading: Loading, merged: _Merged, rules: dict[str, int], note
                 window,
                 verdict.raw_columns,
                 verdict.mapping,
+                _known_until(loading.manifest, window),
                 replaces_raw_columns=loading.manifest.reads_anew,
             ),
             loading.now,
         )
+
+
+def _known_until(manifest: zone.Manifest, window: Window) -> datetime:
+    """How far the stream is delivered: to the window's end, or to its newest delivery."""
+    newest = manifest.known_until
+    return window.end if newest is None else min(window.end, datetime.fromisoformat(newest))

@@ -115,7 +115,16 @@ class Snapshot:
     of delivery is one."""
 
 
-Item = Page | Query | Count | Snapshot
+@dataclass(frozen=True, slots=True)
+class KnownUntil:
+    """Declares how far the deliveries of a stream reach: what happened before has been delivered, what happened later
+    has not. At most the window's end, which counts where a reading yields none."""
+
+    at: datetime
+    """The time of the newest delivery, whether or not this reading reads it."""
+
+
+Item = Page | Query | Count | Snapshot | KnownUntil
 Reading = Generator[Item, None, Cursor | None]
 """The result of `Connector.read` and `resume`: yields items, and returns the next cursor (or None)."""
 

@@ -117,9 +117,14 @@ class Indicator:
     def change(self) -> Change | None:
         """The difference from the period before, with its interval; None if either has no value or no interval, or if
         the value still grows."""
-        if self.before is None or self.value is None or self.definition.is_open:
+        if self.before is None or self.value is None or self.is_open:
             return None
         return change(self.before, self.value)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its value may still change: by its formula, or because not all that it needs is loaded."""
+        return self.definition.is_open or (self.value is not None and self.value.is_open)
 
     @property
     def is_absent(self) -> bool:

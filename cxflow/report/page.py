@@ -118,10 +118,10 @@ def _version() -> str:
 
 
 def _by_verdict(indicators: Sequence[Indicator]) -> dict[str, list[Indicator]]:
-    """better, worse, other and same to the KPIs whose change is that; open to those that still grow."""
+    """better, worse, other and same to the KPIs whose change is that; open to those that may still change."""
     found: dict[str, list[Indicator]] = {"better": [], "worse": [], "other": [], "same": [], "open": []}
     for each in indicators:
-        if each.definition.is_open and each.value is not None and each.value.value is not None:
+        if each.is_open and each.value is not None and each.value.value is not None:
             found["open"].append(each)
         if each.verdict is not None:
             found["other" if each.verdict in ("higher", "lower") else each.verdict].append(each)

@@ -104,6 +104,8 @@ class NextState:
     """The raw schema seen so far."""
     mapping: str
     """The fingerprint of the mapping that made the rows."""
+    known_until: datetime
+    """What happened before this instant has been delivered."""
     replaces_raw_columns: bool = False
     """Whether the raw schema seen by earlier loads counts no more: they read the source under other settings."""
 
@@ -121,6 +123,11 @@ def keep_state(warehouse: sa.Connection, batch: BatchRef, found: NextState, now:
     moves = scheduled and (
         known is None or known.position is None or known.position <= end or known.position > now
     )
+    # A replay or remap brings nothing new of the source, and a backfill of earlier days takes nothing away.
+    reads = batch.mode in ("scheduled", "backfill")
+    known_until = min(found.known_until, now) if reads else None
+    if known is not None and known.known_until is not None and known.known_until <= now:
+        known_until = max(known_until or known.known_until, known.known_until)
     if known is None:
         state = {"cursor": json.dumps(next_cursor if moves else {}), "position": end if moves else None}
     elif moves:
@@ -139,6 +146,7 @@ def keep_state(warehouse: sa.Connection, batch: BatchRef, found: NextState, now:
             source_object=batch.stream,
             raw_columns=json.dumps(raw),
             mapping=found.mapping if is_only else None,
+            known_until=known_until,
             run_id=batch.batch_id,
             updated_at=now,
             **state,

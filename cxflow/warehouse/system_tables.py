@@ -151,6 +151,23 @@ kpi_value = derived_table(
         "customers of the observations, each of an unknown one counted as one; null: too many to count",
     ),
     column("effective_n", Double, "how many independent observations would have this interval"),
+    column(
+        "is_complete",
+        Boolean,
+        "whether the period is over and everything that it needs is loaded; null for the whole time",
+    ),
+)
+
+kpi_complete = derived_table(
+    "kpi_complete",
+    "how far each source is loaded, as far as each KPI needs it",
+    ("kpi", "version", "source"),
+    column("kpi", String, "its name", nullable=False),
+    column("version", Integer, "of its definition", nullable=False),
+    column("source", String, "connection with rows that it reads; empty: all of them", nullable=False),
+    column(
+        "complete_until", TIME, "periods that end by then have all that they need; null: nobody knows when"
+    ),
 )
 
 kpi_status = derived_table(
@@ -267,6 +284,7 @@ stream_state = system_table(
     column("source_object", String, "stream", nullable=False),
     column("cursor", String, "JSON, in the connector's format", nullable=False),
     column("position", TIME, "everything known before this instant is loaded"),
+    column("known_until", TIME, "what happened before this instant has been delivered and loaded"),
     column("raw_columns", String, "JSON: the raw schema seen so far", nullable=False),
     column("mapping", String, "hash of the mapping that made every loaded row; null: several did"),
     column("run_id", String, "the load that set it", nullable=False),

@@ -34,6 +34,7 @@ def value(value: float | None, low: float | None, high: float | None) -> KpiValu
         left_out=0,
         customers=10,
         effective_n=10.0,
+        is_complete=True,
     )
 
 

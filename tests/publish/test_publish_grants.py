@@ -21,6 +21,7 @@ ROLE = "cx_bi"
 CANARY = "canary"
 READABLE = {
     "customer",
+    "kpi_complete",
     "kpi_definition",
     "kpi_status",
     "kpi_value",

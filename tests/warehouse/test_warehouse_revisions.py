@@ -111,7 +111,7 @@ def test_a_warehouse_of_the_first_revision_keeps_its_rows_and_becomes_what_a_new
     whole = _structure(settings)
     _downgrade(settings, "0001")
     new = {row[:2] for row in whole["columns"]} - {row[:2] for row in _structure(settings)["columns"]}
-    kpis = ("kpi_day", "kpi_day_customer", "kpi_horizon", "kpi_left_out", "kpi_status")
+    kpis = ("kpi_complete", "kpi_day", "kpi_day_customer", "kpi_horizon", "kpi_left_out", "kpi_status")
     tables = ("key_claim", *kpis, "record_sighting", "stream_snapshot", "touchpoint_judgement")
     assert {column for column in new if column[0] not in tables} == {
         ("applied_settings", "settings"),
@@ -127,6 +127,7 @@ def test_a_warehouse_of_the_first_revision_keeps_its_rows_and_becomes_what_a_new
         ("kpi_value", "customers"),
         ("kpi_value", "effective_n"),
         ("kpi_value", "interval_note"),
+        ("kpi_value", "is_complete"),
         ("kpi_value", "left_out"),
         ("kpi_value", "squared_deviation"),
         ("load_run", "mapping"),
@@ -141,6 +142,7 @@ def test_a_warehouse_of_the_first_revision_keeps_its_rows_and_becomes_what_a_new
         ("source_record", "row_number"),
         ("stream_lock", "source_system"),
         ("stream_lock", "source_object"),
+        ("stream_state", "known_until"),
         ("stream_state", "mapping"),
         ("support_case", "opening_text"),
     }

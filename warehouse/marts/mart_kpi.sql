@@ -26,12 +26,15 @@ SELECT
     v.squared_deviation,
     v.cubed_deviation,
     v.is_suppressed,
+    v.is_complete,
+    c.complete_until,
     v.as_of,
     s.status,
     s.reason AS status_reason
 FROM kpi_value AS v
 INNER JOIN kpi_definition AS d ON d.kpi = v.kpi AND d.version = v.version
 LEFT JOIN kpi_status AS s ON s.kpi = v.kpi AND s.version = v.version
+LEFT JOIN kpi_complete AS c ON c.kpi = v.kpi AND c.version = v.version AND c.source = ''
 WHERE NOT EXISTS (
     SELECT 1
     FROM kpi_definition AS newer

@@ -57,6 +57,7 @@ def kpis(
     """Show KPI values, their 95 % intervals and numbers of observations."""
     from cxflow import flow
     from cxflow.cli import project, warehouse
+    from cxflow.kpis import read
     from cxflow.settings import nearest
     from cxflow.warehouse import revisions, transactions
 
@@ -82,6 +83,7 @@ def kpis(
         revisions.require(connection)
         values = _values(connection, known, name, effective, by, edges, moment)
         why = {} if by or moment else explanation.reasons(connection, values)
+        complete = read.complete_until(connection)
         statuses = explanation.statuses(connection, selected)
     is_filtered = any((by, grain, since, until, as_of))
     absent = set() if is_filtered else set(selected) - {value.kpi for value in values}
@@ -90,6 +92,7 @@ def kpis(
         _table(_title(call, as_of), by, [_row(known.get(v.kpi), v, currency) for v in values])
     ]
     parts += explanation.of_left_out(values, why, settings.kpis.max_left_out, always=name is not None)
+    parts += explanation.of_open(values, complete, settings.project.timezone)
     parts += explanation.of_absent({key: statuses[key] for key in selected if key in absent})
     data = [_as_json(known.get(value.kpi), value, why, statuses) for value in values]
     data += [_without_value(known[key], statuses[key]) for key in selected if key in absent]
@@ -197,14 +200,14 @@ def _row(kpi: Kpi | None, value: KpiValue, currency: str) -> tuple[Any, ...]:
         shown = "too few to say"
     else:
         shown = worded(value.value)
-    period = {
+    period: str = {
         "all": "whole time",
         "day": f"{value.period_start}",
         "week": f"week of {value.period_start}",
         "month": f"{value.period_start:%Y-%m}",
         "quarter": f"{value.period_start:%Y}-Q{(value.period_start.month + 2) // 3}",
         "year": f"{value.period_start:%Y}",
-    }[value.grain]
+    }[value.grain] + (" (open)" if value.is_open else "")
     between = value.interval_note
     if value.ci_low is not None and value.ci_high is not None:
         between = f"{worded(value.ci_low)} to {worded(value.ci_high)}"

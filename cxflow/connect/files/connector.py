@@ -17,7 +17,7 @@ from cxflow.connect.files.reading_settings import fingerprint
 from cxflow.connect.files.stream import FilesConnection, FileStream
 from cxflow.connect.files.text import LocalFile
 from cxflow.errors import SourceError
-from cxflow.model.reading import Cursor, Reading, Snapshot
+from cxflow.model.reading import Cursor, KnownUntil, Reading, Snapshot
 from cxflow.model.window import Window
 from cxflow.settings import Secret
 
@@ -117,6 +117,8 @@ class Files(Connector[FilesConnection, FileStream]):
             if stream.snapshot:
                 for file in found.files:
                     yield Snapshot(file.path, file.received_at, files.digest(file))
+            if found.known_until is not None:
+                yield KnownUntil(found.known_until)
         return found.cursor
 
     def reads_anew(self, stream: FileStream, cursor: Cursor) -> bool:

@@ -249,6 +249,14 @@ class Changes:
         return replace(self, files=self._delivered)
 
     @property
+    def known_until(self) -> datetime | None:
+        """When the newest file was delivered, or the end of its day; None without a file, or if nobody knows."""
+        newest = max((file.received_at for file in self._delivered), default=_EPOCH)
+        if newest == _EPOCH:
+            return None
+        return newest + _INSTANT if self._file_set.is_dated and newest < _LATEST else newest
+
+    @property
     def cursor(self) -> Cursor:
         """The cursor after reading the files; call it after they were fetched."""
         if self._known is None:

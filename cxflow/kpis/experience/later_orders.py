@@ -7,6 +7,7 @@ those 14 days counts; or who stays long would have more time for an experience.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -182,7 +183,8 @@ def _over(followed: Fact, wait: timedelta) -> Fact:
         is_over = seconds_between(row.c.at, newest.c.newest) >= wait.total_seconds()
         return select(row, is_over.label("is_over")).where(newest.c.source_system == row.c.order_source)
 
-    return followed.derived(with_horizon).needing(NOT_OVER, column("is_over", Boolean))
+    over = followed.derived(with_horizon).needing(NOT_OVER, column("is_over", Boolean))
+    return replace(over, followed_days=wait.days)
 
 
 def _renamed(rows: Any, changed: dict[str, ColumnElement[Any]]) -> list[ColumnElement[Any]]:

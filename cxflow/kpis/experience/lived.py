@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Boolean, Integer, String, column, select
 
 from cxflow.kpis.experience.judgement import NAME, READ
+from cxflow.kpis.experience.verdicts import ONE_EXPERIENCE
 from cxflow.kpis.facts import SAME_DAY, USUAL, Fact
 from cxflow.warehouse.tables import customer, touchpoint, touchpoint_judgement
 
@@ -41,7 +42,8 @@ def _lived() -> Fact:
     sliced = {name: column(f"by_{name}", each.type) for name, each in offered.items()}
     # A change of a customer is noted under the days of what is theirs.
     reach = dict.fromkeys((NAME, *READ), SAME_DAY)
-    return Fact(rows, reach, dimensions={**USUAL, **sliced}, table=touchpoint.name)
+    dimensions = {**USUAL, **sliced}
+    return Fact(rows, reach, dimensions=dimensions, table=touchpoint.name, followed_days=ONE_EXPERIENCE.days)
 
 
 lived = _lived()

@@ -114,6 +114,7 @@ def first_days(settings: Settings) -> Fact:
     fact = Fact(
         rows,
         {table.name: EVERYWHERE for table in (touchpoint, order_header, order_line, refund)},
+        followed_days=(EXPOSED + FOLLOWED).days,
         dimensions={
             "segment": column("segment", String),
             "country": column("by_country", String),
