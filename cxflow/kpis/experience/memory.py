@@ -26,9 +26,9 @@ from sqlalchemy import (
 )
 
 from cxflow.kpis import intervals
-from cxflow.kpis.cells import LONGEST, Cut, cells, cells_of_customers, local_day, local_time
+from cxflow.kpis.cells import LONGEST, Cut, cells, local_day, local_time
 from cxflow.kpis.estimators import NO_CUSTOMER, Components, Estimate, OfFact
-from cxflow.kpis.experience.lived import judged, polarity
+from cxflow.kpis.experience.lived import judged
 from cxflow.kpis.experience.moments import epoch
 from cxflow.kpis.facts import Fact, Reach, Rows, newest, seconds_between
 from cxflow.kpis.intervals import Array
@@ -77,20 +77,8 @@ class PeakEnd(OfFact):
         return dict.fromkeys(self.of.reach, after)
 
     def cells(self, cut: Cut) -> Rows:
-        experience = cast(polarity, Double) * column("intensity", Double)
-        second = cast(func.floor(epoch(column("lived_at", TIME))), BigInteger)
-        customers = cells(
-            self._remembered(cut),
-            cut,
-            per_customer=True,
-            experiences=func.count(),
-            peak=func.max(_peak(experience, second)),
-            end=func.max(_end(experience, second)),
-        ).subquery()
-        memory = (_value_of_peak(customers.c.peak) + _value_of_end(customers.c.end)) / 2
-        remembering = select(customers, memory.label("memory"))
         own, experiences = column("memory", Double), column("experiences", Integer)
-        parts: dict[str, ColumnElement[Any]] = {"n": func.count()}
+        parts: dict[str, Any] = {}
         for band, (fewest, most) in BANDS.items():
             is_in = experiences >= fewest if most is None else experiences.between(fewest, most)
             parts[f"n_{band}"] = func.count().filter(is_in)
@@ -98,34 +86,56 @@ class PeakEnd(OfFact):
             parts[f"spread_{band}"] = func.coalesce(
                 func.var_pop(own).filter(is_in), 0.0
             ) * func.count().filter(is_in)
-        return cells_of_customers(remembering, **parts)
+        return cells(self._memories(cut), cut, n=func.count(), **parts)
 
-    def _remembered(self, cut: Cut) -> Fact:
-        """The experiences, each once for every period at whose end it is remembered, dated into that period."""
-        experience = self.counted.rows.subquery()
-        # A hash of the customer takes a fifth of the memory of their id.
-        others = [each for each in experience.c if each.name != "customer_id"]
-        row = select(*others, hashed(experience.c.customer_id).label("customer_id")).subquery()
+    def _memories(self, cut: Cut) -> Fact:
+        """The memories at the ends of periods: one of each customer and period, dated to the period's beginning.
+
+        Its dimensions are the customer's. So a customer is one row here, however many the slices are.
+        """
+        rows = self._remembered(cut).subquery()
+        by = [each for each in rows.c if each.name not in ("peak", "end")]
+        memory = (_value_of_peak(func.max(rows.c.peak)) + _value_of_end(func.max(rows.c.end))) / 2
+        of_customer = select(*by, func.count().label("experiences"), memory.label("memory")).group_by(*by)
+        return replace(self.counted, rows=of_customer, left_out={})
+
+    def _remembered(self, cut: Cut) -> Rows:
+        """The experiences, each once for every period at whose end it is remembered: `at`, when that begins, the
+        customer and their dimensions, and `peak` and `end`, packed."""
+        rows = self.counted.rows.subquery()
+        lived = select(rows)
+        if cut.spans is not None:
+            (begin, _), (_, end_of_all) = cut.spans[0], cut.spans[-1]
+            lived = lived.where(rows.c.at >= begin - REMEMBERED, rows.c.at < end_of_all)
+        experience = lived.subquery()
+        value = cast(experience.c.polarity, Double) * experience.c.intensity
+        second = cast(func.floor(epoch(experience.c.at)), BigInteger)
+        row = select(
+            experience.c.at.label("lived_at"),
+            # A hash of the customer takes a fifth of the memory of their id.
+            hashed(experience.c.customer_id).label("customer_id"),
+            *(experience.c[name] for name in ("segment", "by_country", "by_consent")),
+            _peak(value, second).label("peak"),
+            _end(value, second).label("end"),
+        ).subquery()
+        known = [each for each in row.c if each.name != "lived_at"]
         last = newest(self.counted.rows)
         seconds = REMEMBERED.total_seconds()
         if cut.grain == "all":
-            rows = select(row, row.c.at.label("lived_at")).where(seconds_between(row.c.at, last) <= seconds)
-            return replace(self.counted, rows=rows)
+            return select(last.label("at"), *known).where(seconds_between(row.c.lived_at, last) <= seconds)
         last_day = local_day(last, cut.zone)
-        start = _cut_back(cut.grain, local_time(row.c.at, cut.zone))
+        start = _cut_back(cut.grain, local_time(row.c.lived_at, cut.zone))
         copies = []
-        for later in range(_LATER_PERIODS[cut.grain] + 1):
+        for _ in range(_LATER_PERIODS[cut.grain] + 1):
             end = _cut_back(cut.grain, start + LONGEST[cut.grain])
-            is_remembered = seconds_between(row.c.at, _instant(end, cut.zone)) <= seconds
-            at = _instant(start, cut.zone) if later else row.c.at
-            others = [each for each in row.c if each.name != "at"]
-            copies.append(
-                select(at.label("at"), *others, row.c.at.label("lived_at")).where(
-                    is_remembered, cast(start, Date) <= last_day
-                )
-            )
+            is_remembered = seconds_between(row.c.lived_at, _instant(end, cut.zone)) <= seconds
+            day = cast(start, Date)
+            wanted = [is_remembered, day <= last_day]
+            if cut.starts is not None:
+                wanted.append(day.in_(cut.starts))
+            copies.append(select(_instant(start, cut.zone).label("at"), *known).where(*wanted))
             start = end
-        return replace(self.counted, rows=select(union_all(*copies).subquery()))
+        return select(union_all(*copies).subquery())
 
     def estimate(self, components: Components) -> Estimate:
         bands = [self.band] if self.band else list(BANDS)
