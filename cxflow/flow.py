@@ -29,8 +29,7 @@ from cxflow.connect.extraction import Extraction
 from cxflow.duck import workbench
 from cxflow.errors import ConfigError, CxflowError, UnexpectedError
 from cxflow.identity import resolve
-from cxflow.kpis import calculator, slicing
-from cxflow.kpis.kpi import Kpi, checked
+from cxflow.kpis import calculator, catalogue
 from cxflow.kpis.report import KpiReport
 from cxflow.landing import derived, prepared, zone
 from cxflow.load import batch as loading
@@ -453,16 +452,6 @@ def score_texts(settings: Settings) -> score.WordsReport:
         return score.score(connection, settings, known, datetime.now(UTC))
 
 
-def kpis(settings: Settings) -> dict[str, Kpi]:
-    """All KPIs, of cxflow and of plugins, by name.
-
-    Raises ConfigError for a declaration that is not a `Kpi`, and for a dimension in `[kpis]` that no KPI offers.
-    """
-    found = checked(registry.kpis(registry.of_project(settings)))
-    slicing.check(found, settings)
-    return found
-
-
 def compute_kpis(settings: Settings, *, everything: bool = False) -> KpiReport:
     """Compute the KPIs for the periods that loads touched (or for all), and publish changed values.
 
@@ -475,7 +464,7 @@ def compute_kpis(settings: Settings, *, everything: bool = False) -> KpiReport:
                 revisions.require_revision(connection)
                 engines.of(connection).lock_streams(connection)
                 revisions.require(connection)
-                found, now = kpis(settings), datetime.now(UTC)
+                found, now = catalogue.of_project(settings), datetime.now(UTC)
                 return calculator.compute(connection, settings, found, now, everything, failed)
         except calculator.KpiError as problem:
             failed[problem.kpi] = problem.reason  # its SQL failed, and the transaction with it

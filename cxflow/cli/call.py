@@ -19,6 +19,7 @@ import typer
 
 from cxflow.cli import failures, logs
 from cxflow.cli.output import Output
+from cxflow.cli.typer_classes import Command
 from cxflow.errors import ConfigError, TransientError
 from cxflow.scratch import is_full
 
@@ -166,7 +167,7 @@ def command(
                 raise typer.Exit(failures.exit_code(call.failed))
 
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
-        return app.command(name, **settings)(_declare(run, own, function))
+        return app.command(name, cls=Command, **settings)(_declare(run, own, function))
 
     return decorate
 

@@ -6,9 +6,15 @@ from typing import Annotated
 
 import typer
 
+from cxflow.cli import completion
+
 Names = Annotated[
     list[str] | None,
-    typer.Argument(metavar="CONNECTION[.STREAM]", help="Connections or streams; default: all."),
+    typer.Argument(
+        metavar="CONNECTION[.STREAM]",
+        help="Connections or streams; default: all.",
+        autocompletion=completion.streams,
+    ),
 ]
 """Connections or streams; none means all."""
 

@@ -12,11 +12,11 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
-from typer.core import TyperGroup
 
 from cxflow.cli import failures
 from cxflow.cli.call import command
 from cxflow.cli.output import Output
+from cxflow.cli.typer_classes import Group
 from cxflow.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _PANEL = "Added by plugins"
 
 
-class Commands(TyperGroup):
+class Commands(Group):
     """The built-in commands and, once they are needed, those of plugins."""
 
     def __init__(self, **settings: Any) -> None:

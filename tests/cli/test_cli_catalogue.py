@@ -141,5 +141,56 @@ def test_a_usage_error_ends_with_2() -> None:
     assert cxflow("rum").code == 2
 
 
+@pytest.mark.parametrize("words", [("rum",), ("kpis", "--foo"), ("read",), ("kpis", "--grain", "hour")])
+def test_with_json_a_usage_error_is_json(words: tuple[str, ...]) -> None:
+    for said in (("--json", *words), (*words, "--json")):
+        done = process(*said)
+        assert (done.returncode, done.stdout) == (2, "")
+        told = json.loads(done.stderr)
+        assert (told["error"], told["exit_code"]) == ("UsageError", 2)
+        assert told["message"]
+
+
+def test_flags_have_no_type() -> None:
+    for command in ((), ("kpis",), ("run",)):
+        told = cxflow(*command, "--help").out
+        assert "--json" in told
+        assert "bool" not in told
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("cxflow run s", ["surveys", "surveys.answers"]),
+        ("cxflow --json lint surveys.", ["surveys.answers"]),
+        ("cxflow read x", []),
+        ("cxflow kpis npss", []),
+        ("cxflow kpis nps", ["nps", "nps_weighted"]),
+    ],
+)
+def test_the_shell_completes_names(loaded: Path, words: str, completed: list[str]) -> None:
+    assert completions(words, loaded) == completed
+
+
+def test_nothing_is_completed_without_a_project(tmp_path: Path) -> None:
+    assert completions("cxflow run s", tmp_path) == []
+
+
+def completions(words: str, folder: Path) -> list[str]:
+    """What bash is offered after these words."""
+    asked = {"_CXFLOW_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    done = subprocess.run(
+        [Path(sys.executable).with_name("cxflow")],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+        env={**os.environ, **asked},
+        cwd=folder,
+    )
+    assert not done.stderr
+    return done.stdout.split()
+
+
 def test_the_version_is_told() -> None:
     assert cxflow("--version").out.startswith("cxflow ")

@@ -27,6 +27,7 @@ from cxflow.cli.reference import documents
 from cxflow.connect import commands, registry
 from cxflow.connect.files.connector import Files
 from cxflow.errors import ConfigError, TransientError
+from cxflow.kpis import catalogue
 from cxflow.kpis.calculator import compute
 from cxflow.kpis.read import values
 from cxflow.kpis.slicing import check
@@ -315,7 +316,7 @@ def test_the_kpi_of_the_kpis_page_is_one() -> None:
 @pytest.mark.parametrize("number", range(2))
 def test_the_slices_of_the_kpis_page_are_offered(number: int) -> None:
     kpis = tomllib.loads(snippets("kpis.md", "toml")[number])["kpis"]
-    check(flow.kpis(Settings()), Settings.model_validate({"kpis": kpis}))
+    check(catalogue.of_project(Settings()), Settings.model_validate({"kpis": kpis}))
 
 
 def test_the_project_speaks_of_no_registry_and_no_machine() -> None:

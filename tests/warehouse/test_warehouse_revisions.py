@@ -104,6 +104,13 @@ def _downgrade(settings: Settings, revision: str) -> None:
             context.run_migrations()
 
 
+def test_the_last_file_is_the_last_revision() -> None:
+    scripts = ScriptDirectory(str(revisions.resources() / "migrations"))
+    assert scripts.get_heads() == [revisions.head()]
+    files = (revisions.resources() / "migrations" / "versions").glob("*.py")
+    assert {path.name[:4] for path in files} == {each.revision for each in scripts.walk_revisions()}
+
+
 def test_a_warehouse_of_the_first_revision_keeps_its_rows_and_becomes_what_a_new_one_is(
     settings: Settings,
 ) -> None:

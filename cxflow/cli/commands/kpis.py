@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cxflow.cli import explanation
+from cxflow.cli import completion, explanation
 from cxflow.cli.call import Call, command
 from cxflow.cli.output import table
 from cxflow.errors import ConfigError
@@ -34,7 +34,9 @@ def register(app: typer.Typer) -> None:
 
 def kpis(
     call: Call,
-    name: Annotated[str | None, typer.Argument(help="One KPI; default: all.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="One KPI; default: all.", autocompletion=completion.kpis)
+    ] = None,
     by: Annotated[
         str | None,
         typer.Option(metavar="DIMENSION", help="Slice by channel, source, segment, agent, …"),
@@ -55,14 +57,13 @@ def kpis(
     ] = False,
 ) -> None:
     """Show KPI values, their 95 % intervals and numbers of observations."""
-    from cxflow import flow
     from cxflow.cli import project, warehouse
-    from cxflow.kpis import read
+    from cxflow.kpis import catalogue, read
     from cxflow.settings import nearest
     from cxflow.warehouse import revisions, transactions
 
     settings = call.settings
-    known = flow.kpis(settings)
+    known = catalogue.of_project(settings)
     if name is not None and name not in known:
         raise ConfigError(f"there is no KPI {name!r}{nearest(name, known)}", value=name)
     selected = {key: kpi for key, kpi in known.items() if name in (None, key)}
@@ -73,6 +74,8 @@ def kpis(
         _check_dimension(by, selected, settings, is_past=as_of is not None)
     warehouse.require(settings)
     if recompute:
+        from cxflow import flow
+
         with call.out.progress() as step:
             step("KPIs")
             flow.compute_kpis(settings, everything=True)

@@ -30,11 +30,12 @@ def lint(call: Call, connections: Names = None) -> None:
     from cxflow.cli import project
     from cxflow.cli.faults import faults
     from cxflow.connect import registry, templates
+    from cxflow.kpis import catalogue
     from cxflow.warehouse import transactions
 
     settings = call.settings
     registry.of_project(settings)  # if its plugins do not load, everything else is a fault
-    for check in (transactions.database, flow.kpis):
+    for check in (transactions.database, catalogue.of_project):
         try:
             check(settings)
         except ConfigError as problem:

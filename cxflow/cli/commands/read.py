@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cxflow.cli import completion
 from cxflow.cli.call import Call, command
 from cxflow.cli.output import plain, table
 from cxflow.errors import ConfigError
@@ -32,7 +33,12 @@ def register(app: typer.Typer) -> None:
 
 def read(
     call: Call,
-    name: Annotated[str, typer.Argument(metavar="CONNECTION.STREAM", help="The stream to read.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="CONNECTION.STREAM", help="The stream to read.", autocompletion=completion.streams
+        ),
+    ],
     limit: Annotated[int, typer.Option(min=1, max=1_000, help="Maximum number of records.")] = 20,
     since: Annotated[
         str | None,

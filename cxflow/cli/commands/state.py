@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cxflow.cli import completion
 from cxflow.cli.call import Call, command
 from cxflow.cli.output import moment, table
 from cxflow.errors import ConfigError
@@ -42,7 +43,7 @@ def list_states(call: Call) -> None:
 
 def forget(
     call: Call,
-    name: Annotated[str, typer.Argument(metavar="CONNECTION[.STREAM]")],
+    name: Annotated[str, typer.Argument(metavar="CONNECTION[.STREAM]", autocompletion=completion.streams)],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Forget how far a stream has been read: its next run reads from the beginning. Loaded data stays."""
