@@ -40,14 +40,15 @@ class Group(_PlainFlags, TyperGroup):
         prog_name: str | None = None,
         complete_var: str | None = None,
         standalone_mode: bool = True,
+        windows_expand_args: bool = True,
         **more: Any,
     ) -> Any:
         """Run the command line."""
         words = sys.argv[1:] if args is None else args
         if not standalone_mode or "--json" not in words:
-            return super().main(args, prog_name, complete_var, standalone_mode, **more)
+            return super().main(args, prog_name, complete_var, standalone_mode, windows_expand_args, **more)
         try:
-            code = super().main(args, prog_name, complete_var, False, **more)
+            code = super().main(args, prog_name, complete_var, False, windows_expand_args, **more)
         except typer.TyperException as problem:
             said = {"error": "UsageError", "message": problem.format_message(), "exit_code": USAGE}
             Output(json=True).error_line(said)
