@@ -31,6 +31,7 @@ from cxflow.model.names import nearest as nearest  # re-exported for callers of 
 from cxflow.model.schedule import known_schedule
 from cxflow.model.secret import Secret as Secret  # re-exported for callers of this module
 from cxflow.model.stream import LONGEST
+from cxflow.model.task_options import TaskOptions
 
 FILE_NAME = "cxflow.toml"
 LARGEST_FILE_BYTES = 10_000_000
@@ -205,7 +206,7 @@ class Report(Frozen):
     """Whether it quotes reviews and answers of surveys, with personal data masked."""
 
 
-class Airflow(Frozen):
+class Airflow(TaskOptions):
     """How the DAGs run."""
 
     schedule: str = "0 3 * * *"
@@ -242,6 +243,8 @@ class Connection(Frozen):
     `cxflow up` creates it; unset: Airflow's default pool."""
     pool_slots: int = Field(default=2, ge=1)
     """How many streams are extracted in that pool at a time."""
+    airflow: TaskOptions = TaskOptions()
+    """How Airflow runs its tasks, where it differs from `[airflow]`: `[connections.NAME.airflow]`."""
     only: tuple[str, ...] = ()
     """The streams to read; unset: all."""
     ended: bool = False

@@ -22,9 +22,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param, get_parsing_context, task_group
+from pydantic import ValidationError
 
 from cxflow import settings as configuration
 from cxflow.airflow import pool
+from cxflow.airflow.notices import callbacks
 from cxflow.airflow.operators import (
     Announce,
     ComputeKpis,
@@ -38,6 +40,7 @@ from cxflow.airflow.operators import (
 )
 from cxflow.errors import ConfigError
 from cxflow.model.schedule import known_schedule
+from cxflow.model.task_options import TaskOptions
 from cxflow.settings import Settings
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -112,7 +115,7 @@ def _connection_dag(settings: Settings, connection: str) -> DAG:
             "start": _instant("From", "First instant of the window. With neither: like a scheduled run."),
             "end": _instant("Up to", "First instant after the window."),
         },
-        **_common(settings),
+        **_common(settings, _options(settings, connection)),
     ) as dag:
         project = str(settings.folder)
         warehouse = _warehouse(settings)
@@ -146,7 +149,7 @@ def _kpi_dag(settings: Settings, name: str) -> DAG:
         doc_md=_KPIS_DOC.format(project=settings.project.name),
         # Any of them, not all: a source that is down must not block the KPIs of the others.
         schedule=reduce(or_, assets) if assets else None,
-        **_common(settings),
+        **_common(settings, settings.airflow),
     ) as dag:
         place = {"project": str(settings.folder), **_warehouse(settings)}
         identity = ResolveIdentity(task_id="identity", **place)
@@ -156,18 +159,41 @@ def _kpi_dag(settings: Settings, name: str) -> DAG:
     return dag
 
 
-def _common(settings: Settings) -> dict[str, Any]:
+def _options(settings: Settings, connection: str) -> TaskOptions:
+    """How Airflow runs a connection's tasks."""
+    try:
+        own = TaskOptions.model_validate(settings.connections[connection].get("airflow", {}))
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        place = ".".join(str(part) for part in ("airflow", *first["loc"]))
+        raise ConfigError(f"{place}: {first['msg']}", connection=connection, value=place) from None
+    return own.over(settings.airflow)
+
+
+def _common(settings: Settings, options: TaskOptions) -> dict[str, Any]:
     airflow = settings.airflow
+    run = {
+        "owner": options.owner,
+        "queue": options.queue,
+        "priority_weight": options.priority,
+        "execution_timeout": options.timeout_seconds and timedelta(seconds=options.timeout_seconds),
+        "executor_config": options.executor_config,
+        **{
+            f"{name}_callback": callbacks(getattr(options, name), name)
+            for name in ("on_failure", "on_retry", "on_success")
+        },
+    }
     return {
         "start_date": _in_zone(airflow.start, settings.project.timezone) if airflow.start else EARLIEST,
         "catchup": False,
         "max_active_runs": 1,
-        "tags": ["cxflow", settings.project.name],
+        "tags": ["cxflow", settings.project.name, *options.tags],
         "default_args": {
             "retries": airflow.retries,
             "retry_delay": timedelta(seconds=airflow.retry_delay_seconds),
             "retry_exponential_backoff": 2,
             "max_retry_delay": timedelta(hours=6),
+            **{name: value for name, value in run.items() if value},
         },
     }
 

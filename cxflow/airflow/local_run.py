@@ -115,7 +115,7 @@ class LocalAirflow:
             for task in dag.tasks:
                 task.retries = 0  # the caller would wait for minutes without any output
                 task.on_execute_callback = [self._begun]
-                task.on_failure_callback = [self._failed]
+                task.on_failure_callback = [self._failed, *_each(task.on_failure_callback)]
             bag.bag_dag(dag)
         sync_bag_to_db(bag, "dags-folder", None)
 
@@ -131,6 +131,11 @@ class LocalAirflow:
         known = isinstance(problem, CxflowError | AirflowFailException)
         message = str(problem) if known else f"{type(problem).__name__}: {problem}"
         self._failures[f"{step} ({stream})" if stream else step] = message
+
+
+def _each(callbacks: Any) -> list[Any]:
+    """Callbacks as a list: Airflow takes one, several or none."""
+    return list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks] if callbacks else []
 
 
 def _label(context: Mapping[str, Any]) -> tuple[str, str]:

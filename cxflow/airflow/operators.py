@@ -150,7 +150,11 @@ class Load(FlowOperator):
         from cxflow import flow
 
         batch = BatchRef.from_json(self.batch)
-        return {**batch.as_json(), "counts": asdict(flow.load(settings, batch).counts)}
+        counts = flow.load(settings, batch).counts
+        self.log.info("the books of %s: %s", batch.path, counts.books)
+        if counts.quarantined:
+            self.log.info("`cxflow quarantine list` tells what was refused, and why")
+        return {**batch.as_json(), "counts": asdict(counts)}
 
 
 class Announce(BaseOperator):

@@ -60,6 +60,14 @@ class Counts:
         return Counts(**{name: mine[name] + theirs[name] for name in mine})
 
     @property
+    def books(self) -> str:
+        """The books as a line: what was read, and what became of it."""
+        outcomes = asdict(self)
+        extracted = outcomes.pop("extracted")
+        parts = " + ".join(f"{number:,} {name}" for name, number in outcomes.items() if number)
+        return f"{extracted:,} extracted = {parts or '0'}"
+
+    @property
     def balanced(self) -> bool:
         """Whether every extracted record is accounted for."""
         outcomes = asdict(self)

@@ -42,6 +42,11 @@ def describe(dag):
         "tries": sorted({(task.retries, task.retry_delay.total_seconds()) for task in dag.tasks}),
         "named": {task.task_id: task.map_index_template for task in dag.tasks if task.map_index_template},
         "doc": dag.doc_md,
+        "tags": sorted(dag.tags),
+        "options": {task.task_id: [
+            task.owner, task.queue, task.priority_weight, str(task.execution_timeout), task.executor_config,
+            [len(task.on_failure_callback or ()), len(task.on_success_callback or ())],
+        ] for task in dag.tasks},
     }
 projects, shipped = json.loads(sys.argv[1]), sys.argv[2]
 found = {}
@@ -72,6 +77,12 @@ PROJECTS = {
     )
     + '[connections.desk]\nconnector = "files"\npool = "acme_desk"\npool_slots = 3\n'
     + '[connections.crm]\nconnector = "files"\n',
+    "with options": TOML.replace(
+        "retries = 2", 'retries = 2\nowner = "cx"\ntags = ["daily"]\ntimeout_seconds = 3600\npriority = 2'
+    )
+    + '[[airflow.on_failure]]\ncall = "airflow.providers.smtp.notifications.smtp.SmtpNotifier"\nto = "cx@acme.test"\n'
+    + '[connections.desk]\nconnector = "files"\n[connections.desk.airflow]\nowner = "ada"\ntags = ["desk"]\n'
+    + 'queue = "far"\nexecutor_config = { pod = "large" }\non_failure = []\n',
     "with a start": TOML.replace("retries = 2", "retries = 2\nstart = 2026-03-25T00:00:00"),
 }
 """Name to the `cxflow.toml` that makes DAGs."""
@@ -85,6 +96,12 @@ REFUSED = {
     '[connections.desk]\nconnector = "files"\npool = "cxflow_duckdb"\n': "has 1 slots for another purpose",
     '[connections.a]\nconnector = "files"\npool = "p"\npool_slots = 4\n'
     '[connections.b]\nconnector = "files"\npool = "p"\n': "b: the pool p has 4 slots for another purpose",
+    '[connections.desk]\nconnector = "files"\n[connections.desk.airflow]\ntimeout_seconds = 0\n': (
+        "desk: airflow.timeout_seconds: Input should be greater than 0"
+    ),
+    '[connections.desk]\nconnector = "files"\n[[connections.desk.airflow.on_failure]]\ncall = "not_there.Notifier"\n': (
+        "on_failure: there is no module 'not_there'"
+    ),
     '[connections.desk]\nconnector = "files"\nschedule = 3\n': "desk: schedule: it is not a text",
     '[connections.desk]\nconnector = "files"\nschedule = "${CXFLOW_TEST_UNSET}"\n': (
         "connections.desk.schedule: the environment variable CXFLOW_TEST_UNSET is not set"
@@ -166,6 +183,19 @@ def test_streams_of_one_account_are_extracted_in_its_pool(described: dict[str, A
         "acme__kpis": None,
     }
     assert made["acme__shop"]["pools"]["streams.load"] == "cxflow_duckdb"
+
+
+def test_a_team_chooses_how_its_tasks_run_and_whom_they_tell(described: dict[str, Any]) -> None:
+    made = described["with options"]
+    assert made["acme__shop"]["tags"] == ["acme", "cxflow", "daily"]
+    assert made["acme__desk"]["tags"] == ["acme", "cxflow", "daily", "desk"]
+    for name in ("acme__shop", "acme__kpis"):
+        for found in made[name]["options"].values():
+            assert found == ["cx", "default", 2, "1:00:00", {}, [1, 0]]
+    for found in made["acme__desk"]["options"].values():
+        assert found == ["ada", "far", 2, "1:00:00", {"pod": "large"}, [0, 0]]
+    for found in described["plain"]["acme__shop"]["options"].values():
+        assert found == ["airflow", "default", 1, "None", {}, [0, 0]]
 
 
 def test_a_start_without_zone_is_in_the_project_s(described: dict[str, Any]) -> None:

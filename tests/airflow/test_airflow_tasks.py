@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +62,26 @@ flow.publish = lambda settings: ["mart_kpi"]
 sys.modules["cxflow.flow"] = cxflow.flow = flow
 """
 
+TOLD = """
+import json
+from pathlib import Path
+
+def failed(context, channel, mentions):
+    task = context["task_instance"]
+    with Path(__file__).with_name("told.jsonl").open("a") as file:
+        file.write(json.dumps([task.task_id, task.dag_id, channel, mentions]) + "\\n")
+"""
+NOTICES = """
+[[connections.halting.airflow.on_failure]]
+call = "team_notices.failed"
+channel = "#cx"
+mentions = ["ada", "ben"]
+"""
+
 RUNS = (
     FLOW
     + """
+sys.path.insert(0, sys.argv[1])
 from cxflow.airflow.local_run import LocalAirflow
 from dataclasses import asdict
 
@@ -135,11 +153,12 @@ print(json.dumps({kind.__name__: seen_by_airflow(kind("out of order")) for kind 
 def outcome(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Eight runs in one process, because Airflow takes seconds to begin."""
     folder = tmp_path_factory.mktemp("stand-in")
-    (folder / "cxflow.toml").write_text(
-        TOML + '[connections.halting]\nconnector = "files"\npool = "halting_account"\npool_slots = 5\n'
-    )
+    halting = '[connections.halting]\nconnector = "files"\npool = "halting_account"\npool_slots = 5\n'
+    (folder / "cxflow.toml").write_text(TOML + halting + NOTICES)
+    (folder / "team_notices.py").write_text(TOLD)
     found: dict[str, Any] = run_script(folder, RUNS, folder)
-    return found
+    told = (folder / "told.jsonl").read_text().splitlines()
+    return {**found, "told": [json.loads(line) for line in told]}
 
 
 def values(outcome: dict[str, Any], run: int, task: str) -> list[Any]:
@@ -230,6 +249,14 @@ def test_the_watch_and_the_pool(outcome: dict[str, Any]) -> None:
     assert outcome["seen"][0] == ["acme__shop", "", "plan"]
     assert ["acme__shop", "a", "extract"] in outcome["seen"]
     assert outcome["slots"] == [1, 5]
+
+
+def test_a_team_is_told_of_the_failures_of_its_connection(outcome: dict[str, Any]) -> None:
+    # Twice a faulty source, once a weak network, and the loads of none of them; a failed KPI is another DAG's.
+    assert {tuple(each[:2]) for each in outcome["told"]} == {("streams.extract", "acme__halting")}
+    assert all(each[2:] == ["#cx", ["ada", "ben"]] for each in outcome["told"])
+    failed = [s for s in outcome["states"] if s[1] == "streams.extract" and s[3] == "failed"]
+    assert len(outcome["told"]) == len(failed) > 0
 
 
 def test_which_errors_airflow_tries_again(script: Script) -> None:
