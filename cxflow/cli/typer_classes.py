@@ -19,7 +19,7 @@ class _PlainFlags:
     """`--list`, not `--list <bool>`."""
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """All parameters."""
+        """The parameters for the help, flags without a type."""
         found: list[Any] = super().get_params(ctx)  # type: ignore[misc]
         for each in found:
             if getattr(each, "is_flag", False) and each.metavar is None:
@@ -28,11 +28,11 @@ class _PlainFlags:
 
 
 class Command(_PlainFlags, TyperCommand):
-    """A command."""
+    """A command whose flags are plain."""
 
 
 class Group(_PlainFlags, TyperGroup):
-    """A group of commands."""
+    """A group of commands that tells a wrong command line as the caller wants to read it."""
 
     def main(
         self,
