@@ -483,12 +483,11 @@ def compute_kpis(settings: Settings, *, everything: bool = False) -> KpiReport:
 
 def publish(settings: Settings) -> list[str]:
     """Update the BI views and the grants of `warehouse.bi_role`. Returns the names of the views."""
-    role = settings.warehouse.bi_role
     with _at():  # publishing to another database of the same server may create the role at the same time
-        return transactions.committed(settings, lambda connection: views.publish(connection, role))
+        return transactions.committed(settings, lambda connection: views.publish(connection, settings))
 
 
 def publication(settings: Settings) -> list[str]:
     """The SQL of `publish`, one statement per item. Nothing is changed."""
     with _at(), transactions.reading(settings) as connection:
-        return views.statements(connection, settings.warehouse.bi_role)
+        return views.statements(connection, settings)

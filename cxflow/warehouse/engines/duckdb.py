@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from cxflow import private_files
 from cxflow.errors import ConfigError, CxflowError, WarehouseBusyError
-from cxflow.warehouse.engines.base import Engine
+from cxflow.warehouse.engines.base import Engine, create_view
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,6 +34,18 @@ _COLUMNS = (
     "SELECT table_name, column_name, data_type, is_nullable FROM duckdb_columns() "
     "WHERE database_name = current_database() AND schema_name = current_schema()"
 )
+_HERE = "database_name = current_database() AND schema_name = current_schema()"
+_COMMENTS = (
+    f"SELECT view_name, '', comment FROM duckdb_views() WHERE {_HERE} AND comment IS NOT NULL "
+    f"UNION ALL SELECT table_name, column_name, comment FROM duckdb_columns() WHERE {_HERE} AND comment IS NOT NULL"
+)
+_PROBE = "probe_"
+_VIEWS = (
+    "SELECT v.view_name, v.sql, list((c.column_name, c.data_type) ORDER BY c.column_index) "
+    "FROM duckdb_views() AS v JOIN duckdb_columns() AS c ON c.table_oid = v.view_oid "
+    "AND c.database_oid = v.database_oid WHERE NOT v.internal GROUP BY ALL"
+)
+"""Every view with its SQL, as DuckDB writes it, and the names and types of its columns when it was made."""
 
 
 class DuckDB(Engine):
@@ -45,6 +57,7 @@ class DuckDB(Engine):
     has_indexes = False
     holds_updates_in_memory = True
     columns_sql = _COLUMNS
+    comments_sql = _COMMENTS
 
     def located(self, url: sa.URL, path: Callable[[str], Path]) -> sa.URL:
         return url if url.database in _IN_MEMORY else url.set(database=str(path(str(url.database))))
@@ -139,6 +152,21 @@ class DuckDB(Engine):
         driver = connection.connection.driver_connection
         for batch in driver.sql(sql).to_arrow_reader(rows):  # type: ignore[union-attr]
             yield pa.Table.from_batches([batch]).cast(schema)
+
+    def replace_views(self, connection: sa.Connection, views: Mapping[str, str]) -> None:
+        """With a view goes its comment, so only views that differ from their query are replaced: DuckDB's own form of
+        each query, as a temporary view, is compared with the view."""
+        for name, query in views.items():
+            connection.exec_driver_sql(create_view(_PROBE + name, query, "OR REPLACE TEMP"))
+        found = {
+            # What stands after the name, and the columns.
+            name: (sql.partition(name)[2], columns)
+            for name, sql, columns in connection.exec_driver_sql(_VIEWS)
+        }
+        for name, query in views.items():
+            if found.get(name) != found[_PROBE + name]:
+                connection.exec_driver_sql(create_view(name, query))
+            connection.exec_driver_sql(f"DROP VIEW {_PROBE}{name}")
 
     def lock_stream(self, connection: sa.Connection, system: str, stream: str) -> None:
         """Not needed: a writing process has the file to itself, and `load` serialises the threads of its process."""
