@@ -151,8 +151,11 @@ def _kpi_dag(settings: Settings, name: str) -> DAG:
         place = {"project": str(settings.folder), **_warehouse(settings)}
         identity = ResolveIdentity(task_id="identity", **place)
         words = ScoreTexts(task_id="words", **place)
-        # Side by side: a KPI that fails does not keep the views from being updated.
-        identity >> words >> [ComputeKpis(task_id="kpis", **place), Publish(task_id="publish", **place)]
+        kpis = ComputeKpis(task_id="kpis", **place)
+        # The snapshot is taken after the KPIs. As a teardown, it is taken after one that fails, too, and the run still
+        # fails with that.
+        publish = Publish(task_id="publish", **place).as_teardown(on_failure_fail_dagrun=True)
+        identity >> words >> kpis >> publish
     return dag
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import pairwise
 from pathlib import Path
 
@@ -112,7 +112,8 @@ class Mart:
         raise UndescribedError(f"{self.name}.{name} has no description: add a comment at the end of its line")
 
 
-def read_all() -> dict[str, Mart]:
+@cache
+def read_all() -> Mapping[str, Mart]:
     """The marts by name."""
     paths = sorted((revisions.resources() / "marts").glob("*.sql"))
     return {path.stem: Mart.read(path) for path in paths}

@@ -20,8 +20,7 @@ ranked AS (
 ),
 refused AS (
     SELECT source_system, source_object, count(*) AS records
-    FROM quarantine
-    WHERE status = 'open'
+    FROM (SELECT DISTINCT source_system, source_object, batch_id, row_number FROM quarantine WHERE status = 'open') AS record
     GROUP BY source_system, source_object
 )
 SELECT

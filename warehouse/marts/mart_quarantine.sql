@@ -1,9 +1,10 @@
--- Every record that was refused, and why, without anything of the record itself.
+-- Every record that was refused, with each rule that it broke, and without anything of the record itself.
 SELECT
     q.quarantine_id,
     q.source_system,
     q.source_object,
     q.batch_id,
+    q.row_number,
     q.stage,
     q.rule,
     q.column_name,

@@ -282,6 +282,23 @@ class Engine(ABC):
         for name, query in views.items():
             connection.exec_driver_sql(create_view(name, query), execution_options=VERBATIM)
 
+    # A snapshot for readers, where a writing process shuts them out
+
+    def snapshot_file(self, url: sa.URL) -> Path | None:  # noqa: ARG002 - a server shuts no reader out
+        """Where the snapshot of the marts is, whether it exists or not; None where readers wait for nobody."""
+        return None
+
+    def snapshot_url(self, url: sa.URL) -> sa.URL:
+        """The URL under which this engine opens the snapshot."""
+        return url.set(database=str(self.snapshot_file(url)))
+
+    def copy_views(
+        self, connection: sa.Connection, target: Path, views: Sequence[str], comments: Sequence[str]
+    ) -> None:
+        """Copy views into the new database file `target`, as tables, and run the statements that comment them there.
+        Only called where there is a `snapshot_file`."""
+        raise NotImplementedError
+
     # SQL
 
     def utc(self, instant: str) -> str:

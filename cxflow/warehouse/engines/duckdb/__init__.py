@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
@@ -27,8 +27,8 @@ _BIRTH_SECONDS = 2.0
 """How long a new file may be empty, between its creation and its first lock."""
 _OPEN_HERE = "different configuration than existing connections"
 """DuckDB's message if this process has the file open in the other mode (read-only or read-write)."""
-_HOLDER = re.compile(r"lock is held in (.+?) \(PID (\d+)\)")
-"""DuckDB's message about the process that holds a file."""
+_HOLDER = re.compile(r"lock is held in (?:(?P<program>.+?) \(PID (?P<pid>\d+)\)|PID (?P<bare>\d+))")
+"""DuckDB's message about the process that holds a file; without the program if it is another user's."""
 _IN_MEMORY = (None, "", ":memory:")
 _COLUMNS = (
     "SELECT table_name, column_name, data_type, is_nullable FROM duckdb_columns() "
@@ -97,17 +97,20 @@ class DuckDB(Engine):
         warehouse = database(read_only)
         begun = time.monotonic()
         pause = 0.05
+        holder = ""
         while True:
             try:
                 return warehouse.connect()
             except DBAPIError as problem:
+                # DuckDB asks who holds the file after it was refused: by the last try, the holder may be gone.
+                holder = _holder(problem) or holder
                 if _OPEN_HERE in str(problem.orig):
                     # Another thread of this process writes to the file: only that mode works now.
                     warehouse = database(False)
                 elif "Could not set lock" not in str(problem.orig) and not _is_begun(warehouse.url, begun):
                     raise _unopened(problem) from problem
                 if time.monotonic() > begun + patience_seconds:
-                    raise _held(problem, patience_seconds) from problem
+                    raise _held(holder, patience_seconds) from problem
                 time.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
@@ -168,6 +171,16 @@ class DuckDB(Engine):
                 connection.exec_driver_sql(create_view(name, query))
             connection.exec_driver_sql(f"DROP VIEW {_PROBE}{name}")
 
+    def snapshot_file(self, url: sa.URL) -> Path | None:
+        return Path(str(url.database)).with_suffix(".marts.duckdb")
+
+    def copy_views(
+        self, connection: sa.Connection, target: Path, views: Sequence[str], comments: Sequence[str]
+    ) -> None:
+        from cxflow.warehouse.engines.duckdb import snapshot
+
+        snapshot.copy(connection, target, views, comments)
+
     def lock_stream(self, connection: sa.Connection, system: str, stream: str) -> None:
         """Not needed: a writing process has the file to itself, and `load` serialises the threads of its process."""
 
@@ -202,14 +215,24 @@ def _is_begun(url: sa.URL, since: float) -> bool:
     return time.monotonic() < since + _BIRTH_SECONDS and os.path.isfile(path) and os.path.getsize(path) == 0
 
 
-def _held(problem: sa.exc.DBAPIError, seconds: float) -> WarehouseBusyError:
-    """The file was locked for too long; names the process that holds it, if DuckDB says so."""
+def _holder(problem: sa.exc.DBAPIError) -> str:
+    """The process that holds the file, as far as DuckDB says; empty if it does not."""
     found = _HOLDER.search(str(problem.orig))
-    who = f" (process {found[2]}, {PurePath(found[1]).name})" if found else ""
-    return WarehouseBusyError(
-        f"another process has held the warehouse for {seconds:g} s{who}",
-        fix="close it there, or raise warehouse.busy_timeout_seconds",
+    if found is None:
+        return ""
+    if found["bare"]:
+        return f"process {found['bare']}"
+    return f"process {found['pid']}, {PurePath(found['program']).name}"
+
+
+def _held(holder: str, seconds: float) -> WarehouseBusyError:
+    """The file was locked for too long."""
+    problem = WarehouseBusyError(
+        f"another process has held the warehouse for {seconds:g} s{f' ({holder})' if holder else ''}",
+        fix="close it there, or raise warehouse.busy_timeout_seconds; a BI tool can read the snapshot beside it",
     )
+    problem.holder = holder or None
+    return problem
 
 
 def _unopened(problem: sa.exc.DBAPIError) -> CxflowError:
