@@ -21,7 +21,16 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param, get_parsing_context, task_group
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import (
+    DAG,
+    Asset,
+    CronDataIntervalTimetable,
+    Param,
+    TriggerRule,
+    get_parsing_context,
+    task_group,
+)
 
 from cxflow import settings as configuration
 from cxflow.airflow import pool
@@ -152,10 +161,10 @@ def _kpi_dag(settings: Settings, name: str) -> DAG:
         identity = ResolveIdentity(task_id="identity", **place)
         words = ScoreTexts(task_id="words", **place)
         kpis = ComputeKpis(task_id="kpis", **place)
-        # The snapshot is taken after the KPIs. As a teardown, it is taken after one that fails, too, and the run still
-        # fails with that.
-        publish = Publish(task_id="publish", **place).as_teardown(on_failure_fail_dagrun=True)
+        # After the KPIs, so that the snapshot has them, even if one failed. `done` makes the run fail with either.
+        publish = Publish(task_id="publish", trigger_rule=TriggerRule.ALL_DONE, **place)
         identity >> words >> kpis >> publish
+        [kpis, publish] >> EmptyOperator(task_id="done")
     return dag
 
 

@@ -14,7 +14,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -119,19 +119,27 @@ def reading(settings: Settings) -> Iterator[tuple[sa.Connection, datetime] | Non
 
     The warehouse's tables are temporary views of the marts: without personal data and without what no mart shows.
     """
+    found = None
+    with ExitStack() as stack:
+        # One that is damaged, or of another version of cxflow or DuckDB, is as none.
+        with suppress(CxflowError, sa.exc.DBAPIError):
+            found = _opened(settings, stack)
+        yield found
+
+
+def _opened(settings: Settings, stack: ExitStack) -> tuple[sa.Connection, datetime] | None:
     place = path(settings)
     if place is None or not place.is_file():
-        yield None
-        return
+        return None
     url = transactions.engine_of(settings).snapshot_url(transactions.warehouse_url(settings))
     of_snapshot = settings.warehouse.model_copy(
         update={"url": url.render_as_string(hide_password=False), "snapshot": False}
     )
-    with transactions.reading(settings.model_copy(update={"warehouse": of_snapshot})) as connection:
-        taken_at, revision = connection.exec_driver_sql("SELECT taken_at, revision FROM mart_snapshot").one()
-        if revision != revisions.head():
-            yield None
-            return
-        for statement in stand_ins.statements(connection.dialect):
-            connection.exec_driver_sql(statement)
-        yield connection, taken_at.astimezone(UTC)
+    there = settings.model_copy(update={"warehouse": of_snapshot})
+    connection = stack.enter_context(transactions.reading(there))
+    taken_at, revision = connection.exec_driver_sql("SELECT taken_at, revision FROM mart_snapshot").one()
+    if revision != revisions.head():
+        return None
+    for statement in stand_ins.statements(connection.dialect):
+        connection.exec_driver_sql(statement)
+    return connection, taken_at.astimezone(UTC)

@@ -264,12 +264,20 @@ def test_status_and_report_are_told_from_it_too(shop: Bench) -> None:
     assert "Net Promoter Score" in page
 
 
-def test_without_a_snapshot_of_this_version_a_command_waits_and_names_the_holder(
-    shop: Bench, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("fault", ["of another version", "damaged"])
+def test_without_a_usable_snapshot_a_command_waits_and_names_the_holder(
+    shop: Bench, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    monkeypatch.setattr(snapshot.revisions, "head", lambda: "another")
-    with held(shop) as pid:
-        answer = cxflow(shop, "kpis")
+    whole = file(shop).read_bytes()
+    if fault == "damaged":
+        file(shop).write_bytes(whole[:1000])
+    else:
+        monkeypatch.setattr(snapshot.revisions, "head", lambda: "another")
+    try:
+        with held(shop) as pid:
+            answer = cxflow(shop, "kpis")
+    finally:
+        file(shop).write_bytes(whole)
     assert answer.exit_code == 75
     assert f"another process has held the warehouse for 0.2 s (process {pid}, python" in answer.stderr
 
