@@ -294,6 +294,23 @@ def test_a_reader_that_holds_the_warehouse_is_named_to_a_writer(shop: Bench) -> 
         reader.communicate()
 
 
+def test_a_tool_that_speaks_sqlalchemy_lists_the_tables_with_their_comments_and_cannot_write(
+    shop: Bench,
+) -> None:
+    engine = sa.create_engine(f"duckdb:///{file(shop)}?access_mode=read_only", poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        seen = sa.inspect(connection)
+        assert set(seen.get_table_names()) == set(views.descriptions())
+        assert (
+            seen.get_table_comment("mart_delivery")["text"]
+            == "Every parcel, with its order and the order's customer."
+        )
+        columns = {each["name"]: each["comment"] for each in seen.get_columns("mart_delivery")}
+        assert columns["carrier"] == "the carrier"
+        with pytest.raises(sa.exc.DBAPIError, match="read-only mode"):
+            connection.exec_driver_sql("DELETE FROM mart_order")
+
+
 @pytest.mark.parametrize("name", ["kpi_value", "kpi_status", "kpi_left_out"])
 def test_commands_find_in_it_every_column_of_the_kpis(name: str) -> None:
     dialect = sa.create_engine("duckdb:///:memory:").dialect
