@@ -79,6 +79,9 @@ class StaleCheckpointError(TransientError):
 class WarehouseBusyError(TransientError):
     """Another process holds the warehouse file, or another session holds a lock."""
 
+    holder: str | None = None
+    """The process that holds the file, if it is known: its id and program."""
+
 
 class FatalError(CxflowError):
     """Trying again will not help until the cause is fixed."""

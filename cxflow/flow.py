@@ -38,7 +38,7 @@ from cxflow.model.activities import ACTIVITIES, remark
 from cxflow.model.batch import BatchRef, Mode
 from cxflow.model.snapshots import SnapshotStream
 from cxflow.model.window import Window, scheduled
-from cxflow.publish import views
+from cxflow.publish import snapshot, views
 from cxflow.settings import Settings
 from cxflow.validate import gate, quarantine, runner
 from cxflow.warehouse import database_errors, engines, key_claims, ledger, revisions, transactions
@@ -471,13 +471,15 @@ def compute_kpis(settings: Settings, *, everything: bool = False) -> KpiReport:
 
 
 def publish(settings: Settings) -> list[str]:
-    """Update the BI views and the grants of `warehouse.bi_role`. Returns the names of the views."""
-    role = settings.warehouse.bi_role
+    """Update the BI views, the grants of `warehouse.bi_role` and the snapshot beside a database file. Returns the names
+    of the views. A snapshot that cannot be written raises after the views are committed."""
     with _at():  # publishing to another database of the same server may create the role at the same time
-        return transactions.committed(settings, lambda connection: views.publish(connection, role))
+        names = transactions.committed(settings, lambda connection: views.publish(connection, settings))
+        snapshot.write(settings)
+        return names
 
 
 def publication(settings: Settings) -> list[str]:
     """The SQL of `publish`, one statement per item. Nothing is changed."""
     with _at(), transactions.reading(settings) as connection:
-        return views.statements(connection, settings.warehouse.bi_role)
+        return views.statements(connection, settings)

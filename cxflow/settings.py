@@ -65,6 +65,9 @@ class Warehouse(Frozen):
     """Where the password of a PostgreSQL warehouse is found."""
     busy_timeout_seconds: float = Field(default=60, ge=0)
     """How long a connection waits for a DuckDB file that another process holds."""
+    snapshot: bool = True
+    """DuckDB: whether publishing writes the marts into a file of their own beside the warehouse, for BI tools and for
+    commands that read while a run holds the warehouse."""
     lock_timeout_seconds: float = Field(default=300, ge=0.001, le=2_000_000)
     """PostgreSQL: how long a step waits for a lock, such as that of a running load or KPI computation, before it fails
     with an error that names the session that holds it."""

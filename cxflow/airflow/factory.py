@@ -21,7 +21,16 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param, get_parsing_context, task_group
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import (
+    DAG,
+    Asset,
+    CronDataIntervalTimetable,
+    Param,
+    TriggerRule,
+    get_parsing_context,
+    task_group,
+)
 from pydantic import ValidationError
 
 from cxflow import settings as configuration
@@ -154,8 +163,11 @@ def _kpi_dag(settings: Settings, name: str) -> DAG:
         place = {"project": str(settings.folder), **_warehouse(settings)}
         identity = ResolveIdentity(task_id="identity", **place)
         words = ScoreTexts(task_id="words", **place)
-        # Side by side: a KPI that fails does not keep the views from being updated.
-        identity >> words >> [ComputeKpis(task_id="kpis", **place), Publish(task_id="publish", **place)]
+        kpis = ComputeKpis(task_id="kpis", **place)
+        # After the KPIs, so that the snapshot has them, even if one failed. `done` makes the run fail with either.
+        publish = Publish(task_id="publish", trigger_rule=TriggerRule.ALL_DONE, **place)
+        identity >> words >> kpis >> publish
+        [kpis, publish] >> EmptyOperator(task_id="done")
     return dag
 
 

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from pathlib import Path
 
-IGNORED = "warehouse.duckdb*\nlanding/\n.cxflow/\n"
+IGNORED = "warehouse.duckdb*\nwarehouse.marts.duckdb*\nlanding/\n.cxflow/\n"
 """The .gitignore: generated files, and files with personal data."""
 
 HEAD = """\

@@ -1,4 +1,4 @@
-"""The data dictionary: every table and column of the warehouse, generated from the table metadata."""
+"""The data dictionary: every table, view and column of the warehouse, from the table metadata and the marts."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Column, Table, types
 
+from cxflow.publish import views
 from cxflow.warehouse import tables
 
 _KINDS = (
@@ -31,7 +32,7 @@ def data_dictionary() -> str:
     lines = [
         "# Data dictionary",
         "",
-        "<!-- Made by `make docs` from cxflow/warehouse/tables.py; do not edit. -->",
+        "<!-- Made by `make docs` from cxflow/warehouse/tables.py and warehouse/marts; do not edit. -->",
         "",
         "Times are UTC. Ids that come from a source are stored as `system:id`. A column marked **personal** "
         "may hold personal data; **key** columns are unique together; a mapping must fill **required** ones.",
@@ -48,7 +49,25 @@ def data_dictionary() -> str:
                 "",
                 *_rows([tables.touchpoint.c[name] for name in tables.PROVENANCE], ()),
             ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_views()]) + "\n"
+
+
+def _views() -> list[str]:
+    """What BI reads. The database has the same words as comments on views and columns."""
+    lines = [
+        "",
+        "## Views",
+        "",
+        "What BI reads: [the warehouse](warehouse.md#what-bi-reads). They hold no personal data.",
+    ]
+    for name, description in views.descriptions().items():
+        lines += ["", f"### {name}", "", _sentence(description.relation), "", "| column | |", "|---|---|"]
+        lines += [f"| {column} | {text} |" for column, text in description.columns.items()]
+    return lines
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].removesuffix('.')}."
 
 
 def _table(table: Table) -> list[str]:
@@ -57,11 +76,10 @@ def _table(table: Table) -> list[str]:
         for column in table.columns
         if table.info["kind"] != "canonical" or column.name not in tables.PROVENANCE
     ]
-    description = str(table.comment)
     return [
         f"### {table.name}",
         "",
-        f"{description[:1].upper()}{description[1:]}.",
+        _sentence(str(table.comment)),
         "",
         *_rows(columns, table.info["key"]),
     ]

@@ -1,8 +1,7 @@
 """Manages the grants of `warehouse.bi_role`, the read-only PostgreSQL role for BI. Called by `flow`, after the views.
 
-The role may read the views and the derived tables without personal data (customer ids and KPIs), and nothing else of
-cxflow's. Every publication compares its grants with these and corrects them, then checks its effective rights: one may
-come through PUBLIC or another role.
+The role may read the views, and nothing else of cxflow's. Every publication compares its grants with these and corrects
+them, then checks its effective rights: one may come through PUBLIC or another role.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from cxflow.errors import ConfigError
-from cxflow.publish.masked import is_personal
 from cxflow.warehouse import engines
 from cxflow.warehouse.engines.base import Readers, Roles
 from cxflow.warehouse.tables import VERSION_TABLE, metadata
@@ -86,11 +84,6 @@ def _roles(connection: sa.Connection) -> Roles:
 
 
 def _readers(connection: sa.Connection, role: str, views: Sequence[str]) -> Readers:
-    open_tables = [
-        table.name
-        for table in metadata.sorted_tables
-        if table.info["kind"] == "derived" and not is_personal(table)
-    ]
     schema = str(connection.scalar(sa.text("SELECT current_schema()")))
     relations = [*metadata.tables, VERSION_TABLE, *views]
-    return Readers(role, schema, relations, [*views, *open_tables])
+    return Readers(role, schema, relations, views)

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from cxflow.warehouse.tables import CANONICAL, PROVENANCE
+from cxflow.warehouse.view_comments import Description
 
 MASK = "***"
 """Replaces a personal value; null stays null."""
@@ -29,18 +30,33 @@ def definitions(dialect: sa.Dialect) -> dict[str, str]:
     }
 
 
+def descriptions() -> dict[str, Description]:
+    """View to what it and its columns mean."""
+    return {
+        f"masked_{table.name}": Description(
+            f"{table.comment}; personal values are shown as {MASK}",
+            {column.name: str(column.comment) for column in _shown(table)},
+        )
+        for table in CANONICAL.values()
+        if is_personal(table)
+    }
+
+
 def is_personal(table: sa.Table) -> bool:
     """Whether any of its columns may hold personal data."""
     return any(column.info.get("pii") for column in table.columns)
 
 
 def _query(table: sa.Table) -> sa.Select[Any]:
-    shown = [
+    return sa.select(*map(_masked, _shown(table))).where(sa.not_(table.c.is_deleted))
+
+
+def _shown(table: sa.Table) -> list[sa.Column[Any]]:
+    return [
         column
         for column in table.columns
         if column.name not in PROVENANCE or column.name in _SHOWN_PROVENANCE
     ]
-    return sa.select(*map(_masked, shown)).where(sa.not_(table.c.is_deleted))
 
 
 def _masked(column: sa.Column[Any]) -> sa.ColumnElement[Any]:

@@ -36,7 +36,7 @@ class Contents:
     touchpoints: Touchpoints
     cohorts: tuple[Cohort, ...]
     verbatims: tuple[Verbatim, ...] | None
-    """None: the settings leave texts out."""
+    """None: the settings, or the warehouse, leave texts out."""
     quality: Quality
     max_left_out: float
     """A KPI that leaves out a larger share of its events is pointed out."""
@@ -51,11 +51,13 @@ def read_all(
     language: Language | None = None,
     as_of: datetime | None = None,
     asked: Period | None = None,
+    with_texts: bool = True,
 ) -> Contents:
     """Read the contents of a report, in the caller's transaction.
 
     `language`: instead of that of the settings. `as_of`: values as they were published at that instant. `asked`: the
-    period to report on, instead of the newest. Raises ConfigError if that is not over.
+    period to report on, instead of the newest. `with_texts`: whether the warehouse has the texts of customers, which a
+    snapshot has not. Raises ConfigError if the period is not over.
     """
     language = language or settings.report.language
     now = datetime.now(UTC)
@@ -76,7 +78,7 @@ def read_all(
         touchpoints=touchpoints.read(connection, chosen),
         cohorts=tuple(cohorts.read_all(connection, chosen)),
         verbatims=tuple(verbatims.read(connection, chosen, placeholders(language)))
-        if settings.report.verbatims
+        if settings.report.verbatims and with_texts
         else None,
         quality=found,
         max_left_out=settings.kpis.max_left_out,

@@ -67,7 +67,7 @@ def reasons(settings: Settings, chosen: Filter) -> Sequence[sa.RowMapping]:
     return _rows(settings, query)
 
 
-def open_records(settings: Settings) -> dict[tuple[str, str], int]:
+def open_records(warehouse: sa.Connection) -> dict[tuple[str, str], int]:
     """The number of records with open entries, by connection and stream. One that broke several rules counts once."""
     c = quarantine.c
     records = (
@@ -79,9 +79,8 @@ def open_records(settings: Settings) -> dict[tuple[str, str], int]:
     query = sa.select(
         records.c.source_system, records.c.source_object, sa.func.count().label("records")
     ).group_by(records.c.source_system, records.c.source_object)
-    return {
-        (row["source_system"], row["source_object"]): int(row["records"]) for row in _rows(settings, query)
-    }
+    found = warehouse.execute(query)
+    return {(row.source_system, row.source_object): int(row.records) for row in found}
 
 
 def entries(settings: Settings, chosen: Filter, limit: int = 50) -> Sequence[sa.RowMapping]:

@@ -63,14 +63,17 @@ def _state(settings: Settings, connection: str, stream: str) -> sa.Row[Any] | No
         ).first()
 
 
-def states(settings: Settings, connection: str | None = None) -> Sequence[sa.RowMapping]:
+def states(settings: Settings) -> Sequence[sa.RowMapping]:
     """All cursors, by connection and stream."""
-    query = sa.select(stream_state).order_by(stream_state.c.source_system, stream_state.c.source_object)
-    if connection:
-        query = query.where(stream_state.c.source_system == connection)
     with transactions.reading(settings) as warehouse:
         revisions.require(warehouse)
-        return warehouse.execute(query).mappings().all()
+        return states_in(warehouse)
+
+
+def states_in(warehouse: sa.Connection) -> Sequence[sa.RowMapping]:
+    """The same, in the caller's transaction."""
+    query = sa.select(stream_state).order_by(stream_state.c.source_system, stream_state.c.source_object)
+    return warehouse.execute(query).mappings().all()
 
 
 def forget(settings: Settings, connection: str, stream: str | None = None) -> int:
@@ -190,14 +193,12 @@ def outdated(settings: Settings, connection: str, stream: str, mapping: str) -> 
         return int(warehouse.scalar(query) or 0)
 
 
-def vanished(settings: Settings) -> dict[tuple[str, str], int]:
+def vanished(warehouse: sa.Connection) -> dict[tuple[str, str], int]:
     """The number of records that count as deleted because snapshots lack them, by connection and stream."""
     place = (record_sighting.c.source_system, record_sighting.c.source_object)
     query = sa.select(*place, sa.func.count().label("records")).where(record_sighting.c.is_vanished)
-    with transactions.reading(settings) as warehouse:
-        revisions.require(warehouse)
-        found = warehouse.execute(query.group_by(*place))
-        return {(row.source_system, row.source_object): int(row.records) for row in found}
+    found = warehouse.execute(query.group_by(*place))
+    return {(row.source_system, row.source_object): int(row.records) for row in found}
 
 
 def _of_stream(table: sa.Table, connection: str, stream: str) -> sa.ColumnElement[bool]:
@@ -209,18 +210,21 @@ def counts_of(row: Any) -> Counts:
     return Counts(**{name: int(getattr(row, name)) for name in asdict(Counts())})
 
 
-def runs(settings: Settings, connection: str | None = None, limit: int = 50) -> Sequence[sa.RowMapping]:
+def runs(warehouse: sa.Connection, limit: int = 50) -> Sequence[sa.RowMapping]:
     """The latest loads, newest first."""
     query = sa.select(load_run).order_by(load_run.c.started_at.desc()).limit(limit)
-    if connection:
-        query = query.where(load_run.c.source_system == connection)
-    with transactions.reading(settings) as warehouse:
-        revisions.require(warehouse)
-        return warehouse.execute(query).mappings().all()
+    return warehouse.execute(query).mappings().all()
 
 
 def totals(settings: Settings) -> dict[tuple[str, str], Counts]:
     """The total counts of everything loaded, by connection and stream."""
+    with transactions.reading(settings) as warehouse:
+        revisions.require(warehouse)
+        return totals_in(warehouse)
+
+
+def totals_in(warehouse: sa.Connection) -> dict[tuple[str, str], Counts]:
+    """The same, in the caller's transaction."""
     columns = [sa.func.sum(load_run.c[name]).label(name) for name in asdict(Counts())]
     query = (
         sa.select(load_run.c.source_system, load_run.c.source_object, *columns)
@@ -228,6 +232,4 @@ def totals(settings: Settings) -> dict[tuple[str, str], Counts]:
         .group_by(load_run.c.source_system, load_run.c.source_object)
         .order_by(load_run.c.source_system, load_run.c.source_object)
     )
-    with transactions.reading(settings) as warehouse:
-        revisions.require(warehouse)
-        return {(row.source_system, row.source_object): counts_of(row) for row in warehouse.execute(query)}
+    return {(row.source_system, row.source_object): counts_of(row) for row in warehouse.execute(query)}

@@ -1,4 +1,4 @@
--- The current value of every KPI: the latest one published for each period and slice, of its newest version.
+-- The current value of every KPI: the latest one published for each period and slice that has events, of its newest version.
 SELECT
     v.kpi,
     v.version,
@@ -8,7 +8,10 @@ SELECT
     d.description_es,
     d.unit,
     d.decimals,
+    CASE WHEN d.unit = 'share' THEN ',.' || d.decimals || '%' ELSE ',.' || d.decimals || 'f' END AS number_format, -- how to show a value, as a d3 format
     d.better,
+    d.lowest,
+    d.highest,
     v.grain,
     v.period_start,
     v.dimension,
@@ -30,12 +33,13 @@ SELECT
     c.complete_until,
     v.as_of,
     s.status,
-    s.reason AS status_reason
+    s.reason AS status_reason -- why it failed or has no events
 FROM kpi_value AS v
 INNER JOIN kpi_definition AS d ON d.kpi = v.kpi AND d.version = v.version
 LEFT JOIN kpi_status AS s ON s.kpi = v.kpi AND s.version = v.version
 LEFT JOIN kpi_complete AS c ON c.kpi = v.kpi AND c.version = v.version AND c.source = ''
-WHERE NOT EXISTS (
+WHERE (v.n > 0 OR v.left_out > 0)
+AND NOT EXISTS (
     SELECT 1
     FROM kpi_definition AS newer
     WHERE newer.kpi = v.kpi

@@ -1,20 +1,29 @@
--- Every review with its order. Reviews dated before their order are kept and flagged.
+-- Every review with its order and its product. Reviews dated before their order are kept and flagged.
 SELECT
     r.review_id,
+    r.touchpoint_id,
     r.order_id,
+    r.item_reviewed_id,
+    p.title AS product_title,
+    p.category AS product_category,
     r.rating_value,
     r.worst_rating,
     r.best_rating,
+    r.language,
+    coalesce(r.review_title, r.review_body) IS NOT NULL AS has_text, -- whether the customer's own words are known; they are not shown
     r.date_published,
-    o.created_at AS ordered_at,
+    timezone({zone}, r.date_published) AS date_published_local,
+    o.created_at AS ordered_at, -- when the order was placed
     o.delivered_at,
-    coalesce(r.date_published < o.created_at, FALSE) AS is_before_purchase,
+    coalesce(r.date_published < o.created_at, FALSE) AS is_before_purchase, -- whether it is dated before its order
     t.customer_id,
     c.segment,
+    c.country,
     t.channel,
     r.source_system
 FROM review AS r
 LEFT JOIN touchpoint AS t ON t.touchpoint_id = r.touchpoint_id
 LEFT JOIN customer AS c ON c.customer_id = t.customer_id
 LEFT JOIN order_header AS o ON o.order_id = r.order_id AND NOT o.is_deleted
+LEFT JOIN product AS p ON p.product_id = r.item_reviewed_id AND NOT p.is_deleted
 WHERE NOT r.is_deleted

@@ -60,7 +60,6 @@ def kpis(
     from cxflow.cli import project, warehouse
     from cxflow.kpis import catalogue, read
     from cxflow.settings import nearest
-    from cxflow.warehouse import revisions, transactions
 
     settings = call.settings
     known = catalogue.of_project(settings)
@@ -72,22 +71,21 @@ def kpis(
         return
     if by is not None:
         _check_dimension(by, selected, settings, is_past=as_of is not None)
-    warehouse.require(settings)
     if recompute:
         from cxflow import flow
 
+        warehouse.require(settings)
         with call.out.progress() as step:
             step("KPIs")
             flow.compute_kpis(settings, everything=True)
     edges = _day(since, "--since"), _day(until, "--until")
     moment = project.instant(settings, as_of, "--as-of") if as_of else None
     effective = grain or ("day" if since or until else None)
-    with transactions.reading(settings) as connection:
-        revisions.require(connection)
-        values = _values(connection, known, name, effective, by, edges, moment)
-        why = {} if by or moment else explanation.reasons(connection, values)
-        complete = read.complete_until(connection)
-        statuses = explanation.statuses(connection, selected)
+    with warehouse.reading(call) as found:
+        values = _values(found.connection, known, name, effective, by, edges, moment)
+        why = {} if by or moment else explanation.reasons(found.connection, values)
+        complete = read.complete_until(found.connection)
+        statuses = explanation.statuses(found.connection, selected)
     is_filtered = any((by, grain, since, until, as_of))
     absent = set() if is_filtered else set(selected) - {value.kpi for value in values}
     currency = settings.project.currency

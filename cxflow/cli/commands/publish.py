@@ -23,6 +23,7 @@ def publish(
     """Update the BI views and the rights on them. Every run ends with this step."""
     from cxflow import flow
     from cxflow.cli import warehouse
+    from cxflow.publish import snapshot
 
     warehouse.require(call.settings)
     if sql:
@@ -30,6 +31,10 @@ def publish(
         call.out.answer(statements, *(f"{statement};" for statement in statements))
         return
     names = flow.publish(call.settings)
-    role = call.settings.warehouse.bi_role
+    role, file = call.settings.warehouse.bi_role, snapshot.path(call.settings)
     readers = f"; {role} may read them" if role else ""
-    call.out.report({"views": names, "bi_role": role}, f"{len(names)} views are up to date{readers}")
+    copied = f"; copied to {file.name} ({file.stat().st_size / 1e6:,.1f} MB)" if file else ""
+    call.out.report(
+        {"views": names, "bi_role": role, "snapshot": file},
+        f"{len(names)} views are up to date{readers}{copied}",
+    )

@@ -47,7 +47,6 @@ def report(
     """Write the report: one HTML page of KPIs, the journey, channels, reasons, customers' words and data quality."""
     from cxflow.cli import project, warehouse
     from cxflow.report import extra
-    from cxflow.warehouse import revisions, transactions
 
     settings = call.settings
     extra.require()
@@ -58,13 +57,18 @@ def report(
     path = Path(output) if output else settings.path("report.html")
     if path.is_dir():
         raise ConfigError(f"--output is a folder: {path}", value=str(path), fix="name a file in it")
-    warehouse.require(settings)
     with call.out.progress() as step:
         step("reading")
-        with transactions.reading(settings) as connection:
-            revisions.require(connection)
+        with warehouse.reading(call) as read:
+            if read.taken_at:
+                call.out.remark("a snapshot has no texts of customers: the report is without them")
             found = contents.read_all(
-                connection, settings, language=language.value if language else None, as_of=moment, asked=asked
+                read.connection,
+                settings,
+                language=language.value if language else None,
+                as_of=moment,
+                asked=asked,
+                with_texts=read.taken_at is None,
             )
         step("drawing")
         html = page.render(found)
@@ -74,6 +78,7 @@ def report(
         {
             "path": path,
             "bytes": len(html.encode()),
+            "snapshot": read.taken_at,
             "period": about and {"grain": about.grain, "start": about.start},
         },
         f"wrote {path}",

@@ -12,6 +12,7 @@ from cxflow.cli.outcome import HEADINGS, outdated
 from cxflow.cli.output import moment, table
 
 if TYPE_CHECKING:
+    from cxflow.cli.warehouse import Reading
     from cxflow.settings import Settings
 
 _SHOWN_LOADS = 10
@@ -28,10 +29,10 @@ def status(call: Call) -> None:
     from cxflow.warehouse import ledger
 
     settings = call.settings
-    warehouse.require(settings)
     zone = settings.project.timezone
-    streams = _streams(settings)
-    loads = [dict(row) for row in ledger.runs(settings, limit=_SHOWN_LOADS)]
+    with warehouse.reading(call) as read:
+        streams = _streams(settings, read)
+        loads = [dict(row) for row in ledger.runs(read.connection, limit=_SHOWN_LOADS)]
     totals = table(
         "Source records loaded so far",
         ("stream", *HEADINGS),
@@ -68,22 +69,25 @@ def status(call: Call) -> None:
         for each in streams
         if each["vanished"]
     ]
-    call.out.answer({"streams": streams, "loads": loads}, totals, progress, latest, *notes)
+    call.out.answer(
+        {"streams": streams, "loads": loads, "snapshot": read.taken_at}, totals, progress, latest, *notes
+    )
 
 
-def _streams(settings: Settings) -> list[dict[str, Any]]:
+def _streams(settings: Settings, read: Reading) -> list[dict[str, Any]]:
     """All streams that the warehouse knows, by name."""
     from cxflow.model.batch import Counts
     from cxflow.validate import quarantine
     from cxflow.warehouse import ledger
 
-    totals = ledger.totals(settings)
+    totals = ledger.totals_in(read.connection)
     positions = {
-        (row["source_system"], row["source_object"]): row["position"] for row in ledger.states(settings)
+        (row["source_system"], row["source_object"]): row["position"]
+        for row in ledger.states_in(read.connection)
     }
     # A stream whose batches were all stopped has neither counts nor position.
-    stopped = {(row["source_system"], row["source_object"]) for row in ledger.runs(settings)}
-    refused, vanished = quarantine.open_records(settings), ledger.vanished(settings)
+    stopped = {(row["source_system"], row["source_object"]) for row in ledger.runs(read.connection)}
+    refused, vanished = quarantine.open_records(read.connection), ledger.vanished(read.connection)
     return [
         {
             "name": ".".join(place),
@@ -92,8 +96,9 @@ def _streams(settings: Settings) -> list[dict[str, Any]]:
             "counts": asdict(totals.get(place, Counts())),
             "quarantine_open": refused.get(place, 0),
             "position": positions.get(place),
-            "outdated": _outdated(settings, *place),
-            "vanished": vanished.get(place, 0),
+            # The registry of records is in no snapshot.
+            "outdated": None if read.taken_at else _outdated(settings, *place),
+            "vanished": None if read.taken_at else vanished.get(place, 0),
         }
         for place in sorted({*totals, *positions, *stopped})
     ]

@@ -28,6 +28,9 @@ _SPELLINGS = {
 }
 """Type name → the spelling that is compared."""
 
+VERBATIM = {"no_parameters": True}
+"""Execution options of a statement without parameters: a driver takes no `%` in it for one."""
+
 
 class LiveColumn(NamedTuple):
     """A column as it is in the database."""
@@ -117,6 +120,8 @@ class Engine(ABC):
     """Whether what a statement updates stays in memory until the transaction ends."""
     columns_sql: ClassVar[str]
     """Selects table, name, type and nullability of every column in the warehouse's schema, for `columns`."""
+    comments_sql: ClassVar[str]
+    """Selects relation, column (empty: the relation itself) and comment of all that has one in the schema."""
     extra: ClassVar[str | None] = None
     """The extra of cxflow-framework that brings its driver; None where cxflow always does."""
 
@@ -275,7 +280,24 @@ class Engine(ABC):
     def replace_views(self, connection: sa.Connection, views: Mapping[str, str]) -> None:
         """Create or replace the views, given by name and query."""
         for name, query in views.items():
-            connection.exec_driver_sql(create_view(name, query))
+            connection.exec_driver_sql(create_view(name, query), execution_options=VERBATIM)
+
+    # A snapshot for readers, where a writing process shuts them out
+
+    def snapshot_file(self, url: sa.URL) -> Path | None:  # noqa: ARG002 - a server shuts no reader out
+        """Where the snapshot of the marts is, whether it exists or not; None where readers wait for nobody."""
+        return None
+
+    def snapshot_url(self, url: sa.URL) -> sa.URL:
+        """The URL under which this engine opens the snapshot."""
+        return url.set(database=str(self.snapshot_file(url)))
+
+    def copy_views(
+        self, connection: sa.Connection, target: Path, views: Sequence[str], comments: Sequence[str]
+    ) -> None:
+        """Copy views into the new database file `target`, as tables, and run the statements that comment them there.
+        Only called where there is a `snapshot_file`."""
+        raise NotImplementedError
 
     # SQL
 

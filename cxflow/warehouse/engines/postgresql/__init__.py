@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cxflow.errors import ConfigError, TransientError
-from cxflow.warehouse.engines.base import Engine, Roles, create_view
+from cxflow.warehouse.engines.base import VERBATIM, Engine, Roles, create_view
 from cxflow.warehouse.engines.postgresql import locks
 
 if TYPE_CHECKING:
@@ -35,6 +35,12 @@ _COLUMNS = (
     "JOIN pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname = current_schema() "
     "WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"
 )
+_COMMENTS = (
+    "SELECT c.relname, coalesce(a.attname, ''), d.description "
+    "FROM pg_description AS d JOIN pg_class AS c ON c.oid = d.objoid AND d.classoid = 'pg_class'::regclass "
+    "JOIN pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname = current_schema() "
+    "LEFT JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = d.objsubid AND d.objsubid > 0"
+)
 _UNCHANGED_VIEWS = (
     "SELECT c.relname FROM pg_class AS c "
     "JOIN pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname = current_schema() "
@@ -59,6 +65,7 @@ class PostgreSQL(Engine):
     name = "postgresql"
     title = "PostgreSQL"
     columns_sql = _COLUMNS
+    comments_sql = _COMMENTS
     extra = "postgres"
 
     @cached_property
@@ -215,7 +222,8 @@ def _changed(connection: sa.Connection, views: Mapping[str, str]) -> dict[str, s
 
     with connection.begin_nested() as probing:
         for name, query in views.items():
-            connection.exec_driver_sql(create_view(f"probe_{name}", query, "TEMP"))
+            probe = create_view(f"probe_{name}", query, "TEMP")
+            connection.exec_driver_sql(probe, execution_options=VERBATIM)
         unchanged = set(connection.execute(text(_UNCHANGED_VIEWS), {"names": list(views)}).scalars())
         probing.rollback()
     return {name: query for name, query in views.items() if name not in unchanged}
@@ -227,13 +235,13 @@ def _replace_view(connection: sa.Connection, name: str, query: str) -> None:
     create = create_view(name, query)
     try:
         with connection.begin_nested():
-            connection.exec_driver_sql(create)
+            connection.exec_driver_sql(create, execution_options=VERBATIM)
     except DBAPIError as problem:
         # PostgreSQL replaces a view only by one that begins with the same columns. With the view go its rights.
         if getattr(problem.orig, "sqlstate", None) != _OTHER_COLUMNS:
             raise
         connection.exec_driver_sql(f"DROP VIEW {name}")
-        connection.exec_driver_sql(create)
+        connection.exec_driver_sql(create, execution_options=VERBATIM)
 
 
 def _unreachable(problem: sa.exc.DBAPIError) -> ConfigError | TransientError:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from cxflow import private_files
 from cxflow.errors import ConfigError, CxflowError, WarehouseBusyError
-from cxflow.warehouse.engines.base import Engine
+from cxflow.warehouse.engines.base import Engine, create_view
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,13 +27,25 @@ _BIRTH_SECONDS = 2.0
 """How long a new file may be empty, between its creation and its first lock."""
 _OPEN_HERE = "different configuration than existing connections"
 """DuckDB's message if this process has the file open in the other mode (read-only or read-write)."""
-_HOLDER = re.compile(r"lock is held in (.+?) \(PID (\d+)\)")
-"""DuckDB's message about the process that holds a file."""
+_HOLDER = re.compile(r"lock is held in (?:(?P<program>.+?) \(PID (?P<pid>\d+)\)|PID (?P<bare>\d+))")
+"""DuckDB's message about the process that holds a file; without the program if it is another user's."""
 _IN_MEMORY = (None, "", ":memory:")
 _COLUMNS = (
     "SELECT table_name, column_name, data_type, is_nullable FROM duckdb_columns() "
     "WHERE database_name = current_database() AND schema_name = current_schema()"
 )
+_HERE = "database_name = current_database() AND schema_name = current_schema()"
+_COMMENTS = (
+    f"SELECT view_name, '', comment FROM duckdb_views() WHERE {_HERE} AND comment IS NOT NULL "
+    f"UNION ALL SELECT table_name, column_name, comment FROM duckdb_columns() WHERE {_HERE} AND comment IS NOT NULL"
+)
+_PROBE = "probe_"
+_VIEWS = (
+    "SELECT v.view_name, v.sql, list((c.column_name, c.data_type) ORDER BY c.column_index) "
+    "FROM duckdb_views() AS v JOIN duckdb_columns() AS c ON c.table_oid = v.view_oid "
+    "AND c.database_oid = v.database_oid WHERE NOT v.internal GROUP BY ALL"
+)
+"""Every view with its SQL, as DuckDB writes it, and the names and types of its columns when it was made."""
 
 
 class DuckDB(Engine):
@@ -45,6 +57,7 @@ class DuckDB(Engine):
     has_indexes = False
     holds_updates_in_memory = True
     columns_sql = _COLUMNS
+    comments_sql = _COMMENTS
 
     def located(self, url: sa.URL, path: Callable[[str], Path]) -> sa.URL:
         return url if url.database in _IN_MEMORY else url.set(database=str(path(str(url.database))))
@@ -84,17 +97,20 @@ class DuckDB(Engine):
         warehouse = database(read_only)
         begun = time.monotonic()
         pause = 0.05
+        holder = ""
         while True:
             try:
                 return warehouse.connect()
             except DBAPIError as problem:
+                # DuckDB asks who holds the file after it was refused: by the last try, the holder may be gone.
+                holder = _holder(problem) or holder
                 if _OPEN_HERE in str(problem.orig):
                     # Another thread of this process writes to the file: only that mode works now.
                     warehouse = database(False)
                 elif "Could not set lock" not in str(problem.orig) and not _is_begun(warehouse.url, begun):
                     raise _unopened(problem) from problem
                 if time.monotonic() > begun + patience_seconds:
-                    raise _held(problem, patience_seconds) from problem
+                    raise _held(holder, patience_seconds) from problem
                 time.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
@@ -140,6 +156,31 @@ class DuckDB(Engine):
         for batch in driver.sql(sql).to_arrow_reader(rows):  # type: ignore[union-attr]
             yield pa.Table.from_batches([batch]).cast(schema)
 
+    def replace_views(self, connection: sa.Connection, views: Mapping[str, str]) -> None:
+        """With a view goes its comment, so only views that differ from their query are replaced: DuckDB's own form of
+        each query, as a temporary view, is compared with the view."""
+        for name, query in views.items():
+            connection.exec_driver_sql(create_view(_PROBE + name, query, "OR REPLACE TEMP"))
+        found = {
+            # What stands after the name, and the columns.
+            name: (sql.partition(name)[2], columns)
+            for name, sql, columns in connection.exec_driver_sql(_VIEWS)
+        }
+        for name, query in views.items():
+            if found.get(name) != found[_PROBE + name]:
+                connection.exec_driver_sql(create_view(name, query))
+            connection.exec_driver_sql(f"DROP VIEW {_PROBE}{name}")
+
+    def snapshot_file(self, url: sa.URL) -> Path | None:
+        return Path(str(url.database)).with_suffix(".marts.duckdb")
+
+    def copy_views(
+        self, connection: sa.Connection, target: Path, views: Sequence[str], comments: Sequence[str]
+    ) -> None:
+        from cxflow.warehouse.engines.duckdb import snapshot
+
+        snapshot.copy(connection, target, views, comments)
+
     def lock_stream(self, connection: sa.Connection, system: str, stream: str) -> None:
         """Not needed: a writing process has the file to itself, and `load` serialises the threads of its process."""
 
@@ -174,14 +215,24 @@ def _is_begun(url: sa.URL, since: float) -> bool:
     return time.monotonic() < since + _BIRTH_SECONDS and os.path.isfile(path) and os.path.getsize(path) == 0
 
 
-def _held(problem: sa.exc.DBAPIError, seconds: float) -> WarehouseBusyError:
-    """The file was locked for too long; names the process that holds it, if DuckDB says so."""
+def _holder(problem: sa.exc.DBAPIError) -> str:
+    """The process that holds the file, as far as DuckDB says; empty if it does not."""
     found = _HOLDER.search(str(problem.orig))
-    who = f" (process {found[2]}, {PurePath(found[1]).name})" if found else ""
-    return WarehouseBusyError(
-        f"another process has held the warehouse for {seconds:g} s{who}",
-        fix="close it there, or raise warehouse.busy_timeout_seconds",
+    if found is None:
+        return ""
+    if found["bare"]:
+        return f"process {found['bare']}"
+    return f"process {found['pid']}, {PurePath(found['program']).name}"
+
+
+def _held(holder: str, seconds: float) -> WarehouseBusyError:
+    """The file was locked for too long."""
+    problem = WarehouseBusyError(
+        f"another process has held the warehouse for {seconds:g} s{f' ({holder})' if holder else ''}",
+        fix="close it there, or raise warehouse.busy_timeout_seconds; a BI tool can read the snapshot beside it",
     )
+    problem.holder = holder or None
+    return problem
 
 
 def _unopened(problem: sa.exc.DBAPIError) -> CxflowError:

@@ -1,0 +1,25 @@
+-- The ledger: one row per load. Of a loaded batch, extracted = inserted + updated + unchanged + deleted + deduplicated + quarantined.
+SELECT
+    r.run_id,
+    r.batch_id,
+    r.source_system,
+    r.source_object,
+    r.mode,
+    r.status,
+    r.window_start,
+    r.window_end,
+    r.started_at,
+    r.finished_at,
+    timezone({zone}, r.finished_at) AS finished_at_local,
+    r.extracted,
+    r.inserted,
+    r.updated,
+    r.unchanged,
+    r.deleted,
+    r.deduplicated,
+    r.quarantined,
+    r.withdrawn,
+    r.vanished,
+    r.plugin_version,
+    r.mapping
+FROM load_run AS r

@@ -1,0 +1,22 @@
+-- Every deal, with its customer and the lead that it came from. Amounts are in the deal's own currency.
+SELECT
+    p.opportunity_id,
+    p.lead_id,
+    l.touchpoint_id,
+    l.origin,
+    p.customer_id,
+    c.segment,
+    c.country,
+    p.stage,
+    p.amount,
+    p.currency_code,
+    p.created_at,
+    timezone({zone}, p.created_at) AS created_at_local,
+    p.closed_at,
+    timezone({zone}, p.closed_at) AS closed_at_local,
+    p.is_won,
+    p.source_system
+FROM opportunity AS p
+LEFT JOIN lead AS l ON l.lead_id = p.lead_id AND NOT l.is_deleted
+LEFT JOIN customer AS c ON c.customer_id = p.customer_id
+WHERE NOT p.is_deleted
