@@ -19,11 +19,13 @@ from pydantic import (
     Field,
     PrivateAttr,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
 
 from cxflow.errors import ConfigError
 from cxflow.model import plain_secrets
+from cxflow.model.calendar import Calendar
 from cxflow.model.currencies import known_currency
 from cxflow.model.frozen import Frozen
 from cxflow.model.names import LONGEST_NAME_BYTES, is_text, known_zone, plain_name
@@ -228,6 +230,8 @@ class Connection(Frozen):
     """The connector that reads it."""
     timezone: str | None = None
     """IANA time zone for times written without one; unset: such times are rejected."""
+    calendar: str | None = None
+    """The calendar of `[calendars]` by which its cases are timed in business minutes; unset: they are not."""
     country: str | None = Field(default=None, pattern=r"^[A-Z]{2}$")
     """ISO 3166-1 alpha-2, for phone numbers; unset: the project's."""
     currency: str | None = Field(default=None, pattern=r"^[A-Z]{3}$")
@@ -278,13 +282,29 @@ class Settings(Frozen):
     templates: dict[str, dict[str, Any]] = Field(default_factory=dict, repr=False)
     """What several streams have in common: a stream that names one as its `template` has its settings, but for those
     that it makes itself. Checked where it is used."""
+    calendars: dict[str, Calendar] = Field(default_factory=dict)
+    """Name to when a team works. A connection names the one of its team."""
     connections: dict[str, dict[str, Any]] = Field(default_factory=dict, repr=False)
     """Each is checked by its connector's model (`connect.registry.open_connection`)."""
 
     _folder: Path = PrivateAttr(default=Path())
     _unset: dict[str, ConfigError] = PrivateAttr(default_factory=dict)
     """Place in `connections` or `templates` to the error for an environment variable that is not set there."""
-    _names = field_validator("connections")(_plain_names)
+    _names = field_validator("calendars", "connections")(_plain_names)
+
+    @field_validator("connections")
+    @classmethod
+    def _known_calendars(
+        cls, connections: dict[str, dict[str, Any]], info: ValidationInfo
+    ) -> dict[str, dict[str, Any]]:
+        # Calendars with faults are reported alone.
+        calendars = info.data.get("calendars")
+        for name, table in connections.items():
+            wanted = table.get("calendar")
+            if isinstance(wanted, str) and calendars is not None and wanted not in calendars:
+                known = nearest(wanted, calendars) or "; declare it in [calendars]"
+                raise ValueError(f"{name}.calendar: there is no calendar {wanted!r}{known}")
+        return connections
 
     @field_validator("templates")
     @classmethod

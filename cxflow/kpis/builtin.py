@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from cxflow.hookspecs import hookimpl
-from cxflow.kpis import calls, cases, contact, deliveries, leads, orders, reviews, survey, touchpoints
+from cxflow.kpis import (
+    business_cases,
+    calls,
+    cases,
+    contact,
+    deliveries,
+    leads,
+    orders,
+    reviews,
+    survey,
+    touchpoints,
+)
 from cxflow.kpis.experience import loyalty, memory, net, omnichannel, preventable
 from cxflow.kpis.kpi import Kpi
 
@@ -38,6 +49,12 @@ KPIS: tuple[Kpi, ...] = (
     cases.resolution_minutes_p90,
     cases.first_reply_minutes_of_opened,
     cases.resolution_minutes_of_opened,
+    business_cases.first_reply_business_minutes,
+    business_cases.first_reply_business_minutes_p90,
+    business_cases.resolution_business_minutes,
+    business_cases.resolution_business_minutes_p90,
+    business_cases.first_reply_business_minutes_of_opened,
+    business_cases.resolution_business_minutes_of_opened,
     cases.reopen_rate,
     cases.fcr_one_touch,
     cases.backlog,

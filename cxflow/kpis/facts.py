@@ -255,6 +255,11 @@ def newest(rows: Rows) -> ColumnElement[Any]:
     return select(events.c.at).order_by(events.c.at.desc()).limit(1).scalar_subquery()
 
 
+def epoch(at: ColumnElement[Any]) -> ColumnElement[float]:
+    """An instant in seconds since 1970: databases differ in what they may add to a time."""
+    return cast(extract("epoch", at), Double)
+
+
 def seconds_between(start: ColumnElement[Any], end: ColumnElement[Any]) -> ColumnElement[float]:
     """Elapsed seconds; null if either time is null.
 

@@ -318,6 +318,11 @@ def test_the_slices_of_the_kpis_page_are_offered(number: int) -> None:
     check(flow.kpis(Settings()), Settings.model_validate({"kpis": kpis}))
 
 
+def test_the_calendar_of_the_kpis_page_is_valid() -> None:
+    declared = Settings.model_validate(tomllib.loads(snippets("kpis.md", "toml")[2]))
+    assert declared.connections["desk"]["calendar"] in declared.calendars
+
+
 def test_the_project_speaks_of_no_registry_and_no_machine() -> None:
     words = re.compile(r"pypi\.org|pythonhosted\.org|npmjs\.|deb\.debian\.org|/(?:work|root|home)/")
     found = []
