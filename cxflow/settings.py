@@ -138,6 +138,27 @@ class Seeds(Frozen):
     """Stage and control of activities and channels, where a mapping says neither."""
 
 
+LONGEST_TARGET_MINUTES = 366 * 1440
+
+
+class Target(Frozen):
+    """How soon a case is to be answered and solved."""
+
+    first_reply_minutes: float | None = Field(default=None, gt=0, le=LONGEST_TARGET_MINUTES)
+    """From opening to the first reply; unset: no target."""
+    resolution_minutes: float | None = Field(default=None, gt=0, le=LONGEST_TARGET_MINUTES)
+    """From opening to the last solution; unset: no target."""
+
+
+class Sla(Target):
+    """The service level agreement of cases: without a target, no breach is counted."""
+
+    clock: Literal["calendar", "business"] = "calendar"
+    """What the minutes are: all of them, or those in which the team works by the calendar of the connection."""
+    priorities: dict[str, Target] = Field(default_factory=dict)
+    """Priority of a case, in any case of letters, to its own targets; one that it leaves out is the general one."""
+
+
 class Kpis(Frozen):
     """Thresholds and limits of the KPIs."""
 
@@ -151,6 +172,7 @@ class Kpis(Frozen):
     repeat_contact_days: float = Field(default=7, gt=0, le=LONGEST.days)
     follow_up_days: float = Field(default=90, gt=0, le=LONGEST.days)
     """How long the KPIs of all opened cases watch one: if it is open then, it counts as open, whatever comes later."""
+    sla: Sla = Sla()
     rates: dict[str, float] = Field(default_factory=dict)
     """Currency code to the value of one unit in the project's currency."""
     dimensions: tuple[str, ...] = ("channel", "source", "segment")

@@ -12,6 +12,7 @@ from cxflow.kpis import (
     leads,
     orders,
     reviews,
+    sla,
     survey,
     touchpoints,
 )
@@ -58,6 +59,9 @@ KPIS: tuple[Kpi, ...] = (
     cases.reopen_rate,
     cases.fcr_one_touch,
     cases.backlog,
+    sla.sla_breach_rate,
+    sla.first_reply_sla_breach_rate,
+    sla.resolution_sla_breach_rate,
     deliveries.on_time_delivery_rate,
     deliveries.on_time_delivery_rate_of_due,
     deliveries.delivery_days,

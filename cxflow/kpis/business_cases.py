@@ -26,7 +26,7 @@ def in_business_minutes(of: Fact, used: Hours) -> Fact:
     """Events of sources with a calendar, with the `open_minutes` from `since` to `until`, in seconds since 1970."""
     has_calendar = column("source", String).in_(used.sources)
     return of.needing(NO_CALENDAR, has_calendar).derived(
-        lambda rows: with_open_minutes(rows, "since", "until", used)
+        lambda rows: with_open_minutes(rows, "since", used, open_minutes="until")
     )
 
 

@@ -89,18 +89,23 @@ def lacking(settings: Settings) -> str | None:
     return None if hours(settings).calendars else "no connection names a calendar of [calendars]"
 
 
-def with_open_minutes(rows: Rows, since: str, until: str, used: Hours, label: str = "open_minutes") -> Rows:
-    """Rows with `source`, and the minutes that its team worked from `since` to `until`, two columns with seconds since
-    1970; null where one of them is null, or the source has no calendar."""
+def with_open_minutes(rows: Rows, since: str, used: Hours, **until: str) -> Rows:
+    """Rows with `source`, and for each label in `until` the minutes that its team worked from `since` to then: columns
+    with seconds since 1970. They are null where either is null, or the source has no calendar."""
     row = rows.subquery()
     calendar = case(dict(used.calendars), value=row.c.source) if used.calendars else cast(null(), String)
-    first, last = business_hours.alias(), business_hours.alias()
-    seconds = _worked(last, row.c[until], used.most) - _worked(first, row.c[since], used.most)
     joined: FromClause = row
-    for day, at in ((first, row.c[since]), (last, row.c[until])):
+
+    def worked_until(name: str) -> ColumnElement[float]:
+        nonlocal joined
+        day, at = business_hours.alias(), row.c[name]
         number = cast(func.floor(at / DAY), Integer)
         joined = joined.outerjoin(day, and_(day.c.calendar == calendar, day.c.day == number))
-    return select(row, (seconds / 60).label(label)).select_from(joined)
+        return _worked(day, at, used.most)
+
+    before = worked_until(since)
+    minutes = [((worked_until(name) - before) / 60).label(label) for label, name in until.items()]
+    return select(row, *minutes).select_from(joined)
 
 
 def _worked(day: FromClause, at: ColumnElement[float], most: int) -> ColumnElement[float]:

@@ -136,7 +136,7 @@ fcr_one_touch = Kpi(
 )
 
 
-_horizon = Horizon(
+horizon = Horizon(
     "cases",
     select(
         _t.source_system.label("source"),
@@ -144,6 +144,7 @@ _horizon = Horizon(
     ).where(~_t.is_deleted),
     (support_case.name,),
 )
+"""How far each source's cases are known."""
 
 
 def watched(end: ColumnElement[Any], otherwise: ColumnElement[Any] | None, follow_up_days: float) -> Fact:
@@ -159,7 +160,7 @@ def watched(end: ColumnElement[Any], otherwise: ColumnElement[Any] | None, follo
     longest = follow_up_days * 1440
 
     def until_known(rows: Rows) -> Rows:
-        row, known = rows.subquery(), _horizon.known().subquery()
+        row, known = rows.subquery(), horizon.known().subquery()
         known_minutes = seconds_between(row.c.at, known.c.known_until) / 60
         minutes = func.coalesce(row.c.end_minutes, row.c.other_minutes, known_minutes)
         in_time = and_(row.c.end_minutes.is_not(None), row.c.end_minutes <= longest)
@@ -169,7 +170,7 @@ def watched(end: ColumnElement[Any], otherwise: ColumnElement[Any] | None, follo
             func.coalesce(in_time, False).label("is_over"),
         ).join_from(row, known, known.c.source == row.c.source)
 
-    reach = Reach(before=follow_up_days, horizon=_horizon)
+    reach = Reach(before=follow_up_days, horizon=horizon)
     return opened.derived(until_known).reaching({support_case.name: reach})
 
 

@@ -318,7 +318,8 @@ def test_the_slices_of_the_kpis_page_are_offered(number: int) -> None:
     check(flow.kpis(Settings()), Settings.model_validate({"kpis": kpis}))
 
 
-def test_the_calendar_of_the_kpis_page_is_valid() -> None:
+def test_the_calendar_and_the_agreement_of_the_kpis_page_are_valid() -> None:
+    assert Settings.model_validate(tomllib.loads(snippets("kpis.md", "toml")[3])).kpis.sla.priorities
     declared = Settings.model_validate(tomllib.loads(snippets("kpis.md", "toml")[2]))
     assert declared.connections["desk"]["calendar"] in declared.calendars
 

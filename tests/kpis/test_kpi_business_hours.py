@@ -103,7 +103,9 @@ def test_it_is_what_counting_the_minutes_of_the_local_clock_gives(
     rows = values(
         column("source", String), column("since", Double), column("until", Double), name="pair"
     ).data([("shop", *(begin.timestamp() + 60 * minute for minute in pair)) for pair in pairs])
-    timed = table.with_open_minutes(select(rows), "since", "until", table.hours(known)).subquery()
+    timed = table.with_open_minutes(
+        select(rows), "since", table.hours(known), open_minutes="until"
+    ).subquery()
     found = desk.connection.execute(
         select(timed.c.open_minutes).order_by(timed.c.since, timed.c.until)
     ).scalars()
