@@ -170,6 +170,9 @@ class Kpis(Frozen):
     short_abandon_seconds: float = Field(default=5, ge=0)
     """Who gives up waiting before that is no abandonment for the KPI that leaves short ones out."""
     repeat_contact_days: float = Field(default=7, gt=0, le=LONGEST.days)
+    same_contact_minutes: float = Field(default=60, ge=0, le=7 * 1440)
+    """Support contacts of one case or conversation that follow each other within that time are one: a call, and the
+    ticket that it opened."""
     follow_up_days: float = Field(default=90, gt=0, le=LONGEST.days)
     """How long the KPIs of all opened cases watch one: if it is open then, it counts as open, whatever comes later."""
     sla: Sla = Sla()

@@ -33,6 +33,7 @@ KPIS: tuple[Kpi, ...] = (
     touchpoints.touchpoints,
     touchpoints.net_sentiment,
     contact.contact_rate,
+    contact.support_contact_volume,
     contact.first_contact_resolution,
     contact.repeat_contact_rate_7d,
     calls.average_handle_time,

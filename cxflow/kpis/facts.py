@@ -148,18 +148,26 @@ class Fact:
         """These events and those of the base as one fact: `hit` is 1 for these, `base` is 1 for those. Its dimensions
         are those that both have."""
         common = [name for name in self.dimensions if name in base.dimensions and name != SIGNAL]
-        sides: Iterable[Rows] = (
-            select(
-                *(column(name) for name in ("at", "customer_id")),
-                *(of.dimension(name).label(_label(name)) for name in common),
-                literal(hit).label("hit"),
-                literal(1 - hit).label("base"),
-            ).select_from(of.rows.subquery())
-            for of, hit in ((self, 1), (base, 0))
-        )
+
+        def both(hits: Fact, bases: Fact) -> Rows:
+            sides: Iterable[Rows] = (
+                select(
+                    *(column(name) for name in ("at", "customer_id")),
+                    *(of.dimension(name).label(_label(name)) for name in common),
+                    literal(hit).label("hit"),
+                    literal(1 - hit).label("base"),
+                ).select_from(of.rows.subquery())
+                for of, hit in ((hits, 1), (bases, 0))
+            )
+            return select(union_all(*sides).subquery())
+
+        is_narrowed = self.narrowed is not None or base.narrowed is not None
         return Fact(
-            select(union_all(*sides).subquery()),
+            both(self, base),
             {**base.reach, **self.reach},
+            (lambda start, end: both(self.between(start, end), base.between(start, end)))
+            if is_narrowed
+            else None,
             dimensions={name: column(_label(name), String) for name in common},
         )
 
