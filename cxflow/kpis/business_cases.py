@@ -25,7 +25,7 @@ _CLOCK = "minutes in which the team of the case's source works, by its calendar 
 def in_business_minutes(of: Fact, used: Hours) -> Fact:
     """Events of sources with a calendar, with the `open_minutes` from `since` to `until`, in seconds since 1970."""
     has_calendar = column("source", String).in_(used.sources)
-    return of.needing(NO_CALENDAR, has_calendar).derived(
+    return of.needing(NO_CALENDAR, has_calendar).widened(
         lambda rows: with_open_minutes(rows, "since", used, open_minutes="until")
     )
 

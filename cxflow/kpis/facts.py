@@ -131,6 +131,10 @@ class Fact:
         left_out = {reason: left.derived(change) for reason, left in self.left_out.items()}
         return replace(self._changed(change), left_out=left_out)
 
+    def widened(self, change: Callable[[Rows], Rows]) -> Fact:
+        """As `derived`, for a change that only adds columns: the events that are left out do without them."""
+        return self._changed(change)
+
     def _changed(self, change: Callable[[Rows], Rows]) -> Fact:
         """As `derived`, without the events that are left out."""
         narrowed = self.narrowed

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from sqlalchemy import ColumnElement, Double, case, cast, column, false, func, null, or_, select
@@ -17,7 +16,6 @@ from cxflow.settings import Settings, Sla
 from cxflow.warehouse.tables import support_case
 
 Kind = Literal["first_reply", "resolution"]
-KINDS: tuple[Kind, ...] = ("first_reply", "resolution")
 """What has a target, both in `support_case` and in the settings."""
 NO_TARGET, NOT_OVER = "without a target", "target time not over"
 
@@ -47,10 +45,10 @@ def _target(sla: Sla, kind: Kind) -> ColumnElement[float]:
     return case(own, value=func.lower(func.trim(_t.priority)), else_=otherwise) if own else otherwise
 
 
-def _minutes(rows: Rows, used: Hours | None) -> Rows:
+def _minutes(rows: Rows, kinds: Sequence[Kind], used: Hours | None) -> Rows:
     """The cases with the minutes to each end, and with those for which they have been `watched`."""
     row, known = rows.subquery(), cases.horizon.known().subquery()
-    until = {f"{kind}_taken": f"{kind}_at" for kind in KINDS} | {"watched": "known_at"}
+    until = {f"{kind}_taken": f"{kind}_at" for kind in kinds} | {"watched": "known_at"}
     with_known = select(row, epoch(known.c.known_until).label("known_at")).join_from(
         row, known, known.c.source == row.c.source
     )
@@ -60,29 +58,32 @@ def _minutes(rows: Rows, used: Hours | None) -> Rows:
     return select(row, *(((row.c[name] - row.c.since) / 60).label(label) for label, name in until.items()))
 
 
-@lru_cache(maxsize=4)
-def _opened(sla: str, used: Hours | None, longest_days: float) -> Fact:
-    """Cases by `opened_at`, with the target of each kind, the minutes taken, and the minutes watched; `sla` is JSON."""
-    declared = Sla.model_validate_json(sla)
-    ends = {f"{kind}_at": epoch(end) for kind, end in _ends.items()}
-    targets = {f"{kind}_target": _target(declared, kind) for kind in KINDS}
+def _cases(settings: Settings, kinds: Sequence[Kind]) -> Fact:
+    """Cases by `opened_at` whose targets are over: for each kind the target, and the minutes taken."""
+    sla = settings.kpis.sla
+    ends = {f"{kind}_at": epoch(_ends[kind]) for kind in kinds}
+    targets = {f"{kind}_target": _target(sla, kind) for kind in kinds}
     opened = fact(support_case, None, None, since=epoch(_t.opened_at), **ends, **targets)
+    used = hours(settings) if sla.clock == "business" else None
     if used is not None:
         opened = opened.needing(NO_CALENDAR, column("source").in_(used.sources))
-    reach = Reach(before=longest_days, horizon=cases.horizon)
-    return opened.derived(lambda rows: _minutes(rows, used)).reaching({support_case.name: reach})
+    target = func.greatest(*(column(name, Double) for name in targets))
+    reach = Reach(before=_longest_days(settings, kinds, used), horizon=cases.horizon)
+    return (
+        opened.needing(NO_TARGET, target.is_not(None))
+        .widened(lambda rows: _minutes(rows, kinds, used))
+        .needing(NOT_OVER, column("watched", Double) >= target)
+        .reaching({support_case.name: reach})
+    )
 
 
-def _cases(settings: Settings) -> Fact:
-    sla = settings.kpis.sla
-    used = hours(settings) if sla.clock == "business" else None
-    longest = max((minutes for kind in KINDS for minutes in _targets(sla, kind)), default=0)
+def _longest_days(settings: Settings, kinds: Sequence[Kind], used: Hours | None) -> float:
+    """How long the targets can take."""
+    longest = max((minutes for kind in kinds for minutes in _targets(settings.kpis.sla, kind)), default=0)
     if used is None:
-        days = longest / 1440
-    else:
-        names = {name for _, name in used.calendars}
-        days = max((settings.calendars[name].longest_days(longest * 60) for name in names), default=0)
-    return _opened(sla.model_dump_json(), used, days)
+        return longest / 1440
+    names = {name for _, name in used.calendars}
+    return max((settings.calendars[name].longest_days(longest * 60) for name in names), default=0)
 
 
 def _is_late(kind: Kind) -> ColumnElement[bool]:
@@ -92,14 +93,8 @@ def _is_late(kind: Kind) -> ColumnElement[bool]:
 
 def _breaches(*kinds: Kind) -> Callable[[Settings], Share]:
     """The share of cases that missed a target of these kinds, of those whose targets are all over."""
-    target = func.greatest(*(column(f"{kind}_target", Double) for kind in kinds))
     is_late = or_(false(), *(_is_late(kind) for kind in kinds))
-    return lambda settings: Share(
-        _cases(settings)
-        .needing(NO_TARGET, target.is_not(None))
-        .needing(NOT_OVER, column("watched", Double) >= target),
-        where=is_late,
-    )
+    return lambda settings: Share(_cases(settings, kinds), where=is_late)
 
 
 def _lacking(*kinds: Kind) -> Callable[[Settings], str | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import accumulate, pairwise
 from typing import Any
@@ -56,13 +56,10 @@ class Calendar(Frozen):
         """The largest number of intervals of a local day."""
         return max(map(len, weekly(self.hours)))
 
-    def is_holiday(self, day: date) -> bool:
-        """Whether it does not work on a local day for being a holiday."""
-        return day in self.holidays or f"{day:%m-%d}" in self.holidays
-
-    def local_spans(self, day: date) -> Spans:
-        """When it works on a local day, in seconds of that day's clock."""
-        return () if self.is_holiday(day) else weekly(self.hours)[day.weekday()]
+    def _local_spans(self) -> Callable[[date], Spans]:
+        """From a local day to when it works on it, in seconds of that day's clock."""
+        week, holidays = weekly(self.hours), frozenset(self.holidays)
+        return lambda day: () if holidays & {day, f"{day:%m-%d}"} else week[day.weekday()]
 
     def spans(self, first: date, last: date) -> Iterator[tuple[date, Spans]]:
         """When it works on each UTC day from the first to the last: elapsed seconds after its midnight.
@@ -70,14 +67,14 @@ class Calendar(Frozen):
         It works in an instant if the local clock then reads one of its hours. So a night in which clocks are put
         forward is shorter, and one in which they are put back is longer: what they show twice counts twice.
         """
-        week = weekly(self.hours)
+        local_spans = self._local_spans()
         begin, end = _days_since_epoch(first) * DAY, (_days_since_epoch(last) + 1) * DAY
         found: dict[int, list[tuple[int, int]]] = {}
         for start, stop, offset in _offsets(ZoneInfo(self.timezone), begin, end):
             for number in range((start + offset) // DAY, (stop + offset - 1) // DAY + 1):
                 day = _EPOCH + timedelta(days=number)
                 midnight = number * DAY - offset
-                for opens, closes in () if self.is_holiday(day) else week[day.weekday()]:
+                for opens, closes in local_spans(day):
                     _add(found, max(midnight + opens, start), min(midnight + closes, stop))
         for number in range(begin // DAY, end // DAY):
             yield _EPOCH + timedelta(days=number), tuple(found.get(number, ()))
@@ -87,7 +84,7 @@ class Calendar(Frozen):
         years = [day.year for day in self.holidays if isinstance(day, date)] or [LEAP_YEAR]
         first, last = date(min(years) - 1, 1, 1), date(max(years) + 4, 12, 31)
         days = (first + timedelta(days=i) for i in range((last - first).days))
-        worked = (sum(closes - opens for opens, closes in self.local_spans(day)) for day in days)
+        worked = (sum(closes - opens for opens, closes in spans) for spans in map(self._local_spans(), days))
         so_far = list(accumulate(worked, initial=0))
         reached = (bisect_left(so_far, before + open_seconds) for before in so_far)
         lasting = (until - day for day, until in enumerate(reached) if until < len(so_far))
