@@ -19,11 +19,13 @@ from pydantic import (
     Field,
     PrivateAttr,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
 
 from cxflow.errors import ConfigError
 from cxflow.model import plain_secrets
+from cxflow.model.calendar import Calendar
 from cxflow.model.currencies import known_currency
 from cxflow.model.frozen import Frozen
 from cxflow.model.names import LONGEST_NAME_BYTES, is_text, known_zone, plain_name
@@ -140,6 +142,27 @@ class Seeds(Frozen):
     """Stage and control of activities and channels, where a mapping says neither."""
 
 
+LONGEST_TARGET_MINUTES = 366 * 1440
+
+
+class Target(Frozen):
+    """How soon a case is to be answered and solved."""
+
+    first_reply_minutes: float | None = Field(default=None, gt=0, le=LONGEST_TARGET_MINUTES)
+    """From opening to the first reply; unset: no target."""
+    resolution_minutes: float | None = Field(default=None, gt=0, le=LONGEST_TARGET_MINUTES)
+    """From opening to the last solution; unset: no target."""
+
+
+class Sla(Target):
+    """The service level agreement of cases: without a target, no breach is counted."""
+
+    clock: Literal["calendar", "business"] = "calendar"
+    """What the minutes are: all of them, or those in which the team works by the calendar of the connection."""
+    priorities: dict[str, Target] = Field(default_factory=dict)
+    """Priority of a case, in any case of letters, to its own targets; one that it leaves out is the general one."""
+
+
 class Kpis(Frozen):
     """Thresholds and limits of the KPIs."""
 
@@ -151,8 +174,12 @@ class Kpis(Frozen):
     short_abandon_seconds: float = Field(default=5, ge=0)
     """Who gives up waiting before that is no abandonment for the KPI that leaves short ones out."""
     repeat_contact_days: float = Field(default=7, gt=0, le=LONGEST.days)
+    same_contact_minutes: float = Field(default=60, ge=0, le=7 * 1440)
+    """Support contacts of one case or conversation that follow each other within that time are one: a call, and the
+    ticket that it opened."""
     follow_up_days: float = Field(default=90, gt=0, le=LONGEST.days)
     """How long the KPIs of all opened cases watch one: if it is open then, it counts as open, whatever comes later."""
+    sla: Sla = Sla()
     rates: dict[str, float] = Field(default_factory=dict)
     """Currency code to the value of one unit in the project's currency."""
     dimensions: tuple[str, ...] = ("channel", "source", "segment")
@@ -232,6 +259,8 @@ class Connection(Frozen):
     """The connector that reads it."""
     timezone: str | None = None
     """IANA time zone for times written without one; unset: such times are rejected."""
+    calendar: str | None = None
+    """The calendar of `[calendars]` by which its cases are timed in business minutes; unset: they are not."""
     country: str | None = Field(default=None, pattern=r"^[A-Z]{2}$")
     """ISO 3166-1 alpha-2, for phone numbers; unset: the project's."""
     currency: str | None = Field(default=None, pattern=r"^[A-Z]{3}$")
@@ -286,13 +315,29 @@ class Settings(Frozen):
     templates: dict[str, dict[str, Any]] = Field(default_factory=dict, repr=False)
     """What several streams have in common: a stream that names one as its `template` has its settings, but for those
     that it makes itself. Checked where it is used."""
+    calendars: dict[str, Calendar] = Field(default_factory=dict)
+    """Name to when a team works. A connection names the one of its team."""
     connections: dict[str, dict[str, Any]] = Field(default_factory=dict, repr=False)
     """Each is checked by its connector's model (`connect.registry.open_connection`)."""
 
     _folder: Path = PrivateAttr(default=Path())
     _unset: dict[str, ConfigError] = PrivateAttr(default_factory=dict)
     """Place in `connections` or `templates` to the error for an environment variable that is not set there."""
-    _names = field_validator("connections")(_plain_names)
+    _names = field_validator("calendars", "connections")(_plain_names)
+
+    @field_validator("connections")
+    @classmethod
+    def _known_calendars(
+        cls, connections: dict[str, dict[str, Any]], info: ValidationInfo
+    ) -> dict[str, dict[str, Any]]:
+        # Calendars with faults are reported alone.
+        calendars = info.data.get("calendars")
+        for name, table in connections.items():
+            wanted = table.get("calendar")
+            if isinstance(wanted, str) and calendars is not None and wanted not in calendars:
+                known = nearest(wanted, calendars) or "; declare it in [calendars]"
+                raise ValueError(f"{name}.calendar: there is no calendar {wanted!r}{known}")
+        return connections
 
     @field_validator("templates")
     @classmethod

@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from cxflow.hookspecs import hookimpl
-from cxflow.kpis import calls, cases, contact, deliveries, leads, orders, reviews, survey, touchpoints
+from cxflow.kpis import (
+    business_cases,
+    calls,
+    cases,
+    contact,
+    deliveries,
+    leads,
+    orders,
+    reviews,
+    sla,
+    survey,
+    touchpoints,
+)
 from cxflow.kpis.experience import loyalty, memory, net, omnichannel, preventable
 from cxflow.kpis.kpi import Kpi
 
@@ -21,6 +33,7 @@ KPIS: tuple[Kpi, ...] = (
     touchpoints.touchpoints,
     touchpoints.net_sentiment,
     contact.contact_rate,
+    contact.support_contact_volume,
     contact.first_contact_resolution,
     contact.repeat_contact_rate_7d,
     calls.average_handle_time,
@@ -38,9 +51,18 @@ KPIS: tuple[Kpi, ...] = (
     cases.resolution_minutes_p90,
     cases.first_reply_minutes_of_opened,
     cases.resolution_minutes_of_opened,
+    business_cases.first_reply_business_minutes,
+    business_cases.first_reply_business_minutes_p90,
+    business_cases.resolution_business_minutes,
+    business_cases.resolution_business_minutes_p90,
+    business_cases.first_reply_business_minutes_of_opened,
+    business_cases.resolution_business_minutes_of_opened,
     cases.reopen_rate,
     cases.fcr_one_touch,
     cases.backlog,
+    sla.sla_breach_rate,
+    sla.first_reply_sla_breach_rate,
+    sla.resolution_sla_breach_rate,
     deliveries.on_time_delivery_rate,
     deliveries.on_time_delivery_rate_of_due,
     deliveries.delivery_days,

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DataError, DBAPIError, OperationalError, ProgrammingE
 
 from cxflow.duck import MEMORY_VARIABLE, OUT_OF_MEMORY
 from cxflow.errors import ConfigError
-from cxflow.kpis import days, horizons, left_out, status
+from cxflow.kpis import business_hours, days, horizons, left_out, status
 from cxflow.kpis.affected import Touched, affected
 from cxflow.kpis.cell_values import Cells, cell_values
 from cxflow.kpis.cells import Cut
@@ -93,6 +93,7 @@ def compute(
         touched = judgement.refresh(connection, settings, touched, everything)
     else:
         judgement.forget(connection)
+    business_hours.refresh(connection, settings, touched, everything)
     as_of = after_the_last(connection, as_of)
     previous = define(connection, kpis, dimensions, settings)
     known = versions(connection)
@@ -181,6 +182,9 @@ class _Computation:
         """Compute and publish what loads changed of a KPI."""
         connection, slices = self._connection, known.definition.slices
         every_period = everything or known.definition.is_new or status.has_failed(connection, kpi)
+        if not known.was_published and kpi.lacks(self._settings) is not None:
+            status.keep(connection, kpi, status.without_events(connection, kpi, self._settings))
+            return
         if kpi.needs is not None and not known.was_published:
             if connection.execute(kpi.needs.limit(1)).first() is None:
                 status.keep(connection, kpi, status.without_events(connection, kpi, self._settings))

@@ -33,6 +33,7 @@ from cxflow.warehouse.tables import support_case
 
 _t = support_case.c
 minutes = column("minutes", Double)
+is_over = column("is_over", Boolean)
 
 replied = fact(support_case, minutes=seconds_between(_t.opened_at, _t.first_reply_at) / 60).needing(
     "without a reply yet", minutes.is_not(None)
@@ -135,7 +136,7 @@ fcr_one_touch = Kpi(
 )
 
 
-_horizon = Horizon(
+horizon = Horizon(
     "cases",
     select(
         _t.source_system.label("source"),
@@ -143,9 +144,10 @@ _horizon = Horizon(
     ).where(~_t.is_deleted),
     (support_case.name,),
 )
+"""How far each source's cases are known."""
 
 
-def _watched(end: ColumnElement[Any], otherwise: ColumnElement[Any] | None, follow_up_days: float) -> Fact:
+def watched(end: ColumnElement[Any], otherwise: ColumnElement[Any] | None, follow_up_days: float) -> Fact:
     """Cases by `opened_at`: `minutes` from opening to the `end`, and whether it `is_over`. An open case was watched
     until its source's newest event of a case, or until it ended `otherwise`; all are for the follow-up at most."""
     opened = fact(
@@ -157,26 +159,26 @@ def _watched(end: ColumnElement[Any], otherwise: ColumnElement[Any] | None, foll
     )
     longest = follow_up_days * 1440
 
-    def watched(rows: Rows) -> Rows:
-        row, known = rows.subquery(), _horizon.known().subquery()
-        until_known = seconds_between(row.c.at, known.c.known_until) / 60
-        minutes = func.coalesce(row.c.end_minutes, row.c.other_minutes, until_known)
-        is_over = and_(row.c.end_minutes.is_not(None), row.c.end_minutes <= longest)
+    def until_known(rows: Rows) -> Rows:
+        row, known = rows.subquery(), horizon.known().subquery()
+        known_minutes = seconds_between(row.c.at, known.c.known_until) / 60
+        minutes = func.coalesce(row.c.end_minutes, row.c.other_minutes, known_minutes)
+        in_time = and_(row.c.end_minutes.is_not(None), row.c.end_minutes <= longest)
         return select(
             row,
             func.least(minutes, longest).label("minutes"),
-            func.coalesce(is_over, False).label("is_over"),
+            func.coalesce(in_time, False).label("is_over"),
         ).join_from(row, known, known.c.source == row.c.source)
 
-    reach = Reach(before=follow_up_days, horizon=_horizon)
-    return opened.derived(watched).reaching({support_case.name: reach})
+    reach = Reach(before=follow_up_days, horizon=horizon)
+    return opened.derived(until_known).reaching({support_case.name: reach})
 
 
 def _median_of_opened(
     end: ColumnElement[Any], otherwise: ColumnElement[Any] | None = None
 ) -> Callable[[Settings], SurvivalMedian]:
     return lambda settings: SurvivalMedian(
-        _watched(end, otherwise, settings.kpis.follow_up_days), minutes, column("is_over", Boolean)
+        watched(end, otherwise, settings.kpis.follow_up_days), minutes, is_over
     )
 
 

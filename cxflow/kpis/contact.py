@@ -2,53 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, String, and_, column, exists, func, or_, select
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    and_,
+    column,
+    exists,
+    func,
+    or_,
+    select,
+)
 
 from cxflow.kpis.estimators import NO_CUSTOMER, Rate, Share
 from cxflow.kpis.facts import Fact, Reach, Rows, fact, seconds_between
 from cxflow.kpis.horizons import Horizon
 from cxflow.kpis.kpi import Kpi
+from cxflow.kpis.support_contacts import Span, contacts_once, is_contact, support_contacts, within
+from cxflow.kpis.totals import Volume
 from cxflow.model.activities import SUPPORT_ACTIVITIES
 from cxflow.warehouse.tables import interaction, order_header, support_case, touchpoint
 
-
-def is_support(activity: ColumnElement[str], direction: ColumnElement[str]) -> ColumnElement[bool]:
-    """Whether a touchpoint is a support contact by a customer."""
-    return and_(activity.in_(SUPPORT_ACTIVITIES), func.coalesce(direction, "") != "outbound")
-
-
 _t = touchpoint.c
-_is_contact = and_(is_support(_t.activity, _t.direction), ~_t.is_deleted)
-
-
-def _support_contacts() -> Fact:
-    everything = fact(
-        touchpoint,
-        activity=_t.activity,
-        direction=_t.direction,
-        reason=_t.reason,
-        touchpoint_id=_t.touchpoint_id,
-        conversation_id=_t.conversation_id,
-    )
-    return everything.where(is_support(column("activity", String), column("direction", String)))
-
-
-support_contacts = _support_contacts()
-"""Support contacts by customers, by `occurred_at`; without outbound ones."""
 
 _horizon = Horizon(
     "support_contacts",
-    select(_t.source_system.label("source"), _t.occurred_at.label("at")).where(_is_contact),
+    select(_t.source_system.label("source"), _t.occurred_at.label("at")).where(is_contact),
     (touchpoint.name,),
 )
-
-Span = tuple[datetime, datetime]
 
 
 @lru_cache(maxsize=4)
@@ -109,16 +94,12 @@ def _continuing(of: ColumnElement[Any], wait: timedelta, span: Span | None) -> R
     """The ids of support contacts that another of the same case or conversation went before, within the wait."""
     before = func.lag(_t.occurred_at).over(partition_by=of, order_by=(_t.occurred_at, _t.touchpoint_id))
     known = select(_t.touchpoint_id, _t.occurred_at, before.label("before")).where(
-        _is_contact, of.is_not(None), _t.customer_id.is_not(None), *_within(_t.occurred_at, span)
+        is_contact, of.is_not(None), _t.customer_id.is_not(None), *within(_t.occurred_at, span)
     )
     row = known.subquery()
     return select(row.c.touchpoint_id).where(
         seconds_between(row.c.before, row.c.occurred_at) <= wait.total_seconds()
     )
-
-
-def _within(at: ColumnElement[Any], span: Span | None) -> Iterable[ColumnElement[bool]]:
-    return () if span is None else (at >= span[0], at < span[1])
 
 
 def _with_horizon(contacts: Rows, wait: timedelta, *, is_over: bool) -> Rows:
@@ -172,10 +153,10 @@ def _answered(span: Span | None) -> Rows:
     call, ticket = interaction.c, support_case.c
     is_replied = or_(ticket.first_reply_at.is_not(None), ticket.last_solved_at.is_not(None))
     of_calls = select(call.touchpoint_id, call.answered_at.is_not(None).label("is_answered")).where(
-        ~call.is_deleted, call.touchpoint_id.is_not(None), *_within(call.offered_at, _about(span))
+        ~call.is_deleted, call.touchpoint_id.is_not(None), *within(call.offered_at, _about(span))
     )
     of_cases = select(ticket.touchpoint_id, is_replied).where(
-        ~ticket.is_deleted, ticket.touchpoint_id.is_not(None), *_within(ticket.opened_at, _about(span))
+        ~ticket.is_deleted, ticket.touchpoint_id.is_not(None), *within(ticket.opened_at, _about(span))
     )
     each = of_calls.union_all(of_cases).subquery()
     return select(each.c.touchpoint_id, func.bool_or(each.c.is_answered).label("is_answered")).group_by(
@@ -189,8 +170,8 @@ def _answered_in_queue(span: Span | None) -> Rows:
     return (
         select(_t.conversation_id, func.bool_or(call.answered_at.is_not(None)).label("is_answered"))
         .join_from(interaction, touchpoint, _t.touchpoint_id == call.touchpoint_id)
-        .where(~call.is_deleted, *_within(call.offered_at, _about(span)))
-        .where(_t.conversation_id.is_not(None), ~_t.is_deleted, *_within(_t.occurred_at, _about(span)))
+        .where(~call.is_deleted, *within(call.offered_at, _about(span)))
+        .where(_t.conversation_id.is_not(None), ~_t.is_deleted, *within(_t.occurred_at, _about(span)))
         .group_by(_t.conversation_id)
     )
 
@@ -200,6 +181,11 @@ def _about(span: Span | None) -> Span | None:
     return span and (span[0] - timedelta(days=1), span[1] + timedelta(days=1))
 
 
+_orders = fact(order_header)
+_ONCE = (
+    "those of one case or conversation that follow each other within same_contact_minutes (default 60) are one, such "
+    "as a call and the ticket that it opened"
+)
 _COUNTS = f"touchpoints with the activity {', '.join(SUPPORT_ACTIVITIES[:-1])} or {SUPPORT_ACTIVITIES[-1]}"
 
 contact_rate = Kpi(
@@ -213,12 +199,28 @@ contact_rate = Kpi(
     unit="per 100 orders",
     better="lower",
     lowest=0,
-    formula="100 × support contacts in the period ÷ orders placed in it, cancelled ones included",
-    of=Rate(support_contacts, per=fact(order_header)),
+    formula=f"100 × support contacts in the period ÷ orders placed in it, cancelled ones included; {_ONCE}",
+    version=2,
+    of=lambda settings: Rate(contacts_once(settings.kpis.same_contact_minutes), per=_orders),
     counts=_COUNTS,
     needs=support_contacts.where(exists(select(order_header.c.order_id))).rows,
     # A contact has the channel and source of the help desk, an order those of the shop: they share only the customer.
     dimensions=("segment", "country", "consent"),
+)
+
+support_contact_volume = Kpi(
+    name="support_contacts",
+    title="Support contacts",
+    title_es="Contactos con soporte",
+    description="How often customers needed support. A call and the ticket that it opened are one contact.",
+    description_es="Cuántas veces necesitaron soporte los clientes. Una llamada y el caso que abrió son un contacto.",
+    unit="contacts",
+    better="lower",
+    lowest=0,
+    decimals=0,
+    formula=f"number of support contacts in the period; {_ONCE}",
+    counts=_COUNTS,
+    of=lambda settings: Volume(contacts_once(settings.kpis.same_contact_minutes)),
 )
 
 first_contact_resolution = Kpi(

@@ -133,6 +133,10 @@ class Fact:
         left_out = {reason: left.derived(change) for reason, left in self.left_out.items()}
         return replace(self._changed(change), left_out=left_out)
 
+    def widened(self, change: Callable[[Rows], Rows]) -> Fact:
+        """As `derived`, for a change that only adds columns: the events that are left out do without them."""
+        return self._changed(change)
+
     def _changed(self, change: Callable[[Rows], Rows]) -> Fact:
         """As `derived`, without the events that are left out."""
         narrowed = self.narrowed
@@ -150,18 +154,26 @@ class Fact:
         """These events and those of the base as one fact: `hit` is 1 for these, `base` is 1 for those. Its dimensions
         are those that both have."""
         common = [name for name in self.dimensions if name in base.dimensions and name != SIGNAL]
-        sides: Iterable[Rows] = (
-            select(
-                *(column(name) for name in ("at", "customer_id")),
-                *(of.dimension(name).label(_label(name)) for name in common),
-                literal(hit).label("hit"),
-                literal(1 - hit).label("base"),
-            ).select_from(of.rows.subquery())
-            for of, hit in ((self, 1), (base, 0))
-        )
+
+        def both(hits: Fact, bases: Fact) -> Rows:
+            sides: Iterable[Rows] = (
+                select(
+                    *(column(name) for name in ("at", "customer_id")),
+                    *(of.dimension(name).label(_label(name)) for name in common),
+                    literal(hit).label("hit"),
+                    literal(1 - hit).label("base"),
+                ).select_from(of.rows.subquery())
+                for of, hit in ((hits, 1), (bases, 0))
+            )
+            return select(union_all(*sides).subquery())
+
+        is_narrowed = self.narrowed is not None or base.narrowed is not None
         return Fact(
-            select(union_all(*sides).subquery()),
+            both(self, base),
             {**base.reach, **self.reach},
+            (lambda start, end: both(self.between(start, end), base.between(start, end)))
+            if is_narrowed
+            else None,
             followed_days=max(base.followed_days, self.followed_days),
             dimensions={name: column(_label(name), String) for name in common},
         )
@@ -256,6 +268,11 @@ def newest(rows: Rows) -> ColumnElement[Any]:
     descending order is found where the newest rows are stored."""
     events = rows.subquery()
     return select(events.c.at).order_by(events.c.at.desc()).limit(1).scalar_subquery()
+
+
+def epoch(at: ColumnElement[Any]) -> ColumnElement[float]:
+    """An instant in seconds since 1970: databases differ in what they may add to a time."""
+    return cast(extract("epoch", at), Double)
 
 
 def seconds_between(start: ColumnElement[Any], end: ColumnElement[Any]) -> ColumnElement[float]:

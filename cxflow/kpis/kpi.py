@@ -72,6 +72,9 @@ class Kpi:
     depends_on: Callable[[Settings], object] | None = None
     """Settings beside `[project]` and `[kpis]` that its values depend on, as JSON can hold them. If they change, all
     its periods are recomputed."""
+    lacks: Callable[[Settings], str | None] = lambda _: None
+    """Why these settings leave it without a value (`no connection names a calendar`), or None. Unless it had values
+    before, it is then not computed."""
     counts: str = ""
     """What it counts, in words, where its tables do not tell: `touchpoints with the activity called_support`."""
 

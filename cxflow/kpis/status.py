@@ -50,7 +50,10 @@ def has_failed(connection: Connection, kpi: Kpi) -> bool:
 
 
 def without_events(connection: Connection, kpi: Kpi, settings: Settings) -> Status:
-    """Why a KPI has no events: the first of its tables without rows or, if all have some, what it counts."""
+    """Why a KPI has no events: the settings that it lacks, the first of its tables without rows or, if all have some,
+    what it counts."""
+    if (lacking := kpi.lacks(settings)) is not None:
+        return Status("no events", lacking)
     for table in (CANONICAL[name] for name in kpi.estimator(settings).tables):
         if not _has_rows(connection, table):
             return Status("no events", f"no rows in {table.name}")

@@ -233,6 +233,22 @@ kpi_horizon = system_table(
     column("at", TIME, "the time of its newest such event", nullable=False),
 )
 
+business_hours = system_table(
+    "business_hours",
+    "when the teams of [calendars] work, for times in business minutes",
+    ("calendar", "day"),
+    column("calendar", String, "its name in cxflow.toml", nullable=False),
+    column("day", Integer, "UTC day, in days since 1970-01-01", nullable=False),
+    column(
+        "seconds_before",
+        Double,
+        "how long it worked from the calendar's first day in this table to the day's midnight",
+        nullable=False,
+    ),
+    column("opens", ARRAY(Double), "when its intervals begin, in seconds after midnight", nullable=False),
+    column("closes", ARRAY(Double), "when they end", nullable=False),
+)
+
 load_run = system_table(
     "load_run",
     "the ledger: one row per loaded batch, whose counts balance",

@@ -36,6 +36,7 @@ from cxflow.warehouse.columns import MONEY, PROVENANCE, TIME, metadata
 from cxflow.warehouse.system_tables import (
     VERSION_TABLE,
     applied_settings,
+    business_hours,
     customer,
     customer_identity,
     key_claim,
@@ -69,6 +70,7 @@ __all__ = [
     "TIME",
     "VERSION_TABLE",
     "applied_settings",
+    "business_hours",
     "case_status_history",
     "customer",
     "customer_identity",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from cxflow.cli.commands.kpis import with_unit
 from cxflow.kpis import builtin
 from cxflow.settings import load
 from cxflow.warehouse import transactions
-from cxflow.warehouse.tables import kpi_value
+from cxflow.warehouse.tables import kpi_value, order_header, touchpoint
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -223,3 +223,34 @@ def test_the_warehouse_needs_its_own_variables(own: Path, command: str) -> None:
     answer = cxflow(command, project=own)
     assert answer.code == 78
     assert "warehouse.url: the environment variable CXFLOW_TEST_UNSET is not set" in answer.err
+
+
+def test_journeys_before_a_purchase_are_shown_with_their_times(own: Path) -> None:
+    noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    row = {
+        "source_system": "shop",
+        "source_object": "o",
+        "is_deleted": False,
+        "run_id": "r",
+        "loaded_at": noon,
+    }
+    with transactions.transaction(load(own)) as connection:
+        for number in range(12):
+            who = {"customer_id": f"c{number}", "source_record_id": f"{number}"}
+            visit = {"touchpoint_id": f"v{number}", "occurred_at": noon, "activity": "visited_page"}
+            connection.execute(insert(touchpoint), row | who | visit | {"channel": "web"})
+            order = {
+                "order_id": f"o{number}",
+                "created_at": noon + timedelta(hours=3),
+                "currency_code": "EUR",
+            }
+            connection.execute(insert(order_header), row | who | order)
+    shown = cxflow("journeys", "--before", "purchase", project=own)
+    assert "12 journeys of 12 customers" in shown.out
+    assert "100.0%" in shown.out
+    assert "visited_page (web) → 3 h" in shown.out
+    (path,) = cxflow("journeys", "--before", "purchase", "--json", project=own).json["paths"]
+    assert path["steps"] == [{"activity": "visited_page", "channel": "web", "hours_to_next": 3}]
+    late = cxflow("journeys", "--before", "purchase", "--since", "2026-03-02", project=own)
+    assert "nothing led to a purchase" in late.out
+    assert "nobody left" in cxflow("journeys", "--before", "leaving", project=own).out

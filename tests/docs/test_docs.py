@@ -319,6 +319,12 @@ def test_the_slices_of_the_kpis_page_are_offered(number: int) -> None:
     check(catalogue.of_project(Settings()), Settings.model_validate({"kpis": kpis}))
 
 
+def test_the_calendar_and_the_agreement_of_the_kpis_page_are_valid() -> None:
+    assert Settings.model_validate(tomllib.loads(snippets("kpis.md", "toml")[3])).kpis.sla.priorities
+    declared = Settings.model_validate(tomllib.loads(snippets("kpis.md", "toml")[2]))
+    assert declared.connections["desk"]["calendar"] in declared.calendars
+
+
 def test_the_project_speaks_of_no_registry_and_no_machine() -> None:
     words = re.compile(r"pypi\.org|pythonhosted\.org|npmjs\.|deb\.debian\.org|/(?:work|root|home)/")
     found = []

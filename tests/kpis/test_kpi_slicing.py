@@ -45,6 +45,10 @@ def test_unless_told_kpis_are_sliced_by_channel_source_and_segment() -> None:
         "omnichannel_uplift": ("segment",),
         **dict.fromkeys((name for name in BY_NAME if name.startswith("memory_index")), ("segment",)),
         "touchpoints": ("channel", "source", "segment", "activity"),
+        **dict.fromkeys(
+            (name for name in BY_NAME if name.endswith("sla_breach_rate")),
+            ("channel", "source", "segment", "priority"),
+        ),
         # A deal has no channel.
         "win_rate": ("source", "segment"),
         "sales_cycle_days": ("source", "segment"),

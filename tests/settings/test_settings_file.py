@@ -17,6 +17,7 @@ from cxflow.settings import Connection, Secret, Settings, load
 from cxflow.warehouse import transactions
 
 TOKEN = "swordfish-7001"
+CALENDAR = "[calendars.support]\ntimezone = 'UTC'\nhours = { monday = ['09:00-17:00'] }\n"
 POSTGRESQL = "[warehouse]\nurl = 'postgresql://host/cx'\n"
 
 
@@ -180,6 +181,23 @@ def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
         (
             "[quality]\nfuture_tolerance_seconds = 1e300",
             "future_tolerance_seconds: Input should be less than",
+        ),
+        (
+            CALENDAR + "[calendars.night]\ntimezone = 'UTC'\nhours = { monday = ['22:00-06:00'] }",
+            "calendars.night.hours: monday: 22:00-06:00 ends before it begins",
+        ),
+        ("[calendars.desk]\ntimezone = 'UTC'", "calendars.desk.hours: this setting is required"),
+        (
+            CALENDAR + "holiday = ['12-25']",
+            "calendars.support.holiday: unknown setting; did you mean 'holidays'?",
+        ),
+        (
+            CALENDAR + "[connections.shop]\ncalendar = 'suport'",
+            "connections: shop.calendar: there is no calendar 'suport'; did you mean 'support'?",
+        ),
+        (
+            "[connections.shop]\ncalendar = 'support'",
+            "connections: shop.calendar: there is no calendar 'support'; declare it in [calendars]",
         ),
     ],
 )

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import ColumnElement, Double, and_, cast, extract, func, literal, select
+from sqlalchemy import ColumnElement, and_, func, literal, select
 
 from cxflow.kpis.facts import Rows
+from cxflow.kpis.facts import epoch as epoch  # re-exported for callers of this module
 from cxflow.warehouse.tables import order_header, review, support_case, touchpoint
 
 Text = ColumnElement[str]
-
-
-def epoch(at: ColumnElement[Any]) -> ColumnElement[float]:
-    """An instant in seconds since 1970: databases differ in what they may add to a time."""
-    return cast(extract("epoch", at), Double)
 
 
 def person(customer_id: Text, order_id: Text, case_id: Text, key: Text) -> Text:

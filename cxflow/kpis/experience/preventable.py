@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, String, column, exists, func, select
 
-from cxflow.kpis.contact import contact_rate, support_contacts
+from cxflow.kpis.contact import contact_rate
 from cxflow.kpis.estimators import Rate, Share
 from cxflow.kpis.experience import seeds
 from cxflow.kpis.facts import fact
 from cxflow.kpis.kpi import Kpi
+from cxflow.kpis.support_contacts import contacts_once, support_contacts
 from cxflow.settings import Settings
 from cxflow.warehouse.tables import order_header
 
@@ -32,13 +33,14 @@ def _is_preventable(settings: Settings) -> ColumnElement[bool]:
 
 
 def _rate(settings: Settings) -> Rate:
-    return Rate(support_contacts.where(_is_preventable(settings)), per=fact(order_header))
+    contacts = contacts_once(settings.kpis.same_contact_minutes)
+    return Rate(contacts.where(_is_preventable(settings)), per=fact(order_header))
 
 
 def _share(settings: Settings) -> Share:
     known = [each.reason for each in seeds.contact_reasons(settings)]
-    contacts = support_contacts.needing(UNKNOWN_REASON, _reason().in_(known))
-    return Share(contacts, where=_is_preventable(settings))
+    contacts = contacts_once(settings.kpis.same_contact_minutes)
+    return Share(contacts.needing(UNKNOWN_REASON, _reason().in_(known)), where=_is_preventable(settings))
 
 
 preventable_contact_rate = Kpi(
@@ -51,7 +53,8 @@ preventable_contact_rate = Kpi(
     better="lower",
     lowest=0,
     formula="100 × support contacts whose reason the seed table contact_reasons marks preventable ÷ orders placed in "
-    "the period, cancelled ones included",
+    "the period, cancelled ones included; contacts are counted as in contact_rate",
+    version=2,
     counts=contact_rate.counts,
     needs=support_contacts.where(exists(select(order_header.c.order_id))).rows,
     dimensions=contact_rate.dimensions,
@@ -71,7 +74,8 @@ preventable_share = Kpi(
     lowest=0,
     highest=1,
     formula="support contacts whose reason the seed table contact_reasons marks preventable ÷ support contacts whose "
-    "reason it knows",
+    "reason it knows; contacts are counted as in contact_rate",
+    version=2,
     counts=contact_rate.counts,
     of=_share,
     depends_on=_read,
