@@ -179,6 +179,10 @@ class Kpis(Frozen):
     ticket that it opened."""
     follow_up_days: float = Field(default=90, gt=0, le=LONGEST.days)
     """How long the KPIs of all opened cases watch one: if it is open then, it counts as open, whatever comes later."""
+    return_days: float = Field(default=30, gt=0, le=LONGEST.days)
+    """The return window: what comes back later does not count for the KPI of orders whose window is over."""
+    conversion_days: float = Field(default=90, gt=0, le=LONGEST.days)
+    """The same for leads that become a won deal."""
     sla: Sla = Sla()
     rates: dict[str, float] = Field(default_factory=dict)
     """Currency code to the value of one unit in the project's currency."""

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import (
     Boolean,
     ColumnElement,
+    String,
     and_,
     column,
     exists,
@@ -182,6 +183,7 @@ def _about(span: Span | None) -> Span | None:
 
 
 _orders = fact(order_header)
+_complaints = support_contacts.where(column("activity", String) == "filed_complaint")
 _ONCE = (
     "those of one case or conversation that follow each other within same_contact_minutes (default 60) are one, such "
     "as a call and the ticket that it opened"
@@ -206,6 +208,23 @@ contact_rate = Kpi(
     needs=support_contacts.where(exists(select(order_header.c.order_id))).rows,
     # A contact has the channel and source of the help desk, an order those of the shop: they share only the customer.
     dimensions=("segment", "country", "consent"),
+)
+
+complaint_rate = Kpi(
+    name="complaint_rate",
+    title="Complaint rate",
+    title_es="Tasa de reclamaciones",
+    description="How often customers file a complaint, for every 100 orders.",
+    description_es="Cuántas reclamaciones presentan los clientes por cada 100 pedidos.",
+    decimals=2,
+    unit="per 100 orders",
+    better="lower",
+    lowest=0,
+    formula="100 × complaints in the period ÷ orders placed in it, cancelled ones included",
+    of=Rate(_complaints, per=_orders),
+    counts="touchpoints with the activity filed_complaint",
+    needs=_complaints.where(exists(select(order_header.c.order_id))).rows,
+    dimensions=contact_rate.dimensions,
 )
 
 support_contact_volume = Kpi(

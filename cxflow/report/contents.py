@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from cxflow.kpis import read
+from cxflow.kpis.experience.paths import Paths
 from cxflow.kpis.periods import Grain
 from cxflow.kpis.read import KpiValue
-from cxflow.report import cohorts, edition, indicators, quality, touchpoints, verbatims
+from cxflow.report import cohorts, edition, indicators, quality, touchpoints, verbatims, ways
 from cxflow.report.cohorts import Cohort
 from cxflow.report.edition import Edition, Period
 from cxflow.report.indicators import Indicator
@@ -34,6 +35,8 @@ class Contents:
     indicators: tuple[Indicator, ...]
     """The headlines first."""
     touchpoints: Touchpoints
+    ways: tuple[Paths, ...]
+    """The last steps before what customers did, where enough of them took the same."""
     cohorts: tuple[Cohort, ...]
     verbatims: tuple[Verbatim, ...] | None
     """None: the settings, or the warehouse, leave texts out."""
@@ -76,6 +79,7 @@ def read_all(
         edition=chosen,
         indicators=tuple(indicators.read_all(connection, chosen, overall, language, found.known_until())),
         touchpoints=touchpoints.read(connection, chosen),
+        ways=tuple(ways.read_all(connection, chosen, settings.kpis.min_n)),
         cohorts=tuple(cohorts.read_all(connection, chosen)),
         verbatims=tuple(verbatims.read(connection, chosen, placeholders(language)))
         if settings.report.verbatims and with_texts

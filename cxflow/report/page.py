@@ -138,11 +138,16 @@ def _missing(contents: Contents, words: Words, figures: Figures) -> list[str]:
         "missing_touchpoints": not touchpoints.volume.now,
         "missing_polarity": bool(touchpoints.volume.now) and not touchpoints.is_judged,
         "missing_reasons": not touchpoints.reasons.most_frequent,
+        "missing_ways": not contents.ways,
         "missing_cohorts": not contents.cohorts,
         "missing_slices": not any(any(map(bool, each.slices.values())) for each in contents.indicators),
         "missing_voices": contents.verbatims == (),
     }
-    found = [words.say(key, kpi=COHORTS) for key, is_lacking in lacking.items() if is_lacking]
+    found = [
+        words.say(key, kpi=COHORTS, min_n=words.count(contents.min_n))
+        for key, is_lacking in lacking.items()
+        if is_lacking
+    ]
     by_reason: dict[str, list[str]] = {}
     for each in contents.indicators:
         if each.is_absent:

@@ -69,6 +69,15 @@ class Words:
         """A share, 0 to 1, as a percentage."""
         return f"{self.number(100 * share, decimals)}{_SPACE}%"
 
+    def duration(self, hours: float | None) -> str:
+        """A time in minutes, hours or days, whichever says it shortest; empty if it is not known."""
+        if hours is None:
+            return ""
+        unit, number = (
+            ("minutes", 60 * hours) if hours < 1 else ("hours", hours) if hours < 48 else ("days", hours / 24)
+        )
+        return f"{self.number(number, 0)}{_SPACE}{self.say(f'{unit}_short')}"
+
     def value(self, kpi: Definition, number: float) -> str:
         """A value of a KPI with its unit."""
         return self._with_unit(kpi, number, number)

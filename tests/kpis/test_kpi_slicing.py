@@ -42,6 +42,7 @@ def test_unless_told_kpis_are_sliced_by_channel_source_and_segment() -> None:
     others = {
         "contact_rate": ("segment",),
         "preventable_contact_rate": ("segment",),
+        "complaint_rate": ("segment",),
         "omnichannel_uplift": ("segment",),
         **dict.fromkeys((name for name in BY_NAME if name.startswith("memory_index")), ("segment",)),
         "touchpoints": ("channel", "source", "segment", "activity"),

@@ -15,6 +15,7 @@ from report_bench import Filling, contents_of, drawn
 from small_company import MARCH, MARCH_TOUCHPOINTS, PUBLISHED, READ_UP_TO, SCRIPT, SECRETS, Company, at, fill
 
 from cxflow.kpis.builtin import KPIS
+from cxflow.kpis.experience.paths import Path, Paths, Step
 from cxflow.report import page
 from cxflow.report.phrases import LANGUAGES
 from cxflow.warehouse.tables import survey_response
@@ -257,3 +258,19 @@ def test_as_of_is_said() -> None:
     found = contents_of(fill)["en"]
     html = page.render(replace(found, edition=replace(found.edition, as_of=PUBLISHED)))
     assert "Values as published on 10 April 2026, 06:00" in html
+
+
+def test_the_ways_are_lists_of_steps_and_rare_ones_are_only_counted() -> None:
+    steps = (Step("opened_campaign", "email"), Step("visited_page", SCRIPT))
+    ways = (
+        Paths("complaint", 40, 35, (Path(steps, 20, 18, (3, 50)), Path((), 12, 12, ()))),
+        Paths("leaving", 10, 10, (Path(steps, 10, 10, (0.5,)),)),
+    )
+    html = page.render(replace(contents_of(fill)["en"], ways=ways))
+    assert SCRIPT not in html
+    found = HtmlPage(html).section("ways").text.replace("\u00a0", " ")
+    assert "Before a complaint 40 journeys of 35 customers." in found
+    for told in ("Opened a campaign (E-mail) 3 h", "2 days", "nothing in the 30 days before", "30 min"):
+        assert told in found
+    assert "rarer paths, or of fewer than 10 customers 8 20 %" in found
+    assert "fell silent" in found

@@ -19,6 +19,7 @@ from small_company import (
 
 from cxflow.errors import ConfigError
 from cxflow.kpis.cells import KEY
+from cxflow.kpis.experience.paths import Path, Paths, Step
 from cxflow.report.contents import Contents, read_all
 from cxflow.report.edition import Period
 from cxflow.report.indicators import Indicator
@@ -247,3 +248,10 @@ def test_cohorts_are_read_where_a_kpi_publishes_them_and_only_months_that_are_ov
         (date(2026, 1, 1), [1, 2]),
         (date(2026, 2, 1), [1]),
     ]
+
+
+def test_the_steps_before_the_purchases_of_the_period_are_read(contents: Contents) -> None:
+    """Each of the 30 buyers of March had bought 28 days before, in February: a step without a channel. Nobody
+    complained, and of nobody it is known that they fell silent."""
+    bought = Step("placed_order", None)
+    assert contents.ways == (Paths("purchase", 30, 30, (Path((bought,), 30, 30, (28 * 24,)),)),)

@@ -22,6 +22,7 @@ from cxflow.report.phrases import Language, name
 from cxflow.report.quality import OUTCOMES
 from cxflow.report.touchpoints import PHASES
 from cxflow.report.verbatims import MOODS
+from cxflow.report.ways import GOALS
 from cxflow.report.wording import Words
 
 FOLDER = Path(cxflow.report.__file__).parent
@@ -123,6 +124,7 @@ def test_every_phrase_is_used_and_every_used_phrase_is_there() -> None:
     text = "\n".join(path.read_text() for path in sources)
     said = set(re.findall(r"""say\(\s*["']([^"']+)["']\s*[,)]""", text))
     made = {*PHASES, *OUTCOMES, *(f"mood_{mood}" for mood in MOODS), "better_higher", "better_lower"}
+    made |= {f"before_{goal}" for goal in GOALS}
     assert said | made <= TABLE["phrases"].keys()
     quoted = set(re.findall(r"""["']([\w ]+)["']""", text))
     of_data = {
@@ -134,3 +136,11 @@ def test_every_phrase_is_used_and_every_used_phrase_is_there() -> None:
         *(f"mask_{kind}" for kind in KINDS),
     }
     assert TABLE["phrases"].keys() - quoted - made - of_data == set()
+
+
+@pytest.mark.parametrize(
+    ("hours", "told"),
+    [(0.25, "15 min"), (1, "1 h"), (47.4, "47 h"), (48, "2 days"), (720, "30 days"), (None, "")],
+)
+def test_a_duration_is_told_in_the_unit_that_says_it_shortest(hours: float | None, told: str) -> None:
+    assert Words("en", "EUR", ZoneInfo("UTC")).duration(hours).replace("\u00a0", " ") == told

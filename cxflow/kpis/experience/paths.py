@@ -7,7 +7,7 @@ are one path. Paths of few customers are not told: they could name somebody.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -18,13 +18,12 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Double,
-    FromClause,
     String,
     and_,
     case,
     cast,
     column,
-    false,
+    exists,
     func,
     literal,
     null,
@@ -48,6 +47,7 @@ COMPLAINT = "filed_complaint"
 PURCHASE = "placed_order"
 
 _t, _o = touchpoint.c, order_header.c
+_kept = (~_o.is_deleted, ~is_cancelled)
 _BETWEEN = "\t"
 """Between activity and channel; no activity has it."""
 
@@ -165,9 +165,8 @@ def _grouped(before: Goal, since: datetime | None, until: datetime | None) -> Ro
 
 def _journeys(before: Goal, since: datetime | None, until: datetime | None) -> Rows:
     """One row per event: the labels and times of the steps before it, null where there are fewer."""
-    events = _EVENTS[before](since, until).cte("event")
     order: dict[str, Any] = {"partition_by": column("customer_id"), "order_by": _ORDER}
-    moment = _moments(events, since, until).subquery()
+    moment = _moments(before, since, until).subquery()
     following = select(
         moment,
         func.lead(moment.c.step).over(**order).label("next_step"),
@@ -201,25 +200,43 @@ _ORDER: Sequence[ColumnElement[Any]] = (
 )
 
 
-def _moments(events: FromClause, since: datetime | None, until: datetime | None) -> Rows:
-    """The touchpoints of the events' customers, and the events in their place: `customer_id`, `at` in seconds, `id`,
-    `step`, `is_event`."""
-    own = select(events.c.touchpoint_id).where(events.c.touchpoint_id.is_not(None))
+def _moments(before: Goal, since: datetime | None, until: datetime | None) -> Rows:
+    """What the customers of the events lived through: their orders, their other touchpoints, and for leaving the end
+    itself. `customer_id`, `at` in seconds, `id`, `step`, `is_event`."""
+    start = since and since - WITHIN
+    left = _leavings(since, until).cte("leaving")
+    is_complaint = _t.activity == COMPLAINT
+    complained = select(_t.customer_id).where(
+        ~_t.is_deleted, is_complaint, *_between(_t.occurred_at, since, until)
+    )
+    bought = select(_o.customer_id).where(*_kept, *_between(_o.created_at, since, until))
+    who = {"purchase": bought, "complaint": complained, "leaving": select(left.c.customer_id)}[before]
+    its = and_(_t.touchpoint_id == _o.touchpoint_id, ~_t.is_deleted)
+    orders = (
+        select(
+            _o.customer_id,
+            epoch(_o.created_at).label("at"),
+            _o.order_id.label("id"),
+            _step(literal(PURCHASE), _t.channel).label("step"),
+            and_(literal(before == "purchase"), *_between(_o.created_at, since, until)).label("is_event"),
+        )
+        .select_from(order_header.outerjoin(touchpoint, its))
+        .where(*_kept, _o.customer_id.in_(who), *_between(_o.created_at, start, until))
+    )
     others = select(
         _t.customer_id,
-        epoch(_t.occurred_at).label("at"),
-        _t.touchpoint_id.label("id"),
-        _step(_t.activity, _t.channel).label("step"),
-        false().label("is_event"),
+        epoch(_t.occurred_at),
+        _t.touchpoint_id,
+        _step(_t.activity, _t.channel),
+        and_(literal(before == "complaint"), is_complaint, *_between(_t.occurred_at, since, until)),
     ).where(
         ~_t.is_deleted,
-        _t.customer_id.in_(select(events.c.customer_id)),
-        _t.touchpoint_id.not_in(own),
-        *_between(_t.occurred_at, since and since - WITHIN, until),
+        _t.customer_id.in_(who),
+        ~exists().where(_o.touchpoint_id == _t.touchpoint_id, *_kept, _o.customer_id.is_not(None)),
+        *_between(_t.occurred_at, start, until),
     )
-    return others.union_all(
-        select(events.c.customer_id, events.c.at, events.c.id, events.c.step, literal(True).label("is_event"))
-    )  # type: ignore[return-value]
+    ends = select(left.c.customer_id, left.c.at, left.c.customer_id, cast(null(), String), literal(True))
+    return select(union_all(orders, others, *([ends] if before == "leaving" else [])).subquery())
 
 
 def _step(activity: ColumnElement[Any], channel: ColumnElement[Any]) -> ColumnElement[str]:
@@ -233,45 +250,10 @@ def _between(
     return [edge for edge in edges if edge is not None]
 
 
-def _purchases(since: datetime | None, until: datetime | None) -> Rows:
-    """Orders that were not cancelled."""
-    its = and_(_t.touchpoint_id == _o.touchpoint_id, ~_t.is_deleted)
-    return (
-        select(
-            _o.customer_id,
-            epoch(_o.created_at).label("at"),
-            _o.order_id.label("id"),
-            _o.touchpoint_id,
-            _step(literal(PURCHASE), _t.channel).label("step"),
-        )
-        .select_from(order_header.outerjoin(touchpoint, its))
-        .where(~_o.is_deleted, ~is_cancelled, _o.customer_id.is_not(None))
-        .where(*_between(_o.created_at, since, until))
-    )
-
-
-def _complaints(since: datetime | None, until: datetime | None) -> Rows:
-    return select(
-        _t.customer_id,
-        epoch(_t.occurred_at).label("at"),
-        _t.touchpoint_id.label("id"),
-        _t.touchpoint_id,
-        _step(_t.activity, _t.channel).label("step"),
-    ).where(
-        ~_t.is_deleted,
-        _t.customer_id.is_not(None),
-        _t.activity == COMPLAINT,
-        *_between(_t.occurred_at, since, until),
-    )
-
-
 def _leavings(since: datetime | None, until: datetime | None) -> Rows:
     """Right after the last thing that came from a customer who had ordered, if all sources of their orders are known
     for so long after it, by their newest orders. What the brand sent afterwards is not heard of them."""
-    orders = select(_o.customer_id, _o.created_at.label("at"), _o.source_system).where(
-        ~_o.is_deleted, ~is_cancelled
-    )
-    order = orders.subquery()
+    order = select(_o.customer_id, _o.created_at.label("at"), _o.source_system).where(*_kept).subquery()
     newest = (
         select(order.c.source_system, func.max(order.c.at).label("at"))
         .group_by(order.c.source_system)
@@ -285,8 +267,12 @@ def _leavings(since: datetime | None, until: datetime | None) -> Rows:
         .subquery()
     )
     from_them = func.coalesce(_t.direction, "") != "outbound"
-    heard = select(_t.customer_id, _t.occurred_at.label("at")).where(~_t.is_deleted, from_them)
-    moment = union_all(heard, select(order.c.customer_id, order.c.at)).subquery()
+    # Whoever was heard of for the last time in a range was so in it, and not after it.
+    heard = select(_t.customer_id, _t.occurred_at.label("at")).where(
+        ~_t.is_deleted, from_them, *_between(_t.occurred_at, since, None)
+    )
+    ordered = select(order.c.customer_id, order.c.at).where(*_between(order.c.at, since, None))
+    moment = union_all(heard, ordered).subquery()
     last = select(moment.c.customer_id, func.max(moment.c.at).label("at")).group_by(moment.c.customer_id)
     left = last.subquery()
     return (
@@ -294,18 +280,8 @@ def _leavings(since: datetime | None, until: datetime | None) -> Rows:
             left.c.customer_id,
             # After everything of that instant.
             (epoch(left.c.at) + 1).label("at"),
-            left.c.customer_id.label("id"),
-            cast(null(), String).label("touchpoint_id"),
-            cast(null(), String).label("step"),
         )
         .join_from(left, known, known.c.customer_id == left.c.customer_id)
         .where(epoch(known.c.until) - epoch(left.c.at) >= SILENT.total_seconds())
         .where(*_between(left.c.at, since, until))
     )
-
-
-_EVENTS: Mapping[Goal, Callable[[datetime | None, datetime | None], Rows]] = {
-    "purchase": _purchases,
-    "complaint": _complaints,
-    "leaving": _leavings,
-}

@@ -140,6 +140,23 @@ def test_a_range_of_time_holds_the_events_not_their_steps(desk: Desk) -> None:
     assert march == Paths("purchase", 1, 1, (Path((VISIT,), 1, 1, (54,)),))
 
 
+def test_a_purchase_before_the_range_is_a_step_in_it(desk: Desk) -> None:
+    desk.order(at("2-20"), "ana")
+    lived(desk, "ana", ("2-25", CALL))
+    bought(desk, "ana", "3-01 12:00")
+    [path] = ways(desk, "purchase", since=at("3-01 00:00")).paths
+    assert (path.steps, path.hours) == ((Step("placed_order", None), CALL), (5 * 24, 4 * 24))
+
+
+def test_an_order_is_a_step_before_a_complaint_and_before_leaving(desk: Desk) -> None:
+    desk.order(at("1-09"), "ana")
+    desk.touchpoint(at("1-10"), activity="filed_complaint", customer_id="ana")
+    desk.order(at("6-01"), "ben")
+    [complaint], [leaving] = ways(desk, "complaint").paths, ways(desk, "leaving").paths
+    assert complaint.steps == (Step("placed_order", None),)
+    assert leaving.steps == (Step("placed_order", None), Step("filed_complaint", "web"))
+
+
 def test_a_purchase_without_a_touchpoint_has_no_channel(desk: Desk) -> None:
     desk.order(at("3-10"), "ana")
     bought(desk, "ana", "3-11")
