@@ -24,11 +24,12 @@ if TYPE_CHECKING:
         TransientError,
     )
     from cxflow.hookspecs import hookimpl
-    from cxflow.kpis.estimators import Mean, Net, Rate, RepeatShare, Retained, Share
+    from cxflow.kpis.estimators import Mean, Net, Rate, RepeatShare, Share
     from cxflow.kpis.facts import fact
     from cxflow.kpis.kpi import Kpi
     from cxflow.kpis.quantile import Quantile
     from cxflow.kpis.ratio import Ratio
+    from cxflow.kpis.retained import Retained
     from cxflow.kpis.survival import SurvivalMedian
     from cxflow.kpis.totals import Total, Volume
     from cxflow.model.expectation import Expectation
@@ -96,7 +97,7 @@ _HOMES = {
     "Reading": "cxflow.model.reading",
     "Reject": "cxflow.model.reading",
     "RepeatShare": "cxflow.kpis.estimators",
-    "Retained": "cxflow.kpis.estimators",
+    "Retained": "cxflow.kpis.retained",
     "Scores": "cxflow.model.text_model",
     "Secret": "cxflow.model.secret",
     "Settings": "cxflow.settings",

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from cxflow.hookspecs import hookimpl
-from cxflow.kpis import calls, cases, contact, deliveries, leads, orders, reviews, survey, touchpoints
+from cxflow.kpis import (
+    calls,
+    cases,
+    contact,
+    deliveries,
+    leads,
+    orders,
+    retention,
+    reviews,
+    survey,
+    touchpoints,
+)
 from cxflow.kpis.experience import loyalty, memory, net, omnichannel, preventable
 from cxflow.kpis.kpi import Kpi
 
@@ -47,10 +58,15 @@ KPIS: tuple[Kpi, ...] = (
     deliveries.delivery_days_p90,
     orders.return_rate,
     orders.return_rate_by_revenue,
+    orders.refund_rate,
     orders.average_order_value,
     orders.revenue,
-    orders.repeat_purchase_rate,
-    orders.retention_rate,
+    orders.net_revenue,
+    retention.repeat_purchase_rate,
+    retention.retention_rate,
+    retention.churn_rate,
+    retention.net_revenue_retention,
+    retention.gross_revenue_retention,
     leads.lead_conversion_rate,
     leads.win_rate,
     leads.sales_cycle_days,

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from cxflow.kpis.contact import is_support
 from cxflow.kpis.experience.seeds import PolarityRule, event_rules, rules_by_name
 from cxflow.kpis.facts import Rows, seconds_between
-from cxflow.kpis.orders import is_cancelled
+from cxflow.kpis.order_facts import is_cancelled
 from cxflow.kpis.source_zones import day_at_source
 from cxflow.settings import Settings
 from cxflow.warehouse.tables import (
