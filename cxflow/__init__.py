@@ -66,6 +66,7 @@ if TYPE_CHECKING:
         review,
         signal,
         support_case,
+        survey_invitation,
         survey_response,
         touchpoint,
     )
@@ -131,6 +132,7 @@ _HOMES = {
     "review": "cxflow.warehouse.canonical",
     "signal": "cxflow.warehouse.canonical",
     "support_case": "cxflow.warehouse.canonical",
+    "survey_invitation": "cxflow.warehouse.canonical",
     "survey_response": "cxflow.warehouse.canonical",
     "table": "cxflow.cli.output",
     "touchpoint": "cxflow.warehouse.canonical",
@@ -197,6 +199,7 @@ __all__ = [
     "review",
     "signal",
     "support_case",
+    "survey_invitation",
     "survey_response",
     "table",
     "touchpoint",

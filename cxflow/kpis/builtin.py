@@ -27,6 +27,7 @@ KPIS: tuple[Kpi, ...] = (
     survey.ces_top,
     survey.ces_net,
     survey.fcr_survey,
+    survey.response_rate,
     reviews.review_rating,
     reviews.review_rating_bayes,
     touchpoints.touchpoints,

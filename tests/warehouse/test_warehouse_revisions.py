@@ -112,7 +112,14 @@ def test_a_warehouse_of_the_first_revision_keeps_its_rows_and_becomes_what_a_new
     _downgrade(settings, "0001")
     new = {row[:2] for row in whole["columns"]} - {row[:2] for row in _structure(settings)["columns"]}
     kpis = ("kpi_day", "kpi_day_customer", "kpi_horizon", "kpi_left_out", "kpi_status")
-    tables = ("key_claim", *kpis, "record_sighting", "stream_snapshot", "touchpoint_judgement")
+    tables = (
+        "key_claim",
+        *kpis,
+        "record_sighting",
+        "stream_snapshot",
+        "survey_invitation",
+        "touchpoint_judgement",
+    )
     assert {column for column in new if column[0] not in tables} == {
         ("applied_settings", "settings"),
         ("applied_settings", "what"),
