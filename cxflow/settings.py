@@ -149,6 +149,9 @@ class Kpis(Frozen):
     repeat_contact_days: float = Field(default=7, gt=0, le=LONGEST.days)
     follow_up_days: float = Field(default=90, gt=0, le=LONGEST.days)
     """How long the KPIs of all opened cases watch one: if it is open then, it counts as open, whatever comes later."""
+    new_after_days: float = Field(default=180, ge=0)
+    """Whose first known order lies within so many days of the first order of its source may have ordered before, and
+    is in no cohort; 0 if the data hold all orders that there ever were."""
     rates: dict[str, float] = Field(default_factory=dict)
     """Currency code to the value of one unit in the project's currency."""
     dimensions: tuple[str, ...] = ("channel", "source", "segment")

@@ -6,6 +6,7 @@ from cxflow.hookspecs import hookimpl
 from cxflow.kpis import (
     calls,
     cases,
+    cohorts,
     contact,
     deliveries,
     leads,
@@ -68,6 +69,8 @@ KPIS: tuple[Kpi, ...] = (
     retention.churn_rate,
     retention.net_revenue_retention,
     retention.gross_revenue_retention,
+    cohorts.cohort_retention,
+    cohorts.customer_lifetime_value,
     leads.lead_conversion_rate,
     leads.win_rate,
     leads.sales_cycle_days,

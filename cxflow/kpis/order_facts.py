@@ -53,25 +53,8 @@ def valued(settings: Settings) -> Fact:
 
     The value is `price_total` or, if that is null, the sum of the order's lines; null if there is neither.
     """
-    price = cast(_t.price_total, Double) * rate(_t.currency_code, settings)
-    refunded = cast(_t.refund_total, Double) * rate(_t.currency_code, settings)
-    orders = kept_orders(order_id=_t.order_id, price=price, own_refund=refunded)
-    line_price = cast(order_line.c.line_total, Double) * rate(order_line.c.currency_code, settings)
-    lines = (
-        select(order_line.c.order_id, func.sum(line_price).label("price"))
-        .where(~order_line.c.is_deleted)
-        .group_by(order_line.c.order_id)
-        .subquery()
-    )
-
-    def with_value(rows: Rows) -> Rows:
-        order = rows.subquery()
-        value = func.coalesce(order.c.price, lines.c.price).label("value")
-        return select(order, value).join_from(
-            order, lines, lines.c.order_id == order.c.order_id, isouter=True
-        )
-
-    return orders.derived(with_value)
+    orders = kept_orders(order_id=_t.order_id, **_own_amounts(settings))
+    return orders.derived(lambda rows: _with_value(rows, settings))
 
 
 def net_of_refunds(settings: Settings) -> Fact:
@@ -80,6 +63,46 @@ def net_of_refunds(settings: Settings) -> Fact:
     What was refunded is the sum of the order's refunds or, if there are none or one of them has no amount, the order's
     own `refund_total`. Null if the value is, or if a refund has no amount and the order none either.
     """
+    return valued(settings).derived(lambda rows: _with_net(rows, settings))
+
+
+def net_orders(settings: Settings) -> Rows:
+    """The same orders without what they may be sliced by, which costs joins: `order_id`, `customer_id`, `at`, `source`
+    and `net`."""
+    rows = select(
+        _t.order_id,
+        _t.customer_id,
+        _t.created_at.label("at"),
+        _t.source_system.label("source"),
+        *(amount.label(name) for name, amount in _own_amounts(settings).items()),
+    ).where(~_t.is_deleted, ~is_cancelled)
+    order = _with_net(_with_value(rows, settings), settings).subquery()
+    return select(*(order.c[name] for name in ("order_id", "customer_id", "at", "source", "net")))
+
+
+def _own_amounts(settings: Settings) -> dict[str, ColumnElement[float]]:
+    """What the order itself says: its `price`, and its `own_refund`."""
+    converted = rate(_t.currency_code, settings)
+    return {
+        "price": cast(_t.price_total, Double) * converted,
+        "own_refund": cast(_t.refund_total, Double) * converted,
+    }
+
+
+def _with_value(rows: Rows, settings: Settings) -> Rows:
+    price = cast(order_line.c.line_total, Double) * rate(order_line.c.currency_code, settings)
+    lines = (
+        select(order_line.c.order_id, func.sum(price).label("price"))
+        .where(~order_line.c.is_deleted)
+        .group_by(order_line.c.order_id)
+        .subquery()
+    )
+    order = rows.subquery()
+    value = func.coalesce(order.c.price, lines.c.price).label("value")
+    return select(order, value).join_from(order, lines, lines.c.order_id == order.c.order_id, isouter=True)
+
+
+def _with_net(rows: Rows, settings: Settings) -> Rows:
     amount = cast(_r.refund_total, Double) * rate(_r.currency_code, settings)
     is_known = func.count() == func.count(amount)
     refunds = (
@@ -88,16 +111,12 @@ def net_of_refunds(settings: Settings) -> Fact:
         .group_by(_r.order_id)
         .subquery()
     )
-
-    def with_net(rows: Rows) -> Rows:
-        order = rows.subquery()
-        nothing = case((refunds.c.order_id.is_(None), 0.0))
-        refunded = func.coalesce(refunds.c.refunded, order.c.own_refund, nothing)
-        return select(order, (order.c.value - refunded).label("net")).join_from(
-            order, refunds, refunds.c.order_id == order.c.order_id, isouter=True
-        )
-
-    return valued(settings).derived(with_net)
+    order = rows.subquery()
+    nothing = case((refunds.c.order_id.is_(None), 0.0))
+    refunded = func.coalesce(refunds.c.refunded, order.c.own_refund, nothing)
+    return select(order, (order.c.value - refunded).label("net")).join_from(
+        order, refunds, refunds.c.order_id == order.c.order_id, isouter=True
+    )
 
 
 def every_currency_has_a_rate(connection: Connection, settings: Settings) -> None:

@@ -11,6 +11,9 @@ from cxflow.kpis.periods import Grain
 from cxflow.kpis.retained import Churned, Retained, RetainedSum
 
 _GRAINS: tuple[Grain, ...] = ("week", "month", "quarter", "year")
+_SPENT: tuple[Grain, ...] = ("month", "quarter", "year")
+_OF_CUSTOMERS = ("consent", "country", "segment", "source")
+"""What a customer is, and the shop: spending moves between channels without anybody leaving."""
 _value = column("value", Double)
 
 repeat_purchase_rate = Kpi(
@@ -73,7 +76,8 @@ net_revenue_retention = Kpi(
     "one, before refunds, as in average_order_value; of customers who were worth more than 0 then",
     of=lambda settings: RetainedSum(valued(settings), _value, shared="value of orders"),
     check=every_currency_has_a_rate,
-    grains=_GRAINS,
+    grains=_SPENT,
+    dimensions=_OF_CUSTOMERS,
 )
 
 gross_revenue_retention = Kpi(
@@ -93,5 +97,6 @@ gross_revenue_retention = Kpi(
     "were worth more than 0 then",
     of=lambda settings: RetainedSum(valued(settings), _value, capped=True, shared="value of orders"),
     check=every_currency_has_a_rate,
-    grains=_GRAINS,
+    grains=_SPENT,
+    dimensions=_OF_CUSTOMERS,
 )

@@ -35,6 +35,9 @@ class Contents:
     """The headlines first."""
     touchpoints: Touchpoints
     cohorts: tuple[Cohort, ...]
+    """Of customers by the month of their first order, who orders again."""
+    lifetimes: tuple[Cohort, ...]
+    """Of the same, what they are worth so far."""
     verbatims: tuple[Verbatim, ...] | None
     """None: the settings leave texts out."""
     quality: Quality
@@ -74,7 +77,8 @@ def read_all(
         edition=chosen,
         indicators=tuple(indicators.read_all(connection, chosen, overall, language, found.known_until())),
         touchpoints=touchpoints.read(connection, chosen),
-        cohorts=tuple(cohorts.read_all(connection, chosen)),
+        cohorts=tuple(cohorts.read_all(connection, chosen, cohorts.RETENTION)),
+        lifetimes=tuple(cohorts.read_all(connection, chosen, cohorts.LIFETIME)),
         verbatims=tuple(verbatims.read(connection, chosen, placeholders(language)))
         if settings.report.verbatims
         else None,

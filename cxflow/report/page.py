@@ -18,7 +18,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from cxflow.errors import ConfigError
-from cxflow.report.cohorts import KPI as COHORTS
+from cxflow.report.cohorts import RETENTION
 from cxflow.report.contents import Contents
 from cxflow.report.figures import Figures
 from cxflow.report.indicators import Indicator, headlines
@@ -142,7 +142,7 @@ def _missing(contents: Contents, words: Words, figures: Figures) -> list[str]:
         "missing_slices": not any(any(map(bool, each.slices.values())) for each in contents.indicators),
         "missing_voices": contents.verbatims == (),
     }
-    found = [words.say(key, kpi=COHORTS) for key, is_lacking in lacking.items() if is_lacking]
+    found = [words.say(key, kpi=RETENTION) for key, is_lacking in lacking.items() if is_lacking]
     by_reason: dict[str, list[str]] = {}
     for each in contents.indicators:
         if each.is_absent:

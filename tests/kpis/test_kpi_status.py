@@ -24,6 +24,7 @@ def test_a_currency_without_a_rate_stops_the_kpis_of_money_alone(desk: Desk) -> 
     report = desk.compute()
     of_money = {
         "average_order_value",
+        "customer_lifetime_value",
         "gross_revenue_retention",
         "net_revenue",
         "net_revenue_retention",

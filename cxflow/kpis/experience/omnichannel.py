@@ -32,7 +32,7 @@ from cxflow.kpis.estimators import Components, Estimate, OfFact
 from cxflow.kpis.facts import EVERYWHERE, Fact, Rows, newest, seconds_between
 from cxflow.kpis.intervals import LEVEL, Array
 from cxflow.kpis.kpi import Kpi
-from cxflow.kpis.order_facts import is_cancelled, net_of_refunds, refunds_have_a_rate_too
+from cxflow.kpis.order_facts import is_cancelled, net_orders, refunds_have_a_rate_too
 from cxflow.settings import Settings
 from cxflow.warehouse.tables import customer, order_header, order_line, refund, touchpoint
 
@@ -81,7 +81,7 @@ def first_days(settings: Settings) -> Fact:
         .having(func.count() > 1)
         .subquery()
     )
-    order = net_of_refunds(settings).where(column("customer_id").is_not(None)).rows.subquery()
+    order = net_orders(settings).subquery()
     since = seconds_between(exposed.c.at, order.c.at)
     begin, end = EXPOSED.total_seconds(), (EXPOSED + FOLLOWED).total_seconds()
     bought = (
