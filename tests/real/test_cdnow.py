@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from cohorts_by_pandas import cohorts
 from editions import Figure, Source, of_the_slice
 from real_project import RealProject, published
 from real_sets import CDNOW, rows_of
@@ -147,3 +148,36 @@ def test_retention_is_of_customers_from_month_to_month(cdnow: RealProject, purch
             back = before & active.get(earlier + 1, set())
             expected[f"{earlier + 1}-01"] = published(len(back) / len(before), len(before))
     assert cdnow.published("retention_rate", "--grain", "month") == expected
+
+
+def test_churn_and_revenue_retention_are_of_the_month_before(
+    cdnow: RealProject, purchases: pd.DataFrame
+) -> None:
+    month = pd.PeriodIndex(purchases.day.str[:6], freq="M")
+    spent = purchases.pivot_table(index="customer_id", columns=month, values="dollars", aggfunc="sum")
+    churn, net, gross = {}, {}, {}
+    for earlier in spent.columns[:-1]:
+        before = spent[earlier].dropna()
+        now = spent.get(earlier + 1, pd.Series(index=spent.index, dtype=float))
+        of_them = now.reindex(before.index)
+        churn[f"{earlier + 1}-01"] = published(of_them.isna().mean(), len(before))
+        worth = before[before > 0]
+        later = of_them[worth.index].fillna(0)
+        net[f"{earlier + 1}-01"] = published(later.sum() / worth.sum(), len(worth))
+        capped = later.clip(upper=worth)
+        gross[f"{earlier + 1}-01"] = published(capped.sum() / worth.sum(), len(worth))
+    assert cdnow.published("churn_rate", "--grain", "month") == churn
+    assert cdnow.published("net_revenue_retention", "--grain", "month") == net
+    assert cdnow.published("gross_revenue_retention", "--grain", "month") == gross
+
+
+def test_cohorts_buy_again_and_are_worth_what_pandas_says(
+    cdnow: RealProject, purchases: pd.DataFrame, figure: Figure
+) -> None:
+    month = pd.PeriodIndex(purchases.day.str[:6], freq="M")
+    said = pd.DataFrame({"customer": purchases.customer_id, "month": month, "amount": purchases.dollars})
+    retention, lifetime = cohorts(said)
+    assert cdnow.cohorts("cohort_retention") == retention
+    assert cdnow.cohorts("customer_lifetime_value") == lifetime
+    # January, February and March 1997, each up to May 1998, as June is the month of the newest purchase.
+    assert len(retention) == figure(real=17 + 16 + 15, slice=len(retention))
