@@ -20,6 +20,7 @@ from sqlalchemy import (
     Integer,
     String,
     and_,
+    case,
     cast,
     column,
     extract,
@@ -127,6 +128,61 @@ def triangle(settings: Settings, zone: str, last: int) -> Rows:
         .where(or_(a.age == 0, and_(a.age < a.over, a.age <= last)))
         .group_by(*key)
     )
+
+
+def histories(settings: Settings, zone: str) -> Rows:
+    """How each customer who is new has bought, on which days: `customer_id`; `repeats`, days with an order after the
+    first; `recency_days`, from the first to the last of them; `age_days`, from the first to the newest order of their
+    source; `valued`, the repeats with a net value above 0, and `spent`, the sum of these."""
+    order = _placed_orders(settings).subquery()
+    day = cast(local_time(order.c.at, zone), Date).label("day")
+    daily = (
+        select(
+            order.c.customer_id,
+            day,
+            func.min(order.c.at).label("at"),
+            func.min(order.c.place).label("place"),
+            case((func.count() == func.count(order.c.net), func.sum(order.c.net))).label("net"),
+        )
+        .where(order.c.customer_id.is_not(None))
+        .group_by(order.c.customer_id, day)
+        .subquery()
+    )
+    first = func.min(daily.c.day).over(partition_by=daily.c.customer_id).label("first")
+    each = select(daily, first).subquery()
+    counts = and_(each.c.day > each.c.first, each.c.net > 0)
+    bought = (
+        select(
+            each.c.customer_id,
+            each.c.first,
+            func.max(each.c.day).label("last"),
+            func.min(each.c.at).label("at"),
+            func.min(each.c.place).label("place"),
+            (func.count() - 1).label("repeats"),
+            func.count().filter(counts).label("valued"),
+            func.coalesce(func.sum(each.c.net).filter(counts), 0.0).label("spent"),
+        )
+        .group_by(each.c.customer_id, each.c.first)
+        .subquery()
+    )
+    source = _sources().subquery()
+    b, newest = bought.c, cast(local_time(source.c.newest, zone), Date)
+    return (
+        select(
+            b.customer_id,
+            b.repeats,
+            _days(b.first, b.last).label("recency_days"),
+            _days(b.first, newest).label("age_days"),
+            b.valued,
+            b.spent,
+        )
+        .join_from(bought, source, source.c.rank == b.place % _SOURCES)
+        .where(_is_new(source, b.at, settings))
+    )
+
+
+def _days(start: ColumnElement[Any], end: ColumnElement[Any]) -> ColumnElement[int]:
+    return cast(end.op("-", return_type=Integer())(start), Integer)
 
 
 def _customers(settings: Settings) -> Fact:

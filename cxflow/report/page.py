@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import stat
-import tempfile
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
@@ -17,6 +15,7 @@ from pathlib import Path
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from cxflow import private_files
 from cxflow.errors import ConfigError
 from cxflow.report.cohorts import RETENTION
 from cxflow.report.contents import Contents
@@ -69,18 +68,7 @@ def write(html: str, path: Path) -> None:
     there already with another mode: masked texts are still texts of customers. Raises ConfigError if it cannot be
     written."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        aside = Path(name)
-        try:
-            with open(descriptor, "w", encoding="utf-8") as file:
-                file.write(html)
-            if path.exists():
-                aside.chmod(stat.S_IMODE(path.stat().st_mode))
-            aside.replace(path)
-        except BaseException:
-            aside.unlink(missing_ok=True)
-            raise
+        private_files.replace(path, html.encode())
     except OSError as problem:
         raise ConfigError(
             f"{path} cannot be written: {problem.strerror}",
