@@ -36,8 +36,9 @@ class BgNbd:
     alpha: float
     """Their scale: the mean rate of an active customer is r ÷ alpha per unit of time."""
     a: float
-    """Of the beta distribution of the probability to stop after a purchase: a ÷ (a + b) is its mean."""
+    """First shape of the probabilities to stop after a purchase, whose mean is a ÷ (a + b)."""
     b: float
+    """Second shape of these."""
 
     @classmethod
     def fit(cls, repeats: Array, recency: Array, age: Array) -> BgNbd:

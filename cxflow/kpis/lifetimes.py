@@ -32,7 +32,9 @@ class Lifetimes:
     buying: BgNbd
     """Its unit of time is the week."""
     spending: GammaGamma
+    """Its amounts are in the project's currency."""
     customers: list[str]
+    """Their ids."""
     repeats: Array
     """Days with an order after the first."""
     alive: Array
