@@ -24,11 +24,12 @@ if TYPE_CHECKING:
         TransientError,
     )
     from cxflow.hookspecs import hookimpl
-    from cxflow.kpis.estimators import Mean, Net, Rate, RepeatShare, Retained, Share
+    from cxflow.kpis.estimators import Mean, Net, Rate, RepeatShare, Share
     from cxflow.kpis.facts import fact
     from cxflow.kpis.kpi import Kpi
     from cxflow.kpis.quantile import Quantile
     from cxflow.kpis.ratio import Ratio
+    from cxflow.kpis.retained import Retained
     from cxflow.kpis.survival import SurvivalMedian
     from cxflow.kpis.totals import Total, Volume
     from cxflow.model.expectation import Expectation
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
         review,
         signal,
         support_case,
+        survey_invitation,
         survey_response,
         touchpoint,
     )
@@ -98,7 +100,7 @@ _HOMES = {
     "Reading": "cxflow.model.reading",
     "Reject": "cxflow.model.reading",
     "RepeatShare": "cxflow.kpis.estimators",
-    "Retained": "cxflow.kpis.estimators",
+    "Retained": "cxflow.kpis.retained",
     "Scores": "cxflow.model.text_model",
     "Secret": "cxflow.model.secret",
     "Settings": "cxflow.settings",
@@ -132,6 +134,7 @@ _HOMES = {
     "review": "cxflow.warehouse.canonical",
     "signal": "cxflow.warehouse.canonical",
     "support_case": "cxflow.warehouse.canonical",
+    "survey_invitation": "cxflow.warehouse.canonical",
     "survey_response": "cxflow.warehouse.canonical",
     "table": "cxflow.cli.output",
     "touchpoint": "cxflow.warehouse.canonical",
@@ -199,6 +202,7 @@ __all__ = [
     "review",
     "signal",
     "support_case",
+    "survey_invitation",
     "survey_response",
     "table",
     "touchpoint",

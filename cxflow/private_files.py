@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -32,6 +33,23 @@ def own(path: Path) -> None:
     """Give a file mode 0600."""
     with suppress(PermissionError):  # some mounted file systems have no modes
         path.chmod(0o600)
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write a file aside and rename it: it is there whole or not at all. It has mode 0600, unless it was there with
+    another. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    aside = Path(name)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(content)
+        if path.exists():
+            aside.chmod(stat.S_IMODE(path.stat().st_mode))
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
 
 
 _lock = threading.Lock()

@@ -184,6 +184,9 @@ class Kpis(Frozen):
     conversion_days: float = Field(default=90, gt=0, le=LONGEST.days)
     """The same for leads that become a won deal."""
     sla: Sla = Sla()
+    new_after_days: float = Field(default=180, ge=0)
+    """Whose first known order lies within so many days of the first order of its source may have ordered before, and
+    is in no cohort; 0 if the data hold all orders that there ever were."""
     rates: dict[str, float] = Field(default_factory=dict)
     """Currency code to the value of one unit in the project's currency."""
     dimensions: tuple[str, ...] = ("channel", "source", "segment")

@@ -14,6 +14,7 @@ from cxflow.cli.commands import (
     init,
     journeys,
     kpis,
+    lifetimes,
     lint,
     migrate,
     new,
@@ -65,7 +66,7 @@ def root(context: typer.Context, version: Version = False, **options: Unpack[Sha
 for each in (
     *(init, lint, doctor, read),
     *(run, backfill, remap, migrate, publish, up),
-    *(status, state, kpis, journeys, report, quarantine),
+    *(status, state, kpis, journeys, report, lifetimes, quarantine),
     *(plugins, connectors, new, schema),
 ):
     each.register(app)

@@ -20,7 +20,7 @@ from cxflow.kpis.estimators import Share
 from cxflow.kpis.facts import SAME_DAY, Fact, Reach, Rows, seconds_between
 from cxflow.kpis.horizons import Horizon
 from cxflow.kpis.kpi import Kpi
-from cxflow.kpis.orders import kept_orders
+from cxflow.kpis.order_facts import kept_orders
 from cxflow.kpis.quantile import Quantile
 from cxflow.kpis.source_zones import day_at_source, zones
 from cxflow.settings import Settings

@@ -13,13 +13,13 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 import numpy as np
-from sqlalchemy import Boolean, ColumnElement, Double, Integer, case, cast, column, func, select
+from sqlalchemy import ColumnElement, Double, Integer, case, cast, column, func, select
 
 from cxflow.errors import ConfigError
 from cxflow.kpis import intervals
-from cxflow.kpis.cells import Cut, cells, cells_of_customers, kept, local_day
+from cxflow.kpis.cells import Cut, cells, cells_of_customers, kept
 from cxflow.kpis.clusters import Clusters
-from cxflow.kpis.facts import Fact, Reach, Rows, newest
+from cxflow.kpis.facts import Fact, Reach, Rows
 from cxflow.kpis.intervals import Array, Notes
 
 NO_VALUE, NO_CUSTOMER = "without a value", "without a customer"
@@ -128,7 +128,7 @@ class Additive(Estimator):
     """Whether the interval needs to know which events are of one customer."""
 
 
-_EXACT = "exact binomial"
+EXACT = "exact binomial"
 _OVER_CUSTOMERS = ", over customers"
 
 
@@ -162,13 +162,13 @@ class Share(OfFact, Additive):
     """Events for which `where` holds ÷ events: 0 to 1."""
 
     where: ColumnElement[bool]
-    method = _EXACT + _OVER_CUSTOMERS
+    method = EXACT + _OVER_CUSTOMERS
 
     def cells(self, cut: Cut) -> Rows:
         return cells(self.of, cut, n=func.count(), numerator=func.count().filter(self.where))
 
     def estimate(self, components: Components) -> Estimate:
-        return _share(components)
+        return share_of(components)
 
 
 @dataclass(frozen=True)
@@ -291,7 +291,7 @@ class RepeatShare(OfFact):
     """Customers with at least `times` events in the period ÷ customers with any (n): 0 to 1."""
 
     times: int = 2
-    method = _EXACT
+    method = EXACT
 
     @property
     def counted(self) -> Fact:
@@ -306,63 +306,11 @@ class RepeatShare(OfFact):
         return cells_of_customers(customers, n=func.count(), numerator=often)
 
     def estimate(self, components: Components) -> Estimate:
-        return _share(components)
+        return share_of(components)
 
 
-@dataclass(frozen=True)
-class Retained(OfFact):
-    """Customers with an event in the previous period and in this one ÷ customers with one in the previous (n): 0 to 1.
-
-    A period that begins after the fact's newest event has no value: it has not happened yet.
-    """
-
-    method = _EXACT
-    looks_back = True
-
-    @property
-    def reach(self) -> Mapping[str, Reach]:
-        rows = self.counted.rows
-        return {
-            table: Reach(reach.before, reach.after, since_last=rows) for table, reach in self.of.reach.items()
-        }
-
-    def sizes(self, cut: Cut) -> Rows:
-        """The sums of `n` over all periods, as there is no grain `all`."""
-        cell = self.cells(cut).subquery()
-        return (
-            select(cell.c.dimension, cell.c.dimension_value, func.sum(cell.c.n).label("n"))
-            .where(cell.c.dimension != "")
-            .group_by(cell.c.dimension, cell.c.dimension_value)
-        )
-
-    @property
-    def counted(self) -> Fact:
-        return self.of.needing(NO_CUSTOMER, column("customer_id").is_not(None))
-
-    def _last(self, cut: Cut) -> ColumnElement[Any]:
-        return local_day(newest(self.counted.rows), cut.zone)
-
-    def kept(self, cuts: Sequence[Cut]) -> Rows:
-        return kept(self.counted, cuts, per_customer=True, last=self._last(cuts[0]))
-
-    def cells(self, cut: Cut) -> Rows:
-        was_here, is_here = column("was_here", Boolean), column("is_here", Boolean)
-        followed = cells(
-            self.counted,
-            cut,
-            per_customer=True,
-            last=self._last(cut),
-            was_here=func.bool_or(was_here),
-            is_here=func.bool_or(is_here),
-        )
-        bases = select(followed.subquery()).where(was_here)
-        return cells_of_customers(bases, n=func.count(), numerator=func.count().filter(is_here))
-
-    def estimate(self, components: Components) -> Estimate:
-        return _share(components)
-
-
-def _share(components: Components) -> Estimate:
+def share_of(components: Components) -> Estimate:
+    """The share `numerator` ÷ `n`, 0 to 1, with its interval over customers."""
     n, hits = components["n"], components["numerator"]
     value, clusters = hits / n, Clusters.of(components)
     effect = clusters.effect(n * value * (1 - value), np.maximum(value, 1 - value))

@@ -10,7 +10,7 @@ from cxflow.kpis.estimators import Share
 from cxflow.kpis.facts import Fact, Reach, Rows, epoch, fact
 from cxflow.kpis.horizons import Horizon
 from cxflow.kpis.kpi import Kpi
-from cxflow.kpis.orders import kept_orders
+from cxflow.kpis.order_facts import kept_orders
 from cxflow.warehouse.tables import lead, opportunity, order_header, refund
 
 _o, _r, _l, _d = order_header.c, refund.c, lead.c, opportunity.c

@@ -1,46 +1,27 @@
-"""KPIs of orders: returns, value, repeat purchases and retention."""
+"""KPIs of orders: what they are worth, and what came back of them."""
 
 from __future__ import annotations
 
-from collections.abc import Set
-from typing import Any
+from sqlalchemy import Boolean, Connection, Double, case, cast, column, func, or_, select, union_all
 
-from sqlalchemy import (
-    Boolean,
-    ColumnElement,
-    Connection,
-    Double,
-    case,
-    cast,
-    column,
-    func,
-    literal,
-    select,
-)
-
-from cxflow.errors import ConfigError
-from cxflow.kpis.estimators import Mean, RepeatShare, Retained, Share
-from cxflow.kpis.facts import Fact, Rows, fact
+from cxflow.kpis.estimators import Mean, Share
+from cxflow.kpis.facts import Fact, Rows
 from cxflow.kpis.kpi import Kpi
+from cxflow.kpis.order_facts import (
+    every_currency_has_a_rate,
+    kept_orders,
+    net_of_refunds,
+    rate,
+    refunds_have_a_rate_too,
+    refuse_unknown,
+    valued,
+)
 from cxflow.kpis.ratio import Ratio
 from cxflow.kpis.totals import Total
 from cxflow.settings import Settings
-from cxflow.warehouse.tables import order_header, order_line, refund
+from cxflow.warehouse.tables import order_header, refund
 
 _t = order_header.c
-is_cancelled = func.coalesce(_t.is_cancelled, _t.cancelled_at.is_not(None))
-"""Whether an order was cancelled: what the source says, else whether there is a time of it."""
-_kept = column("is_cancelled", Boolean).is_(False)
-
-
-def kept_orders(**measures: ColumnElement[Any]) -> Fact:
-    """Orders that are not cancelled, by `created_at`, with these measures."""
-    return fact(order_header, None, None, is_cancelled=is_cancelled, **measures).where(_kept)
-
-
-kept = kept_orders()
-"""Orders that are not cancelled, by `created_at`."""
-
 _returns = select(refund.c.order_id).where(
     refund.c.order_id.is_not(None), ~refund.c.is_deleted, func.coalesce(refund.c.is_return, True)
 )
@@ -63,60 +44,31 @@ return_rate = Kpi(
     needs=select(refund.c.order_id),
 )
 
+_refunds = select(refund.c.order_id).where(
+    refund.c.order_id.is_not(None), ~refund.c.is_deleted, func.coalesce(refund.c.refund_total, 1) > 0
+)
+_refunded = or_(func.coalesce(_t.refund_total, 0) > 0, _t.order_id.in_(_refunds))
+_any_refund = select(
+    union_all(select(refund.c.order_id), select(_t.order_id).where(_t.refund_total.is_not(None))).subquery()
+)
+"""Rows if any source tells what was refunded."""
 
-def rate(currency: ColumnElement[Any], settings: Settings) -> ColumnElement[Any]:
-    """What one unit of a currency is worth in the project's; null where no rate is known."""
-    rates = {**settings.kpis.rates, settings.project.currency: 1.0}
-    return case({code: literal(rate, Double) for code, rate in rates.items()}, value=currency)
-
-
-def valued(settings: Settings) -> Fact:
-    """Orders that are not cancelled, by `created_at`: `value` in the project's currency.
-
-    The value is `price_total` or, if that is null, the sum of the order's lines; null if there is neither.
-    """
-    price = cast(_t.price_total, Double) * rate(_t.currency_code, settings)
-    orders = kept_orders(order_id=_t.order_id, price=price)
-    line_price = cast(order_line.c.line_total, Double) * rate(order_line.c.currency_code, settings)
-    lines = (
-        select(order_line.c.order_id, func.sum(line_price).label("price"))
-        .where(~order_line.c.is_deleted)
-        .group_by(order_line.c.order_id)
-        .subquery()
-    )
-
-    def with_value(rows: Rows) -> Rows:
-        order = rows.subquery()
-        value = func.coalesce(order.c.price, lines.c.price).label("value")
-        return select(order, value).join_from(
-            order, lines, lines.c.order_id == order.c.order_id, isouter=True
-        )
-
-    return orders.derived(with_value)
-
-
-def every_currency_has_a_rate(connection: Connection, settings: Settings) -> None:
-    """Check that `[kpis.rates]` converts every currency of the orders' values. Raises ConfigError."""
-    kept_orders = select(_t.order_id).where(~_t.is_deleted, ~is_cancelled)
-    of_orders = select(_t.currency_code).where(~_t.is_deleted, ~is_cancelled, _t.price_total.is_not(None))
-    of_lines = select(order_line.c.currency_code).where(
-        ~order_line.c.is_deleted,
-        order_line.c.line_total.is_not(None),
-        order_line.c.order_id.in_(kept_orders.where(_t.price_total.is_(None))),
-    )
-    refuse_unknown(set(connection.scalars(of_orders.union(of_lines))), "orders are", settings)
-
-
-def refuse_unknown(used: Set[str], what: str, settings: Settings) -> None:
-    """Raise ConfigError for a currency without a rate."""
-    unknown = sorted(used - set(settings.kpis.rates) - {settings.project.currency})
-    if unknown:
-        raise ConfigError(
-            f"{what} in {', '.join(unknown)}, which has no rate to {settings.project.currency}",
-            value=unknown[0],
-            fix=f"add {unknown[0]} = <{settings.project.currency} for one {unknown[0]}> under [kpis.rates]",
-        )
-
+refund_rate = Kpi(
+    name="refund_rate",
+    title="Refund rate",
+    title_es="Tasa de reembolso",
+    description="The share of orders of which money was given back, with or without goods. Recent periods will still "
+    "rise.",
+    description_es="La proporción de pedidos de los que se reembolsó dinero, con o sin mercancía devuelta. Los "
+    "periodos recientes aún subirán.",
+    unit="share",
+    better="lower",
+    lowest=0,
+    highest=1,
+    formula="orders placed in the period with money refunded so far ÷ orders placed in it",
+    of=Share(kept_orders(is_refunded=_refunded), where=column("is_refunded", Boolean)),
+    needs=_any_refund,
+)
 
 average_order_value = Kpi(
     name="average_order_value",
@@ -131,35 +83,6 @@ average_order_value = Kpi(
     "lines if that is missing, converted with [kpis.rates]",
     of=lambda settings: Mean(valued(settings), column("value", Double)),
     check=every_currency_has_a_rate,
-)
-
-repeat_purchase_rate = Kpi(
-    name="repeat_purchase_rate",
-    title="Repeat purchase rate",
-    title_es="Tasa de recompra",
-    description="The share of a period's customers who ordered more than once in it.",
-    description_es="La proporción de clientes de un periodo que pidieron más de una vez en él.",
-    unit="share",
-    better="higher",
-    lowest=0,
-    highest=1,
-    formula="customers with 2 or more orders in the period ÷ customers with 1 or more",
-    of=RepeatShare(kept),
-)
-
-retention_rate = Kpi(
-    name="retention_rate",
-    title="Retention rate",
-    title_es="Tasa de retención",
-    description="The share of the previous period's customers who ordered again in this one.",
-    description_es="La proporción de clientes del periodo anterior que volvieron a pedir en este.",
-    unit="share",
-    better="higher",
-    lowest=0,
-    highest=1,
-    formula="customers of the previous period who ordered again in this one ÷ customers of the previous period",
-    of=Retained(kept),
-    grains=("week", "month", "quarter", "year"),
 )
 
 
@@ -224,4 +147,22 @@ revenue = Kpi(
     formula="sum of the values of the orders placed in the period, as in average_order_value",
     of=lambda settings: Total(valued(settings), column("value", Double)),
     check=every_currency_has_a_rate,
+)
+
+net_revenue = Kpi(
+    name="net_revenue",
+    title="Net revenue",
+    title_es="Ingresos netos",
+    description="What the orders of the period are worth together, less what was refunded of them. Recent periods "
+    "will still fall.",
+    description_es="Lo que valen juntos los pedidos del periodo, menos lo reembolsado de ellos. Los periodos "
+    "recientes aún bajarán.",
+    unit="project currency",
+    better="higher",
+    decimals=0,
+    formula="sum of the values of the orders placed in the period, as in average_order_value, less what was refunded "
+    "of these orders so far, both converted with [kpis.rates]",
+    of=lambda settings: Total(net_of_refunds(settings), column("net", Double)),
+    check=refunds_have_a_rate_too,
+    needs=_any_refund,
 )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Double, case, column, select
+from sqlalchemy import Boolean, Double, case, column, select
 
 from cxflow.kpis.estimators import Mean, Net, Share
 from cxflow.kpis.facts import Fact, Rows, fact
 from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.weighted import WeightedNet, WeightedShare
-from cxflow.warehouse.tables import survey_response
+from cxflow.warehouse.tables import survey_invitation, survey_response
 
 score, worst, best = (column(name, Double) for name in ("score", "worst", "best"))
 
@@ -138,6 +138,26 @@ fcr_survey = Kpi(
     formula="answers at the top of their scale (yes) ÷ answers to the question whether the first contact solved it",
     counts="rated answers with the metric type fcr",
     of=Share(answers("fcr"), where=score == best),
+)
+
+response_rate = Kpi(
+    name="response_rate",
+    title="Response rate",
+    title_es="Tasa de respuesta",
+    description="The share of invitations to a survey that were answered. Recent periods will still rise.",
+    description_es="La proporción de invitaciones a una encuesta que se respondieron. Los periodos recientes aún "
+    "subirán.",
+    unit="share",
+    better="higher",
+    lowest=0,
+    highest=1,
+    formula="invitations sent in the period that were answered so far ÷ invitations sent in it",
+    of=Share(
+        fact(survey_invitation, is_answered=survey_invitation.c.responded_at.is_not(None)),
+        where=column("is_answered", Boolean),
+    ),
+    # Where only who answers is known (a customer, a channel), a slice by it holds answers alone.
+    dimensions=("source", "survey"),
 )
 
 

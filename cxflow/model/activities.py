@@ -58,6 +58,7 @@ ACTIVITIES: dict[str, Activity] = {
         Activity("visited_place", "during"),
         Activity("wrote_message", "after"),
         Activity("received_message", "after", "outbound"),
+        Activity("received_survey", "after", "outbound"),
         Activity("answered_survey", "after"),
         Activity("left_survey", "after"),
         Activity("wrote_review", "after", control="external"),

@@ -1,4 +1,4 @@
-"""Reads the retention of cohorts, where a KPI publishes it. Called by `contents`."""
+"""Reads what KPIs publish of cohorts: who orders again, and what customers are worth. Called by `contents`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cxflow.kpis.read import KpiValue
 from cxflow.report.edition import Edition
 from cxflow.warehouse.tables import kpi_value
 
-KPI = "cohort_retention"
+RETENTION, LIFETIME = "cohort_retention", "customer_lifetime_value"
 MOST_COHORTS = 18
 MOST_MONTHS = 12
 
@@ -25,7 +25,7 @@ class Cohort:
 
     month: date
     values: Mapping[int, KpiValue]
-    """Months since the first order to the share that ordered again in that month; only months that are over."""
+    """Months since the first order to the value of that month; only months that are over."""
 
     @property
     def size(self) -> int:
@@ -33,16 +33,16 @@ class Cohort:
         return max(each.n for each in self.values.values())
 
 
-def read_all(connection: sa.Connection, edition: Edition) -> list[Cohort]:
-    """The newest cohorts, oldest first; none if no KPI publishes them."""
+def read_all(connection: sa.Connection, edition: Edition, kpi: str) -> list[Cohort]:
+    """The newest cohorts of a KPI, oldest first; none if it is not published."""
     if edition.period is None or edition.known_until is None:
         return []
     t = kpi_value.c
-    dimensions = connection.scalars(sa.select(t.dimension).where(t.kpi == KPI, t.dimension != "").distinct())
+    dimensions = connection.scalars(sa.select(t.dimension).where(t.kpi == kpi, t.dimension != "").distinct())
     last_day = edition.known_until.astimezone(edition.zone).date()
     found: dict[date, dict[int, KpiValue]] = {}
     for dimension in dimensions:
-        for each in read.values(connection, KPI, "month", dimension, as_of=edition.as_of):
+        for each in read.values(connection, kpi, "month", dimension, as_of=edition.as_of):
             if each.dimension_value.isdecimal() and each.n:
                 age = int(each.dimension_value)
                 if age <= MOST_MONTHS and _end(each.period_start, age) <= last_day:

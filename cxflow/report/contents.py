@@ -38,6 +38,9 @@ class Contents:
     ways: tuple[Paths, ...]
     """The last steps before what customers did, where enough of them took the same."""
     cohorts: tuple[Cohort, ...]
+    """Of customers by the month of their first order, who orders again."""
+    lifetimes: tuple[Cohort, ...]
+    """Of the same, what they are worth so far."""
     verbatims: tuple[Verbatim, ...] | None
     """None: the settings, or the warehouse, leave texts out."""
     quality: Quality
@@ -80,7 +83,8 @@ def read_all(
         indicators=tuple(indicators.read_all(connection, chosen, overall, language, found.known_until())),
         touchpoints=touchpoints.read(connection, chosen),
         ways=tuple(ways.read_all(connection, chosen, settings.kpis.min_n)),
-        cohorts=tuple(cohorts.read_all(connection, chosen)),
+        cohorts=tuple(cohorts.read_all(connection, chosen, cohorts.RETENTION)),
+        lifetimes=tuple(cohorts.read_all(connection, chosen, cohorts.LIFETIME)),
         verbatims=tuple(verbatims.read(connection, chosen, placeholders(language)))
         if settings.report.verbatims and with_texts
         else None,

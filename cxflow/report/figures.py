@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from cxflow.kpis.read import KpiValue
 from cxflow.report import charts, journey_chart
+from cxflow.report.cohorts import Cohort
 from cxflow.report.contents import Contents
 from cxflow.report.drawing import Spec, svg
 from cxflow.report.edition import Period
@@ -154,24 +155,20 @@ class Figures:
             return False
         return value.left_out > self.contents.max_left_out * (value.left_out + value.n)
 
-    def cohort_ages(self) -> list[int]:
-        """Months since the first order that any cohort has a value of."""
-        return sorted({age for cohort in self.contents.cohorts for age in cohort.values})
+    def cohort_ages(self, cohorts: Sequence[Cohort]) -> list[int]:
+        """Months since the first order that any of the cohorts has a value of."""
+        return sorted({age for cohort in cohorts for age in cohort.values})
 
     def definition(self, kpi: str) -> Definition:
         """The definition of a KPI that has values."""
         return next(each.definition for each in self.contents.indicators if each.definition.kpi == kpi)
 
-    def heat(self, share: float) -> int:
-        """How strongly a cell of the heat map is coloured, 0 to HEATS − 1, on the scale of its largest share but for
-        month 0, in which everybody ordered."""
-        shares = [
-            value.value
-            for cohort in self.contents.cohorts
-            for age, value in cohort.values.items()
-            if age and value.value is not None
+    def heat(self, number: float, cohorts: Sequence[Cohort]) -> int:
+        """How strongly a cell of a heat map is coloured, 0 to HEATS − 1, on the scale of its largest value."""
+        found = [
+            value.value for cohort in cohorts for value in cohort.values.values() if value.value is not None
         ]
-        return min(HEATS - 1, int(HEATS * share / (max(shares, default=0) or 1)))
+        return min(HEATS - 1, max(0, int(HEATS * number / (max(found, default=0) or 1))))
 
     def _svg(self, spec: Spec, description: str) -> Markup:
         return svg(spec, description, self.contents.language)

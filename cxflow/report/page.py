@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import stat
-import tempfile
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
@@ -17,8 +15,9 @@ from pathlib import Path
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from cxflow import private_files
 from cxflow.errors import ConfigError
-from cxflow.report.cohorts import KPI as COHORTS
+from cxflow.report.cohorts import RETENTION
 from cxflow.report.contents import Contents
 from cxflow.report.figures import Figures
 from cxflow.report.indicators import Indicator, headlines
@@ -69,18 +68,7 @@ def write(html: str, path: Path) -> None:
     there already with another mode: masked texts are still texts of customers. Raises ConfigError if it cannot be
     written."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        aside = Path(name)
-        try:
-            with open(descriptor, "w", encoding="utf-8") as file:
-                file.write(html)
-            if path.exists():
-                aside.chmod(stat.S_IMODE(path.stat().st_mode))
-            aside.replace(path)
-        except BaseException:
-            aside.unlink(missing_ok=True)
-            raise
+        private_files.replace(path, html.encode())
     except OSError as problem:
         raise ConfigError(
             f"{path} cannot be written: {problem.strerror}",
@@ -144,7 +132,7 @@ def _missing(contents: Contents, words: Words, figures: Figures) -> list[str]:
         "missing_voices": contents.verbatims == (),
     }
     found = [
-        words.say(key, kpi=COHORTS, min_n=words.count(contents.min_n))
+        words.say(key, kpi=RETENTION, min_n=words.count(contents.min_n))
         for key, is_lacking in lacking.items()
         if is_lacking
     ]

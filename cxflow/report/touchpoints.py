@@ -37,6 +37,7 @@ _PHASE_OF: Mapping[str, Phase] = {
     "returned_order": "service",
     "received_refund": "service",
     "filed_complaint": "service",
+    "received_survey": "advocacy",
     "answered_survey": "advocacy",
     "left_survey": "advocacy",
     "wrote_review": "advocacy",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from cxflow.kpis.cohorts import BY_AGE
 from cxflow.kpis.periods import Grain
 from cxflow.kpis.read import Change, KpiValue
 from cxflow.kpis.slices import OTHER
@@ -105,6 +106,8 @@ class Words:
             return self.say("nothing_to_count")
         if value.is_suppressed:
             return self.say("too_few", n=self.count(value.n), min_n=self.count(min_n))
+        if value.interval_note == BY_AGE:
+            return self.say("by_age_only")
         return self.say("no_denominator")
 
     def period(self, period: Period) -> str:

@@ -54,6 +54,19 @@ survey_response = canonical(
     in_order=(("invited_at", "responded_at"),),
 )
 
+survey_invitation = canonical(
+    "survey_invitation",
+    "one invitation to a survey, whether or not it was answered",
+    ("invitation_id",),
+    "invited_at",
+    key_id("invitation_id", "the invitation"),
+    column("touchpoint_id", String, "the touchpoint of inviting"),
+    column("survey", String, "which survey, in the source's words"),
+    column("invited_at", TIME, "when it was sent", nullable=False),
+    column("responded_at", TIME, "when it was answered; null: not yet"),
+    in_order=(("invited_at", "responded_at"),),
+)
+
 review = canonical(
     "review",
     "one public rating of an order, a product or the brand",

@@ -29,6 +29,7 @@ from cxflow.warehouse.canonical import (
     review,
     signal,
     support_case,
+    survey_invitation,
     survey_response,
     touchpoint,
 )
@@ -110,6 +111,7 @@ __all__ = [
     "stream_snapshot",
     "stream_state",
     "support_case",
+    "survey_invitation",
     "survey_response",
     "texts",
     "times",

@@ -69,13 +69,13 @@ def test_a_page_names_only_kpis_that_exist(page: Path) -> None:
 
 def test_the_rule_finds_names_of_kpis_that_do_not_exist() -> None:
     text = (
-        "`abandonment_rate_of_queued`, `churn_rate` and `first_reply_hours`; `nps`, `nps_by_mail`\n"
+        "`abandonment_rate_of_queued`, `attrition_rate` and `first_reply_hours`; `nps`, `nps_by_mail`\n"
         "| first_call_resolution | 80 % |\n```sh\ncxflow kpis customer_effort_score\n```\n"
         "`max_share`, `rating_value`, `best_rating`, `abandonment_rate`, `service_level_seconds`, `time_plausible`"
     )
     assert unknown(text) == {
         "abandonment_rate_of_queued",
-        "churn_rate",
+        "attrition_rate",
         "first_reply_hours",
         "nps_by_mail",
         "first_call_resolution",
@@ -85,4 +85,4 @@ def test_the_rule_finds_names_of_kpis_that_do_not_exist() -> None:
 
 def test_every_declared_kpi_is_known_to_the_rule_or_has_a_name_of_one_word() -> None:
     missed = {name for name in KPIS if "_" in name and not LIKE_A_KPI.search(name)}
-    assert missed == {"service_level_80_20", "support_contacts"}
+    assert missed == {"customer_lifetime_value", "service_level_80_20", "support_contacts"}

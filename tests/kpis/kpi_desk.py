@@ -27,6 +27,7 @@ from cxflow.warehouse.tables import (
     refund,
     review,
     support_case,
+    survey_invitation,
     survey_response,
     times,
     touchpoint,
@@ -150,6 +151,10 @@ class Desk:
                 **columns,
             },
         )
+
+    def invite(self, when: datetime, answered: datetime | None = None, **columns: Any) -> None:
+        row = {"invitation_id": f"n{next(self._numbers)}", "invited_at": when, "responded_at": answered}
+        self.put(survey_invitation, {**row, **columns})
 
     def review(self, rating: float | None, worst: float = 1, best: float = 5, **columns: Any) -> None:
         self.put(

@@ -1,4 +1,4 @@
-"""on_time_delivery_rate, return_rate, average_order_value, repeat_purchase_rate, retention_rate."""
+"""on_time_delivery_rate, return_rate, refund_rate, average_order_value, repeat_purchase_rate, retention_rate."""
 
 from __future__ import annotations
 
@@ -64,6 +64,23 @@ def test_a_refund_that_comes_months_later_reaches_back_to_the_order(desk: Desk) 
     desk.refund(order, at("6-20"))
     desk.compute("return_rate")
     assert [v.value for v in desk.values("return_rate")] == [1]
+
+
+def test_a_refund_is_money_back_with_or_without_goods(desk: Desk) -> None:
+    # Of ten orders kept: two with a refund, one by its own words, one of an unknown amount. 4 of 10.
+    orders = [desk.order(at("1-15")) for _ in range(9)]
+    desk.order(at("1-15"), refund_total=5)
+    desk.order(at("1-15"), cancelled_at=at("1-16"), refund_total=5)
+    desk.refund(orders[0], refund_total=5, is_return=False)
+    desk.refund(orders[0], refund_total=5)  # twice the same order: one
+    desk.refund(orders[1], refund_total=5, is_return=True)
+    desk.refund(orders[2], refund_total=None)
+    desk.refund(orders[3], refund_total=0)  # goods came back, for other goods
+    desk.refund(orders[4], refund_total=5, is_deleted=True)
+    desk.compute("refund_rate")
+    (january,) = desk.values("refund_rate")
+    assert (january.period_start.month, january.numerator, january.n) == (1, 4, 10)
+    assert (january.ci_low, january.ci_high) == pytest.approx(interval_by_hand.share(4, 10))
 
 
 def test_order_value_is_the_total_or_else_the_sum_of_the_lines(desk: Desk) -> None:

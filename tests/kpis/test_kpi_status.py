@@ -22,7 +22,16 @@ def test_a_currency_without_a_rate_stops_the_kpis_of_money_alone(desk: Desk) -> 
     desk.order(at("3-10"), "ana", price_total=10)
     desk.order(at("3-10"), "ana", price_total=20, currency_code="BRL")
     report = desk.compute()
-    of_money = {"average_order_value", "omnichannel_uplift", "return_rate_by_revenue", "revenue"}
+    of_money = {
+        "average_order_value",
+        "customer_lifetime_value",
+        "gross_revenue_retention",
+        "net_revenue",
+        "net_revenue_retention",
+        "omnichannel_uplift",
+        "return_rate_by_revenue",
+        "revenue",
+    }
     assert set(report.failed) == of_money
     assert "BRL" in report.failed["average_order_value"]
     assert "[kpis.rates]" in report.failed["average_order_value"]

@@ -1,10 +1,13 @@
-"""nps, csat, ces and their variants, fcr_survey."""
+"""nps, csat, ces and their variants, fcr_survey, response_rate."""
 
 from __future__ import annotations
 
 import interval_by_hand
 import pytest
 from kpi_desk import Desk, at
+from sqlalchemy import update
+
+from cxflow.warehouse.tables import survey_invitation
 
 # Promoters 9 9 10 10 10, passives 7 8, detractors 0 5 6: 100 × (5 − 3) / 10 = 20.
 NPS_ANSWERS = [9, 9, 10, 10, 10, 7, 8, 0, 5, 6]
@@ -167,3 +170,39 @@ def test_an_answer_counts_when_it_was_given_in_the_channel_of_its_touchpoint(des
         ("panel", -100),
         ("shop", 100),
     ]
+
+
+def test_the_response_rate_is_of_invitations_whenever_they_were_answered(desk: Desk) -> None:
+    assert desk.result("response_rate") is None
+    for answered in ("3-02", "3-31", "4-20", None, None, None, None, None):
+        desk.invite(at("3-01"), at(answered) if answered else None, survey="nps")
+    desk.invite(at("3-01"), at("3-02"), is_deleted=True)
+    desk.invite(at("4-01"), survey="csat")
+    desk.answer("nps", 10)  # nobody was invited to that
+    desk.compute("response_rate")
+    march, april = desk.values("response_rate")
+    assert (march.numerator, march.n, march.value) == (3, 8, 0.375)
+    assert (march.ci_low, march.ci_high) == pytest.approx(interval_by_hand.share(3, 8))
+    assert (april.n, april.value) == (1, 0)
+    by_survey = desk.values("response_rate", "all", by="survey")
+    assert by_survey == []  # unless a project asks for it
+    desk.configure(kpis={"dimensions_of": {"response_rate": ["survey"]}})
+    desk.compute("response_rate")
+    assert [(v.dimension_value, v.value) for v in desk.values("response_rate", "all", by="survey")] == [
+        ("csat", 0),
+        ("nps", 0.375),
+    ]
+
+
+def test_an_answer_that_comes_later_raises_the_rate_of_the_month_of_its_invitation(desk: Desk) -> None:
+    desk.invite(at("3-01"), invitation_id="one")
+    desk.compute("response_rate")
+    assert [v.value for v in desk.values("response_rate")] == [0]
+    desk.connection.execute(
+        update(survey_invitation)
+        .where(survey_invitation.c.invitation_id == "one")
+        .values(responded_at=at("4-02"))
+    )
+    desk.touch(survey_invitation, at("3-01").date(), at("4-02").date())
+    desk.compute("response_rate")
+    assert [(v.period_start.month, v.value) for v in desk.values("response_rate") if v.n] == [(3, 1)]

@@ -1,4 +1,4 @@
-"""touchpoints, revenue, backlog, return_rate_by_revenue."""
+"""touchpoints, revenue, net_revenue, backlog, return_rate_by_revenue."""
 
 from __future__ import annotations
 
@@ -60,6 +60,44 @@ def test_revenue_of_a_month_is_that_of_its_days(desk: Desk) -> None:
     desk.compute("revenue")
     assert [v.value for v in desk.values("revenue", "day")] == [pytest.approx(10), pytest.approx(18)]
     assert [v.value for v in desk.values("revenue")] == [pytest.approx(28)]
+
+
+def test_net_revenue_is_less_what_was_refunded_with_or_without_goods(desk: Desk) -> None:
+    # 100 − 30 − 20, 50 − 50, 80 − 8 by the order's own words, 40 whose refund of 40 was taken back: 162.
+    desk.order(at("1-15"), price_total=100, order_id="two")
+    desk.order(at("1-15"), price_total=50, order_id="all")
+    desk.order(at("1-15"), price_total=80, refund_total=8)
+    desk.order(at("1-15"), price_total=40, order_id="none")
+    desk.order(at("1-15"), price_total=70, order_id="unknown")
+    desk.compute("net_revenue")
+    desk.refund("two", at("2-20"), refund_total=30)
+    desk.refund("two", at("3-20"), refund_total=20, is_return=False)
+    desk.refund("all", refund_total=50)
+    desk.refund("none", refund_total=40, is_deleted=True)
+    desk.refund("unknown", refund_total=None)  # what is left of 70 nobody knows
+    desk.refund("unknown", refund_total=5)
+    desk.compute("net_revenue", "revenue")
+    (net,) = desk.values("net_revenue")
+    assert (net.value, net.n, net.left_out) == (pytest.approx(162), 4, 1)
+    assert [v.value for v in desk.values("revenue")] == [340]
+
+
+def test_where_nobody_tells_refunds_there_is_no_net_revenue_and_no_refund_rate(desk: Desk) -> None:
+    order = desk.order(price_total=100)
+    for kpi in ("net_revenue", "refund_rate"):
+        assert desk.result(kpi) is None
+    desk.refund(order, refund_total=100)
+    assert [getattr(desk.result(kpi), "value", None) for kpi in ("net_revenue", "refund_rate")] == [0, 1]
+
+
+def test_a_refund_in_another_currency_is_converted_and_needs_a_rate(desk: Desk) -> None:
+    order = desk.order(price_total=100)
+    desk.refund(order, refund_total=10, currency_code="USD")
+    assert "refunds are in USD" in desk.compute("net_revenue").failed["net_revenue"]
+    desk.configure(kpis={"rates": {"USD": 0.9}})
+    net = desk.result("net_revenue")
+    assert net is not None
+    assert net.value == pytest.approx(91)
 
 
 def test_the_backlog_is_what_was_opened_less_what_was_solved_up_to_the_end_of_the_period(desk: Desk) -> None:

@@ -102,6 +102,15 @@ class RealProject:
         found = self.cxflow("kpis", kpi, *options)
         return {each["period_start"] or "all": (each["value"], each["n"]) for each in found if each["n"]}
 
+    def cohorts(self, kpi: str) -> Published:
+        """The values of a KPI of cohorts: month and months since to value and number of customers."""
+        found = self.cxflow("kpis", kpi, "--grain", "month", "--by", "months_since_first")
+        return {
+            f"{each['period_start']} {each['dimension_value']}": (each["value"], each["n"])
+            for each in found
+            if each["n"]
+        }
+
     def all_published(self) -> Published:
         """All KPIs' values, of the whole time and of months."""
         found = [*self.cxflow("kpis", "--grain", "all"), *self.cxflow("kpis", "--grain", "month")]

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
+import numpy as np
 import pandas as pd
 import pytest
-from editions import Figure, Source, of_the_slice
+from cohorts_by_pandas import cohorts
+from editions import REAL, Figure, Source, folder_of, of_the_slice
 from real_project import RealProject, published
 from real_sets import CDNOW, rows_of
+
+from cxflow.kpis.buy_till_you_die import BgNbd, GammaGamma
 
 WHAT_IS_SAID = ["customer_id", "day", "cds", "dollars"]
 
@@ -147,3 +153,78 @@ def test_retention_is_of_customers_from_month_to_month(cdnow: RealProject, purch
             back = before & active.get(earlier + 1, set())
             expected[f"{earlier + 1}-01"] = published(len(back) / len(before), len(before))
     assert cdnow.published("retention_rate", "--grain", "month") == expected
+
+
+def test_churn_and_revenue_retention_are_of_the_month_before(
+    cdnow: RealProject, purchases: pd.DataFrame
+) -> None:
+    month = pd.PeriodIndex(purchases.day.str[:6], freq="M")
+    spent = purchases.pivot_table(index="customer_id", columns=month, values="dollars", aggfunc="sum")
+    churn, net, gross = {}, {}, {}
+    for earlier in spent.columns[:-1]:
+        before = spent[earlier].dropna()
+        now = spent.get(earlier + 1, pd.Series(index=spent.index, dtype=float))
+        of_them = now.reindex(before.index)
+        churn[f"{earlier + 1}-01"] = published(of_them.isna().mean(), len(before))
+        worth = before[before > 0]
+        later = of_them[worth.index].fillna(0)
+        net[f"{earlier + 1}-01"] = published(later.sum() / worth.sum(), len(worth))
+        capped = later.clip(upper=worth)
+        gross[f"{earlier + 1}-01"] = published(capped.sum() / worth.sum(), len(worth))
+    assert cdnow.published("churn_rate", "--grain", "month") == churn
+    assert cdnow.published("net_revenue_retention", "--grain", "month") == net
+    assert cdnow.published("gross_revenue_retention", "--grain", "month") == gross
+
+
+def test_cohorts_buy_again_and_are_worth_what_pandas_says(
+    cdnow: RealProject, purchases: pd.DataFrame, figure: Figure
+) -> None:
+    month = pd.PeriodIndex(purchases.day.str[:6], freq="M")
+    said = pd.DataFrame({"customer": purchases.customer_id, "month": month, "amount": purchases.dollars})
+    retention, lifetime = cohorts(said)
+    assert cdnow.cohorts("cohort_retention") == retention
+    assert cdnow.cohorts("customer_lifetime_value") == lifetime
+    # January, February and March 1997, each up to May 1998, as June is the month of the newest purchase.
+    assert len(retention) == figure(real=17 + 16 + 15, slice=len(retention))
+
+
+def test_the_published_parameters_of_the_sample_come_out() -> None:
+    # Fader, Hardie and Lee (2005): the first 39 weeks of 2,357 customers, in weeks.
+    path = folder_of(REAL) / "cdnow" / "cdnow_customers_summary_with_transactions.csv"
+    if not path.is_file():
+        pytest.skip(f"there is no {path.name}")
+    said = pd.read_csv(path)
+    repeats, recency, age, mean = (said[name].to_numpy(float) for name in ("x", "t_x", "T", "zbar"))
+    buying = BgNbd.fit(repeats, recency, age)
+    found = (buying.r, buying.alpha, buying.a, buying.b)
+    assert found == pytest.approx((0.243, 4.414, 0.793, 2.426), abs=6e-4)
+    # The example of their note on the spreadsheet: 2 repeats, the last in week 30.43 of 38.86.
+    assert buying.expected(39, *(np.array([each]) for each in (2.0, 30.43, 38.86))) == pytest.approx(
+        [1.226], abs=1e-3
+    )
+    # Their note on the gamma–gamma model.
+    spending = GammaGamma.fit(repeats[repeats > 0], mean[repeats > 0])
+    assert (spending.p, spending.q, spending.v) == pytest.approx((6.25, 3.74, 15.44), abs=0.02)
+
+
+def test_the_sample_of_customers_is_what_their_purchases_say(
+    cdnow: RealProject, purchases: pd.DataFrame, edition: str
+) -> None:
+    if edition != REAL:
+        pytest.skip("twenty customers are too few to predict")
+    days = (
+        purchases.assign(day=pd.to_datetime(purchases.day))
+        .groupby(["customer_id", "day"])
+        .dollars.sum()
+        .reset_index()
+    )
+    first = days.groupby("customer_id").day.transform("min")
+    of = days.groupby("customer_id").day.agg(["min", "max", "size"])
+    weeks = [(each.dt.days / 7).to_numpy() for each in (of["max"] - of["min"], days.day.max() - of["min"])]
+    again = days[(days.day > first) & (days.dollars > 0)].groupby("customer_id").dollars.agg(["size", "mean"])
+    found = cdnow.cxflow("lifetimes", "--months", "12")
+    buying = BgNbd.fit(of["size"].to_numpy(float) - 1, *weeks)
+    assert found["buying"] == pytest.approx(asdict(buying), rel=1e-3)
+    spending = GammaGamma.fit(again["size"].to_numpy(float), again["mean"].to_numpy())
+    assert found["spending"] == pytest.approx(asdict(spending), rel=1e-3)
+    assert (found["customers"], found["ordered_again"]) == (len(of), pytest.approx((of["size"] > 1).mean()))

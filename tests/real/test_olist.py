@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from cohorts_by_pandas import cohorts
 from editions import Figure, Source, of_the_slice
 from real_project import RealProject, published
 from real_sets import OLIST
@@ -228,6 +229,18 @@ def test_retention_is_of_persons_from_month_to_month(olist: RealProject, kept: p
             here = active.get(earlier + 1, set())
             expected[f"{earlier + 1}-01"] = share(pd.Series([person in here for person in before]))
     assert olist.published("retention_rate", "--grain", "month") == expected
+
+
+def test_cohorts_of_persons_who_certainly_are_new(
+    olist: RealProject, orders: pd.DataFrame, kept: pd.DataFrame
+) -> None:
+    placed = pd.to_datetime(orders.order_purchase_timestamp)
+    at = placed[kept.index]
+    said = pd.DataFrame({"customer": kept.customer_unique_id, "month": at.dt.to_period("M"), "amount": 1.0})
+    first = at.groupby(kept.customer_unique_id).min()
+    is_new = first >= placed.min() + pd.Timedelta(days=180)
+    retention, _ = cohorts(said, is_new=is_new, newest=placed.max().to_period("M"))
+    assert olist.cohorts("cohort_retention") == retention
 
 
 def test_leads_convert_in_the_month_they_came(

@@ -18,6 +18,7 @@ from cxflow.kpis.builtin import KPIS
 from cxflow.kpis.experience.paths import Path, Paths, Step
 from cxflow.report import page
 from cxflow.report.phrases import LANGUAGES
+from cxflow.settings import Settings
 from cxflow.warehouse.tables import survey_response
 
 LARGEST_BYTES = 3_000_000
@@ -49,6 +50,16 @@ def of_this_month_alone(company: Company) -> None:
     company.compute("nps")
 
 
+def of_cohorts(company: Company) -> None:
+    """Forty first order in January, of whom twenty in February and all in March, with twenty more; April runs."""
+    company.settings = Settings.model_validate({"kpis": {"new_after_days": 0}})
+    for month, count in ((1, 40), (2, 20), (3, 60), (4, 5)):
+        company.orders(month, count)
+    company.touchpoints(MARCH, 40, "called_support", "phone")
+    company.read_up_to(shop=READ_UP_TO)
+    company.compute("cohort_retention", "customer_lifetime_value", "touchpoints")
+
+
 def long_and_many(company: Company) -> None:
     """Accents, labels without end, two hundred reasons, as many channels."""
     endless = "Reclamación por la devolución del artículo número siete de la campaña de otoño " * 4
@@ -63,7 +74,7 @@ def long_and_many(company: Company) -> None:
     company.compute("nps", "first_contact_resolution")
 
 
-EDGES = (empty, one_kpi_on_one_day, of_this_month_alone, long_and_many, fill)
+EDGES = (empty, one_kpi_on_one_day, of_this_month_alone, long_and_many, of_cohorts, fill)
 
 
 @pytest.fixture(scope="module", params=EDGES, ids=lambda filling: filling.__name__)
@@ -209,6 +220,23 @@ def test_the_journey_has_its_numbers_in_a_table(full_page: HtmlPage) -> None:
     # Three of the six reviews have five stars, one has three, and two have one or two.
     assert "50 %" in full_page.section("journey").text
     assert "touchpoints are not judged" not in full_page.section("missing").text
+
+
+def test_cohorts_are_a_heat_map_that_is_a_table() -> None:
+    page = drawn(of_cohorts, "en")
+    retention, lifetime = page.root.one("section", id="cohorts").all("table")
+    assert [each.text for each in retention.all("th", scope="col")] == ["First order", "n", "0", "1", "2"]
+    january, march = retention.one("tbody").all("tr")
+    size, *cells = january.all("td")
+    assert [each.text for each in (size, *cells)] == ["40", "0 %", "50 %", "100 %"]
+    assert [each.attributes["class"] for each in cells] == ["num heat0", "num heat3", "num heat5"]
+    assert " to " in cells[1].attributes["title"]
+    assert [each.text for each in march.all("td")] == ["20", "0 %", "", ""]
+    # Of 40: 915 in January, 457 more in February, 915 in March. Of the twenty who are new in March: 459.
+    january, march = lifetime.one("tbody").all("tr")
+    assert [each.text for each in january.all("td")] == ["40", "23", "34", "57"]
+    assert [each.text for each in march.all("td")] == ["20", "23", "", ""]
+    assert "by months since the first order: see the cohorts" in page.root.one("section", id="kpis").text
 
 
 def test_definitions_are_within_reach_of_pointer_keyboard_and_reader(full_page: HtmlPage) -> None:

@@ -244,6 +244,12 @@ def test_its_kpis_give_the_answers_worked_by_hand(tmp_path: Path) -> None:
     put(project, cxflow.survey_response, *({**each, "responded_at": at(1, 2)} for each in answers))
     put(
         project,
+        cxflow.survey_invitation,
+        {"invitation_id": "1", "invited_at": at(1, 1), "responded_at": at(1, 2)},
+        {"invitation_id": "2", "invited_at": at(1, 1), "responded_at": None},
+    )
+    put(
+        project,
         cxflow.review,
         {"review_id": "1", "rating_value": 5, "date_published": at(1, 2)},
         {"review_id": "2", "rating_value": 4, "date_published": at(1, 2)},
@@ -282,6 +288,7 @@ def test_its_kpis_give_the_answers_worked_by_hand(tmp_path: Path) -> None:
     assert _values(project) == {
         "desk_answered_at_once": (1 / 4, 4),
         "desk_passed_on": (1 / 4, 4),
+        "desk_invitations": (2, 2),
         "desk_recommended": (100 * (3 - 1) / 5, 5),
         "desk_review_stars": (4.5, 2),
         "desk_sentiment": (0.2, 2),

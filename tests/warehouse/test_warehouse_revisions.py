@@ -125,6 +125,7 @@ def test_a_warehouse_of_the_first_revision_keeps_its_rows_and_becomes_what_a_new
         *kpis,
         "record_sighting",
         "stream_snapshot",
+        "survey_invitation",
         "touchpoint_judgement",
     )
     assert {column for column in new if column[0] not in tables} == {

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from cxflow.kpis.experience.seeds import PolarityRule, event_rules, rules_by_name
 from cxflow.kpis.facts import Rows, seconds_between
-from cxflow.kpis.orders import is_cancelled
+from cxflow.kpis.order_facts import is_cancelled
 from cxflow.kpis.source_zones import day_at_source
 from cxflow.kpis.support_contacts import is_support
 from cxflow.settings import Settings

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from cxflow.kpis.experience.moments import epoch
 from cxflow.kpis.experience.seeds import EVERY, Place
 from cxflow.kpis.facts import Rows
-from cxflow.kpis.orders import is_cancelled
+from cxflow.kpis.order_facts import is_cancelled
 from cxflow.warehouse.columns import TIME
 from cxflow.warehouse.tables import order_header
 

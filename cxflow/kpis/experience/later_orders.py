@@ -31,7 +31,7 @@ from cxflow.kpis.estimators import NO_CUSTOMER
 from cxflow.kpis.experience.judgement import NAME
 from cxflow.kpis.experience.moments import epoch
 from cxflow.kpis.facts import EVERYWHERE, Fact, Rows, seconds_between
-from cxflow.kpis.orders import is_cancelled, kept_orders
+from cxflow.kpis.order_facts import is_cancelled, kept_orders
 from cxflow.warehouse.tables import order_header, touchpoint_judgement
 
 FOLLOWED = timedelta(days=90)

@@ -17,7 +17,6 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     ColumnElement,
-    Connection,
     Double,
     Integer,
     String,
@@ -33,7 +32,7 @@ from cxflow.kpis.estimators import Components, Estimate, OfFact
 from cxflow.kpis.facts import EVERYWHERE, Fact, Rows, newest, seconds_between
 from cxflow.kpis.intervals import LEVEL, Array
 from cxflow.kpis.kpi import Kpi
-from cxflow.kpis.orders import every_currency_has_a_rate, is_cancelled, rate, refuse_unknown, valued
+from cxflow.kpis.order_facts import is_cancelled, net_orders, refunds_have_a_rate_too
 from cxflow.settings import Settings
 from cxflow.warehouse.tables import customer, order_header, order_line, refund, touchpoint
 
@@ -82,7 +81,7 @@ def first_days(settings: Settings) -> Fact:
         .having(func.count() > 1)
         .subquery()
     )
-    order = _net(settings).subquery()
+    order = net_orders(settings).subquery()
     since = seconds_between(exposed.c.at, order.c.at)
     begin, end = EXPOSED.total_seconds(), (EXPOSED + FOLLOWED).total_seconds()
     bought = (
@@ -123,38 +122,6 @@ def first_days(settings: Settings) -> Fact:
         table=touchpoint.name,
     )
     return fact.needing(NOT_OVER, column("is_over", Boolean)).needing(NO_VALUE, column("is_known", Boolean))
-
-
-def _net(settings: Settings) -> Rows:
-    """Kept orders of known customers by `at`: `net`, their value less what was refunded, in the project's currency."""
-    order = valued(settings).where(column("customer_id").is_not(None)).rows.subquery()
-
-    def converted(amount: ColumnElement[Any], currency: ColumnElement[Any]) -> ColumnElement[float]:
-        return cast(amount, Double) * rate(currency, settings)
-
-    r, o = refund.c, order_header.c
-    refunds = (
-        select(r.order_id, func.sum(converted(r.refund_total, r.currency_code)).label("refunded"))
-        .where(~r.is_deleted, r.order_id.is_not(None))
-        .group_by(r.order_id)
-        .subquery()
-    )
-    refunded = func.coalesce(refunds.c.refunded, converted(o.refund_total, o.currency_code), 0.0)
-    return (
-        select(order.c.customer_id, order.c.at, (order.c.value - refunded).label("net"))
-        .select_from(order)
-        .join(order_header, o.order_id == order.c.order_id)
-        .outerjoin(refunds, refunds.c.order_id == order.c.order_id)
-    )
-
-
-def _refunds_have_a_rate_too(connection: Connection, settings: Settings) -> None:
-    """Check that `[kpis.rates]` converts what orders cost and what was refunded. Raises ConfigError."""
-    every_currency_has_a_rate(connection, settings)
-    r, o = refund.c, order_header.c
-    used = select(r.currency_code).where(~r.is_deleted, r.refund_total.is_not(None))
-    used_too = select(o.currency_code).where(~o.is_deleted, ~is_cancelled, o.refund_total.is_not(None))
-    refuse_unknown(set(connection.scalars(used.union(used_too))), "refunds are", settings)
 
 
 @dataclass(frozen=True)
@@ -268,7 +235,8 @@ omnichannel_uplift = Kpi(
     "customers who used one, minus 1; of the 180 days after these, within strata of as many touchpoints (2 to 9, 10 "
     "or more), where all 270 days are over",
     counts="customers with two or more touchpoints in their first 90 days",
+    version=2,
     grains=("year", "all"),
     of=lambda settings: Uplift(first_days(settings)),
-    check=_refunds_have_a_rate_too,
+    check=refunds_have_a_rate_too,
 )

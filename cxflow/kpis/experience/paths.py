@@ -34,7 +34,7 @@ from sqlalchemy import (
 )
 
 from cxflow.kpis.facts import Rows, epoch
-from cxflow.kpis.orders import is_cancelled
+from cxflow.kpis.order_facts import is_cancelled
 from cxflow.warehouse.tables import order_header, touchpoint
 
 Goal = Literal["purchase", "complaint", "leaving"]

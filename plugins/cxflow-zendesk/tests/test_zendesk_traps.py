@@ -174,10 +174,14 @@ def test_a_rating_offered_long_ago_and_given_now_is_seen(
     zendesk.satisfaction_ratings = [rating(1, 1, ANA, "offered", offered, offered)]
     run(project, "satisfaction_ratings")
     assert project.rows("survey_response", "rating_value") == []
+    assert project.rows("survey_invitation", "responded_at") == [(None,)]
     given = "2026-03-20T09:00:00Z"
     zendesk.satisfaction_ratings = [rating(1, 1, ANA, "good", offered, given)]
     run(project, "satisfaction_ratings", MARCH_10 + timedelta(days=20))
     assert project.rows("survey_response", "rating_value") == [(1,)]
+    assert project.rows("survey_invitation", "invited_at", "responded_at") == [
+        (datetime(2026, 2, 20, 9, tzinfo=UTC), datetime(2026, 3, 20, 9, tzinfo=UTC))
+    ]
 
 
 def test_a_custom_field_can_be_mapped_and_may_change_its_type(

@@ -34,6 +34,7 @@ from cxflow import (
     review,
     signal,
     support_case,
+    survey_invitation,
     survey_response,
     touchpoint,
 )
@@ -202,6 +203,14 @@ KPIS = (
         better="lower",
         formula="sum of transfers ÷ sum of waits",
         of=Ratio(calls, column("transfers", Integer), waited),
+    ),
+    Kpi(
+        name="desk_invitations",
+        title="Invitations to a survey",
+        unit="invitations",
+        better="neither",
+        formula="number of invitations",
+        of=Volume(fact(survey_invitation)),
     ),
     Kpi(
         name="desk_cases_that_waited",

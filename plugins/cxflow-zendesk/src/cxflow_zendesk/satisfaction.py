@@ -45,6 +45,13 @@ SATISFACTION_RATINGS = http.RestStream(
             "invited_at": "created_at",
             "responded_at": "updated_at",
         },
+        "survey_invitation": {
+            "where": f"score = 'offered' OR {_GIVEN}",
+            "invitation_id": "id",
+            "survey": "'satisfaction'",
+            "invited_at": "created_at",
+            "responded_at": f"CASE WHEN {_GIVEN} THEN updated_at END",
+        },
     },
     identifiers={"user": "requester_id"},
     pii=("comment",),
