@@ -17,6 +17,11 @@ from cxflow.kpis.kpi import Kpi
 
 _COUNTS = "judged touchpoints (docs/experience.md)"
 
+JUDGED_SHARE = "judged_share"
+"""The KPI that says how many touchpoints are judged."""
+RESTING_ON_JUDGED_SHARE = ("net_experience", "net_experience_per_customer")
+"""The KPIs that cannot be compared between periods in which it differs much."""
+
 
 @dataclass(frozen=True)
 class NetOfCustomers(OfFact):
@@ -84,7 +89,7 @@ net_experience_per_customer = Kpi(
 )
 
 judged_share = Kpi(
-    name="judged_share",
+    name=JUDGED_SHARE,
     title="Judged share of touchpoints",
     title_es="Proporción de puntos de contacto valorados",
     description="The share of touchpoints that tell whether they went well. Where it differs much, net "
