@@ -11,6 +11,7 @@ from cxflow.cli.commands import (
     backfill,
     connectors,
     doctor,
+    explain,
     init,
     kpis,
     lint,
@@ -64,7 +65,7 @@ def root(context: typer.Context, version: Version = False, **options: Unpack[Sha
 for each in (
     *(init, lint, doctor, read),
     *(run, backfill, remap, migrate, publish, up),
-    *(status, state, kpis, report, quarantine),
+    *(status, state, kpis, explain, report, quarantine),
     *(plugins, connectors, new, schema),
 ):
     each.register(app)

@@ -10,7 +10,7 @@ from sqlalchemy import Double, cast, column, func
 
 from cxflow.kpis import intervals
 from cxflow.kpis.cells import Cut, cells, cells_of_customers, kept
-from cxflow.kpis.estimators import NO_CUSTOMER, Components, Estimate, Net, OfFact, Share
+from cxflow.kpis.estimators import NO_CUSTOMER, OF_CUSTOMERS, Behind, Components, Estimate, Net, OfFact, Share
 from cxflow.kpis.experience.lived import is_judged, judged, lived, polarity
 from cxflow.kpis.facts import Fact, Rows
 from cxflow.kpis.kpi import Kpi
@@ -31,6 +31,11 @@ class NetOfCustomers(OfFact):
     """
 
     method = "Student's t over customers, with half a customer added at either end of the scale"
+    indivisible = OF_CUSTOMERS
+
+    @property
+    def behind(self) -> Behind:
+        return Behind(self.counted, polarity, is_per_customer=True)
 
     @property
     def counted(self) -> Fact:
