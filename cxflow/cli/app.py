@@ -11,6 +11,7 @@ from cxflow.cli.commands import (
     backfill,
     connectors,
     doctor,
+    explain,
     init,
     journeys,
     kpis,
@@ -66,7 +67,7 @@ def root(context: typer.Context, version: Version = False, **options: Unpack[Sha
 for each in (
     *(init, lint, doctor, read),
     *(run, backfill, remap, migrate, publish, up),
-    *(status, state, kpis, journeys, report, lifetimes, quarantine),
+    *(status, state, kpis, explain, journeys, report, lifetimes, quarantine),
     *(plugins, connectors, new, schema),
 ):
     each.register(app)

@@ -57,11 +57,38 @@ class Estimate:
     """The design effect of several observations of one customer; None: it is not known."""
 
 
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """The events behind a value, for who looks at them one by one."""
+
+    fact: Fact
+    """The events."""
+    gives: ColumnElement[Any] | None = None
+    """What each is counted with: its part of the numerator, or what is ordered; None: nothing but that it is there."""
+    counts: ColumnElement[bool] | None = None
+    """Which of them n counts; None: all."""
+    is_per_customer: bool = False
+    """Whether n counts the customers of the events."""
+    is_sum: bool = False
+    """Whether the numerator is the sum of what they give."""
+    of_period_before: bool = False
+    """Whether they are those of the period before."""
+
+
 class Estimator(ABC):
     """How a KPI is measured."""
 
     looks_back: ClassVar[bool] = False
     """Whether a period's value also needs the events of the previous period."""
+    factor: float = 1
+    """The value is this × numerator ÷ denominator, where it has both."""
+    indivisible: str = "how it follows from its slices is not declared"
+    """Why the value of the whole does not follow from the numerators and denominators of its slices; empty: it does."""
+
+    @property
+    def behind(self) -> Behind | None:
+        """The events behind a value; None: they cannot be listed one by one."""
+        return None
 
     @property
     @abstractmethod
@@ -126,9 +153,12 @@ class Additive(Estimator):
 
     over_customers: ClassVar[bool] = True
     """Whether the interval needs to know which events are of one customer."""
+    indivisible = ""
 
 
 EXACT = "exact binomial"
+OF_CUSTOMERS = "it counts customers, and one customer may be in several slices"
+"""Why a value of customers does not follow from its slices."""
 _OVER_CUSTOMERS = ", over customers"
 
 
@@ -164,6 +194,10 @@ class Share(OfFact, Additive):
     where: ColumnElement[bool]
     method = EXACT + _OVER_CUSTOMERS
 
+    @property
+    def behind(self) -> Behind:
+        return Behind(self.of, case((self.where, 1), else_=0), is_sum=True)
+
     def cells(self, cut: Cut) -> Rows:
         return cells(self.of, cut, n=func.count(), numerator=func.count().filter(self.where))
 
@@ -178,9 +212,18 @@ class Net(OfFact, Additive):
     plus: ColumnElement[bool]
     minus: ColumnElement[bool]
     method = "MOVER of the exact binomial intervals of the two shares" + _OVER_CUSTOMERS
+    factor = 100
+
+    @property
+    def behind(self) -> Behind:
+        return Behind(self.of, self._sign, is_sum=True)
+
+    @property
+    def _sign(self) -> ColumnElement[int]:
+        return case((self.plus, 1), (self.minus, -1), else_=0)
 
     def cells(self, cut: Cut) -> Rows:
-        sign = cast(case((self.plus, 1), (self.minus, -1), else_=0), Double)
+        sign = cast(self._sign, Double)
         return cells(self.of, cut, n=func.count(), numerator=func.sum(sign), squared_deviation=_spread(sign))
 
     def estimate(self, components: Components) -> Estimate:
@@ -228,6 +271,10 @@ class Mean(OfFact, Additive):
     def counted(self) -> Fact:
         return self.of.needing(NO_VALUE, self.measure.is_not(None))
 
+    @property
+    def behind(self) -> Behind:
+        return Behind(self.counted, self.measure, is_sum=True)
+
     def cells(self, cut: Cut) -> Rows:
         measure = cast(self.measure, Double)
         n, total, spread = func.count(), func.sum(measure), _spread(measure)
@@ -258,6 +305,16 @@ class Rate(Additive):
     per: Fact
     times: float = 100
     method = "Garwood's exact Poisson, of the numerator" + _OVER_CUSTOMERS
+
+    @property
+    def factor(self) -> float:  # type: ignore[override]
+        """The value is this × numerator ÷ denominator."""
+        return self.times
+
+    @property
+    def behind(self) -> Behind:
+        hit, base = column("hit", Integer), column("base", Integer)
+        return Behind(self.sliced, hit, counts=base == 1, is_sum=True)
 
     @property
     def reach(self) -> Mapping[str, Reach]:
@@ -292,6 +349,11 @@ class RepeatShare(OfFact):
 
     times: int = 2
     method = EXACT
+    indivisible = OF_CUSTOMERS
+
+    @property
+    def behind(self) -> Behind:
+        return Behind(self.counted, is_per_customer=True)
 
     @property
     def counted(self) -> Fact:

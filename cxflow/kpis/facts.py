@@ -41,6 +41,9 @@ Rows = Select[*tuple[Any, ...]]
 Dimensions = Mapping[str, ColumnElement[Any]]
 """Dimension to an expression."""
 
+FROM_STREAM, FROM_RECORD = "from_stream", "from_record"
+"""The columns that say, beside `source`, from which record an event's row was made."""
+
 USUAL: Dimensions = {name: column(name, String) for name in ("channel", "source", "segment")}
 """The dimensions of every fact."""
 
@@ -154,11 +157,17 @@ class Fact:
         """These events and those of the base as one fact: `hit` is 1 for these, `base` is 1 for those. Its dimensions
         are those that both have."""
         common = [name for name in self.dimensions if name in base.dimensions and name != SIGNAL]
+        both_have = self.rows.selected_columns, base.rows.selected_columns
+        traced = [
+            name
+            for name in ("source", FROM_STREAM, FROM_RECORD)
+            if all(name in each for each in both_have) and name not in common
+        ]
 
         def both(hits: Fact, bases: Fact) -> Rows:
             sides: Iterable[Rows] = (
                 select(
-                    *(column(name) for name in ("at", "customer_id")),
+                    *(column(name) for name in ("at", "customer_id", *traced)),
                     *(of.dimension(name).label(_label(name)) for name in common),
                     literal(hit).label("hit"),
                     literal(1 - hit).label("base"),
@@ -224,6 +233,7 @@ def fact(
             table.c.source_system.label("source"),
             who.label("customer_id"),
             customer.c.segment,
+            *origin(table),
             *(measure.label(name) for name, measure in measures.items()),
             *(found.label(f"by_{name}") for name, found in offered.items()),
             touchpoint.c.touchpoint_id.label("by_signal"),
@@ -238,6 +248,11 @@ def fact(
         dimensions={**USUAL, **sliced, SIGNAL: column("by_signal", String)},
         table=table.name,
     )
+
+
+def origin(table: Table) -> tuple[ColumnElement[str], ColumnElement[str]]:
+    """The columns FROM_STREAM and FROM_RECORD of the events that are the rows of a canonical table."""
+    return table.c.source_object.label(FROM_STREAM), table.c.source_record_id.label(FROM_RECORD)
 
 
 def _label(dimension: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Boolean, Double, String, column, select
 
 from cxflow.kpis.estimators import Share
-from cxflow.kpis.facts import SAME_DAY, Fact, fact, seconds_between
+from cxflow.kpis.facts import SAME_DAY, Fact, fact, origin, seconds_between
 from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.quantile import Quantile
 from cxflow.warehouse.tables import customer, lead, opportunity
@@ -43,6 +43,7 @@ def _closed_deals() -> Fact:
             _o.source_system.label("source"),
             _o.customer_id,
             customer.c.segment,
+            *origin(opportunity),
             _o.is_won,
             _o.stage.label("by_stage"),
             customer.c.country.label("by_country"),

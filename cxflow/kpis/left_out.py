@@ -14,7 +14,7 @@ from cxflow.kpis.cells import KEY, Cut, cells
 from cxflow.kpis.cells_of_days import forget, in_periods, slice_name
 from cxflow.kpis.estimators import Estimator
 from cxflow.kpis.kpi import Kpi
-from cxflow.kpis.periods import Grain, Periods
+from cxflow.kpis.periods import Grain, Period, Periods
 from cxflow.kpis.publication import Key
 from cxflow.kpis.slices import Slices
 from cxflow.warehouse.tables import kpi_left_out
@@ -73,3 +73,21 @@ def reasons(connection: Connection, kpi: str, grain: Grain) -> list[LeftOut]:
         select(*each, events).group_by(*each).order_by(found.c.period_start, events.desc(), found.c.reason)
     )
     return [LeftOut(*row[:-1], int(row[-1])) for row in rows]
+
+
+def of_cell(
+    connection: Connection, kpi: Kpi, period: Period, by: tuple[str, str] | None, slices: Slices
+) -> dict[str, int]:
+    """Reason to the number of events that are left out of one cell, most frequent first. `by`: a dimension and the name
+    of a slice of it."""
+    dimension, name = by or ("", "")
+    wanted = [_t.kpi == kpi.name, _t.version == kpi.version, _t.dimension == dimension]
+    if by is not None:
+        wanted.append(slice_name(kpi_left_out, slices) == name)
+    if period.grain != "all":
+        wanted += [_t.day >= period.start, _t.day < period.end]
+    events = func.sum(_t.events)
+    rows = connection.execute(
+        select(_t.reason, events).where(*wanted).group_by(_t.reason).order_by(events.desc(), _t.reason)
+    )
+    return {reason: int(found) for reason, found in rows}

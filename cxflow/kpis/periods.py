@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from cxflow.errors import ConfigError
+
 Grain = Literal["day", "week", "month", "quarter", "year", "all"]
 
 GRAINS: tuple[Grain, ...] = ("day", "week", "month", "quarter", "year", "all")
@@ -60,6 +62,66 @@ def local_days(first: date, last: date, zone: ZoneInfo) -> set[date]:
     begin = datetime.combine(first, time.min, UTC).astimezone(zone).date()
     end = datetime.combine(last, time.max, UTC).astimezone(zone).date()
     return {begin + step * _DAY for step in range((end - begin).days + 1)}
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A day, week, month, quarter or year in the project's time zone."""
+
+    grain: Grain
+    start: date
+
+    @property
+    def end(self) -> date:
+        """The day after it."""
+        return next_period(self.grain, self.start)
+
+    @property
+    def before(self) -> Period:
+        """The period of the same length that ends where this one begins."""
+        return Period(self.grain, period_of(self.grain, self.start - _DAY))
+
+    @property
+    def year_ago(self) -> Period:
+        """The same period a year before; of days and weeks that of 52 weeks before, so that weekdays meet."""
+        if self.grain in ("day", "week"):
+            return Period(self.grain, self.start - 364 * _DAY)
+        return Period(self.grain, self.start.replace(year=self.start.year - 1))
+
+    def instants(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
+        """Its half-open range of time, UTC."""
+        return _midnight(self.start, zone), _midnight(self.end, zone)
+
+    def __str__(self) -> str:
+        return {
+            "all": "whole time",
+            "day": f"{self.start}",
+            "week": f"week of {self.start}",
+            "month": f"{self.start:%Y-%m}",
+            "quarter": f"{self.start:%Y}-Q{(self.start.month + 2) // 3}",
+            "year": f"{self.start:%Y}",
+        }[self.grain]
+
+
+def parse_period(text: str, option: str = "--period") -> Period:
+    """2026, 2026-Q1, 2026-03, 2026-W10 or 2026-03-25 as a period. Raises ConfigError, which names the option."""
+    try:
+        if "W" in text:
+            return Period("week", date.fromisoformat(text))
+        year, _, rest = text.partition("-")
+        if not rest:
+            return Period("year", date(int(year), 1, 1))
+        if rest.startswith("Q"):
+            return Period("quarter", date(int(year), 3 * int(rest[1:]) - 2, 1))
+        if "-" in rest:
+            return Period("day", date.fromisoformat(text))
+        return Period("month", date(int(year), int(rest), 1))
+    except ValueError:
+        raise ConfigError(
+            f"{option} is not a period: {text!r}",
+            value=text,
+            fix="such as 2026, 2026-Q1, 2026-03, 2026-W10 or 2026-03-25",
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)

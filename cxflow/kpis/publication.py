@@ -259,6 +259,13 @@ def define(
     return previous
 
 
+def slices_of(connection: Connection, kpi: Kpi) -> Slices:
+    """A KPI's slices, as the last computation stored them."""
+    t = kpi_definition.c
+    text = connection.scalar(select(t.slices).where(t.kpi == kpi.name, t.version == kpi.version))
+    return {dimension: tuple(names) for dimension, names in json.loads(text or "{}").items()}
+
+
 def keep_slices(connection: Connection, kpi: Kpi, slices: Slices) -> None:
     """Store a KPI's slices with its definition: the next computation compares them with its own."""
     t = kpi_definition.c

@@ -11,7 +11,7 @@ from sqlalchemy import ARRAY, ColumnElement, Double, Integer, case, cast, column
 
 from cxflow.kpis import intervals
 from cxflow.kpis.cells import KEY, Cut, cells, kept
-from cxflow.kpis.estimators import NO_VALUE, Components, Estimate, OfFact
+from cxflow.kpis.estimators import NO_VALUE, Behind, Components, Estimate, OfFact
 from cxflow.kpis.facts import Fact, Rows
 from cxflow.warehouse.functions import sorted_array
 
@@ -32,6 +32,11 @@ class Quantile(OfFact):
     beside: tuple[float, ...] = ()
     """Quantiles that other KPIs take of the same fact and measure, so that the observations are sorted once for all."""
     method = "order statistics, ranks from the binomial"
+    indivisible = "the quantile of the whole does not follow from those of its slices"
+
+    @property
+    def behind(self) -> Behind:
+        return Behind(self.counted, self.measure)
 
     @property
     def _quantiles(self) -> list[float]:

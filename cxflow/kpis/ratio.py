@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Double, and_, cast, func
 
 from cxflow.kpis import intervals
 from cxflow.kpis.cells import Cut, cells
-from cxflow.kpis.estimators import NO_VALUE, Components, Estimate, OfFact
+from cxflow.kpis.estimators import NO_VALUE, Behind, Components, Estimate, OfFact
 from cxflow.kpis.facts import Fact, Rows
 
 POWERS = tuple((i, power - i) for power in (1, 2, 3) for i in range(power, -1, -1))
@@ -31,6 +31,11 @@ class Ratio(OfFact):
         "of the linearised ratio: the wider of Hall's transformation and Student's t; "
         "none if one observation decides"
     )
+    indivisible = ""
+
+    @property
+    def behind(self) -> Behind:
+        return Behind(self.counted, self.part, is_sum=True)
 
     @property
     def counted(self) -> Fact:

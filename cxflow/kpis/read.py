@@ -1,15 +1,15 @@
-"""Reads published values, for the command line and scripts, and compares two."""
+"""Reads published values, for the command line, the report and scripts."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from sqlalchemy import ColumnElement, Connection, case, func, select
 
-from cxflow.kpis.periods import Grain
+from cxflow.kpis.facts import Rows
+from cxflow.kpis.periods import Grain, period_of
 from cxflow.kpis.publication import latest
 from cxflow.kpis.slices import OTHER
 from cxflow.warehouse.tables import kpi_complete, kpi_value
@@ -70,23 +70,6 @@ class KpiValue:
         return self.is_complete is False
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """The difference between two values, in the KPI's unit."""
-
-    difference: float
-    """Later − earlier."""
-    low: float
-    """The lower end of its 95 % interval."""
-    high: float
-    """The upper end."""
-
-    @property
-    def is_change(self) -> bool:
-        """Whether the interval excludes zero. If not, the two values may well be the same."""
-        return self.low > 0 or self.high < 0
-
-
 def values(
     connection: Connection,
     kpi: str | None = None,
@@ -118,6 +101,48 @@ def slices(
     return _current(connection, [], [t.grain == grain, t.period_start.in_(starts), t.dimension != ""], as_of)
 
 
+def cells(
+    connection: Connection,
+    grain: Grain,
+    starts: Collection[date],
+    kpis: Collection[str] | None = None,
+    by: str = "",
+    as_of: datetime | None = None,
+) -> list[KpiValue]:
+    """The values of everything, or of the slices of a dimension, in the periods that begin on `starts`; of some KPIs or
+    all. Current ones, or those that were current at `as_of`; ordered as in `values`."""
+    t = kpi_value.c
+    wanted = [t.kpi.in_(kpis)] if kpis is not None else []
+    return _current(
+        connection, wanted, [t.grain == grain, t.period_start.in_(starts), t.dimension == by], as_of
+    )
+
+
+def last_complete(
+    connection: Connection,
+    grain: Grain,
+    kpis: Collection[str] | None = None,
+    until: date | None = None,
+    as_of: datetime | None = None,
+) -> dict[str, date]:
+    """KPI to the first day of its last complete period with observations; of those that end by `until` (exclusive), if
+    it is given."""
+    t = kpi_value.c
+    wanted = [t.kpi.in_(kpis)] if kpis is not None else []
+    cells = [t.grain == grain, t.dimension == ""]
+    if until is not None:
+        cells.append(t.period_start < period_of(grain, until))
+    current = _newest(wanted, cells, as_of).subquery()
+    # Values from before it was stored say nothing of it.
+    is_complete = func.coalesce(current.c.is_complete, True)
+    last = (
+        select(current.c.kpi, func.max(current.c.period_start).label("start"))
+        .where(current.c.n > 0, is_complete)
+        .group_by(current.c.kpi)
+    )
+    return {row.kpi: row.start for row in connection.execute(last)}
+
+
 def complete_until(connection: Connection) -> dict[str, dict[str, datetime | None]]:
     """KPI to source to the instant up to which it is complete; None: nobody knows. The source `""` is all of them."""
     found: dict[str, dict[str, datetime | None]] = {}
@@ -135,42 +160,24 @@ def _current(
     as_of: datetime | None,
 ) -> list[KpiValue]:
     """The values of the wanted KPIs in the cells that meet the conditions, in the newest version of each KPI."""
-    t = kpi_value.c
-    published = [*wanted, t.as_of <= as_of] if as_of is not None else wanted
-    newest = select(t.kpi, func.max(t.version).label("version")).where(*published).group_by(t.kpi).subquery()
-    current = latest(*published, *cells).subquery()
+    current = _newest(wanted, cells, as_of).subquery()
     is_other = case((current.c.dimension_value == OTHER, 1), else_=0)
-    statement = (
-        select(current)
-        .join_from(current, newest, (newest.c.kpi == current.c.kpi) & (newest.c.version == current.c.version))
-        .order_by(
-            current.c.kpi,
-            current.c.dimension,
-            current.c.period_start,
-            is_other,
-            current.c.dimension_value,
-        )
+    statement = select(current).order_by(
+        current.c.kpi,
+        current.c.dimension,
+        current.c.period_start,
+        is_other,
+        current.c.dimension_value,
     )
     return [KpiValue(**row) for row in connection.execute(statement).mappings()]
 
 
-def change(earlier: KpiValue, later: KpiValue) -> Change | None:
-    """The difference between two independent values. None if either has no value, no interval or an open period.
-
-    Each end of its interval is the difference ± the root of the summed squares of the two distances from value to
-    interval end that push it that way. For shares this is Newcombe's hybrid score interval (1998, method 10); for the
-    others it is the same method, by Zou and Donner (2008), which for symmetric intervals is the root of the summed
-    squares of the half widths.
-    """
-    ends = (earlier.value, earlier.ci_low, earlier.ci_high, later.value, later.ci_low, later.ci_high)
-    if any(end is None for end in ends) or earlier.is_open or later.is_open:
-        return None
-    before, before_low, before_high, after, after_low, after_high = (
-        float(end) for end in ends if end is not None
-    )
-    difference = after - before
-    return Change(
-        difference,
-        difference - math.hypot(after - after_low, before_high - before),
-        difference + math.hypot(after_high - after, before - before_low),
-    )
+def _newest(
+    wanted: Sequence[ColumnElement[bool]], cells: Sequence[ColumnElement[bool]], as_of: datetime | None
+) -> Rows:
+    t = kpi_value.c
+    published = [*wanted, t.as_of <= as_of] if as_of is not None else wanted
+    newest = select(t.kpi, func.max(t.version).label("version")).where(*published).group_by(t.kpi).subquery()
+    current = latest(*published, *cells).subquery()
+    is_newest = (newest.c.kpi == current.c.kpi) & (newest.c.version == current.c.version)
+    return select(current).join_from(current, newest, is_newest)

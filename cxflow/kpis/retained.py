@@ -9,7 +9,17 @@ from typing import Any
 from sqlalchemy import Boolean, ColumnElement, Double, cast, column, func, select
 
 from cxflow.kpis.cells import Cut, cells, cells_of_customers, kept, local_day
-from cxflow.kpis.estimators import EXACT, NO_CUSTOMER, NO_VALUE, Components, Estimate, OfFact, share_of
+from cxflow.kpis.estimators import (
+    EXACT,
+    NO_CUSTOMER,
+    NO_VALUE,
+    OF_CUSTOMERS,
+    Behind,
+    Components,
+    Estimate,
+    OfFact,
+    share_of,
+)
 from cxflow.kpis.facts import Fact, Reach, Rows, newest
 from cxflow.kpis.ratio import POWERS, power, ratio_of
 
@@ -23,6 +33,11 @@ class Retained(OfFact):
 
     method = EXACT
     looks_back = True
+    indivisible = OF_CUSTOMERS
+
+    @property
+    def behind(self) -> Behind | None:
+        return Behind(self.counted, is_per_customer=True, of_period_before=True)
 
     @property
     def reach(self) -> Mapping[str, Reach]:
@@ -99,6 +114,10 @@ class RetainedSum(Retained):
         "of the linearised ratio over customers: the wider of Hall's transformation and Student's t; "
         "none if one customer decides"
     )
+
+    @property
+    def behind(self) -> Behind | None:
+        return None  # n leaves out the customers whose events come to nothing
 
     @property
     def family(self) -> Hashable:

@@ -16,7 +16,7 @@ import numpy as np
 from sqlalchemy import ColumnElement, Double, case, cast, func, select
 
 from cxflow.kpis.cells import KEY, Cut, cells, kept
-from cxflow.kpis.estimators import Components, Estimate, OfFact
+from cxflow.kpis.estimators import Behind, Components, Estimate, OfFact
 from cxflow.kpis.facts import Rows
 from cxflow.kpis.intervals import Z
 
@@ -41,6 +41,11 @@ class SurvivalMedian(OfFact):
     is_over: ColumnElement[bool]
     """Whether it is over."""
     method = "Brookmeyer and Crowley's, log-log scale"
+    indivisible = "the median of the whole does not follow from those of its slices"
+
+    @property
+    def behind(self) -> Behind:
+        return Behind(self.counted, self.duration)
 
     @property
     def _measure(self) -> ColumnElement[float]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Double, and_, cast, column, func, select
+from sqlalchemy import ColumnElement, Double, and_, cast, column, func, literal, select
 
 from cxflow.kpis import intervals
 from cxflow.kpis.cells import KEY, Cut, cells, kept
-from cxflow.kpis.estimators import Additive, Components, Estimate, Mean, OfFact
+from cxflow.kpis.estimators import Additive, Behind, Components, Estimate, Mean, OfFact
 from cxflow.kpis.facts import EVERYWHERE, Reach, Rows
 
 ALL_COUNTED = "all counted: no interval"
@@ -23,6 +23,10 @@ class Volume(OfFact, Additive):
 
     over_customers = False
     method = "Garwood's exact Poisson"
+
+    @property
+    def behind(self) -> Behind:
+        return Behind(self.of, literal(1), is_sum=True)
 
     def cells(self, cut: Cut) -> Rows:
         return cells(self.of, cut, n=func.count(), numerator=func.count())
@@ -71,6 +75,7 @@ class Stock(OfFact):
     change: ColumnElement[Any]
     """What an event adds; negative if it takes away."""
     method = "none: everything is counted"
+    indivisible = "it is what is there at the end of a period, not a sum over its events"
 
     @property
     def reach(self) -> Mapping[str, Reach]:

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Double, and_, case, cast, func
 
 from cxflow.kpis import intervals
 from cxflow.kpis.cells import Cut, cells
-from cxflow.kpis.estimators import Components, Estimate, Mean, OfFact
+from cxflow.kpis.estimators import Behind, Components, Estimate, Mean, OfFact
 from cxflow.kpis.facts import Fact, Rows
 
 _ROUNDING = 1e-12
@@ -27,6 +27,11 @@ class Weighted(OfFact):
 
     weight: ColumnElement[Any]
     """How many people an event stands for; null: one."""
+    indivisible = ""
+
+    @property
+    def behind(self) -> Behind:
+        return Behind(self.counted, self._weight)
 
     @property
     def _weight(self) -> ColumnElement[Any]:
@@ -73,6 +78,7 @@ class WeightedNet(Weighted):
 
     plus: ColumnElement[bool]
     minus: ColumnElement[bool]
+    factor = 100
     method = "MOVER of the exact binomial intervals of the effective number of answers (Kish)"
 
     def cells(self, cut: Cut) -> Rows:
@@ -99,6 +105,7 @@ class MeanWithPrior(Mean):
     """How many there are before the first."""
     prior_mean: float = 0
     """Their value."""
+    indivisible = "its prior counts once in the whole, and once in each slice"
 
     @property
     def method(self) -> str:

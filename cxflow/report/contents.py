@@ -13,11 +13,11 @@ import sqlalchemy as sa
 
 from cxflow.kpis import read
 from cxflow.kpis.experience.paths import Paths
-from cxflow.kpis.periods import Grain
+from cxflow.kpis.periods import Grain, Period
 from cxflow.kpis.read import KpiValue
 from cxflow.report import cohorts, edition, indicators, quality, touchpoints, verbatims, ways
 from cxflow.report.cohorts import Cohort
-from cxflow.report.edition import Edition, Period
+from cxflow.report.edition import Edition
 from cxflow.report.indicators import Indicator
 from cxflow.report.phrases import Language, placeholders
 from cxflow.report.quality import Quality
@@ -80,7 +80,11 @@ def read_all(
     return Contents(
         language=language,
         edition=chosen,
-        indicators=tuple(indicators.read_all(connection, chosen, overall, language, found.known_until())),
+        indicators=tuple(
+            indicators.read_all(
+                *(connection, chosen, overall, language, found.known_until(), settings.kpis.max_left_out)
+            )
+        ),
         touchpoints=touchpoints.read(connection, chosen),
         ways=tuple(ways.read_all(connection, chosen, settings.kpis.min_n)),
         cohorts=tuple(cohorts.read_all(connection, chosen, cohorts.RETENTION)),

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
 from cxflow.errors import ConfigError
-from cxflow.kpis.periods import Grain, next_period, period_of
+from cxflow.kpis.periods import Grain, Period, next_period, period_of
 from cxflow.kpis.read import KpiValue
 from cxflow.settings import Settings
 from cxflow.warehouse.tables import load_run, stream_state
@@ -26,29 +26,6 @@ _SHORTER: dict[Grain, Grain] = {"year": "quarter", "quarter": "month", "month": 
 
 Values = Callable[[Grain], Sequence[KpiValue]]
 """Reads the overall values of every KPI by grain."""
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """A day, week, month, quarter or year in the project's time zone."""
-
-    grain: Grain
-    start: date
-
-    @property
-    def end(self) -> date:
-        """The day after it."""
-        return next_period(self.grain, self.start)
-
-    @property
-    def before(self) -> Period:
-        """The period of the same length that ends where this one begins."""
-        return Period(self.grain, period_of(self.grain, date.fromordinal(self.start.toordinal() - 1)))
-
-    def instants(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
-        """Its half-open range of time, UTC."""
-        begin, end = (datetime.combine(day, time.min, zone) for day in (self.start, self.end))
-        return begin.astimezone(UTC), end.astimezone(UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,27 +58,6 @@ def known_until(connection: sa.Connection, now: datetime) -> datetime | None:
         loaded = load_run.c.status == "loaded"
         position = connection.scalar(sa.select(sa.func.max(load_run.c.finished_at)).where(loaded))
     return min(position, now) if position else None
-
-
-def parse_period(text: str) -> Period:
-    """2026, 2026-Q1, 2026-03, 2026-W10 or 2026-03-25 as a period. Raises ConfigError."""
-    try:
-        if "W" in text:
-            return Period("week", date.fromisoformat(text))
-        year, _, rest = text.partition("-")
-        if not rest:
-            return Period("year", date(int(year), 1, 1))
-        if rest.startswith("Q"):
-            return Period("quarter", date(int(year), 3 * int(rest[1:]) - 2, 1))
-        if "-" in rest:
-            return Period("day", date.fromisoformat(text))
-        return Period("month", date(int(year), int(rest), 1))
-    except ValueError:
-        raise ConfigError(
-            f"--period is not a period: {text!r}",
-            value=text,
-            fix="such as 2026, 2026-Q1, 2026-03, 2026-W10 or 2026-03-25",
-        ) from None
 
 
 def choose(

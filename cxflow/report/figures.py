@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
+from cxflow.kpis.periods import Period
 from cxflow.kpis.read import KpiValue
 from cxflow.report import charts, journey_chart
 from cxflow.report.cohorts import Cohort
 from cxflow.report.contents import Contents
 from cxflow.report.drawing import Spec, svg
-from cxflow.report.edition import Period
 from cxflow.report.indicators import Definition, Indicator, Slice
 from cxflow.report.touchpoints import PhaseCount, Volume
 from cxflow.report.wording import Words

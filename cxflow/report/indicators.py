@@ -1,6 +1,6 @@
 """Reads what the report says of each KPI: its value, its change, its trend and its slices. Called by `contents`.
 
-Only published values are read; nothing is computed anew but the difference of two.
+Only published values are read; nothing is computed anew but the difference of two (`cxflow.kpis.changes`).
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from typing import Literal
 
 import sqlalchemy as sa
 
-from cxflow.kpis import read, status
-from cxflow.kpis.periods import Grain
-from cxflow.kpis.read import Change, KpiValue, change
+from cxflow.kpis import changes, read, status
+from cxflow.kpis.changes import Change, Comparison
+from cxflow.kpis.experience.net import JUDGED_SHARE
+from cxflow.kpis.periods import Grain, Period
+from cxflow.kpis.read import KpiValue
 from cxflow.kpis.slices import OTHER
-from cxflow.report.edition import Edition, Period
+from cxflow.report.edition import Edition
 from cxflow.report.phrases import Language
 from cxflow.warehouse.tables import kpi_definition
 
@@ -71,7 +73,7 @@ class Definition:
     def is_open(self) -> bool:
         """Whether the value of a period that is over still grows, by its formula: of orders with a return *so far*,
         those of the newest period have had the least time for one."""
-        return "so far" in self.formula
+        return changes.still_grows(self.formula)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,8 @@ class Indicator:
     """In the edition's period; None: nothing was published for it."""
     before: KpiValue | None
     """In the period before."""
+    comparison: Comparison
+    """Of the two."""
     trend: tuple[KpiValue | None, ...] = ()
     """Aligned with the edition's trend."""
     newest: KpiValue | None = None
@@ -115,11 +119,8 @@ class Indicator:
 
     @property
     def change(self) -> Change | None:
-        """The difference from the period before, with its interval; None if either has no value or no interval, or if
-        the value still grows."""
-        if self.before is None or self.value is None or self.is_open:
-            return None
-        return change(self.before, self.value)
+        """The difference from the period before, with its interval; None if the two are not compared."""
+        return self.comparison.change
 
     @property
     def is_open(self) -> bool:
@@ -133,11 +134,11 @@ class Indicator:
 
     @property
     def verdict(self) -> Verdict | None:
-        """What the change means: `same` if its interval includes zero. None if there is nothing to compare."""
+        """What the change means: `same` if it is called none. None if there is nothing to compare."""
         found = self.change
         if found is None:
             return None
-        if not found.is_change:
+        if not self.comparison.is_called:
             return "same"
         rises = found.difference > 0
         if self.definition.better not in ("higher", "lower"):
@@ -151,13 +152,17 @@ def read_all(
     overall: Mapping[Grain, Sequence[KpiValue]],
     language: Language,
     known: Mapping[str, datetime],
+    most_left_out: float,
 ) -> list[Indicator]:
     """Every defined KPI, the headlines first, then by title. `overall`: the values of everything by grain, as far as
-    they were read. `known`: source to the instant up to which it is known."""
+    they were read. `known`: source to the instant up to which it is known. `most_left_out`: values that leave out a
+    larger share of their events are not compared."""
     states = status.read(connection)
     sliced = _slices(connection, edition)
+    definitions = _definitions(connection, language)
+    compared = _compared(definitions, edition.period, overall, most_left_out)
     found = []
-    for definition in _definitions(connection, language):
+    for definition in definitions:
         state = states.get(definition.kpi)
         of_grain = _by_start(overall, edition.period, definition.kpi)
         dimensions = sliced.get(definition.kpi, {})
@@ -166,6 +171,7 @@ def read_all(
                 definition=definition,
                 value=of_grain.get(edition.period.start) if edition.period else None,
                 before=of_grain.get(edition.period.before.start) if edition.period else None,
+                comparison=compared[definition.kpi],
                 trend=_trend(edition.trend, overall, definition.kpi),
                 newest=_newest(edition.period, of_grain),
                 absence=(state.reason or "") if state and state.status != "computed" else "",
@@ -177,6 +183,29 @@ def read_all(
         )
     order = {name: place for place, name in enumerate(HEADLINES)}
     return sorted(found, key=lambda each: (order.get(each.definition.kpi, len(order)), each.definition.title))
+
+
+def _compared(
+    definitions: Sequence[Definition],
+    period: Period | None,
+    overall: Mapping[Grain, Sequence[KpiValue]],
+    most_left_out: float,
+) -> dict[str, Comparison]:
+    """Each KPI in the period compared with the one before: all together, because chance is corrected for all."""
+    kpis = [each.kpi for each in definitions]
+    if period is None:
+        return dict.fromkeys(kpis, Comparison(None, None))
+    starts = (period.before.start, period.start)
+    known = {(each.kpi, each.period_start): each for each in overall.get(period.grain, ())}
+    found = changes.compare(
+        [(known.get((kpi, starts[0])), known.get((kpi, starts[1]))) for kpi in kpis],
+        most_left_out=most_left_out,
+        judged_shares={
+            changes.cell_of(each): each for (kpi, _), each in known.items() if kpi == JUDGED_SHARE
+        },
+        growing={each.kpi for each in definitions if each.is_open},
+    )
+    return dict(zip(kpis, found, strict=True))
 
 
 def headlines(indicators: Sequence[Indicator]) -> list[Indicator]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from cxflow.kpis.changes import Change
 from cxflow.kpis.cohorts import BY_AGE
-from cxflow.kpis.periods import Grain
-from cxflow.kpis.read import Change, KpiValue
+from cxflow.kpis.periods import Grain, Period
+from cxflow.kpis.read import KpiValue
 from cxflow.kpis.slices import OTHER
-from cxflow.report.edition import Period
 from cxflow.report.indicators import Definition
 from cxflow.report.phrases import Language, is_known, month, name, phrase
 from cxflow.visible import one_line

@@ -9,7 +9,7 @@ import pytest
 from cli_runner import cxflow, edit
 from sqlalchemy import insert
 
-from cxflow.cli.commands.kpis import with_unit
+from cxflow.cli.units import with_unit
 from cxflow.kpis import builtin
 from cxflow.settings import load
 from cxflow.warehouse import transactions

@@ -8,7 +8,7 @@ import pytest
 from kpi_desk import BY_NAME, Desk
 from sqlalchemy import select
 
-from cxflow.cli.commands.kpis import with_unit
+from cxflow.cli.units import with_unit
 from cxflow.kpis.builtin import KPIS
 from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.survey import nps

@@ -254,10 +254,10 @@ def fill(company: Company) -> None:
     profile = {"customer_id": "c1", "full_name": "Ximena Quiroga", "city": "Villamenta"}
     other = {"customer_id": "c2", "full_name": "Baltasar Will", "city": None}
     company.put(customer_profile, ({"profile_id": company.id(), **each} for each in (profile, other)))
-    # NPS: January 0, February 100 × (10 − 20) ÷ 40 = −25, March 100 × (20 − 12) ÷ 40 = +20: better. April runs.
+    # NPS: January 0, February 100 × (30 − 60) ÷ 120 = −25, March 100 × (60 − 36) ÷ 120 = +20: better. April runs.
     company.nps(JANUARY, 15, 10, 15)
-    company.nps(FEBRUARY, 10, 10, 20)
-    company.nps(MARCH, 20, 8, 12)
+    company.nps(FEBRUARY, 30, 30, 60)
+    company.nps(MARCH, 60, 24, 36)
     company.nps(APRIL, 40, 0, 0)
     # March: 6 reviews under 4 and over: too few for a value with a minimum n of 10.
     company.review(MARCH, 3, 1, f"Never again! {SCRIPT} It came late and broken.")
@@ -274,7 +274,7 @@ def fill(company: Company) -> None:
     company.review(MARCH, 8, 5, "¡Genial! Llegó a tiempo y la atención fue estupenda.", language="es")
     company.review(APRIL, 2, 1, "This is of April, which is not over.")
     # Contacts of March: 30 by phone (20 late_delivery, 10 without a reason), 12 by chat (the script): 42.
-    company.touchpoints(FEBRUARY, 25, "called_support", "phone", reason="late_delivery")
+    company.touchpoints(FEBRUARY, 15, "called_support", "phone", reason="late_delivery")
     company.touchpoints(MARCH, 20, "called_support", "phone", reason="late_delivery")
     company.touchpoints(MARCH, 10, "called_support", "phone")
     company.touchpoints(MARCH, 12, "contacted_support", SCRIPT, reason=SCRIPT)
@@ -296,5 +296,5 @@ def fill(company: Company) -> None:
 
 
 MARCH_TOUCHPOINTS = 50 + 30 + 7 + 42 + 6
-FEBRUARY_TOUCHPOINTS = 25
+FEBRUARY_TOUCHPOINTS = 15
 FIRST_OF_MARCH = date(2026, 3, 1)

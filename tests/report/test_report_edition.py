@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from cxflow.errors import ConfigError
-from cxflow.kpis.periods import Grain
+from cxflow.kpis.periods import Grain, Period, parse_period
 from cxflow.kpis.read import KpiValue
-from cxflow.report.edition import Edition, Period, choose, parse_period
+from cxflow.report.edition import Edition, choose
 from cxflow.settings import Settings
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)

@@ -180,7 +180,7 @@ def test_texts_of_customers_can_be_left_out() -> None:
 def test_a_tile_shows_value_interval_observations_and_change(full_page: HtmlPage) -> None:
     tile = next(each for each in full_page.root.all("article") if "Net Promoter Score" in each.text)
     assert "20.0" in tile.text
-    assert "n 40" in tile.text
+    assert "n 120" in tile.text
     assert "better" in tile.text
     assert "(Feb 2026: −25.0)" in tile.text
     assert "May lack events: surveys" in tile.text
@@ -193,8 +193,8 @@ def test_the_summary_tells_changes_and_what_did_not(full_page: HtmlPage) -> None
     assert "Net Promoter Score −25.0" in better
     assert "+45.0 (" in better
     assert "Average order value" in summary.one(class_="to-same").text
-    # 25 contacts for 30 orders in February, 42 in March.
-    assert summary.one(class_="to-worse").text.startswith("Worse Contact rate 83.33 → , 140.00 +56.67")
+    # 15 contacts for 30 orders in February, 42 in March.
+    assert summary.one(class_="to-worse").text.startswith("Worse Contact rate 50.00 → , 140.00 +90.00")
 
 
 def test_every_kpi_is_in_the_table_or_among_the_missing(full_page: HtmlPage) -> None:

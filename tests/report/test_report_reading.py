@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 import sqlalchemy as sa
 from small_company import (
+    FEBRUARY,
     FEBRUARY_TOUCHPOINTS,
     FIRST_OF_MARCH,
     MARCH,
@@ -20,11 +21,11 @@ from small_company import (
 from cxflow.errors import ConfigError
 from cxflow.kpis.cells import KEY
 from cxflow.kpis.experience.paths import Path, Paths, Step
+from cxflow.kpis.periods import Period
 from cxflow.report.contents import Contents, read_all
-from cxflow.report.edition import Period
 from cxflow.report.indicators import Indicator
 from cxflow.report.touchpoints import Polarity, Volume
-from cxflow.warehouse.tables import kpi_definition, kpi_value, touchpoint_judgement
+from cxflow.warehouse.tables import kpi_definition, kpi_value, survey_response, touchpoint_judgement
 
 
 def indicator(contents: Contents, kpi: str) -> Indicator:
@@ -37,16 +38,17 @@ def test_the_newest_month_that_is_over_is_shown_and_the_running_one_is_not(conte
     assert all(period.end <= date(2026, 4, 1) for period in contents.edition.trend)
 
 
-def test_a_kpi_has_its_value_the_one_before_and_a_change_if_the_interval_excludes_zero(
+def test_a_kpi_has_its_value_the_one_before_and_a_change_if_chance_does_not_explain_it(
     contents: Contents,
 ) -> None:
     nps = indicator(contents, "nps")
     assert nps.value is not None
     assert nps.before is not None
-    assert (nps.value.value, nps.value.n, nps.before.value) == (pytest.approx(20), 40, pytest.approx(-25))
+    assert (nps.value.value, nps.value.n, nps.before.value) == (pytest.approx(20), 120, pytest.approx(-25))
     assert nps.change is not None
     assert nps.change.difference == pytest.approx(45)
     assert nps.change.low > 0
+    assert nps.comparison.is_called
     assert nps.verdict == "better"
 
 
@@ -65,6 +67,19 @@ def test_a_value_that_still_grows_is_not_compared(company: Company, contents: Co
     assert growing == {kpi for kpi, formula in formulas.items() if "so far" in formula}
     for each in contents.indicators:
         assert each.change is None or not each.definition.is_open
+
+
+def test_a_difference_that_chance_explains_among_all_that_are_compared_is_none(company: Company) -> None:
+    # By itself, +45 points of 40 answers each has an interval over zero.
+    company.connection.execute(sa.delete(survey_response))
+    company.nps(FEBRUARY, 10, 10, 20)
+    company.nps(MARCH, 20, 8, 12)
+    company.compute("nps")
+    nps = indicator(read_all(company.connection, company.settings), "nps")
+    company.connection.rollback()
+    assert nps.change is not None
+    assert nps.change.low > 0
+    assert nps.verdict == "same"
 
 
 def test_too_few_observations_stay_suppressed(contents: Contents) -> None:
@@ -112,7 +127,7 @@ def test_reasons_are_those_of_support_contacts_and_the_unknown_is_counted(conten
     assert [
         (each.reason, each.volume.now, each.volume.before, each.by_phone) for each in found.most_frequent
     ] == [
-        ("late_delivery", 20, 25, 20),
+        ("late_delivery", 20, 15, 20),
         (SCRIPT, 12, 0, 0),
     ]
     assert (found.unknown.now, found.other_reasons, found.contacts) == (10, 0, 42)

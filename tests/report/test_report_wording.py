@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import cxflow.report
-from cxflow.kpis.read import Change
-from cxflow.report.edition import Period
+from cxflow.kpis.changes import Change
+from cxflow.kpis.periods import Period
 from cxflow.report.indicators import Definition
 from cxflow.report.masking import KINDS
 from cxflow.report.phrases import Language, name
@@ -68,12 +68,12 @@ def test_a_value_has_its_unit_as_its_language_writes_it(
 
 
 def test_a_difference_of_shares_is_in_percentage_points() -> None:
-    worded = ES.difference(definition("share"), Change(0.061, -0.002, 0.094), 0.5).replace(NBSP, " ")
+    worded = ES.difference(definition("share"), Change(0.061, -0.002, 0.094, 0.06), 0.5).replace(NBSP, " ")
     assert worded == "+6,1 pp (de −0,2 pp a +9,4 pp)"
 
 
 def test_a_difference_of_times_is_in_the_unit_of_the_value() -> None:
-    assert EN.difference(definition("minutes"), Change(30, -6, 66), 600).replace(NBSP, " ") == (
+    assert EN.difference(definition("minutes"), Change(30, -6, 66, 0.1), 600).replace(NBSP, " ") == (
         "+0.5 h (−0.1 h to +1.1 h)"
     )
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cxflow.cli import completion, explanation
+from cxflow.cli import completion, explanation, kpi_changes
 from cxflow.cli.call import Call, command
 from cxflow.cli.output import table
+from cxflow.cli.units import with_unit
 from cxflow.errors import ConfigError
-from cxflow.kpis.periods import Grain
+from cxflow.kpis.periods import Grain, Period, parse_period
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,9 +48,22 @@ def kpis(
     ] = None,
     since: Annotated[str | None, typer.Option(metavar="DATE", help="First day.")] = None,
     until: Annotated[str | None, typer.Option(metavar="DATE", help="End day, exclusive.")] = None,
+    period: Annotated[
+        str | None,
+        typer.Option(
+            help="One period instead of grain and days: 2026, 2026-Q1, 2026-03, 2026-W10, 2026-03-25."
+        ),
+    ] = None,
     as_of: Annotated[
         str | None, typer.Option(metavar="ISO", help="Values as published at that instant.")
     ] = None,
+    changes: Annotated[
+        bool,
+        typer.Option("--changes", help="Compare the last complete period of each KPI with the one before."),
+    ] = False,
+    year_ago: Annotated[
+        bool, typer.Option("--year-ago", help="With --changes: compare with the same period a year before.")
+    ] = False,
     listed: Annotated[bool, typer.Option("--list", help="List the KPIs and their formulas.")] = False,
     recompute: Annotated[
         bool,
@@ -78,8 +92,21 @@ def kpis(
         with call.out.progress() as step:
             step("KPIs")
             flow.compute_kpis(settings, everything=True)
-    edges = _day(since, "--since"), _day(until, "--until")
     moment = project.instant(settings, as_of, "--as-of") if as_of else None
+    edges = _day(since, "--since"), _day(until, "--until")
+    one = parse_period(period) if period else None
+    if one is not None and (grain or since or until):
+        raise ConfigError("--period says which grain and which days", value=period, fix="leave those out")
+    if changes:
+        if since:
+            raise ConfigError(
+                "--changes needs no --since", value=since, fix="name the later period: --period"
+            )
+        asked = kpi_changes.Asked(name, grain, by, one, edges[1], year_ago, moment)
+        kpi_changes.show(call, known, asked)
+        return
+    if one is not None:
+        grain, edges = one.grain, (one.start, one.end)
     effective = grain or ("day" if since or until else None)
     with warehouse.reading(call) as found:
         values = _values(found.connection, known, name, effective, by, edges, moment)
@@ -201,14 +228,7 @@ def _row(kpi: Kpi | None, value: KpiValue, currency: str) -> tuple[Any, ...]:
         shown = "too few to say"
     else:
         shown = worded(value.value)
-    period: str = {
-        "all": "whole time",
-        "day": f"{value.period_start}",
-        "week": f"week of {value.period_start}",
-        "month": f"{value.period_start:%Y-%m}",
-        "quarter": f"{value.period_start:%Y}-Q{(value.period_start.month + 2) // 3}",
-        "year": f"{value.period_start:%Y}",
-    }[value.grain] + (" (open)" if value.is_open else "")
+    period = f"{Period(value.grain, value.period_start)}{' (open)' if value.is_open else ''}"
     between = value.interval_note
     if value.ci_low is not None and value.ci_high is not None:
         between = f"{worded(value.ci_low)} to {worded(value.ci_high)}"
@@ -223,27 +243,6 @@ def _row(kpi: Kpi | None, value: KpiValue, currency: str) -> tuple[Any, ...]:
         value.customers,
         value.left_out or None,
     )
-
-
-def with_unit(number: float | None, kpi: Kpi | None, currency: str) -> str | None:
-    """A number with its KPI's unit."""
-    if number is None:
-        return None
-    if kpi is None:
-        return f"{number:,.2f}"
-    unit = kpi.unit
-    match kpi.unit:
-        case "share":
-            number, unit = 100 * number, "%"
-        case "points":
-            unit = ""
-        case "seconds":
-            unit = "s"
-        case "minutes":
-            number, unit = (number, "min") if number < 180 else (number / 60, "h")
-        case "project currency":
-            unit = currency
-    return f"{number:,.{kpi.shown_decimals}f} {unit}".rstrip()
 
 
 def _as_json(

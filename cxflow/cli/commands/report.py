@@ -46,13 +46,14 @@ def report(
 ) -> None:
     """Write the report: one HTML page of KPIs, the journey, channels, reasons, customers' words and data quality."""
     from cxflow.cli import project, warehouse
+    from cxflow.kpis.periods import parse_period
     from cxflow.report import extra
 
     settings = call.settings
     extra.require()
-    from cxflow.report import contents, edition, page
+    from cxflow.report import contents, page
 
-    asked = edition.parse_period(period) if period else None
+    asked = parse_period(period) if period else None
     moment = project.instant(settings, as_of, "--as-of") if as_of else None
     path = Path(output) if output else settings.path("report.html")
     if path.is_dir():

@@ -47,6 +47,7 @@ class RiskDifference(OfFact):
 
     hit: ColumnElement[bool]
     method = "Mantel–Haenszel risk difference, Sato's variance; none under 10 customers on either side"
+    indivisible = "it compares customers within strata, and weighs the strata anew in each slice"
 
     def _coded(self) -> ColumnElement[float]:
         """An event's stratum, exposure and outcome as one number, to keep them together."""

@@ -62,6 +62,7 @@ class PeakEnd(OfFact):
 
     band: str | None = None
     method = "Student's t over the customers of each band, joined in the fixed mix (MOVER)"
+    indivisible = "it joins the means of its bands in a fixed mix"
 
     @property
     def family(self) -> Hashable:

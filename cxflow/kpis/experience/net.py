@@ -10,12 +10,17 @@ from sqlalchemy import Double, cast, column, func
 
 from cxflow.kpis import intervals
 from cxflow.kpis.cells import Cut, cells, cells_of_customers, kept
-from cxflow.kpis.estimators import NO_CUSTOMER, Components, Estimate, Net, OfFact, Share
+from cxflow.kpis.estimators import NO_CUSTOMER, OF_CUSTOMERS, Behind, Components, Estimate, Net, OfFact, Share
 from cxflow.kpis.experience.lived import is_judged, judged, lived, polarity
 from cxflow.kpis.facts import Fact, Rows
 from cxflow.kpis.kpi import Kpi
 
 _COUNTS = "judged touchpoints (docs/experience.md)"
+
+JUDGED_SHARE = "judged_share"
+"""The KPI that says how many touchpoints are judged."""
+RESTING_ON_JUDGED_SHARE = ("net_experience", "net_experience_per_customer")
+"""The KPIs that cannot be compared between periods in which it differs much."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,11 @@ class NetOfCustomers(OfFact):
     """
 
     method = "Student's t over customers, with half a customer added at either end of the scale"
+    indivisible = OF_CUSTOMERS
+
+    @property
+    def behind(self) -> Behind:
+        return Behind(self.counted, polarity, is_per_customer=True)
 
     @property
     def counted(self) -> Fact:
@@ -84,7 +94,7 @@ net_experience_per_customer = Kpi(
 )
 
 judged_share = Kpi(
-    name="judged_share",
+    name=JUDGED_SHARE,
     title="Judged share of touchpoints",
     title_es="Proporción de puntos de contacto valorados",
     description="The share of touchpoints that tell whether they went well. Where it differs much, net "

@@ -134,6 +134,7 @@ class Uplift(OfFact):
     """
 
     method = f"stratified bootstrap over customers, {RESAMPLES} resamples, fixed seed; none under {FEWEST} on a side"
+    indivisible = "it compares customers within strata, and weighs the strata anew in each slice"
 
     def cells(self, cut: Cut) -> Rows:
         customers = cells(
