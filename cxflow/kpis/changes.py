@@ -65,6 +65,7 @@ class Scan:
     """All comparisons of one scan."""
 
     grain: Grain
+    """How long the compared periods are."""
     comparisons: tuple[Comparison, ...]
     """Ordered by KPI and slice."""
 

@@ -39,12 +39,15 @@ class Part:
     """What one slice did to the value, in the KPI's unit."""
 
     name: str
+    """The dimension's value, FEW or WITHOUT."""
     weights: tuple[float, float]
     """Its part of the denominator before and after, 0 to 1."""
     values: tuple[float | None, float | None]
     """Before and after; None: nothing to count."""
     mix: float
+    """What its changed weight moved the whole by."""
     rate: float
+    """What its changed value moved the whole by."""
 
     @property
     def total(self) -> float:
@@ -57,6 +60,7 @@ class Movement:
     """A difference, taken apart by the slices of one dimension."""
 
     dimension: str
+    """By whose slices."""
     earlier: KpiValue
     later: KpiValue
     parts: Sequence[Part]

@@ -69,7 +69,9 @@ class Period:
     """A day, week, month, quarter or year in the project's time zone."""
 
     grain: Grain
+    """How long it is."""
     start: date
+    """Its first day."""
 
     @property
     def end(self) -> date:

@@ -35,10 +35,13 @@ class Event:
     """One event behind a value: a row of a canonical table, and the raw record that it was made from."""
 
     at: datetime
+    """When it happened, as the KPI dates it."""
     gives: float | str | None
     """Its part of the numerator or, of a quantile, its measure; None: nothing but that it is there."""
     customer_id: str | None
+    """Of whom; None: nobody known."""
     connection: str | None
+    """The connection that it came through."""
     stream: str | None
     """None, like all below: the registry of source records does not know it."""
     record: str | None
@@ -56,11 +59,17 @@ class Place:
     """Raw records of one file in one landed batch, and the events that they became."""
 
     connection: str | None
+    """The connection that they came through."""
     stream: str | None
+    """None, like batch and file: the registry of source records does not know it."""
     batch: str | None
+    """The landed batch."""
     file: str | None
+    """The file, table or request."""
     records: int
+    """Raw records."""
     events: int
+    """What they became."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +77,11 @@ class Check:
     """Whether two numbers that must be equal are."""
 
     what: str
+    """The two numbers, in words."""
     expected: float
+    """The first one."""
     found: float
+    """The second one."""
     why: str = ""
     """Why they differ, as far as it is known."""
 

@@ -16,7 +16,7 @@ OF_PLUGINS = [
     *sorted(ROOT.glob("cxflow/connect/*.py")),
     *sorted(ROOT.glob("cxflow/connect/*/stream.py")),
     *sorted(ROOT.glob("plugins/*/src/*/streams.py")),
-    ROOT / "cxflow" / "settings.py",
+    *sorted(ROOT.glob("cxflow/settings/*.py")),
     ROOT / "cxflow" / "cli" / "call.py",
     ROOT / "cxflow" / "cli" / "output.py",
 ]

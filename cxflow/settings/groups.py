@@ -1,45 +1,26 @@
-"""`cxflow.toml` as one frozen tree, each field with its unit.
-
-`load` is called by the command line and by Airflow tasks. Paths and database files are relative to the project's
-folder. `${NAME}` in any text is replaced from the environment. Secrets are never written in the file:
-`{ env = "NAME" }`, `{ file = "path" }` or `{ airflow = "conn_id" }` tells where to find one when it is needed.
-"""
+"""The groups of settings: `[project]`, `[warehouse]`, …, and what all connections have."""
 
 from __future__ import annotations
 
-import os
-import re
-import tomllib
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import (
-    BaseModel,
-    Field,
-    PrivateAttr,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import Field, field_validator
 
-from cxflow.errors import ConfigError
-from cxflow.model import plain_secrets
-from cxflow.model.calendar import Calendar
 from cxflow.model.currencies import known_currency
 from cxflow.model.frozen import Frozen
-from cxflow.model.names import LONGEST_NAME_BYTES, is_text, known_zone, plain_name
-from cxflow.model.names import nearest as nearest  # re-exported for callers of this module
+from cxflow.model.names import LONGEST_NAME_BYTES, known_zone, plain_name
 from cxflow.model.schedule import known_schedule
-from cxflow.model.secret import Secret as Secret  # re-exported for callers of this module
+from cxflow.model.secret import Secret
 from cxflow.model.stream import LONGEST
 from cxflow.model.task_options import TaskOptions
 
-FILE_NAME = "cxflow.toml"
-LARGEST_FILE_BYTES = 10_000_000
-"""More than a thousand streams need."""
-DEEPEST_TABLE = 50
-"""How deep tables and lists may be nested: several times what any setting needs."""
+
+def plain_names(tables: dict[str, Any]) -> dict[str, Any]:
+    """Check names of connections and streams, which become part of ids and paths. Raises ValueError."""
+    for name in tables:
+        plain_name(name)
+    return tables
 
 
 class Project(Frozen):
@@ -205,13 +186,6 @@ class Kpis(Frozen):
         return rates
 
 
-def _plain_names(tables: dict[str, Any]) -> dict[str, Any]:
-    """Check names of connections and streams, which become part of ids and paths. Raises ValueError."""
-    for name in tables:
-        plain_name(name)
-    return tables
-
-
 class Words(Frozen):
     """What is computed of the texts that customers write."""
 
@@ -231,7 +205,7 @@ class Words(Frozen):
     """Topic to its terms: words, beginnings of words (`invoic*`) and phrases. It replaces cxflow's own topic of that
     name; without terms, it removes it."""
 
-    _names = field_validator("topics")(_plain_names)
+    _names = field_validator("topics")(plain_names)
 
 
 class Report(Frozen):
@@ -295,218 +269,4 @@ class Connection(Frozen):
     _zone = field_validator("timezone")(known_zone)
     _currency = field_validator("currency")(known_currency)
     _cron = field_validator("schedule")(known_schedule)
-    _names = field_validator("streams")(_plain_names)
-
-
-_NOT_IN_TEMPLATES = {
-    "template": "a template has no template itself; write out what it would take from that one",
-    "name": "unknown setting; a stream's name is its table's",
-}
-"""Keys that are no settings of a template, and why."""
-
-
-class Settings(Frozen):
-    """The complete `cxflow.toml`."""
-
-    project: Project = Project()
-    warehouse: Warehouse = Warehouse()
-    landing: Landing = Landing()
-    quality: Quality = Quality()
-    identity: Identity = Identity()
-    words: Words = Words()
-    kpis: Kpis = Kpis()
-    report: Report = Report()
-    airflow: Airflow = Airflow()
-    plugins: tuple[str, ...] = ()
-    """Modules to load as plugins, besides the installed ones: a project's own connectors and KPIs."""
-    templates: dict[str, dict[str, Any]] = Field(default_factory=dict, repr=False)
-    """What several streams have in common: a stream that names one as its `template` has its settings, but for those
-    that it makes itself. Checked where it is used."""
-    calendars: dict[str, Calendar] = Field(default_factory=dict)
-    """Name to when a team works. A connection names the one of its team."""
-    connections: dict[str, dict[str, Any]] = Field(default_factory=dict, repr=False)
-    """Each is checked by its connector's model (`connect.registry.open_connection`)."""
-
-    _folder: Path = PrivateAttr(default=Path())
-    _unset: dict[str, ConfigError] = PrivateAttr(default_factory=dict)
-    """Place in `connections` or `templates` to the error for an environment variable that is not set there."""
-    _names = field_validator("calendars", "connections")(_plain_names)
-
-    @field_validator("connections")
-    @classmethod
-    def _known_calendars(
-        cls, connections: dict[str, dict[str, Any]], info: ValidationInfo
-    ) -> dict[str, dict[str, Any]]:
-        # Calendars with faults are reported alone.
-        calendars = info.data.get("calendars")
-        for name, table in connections.items():
-            wanted = table.get("calendar")
-            if isinstance(wanted, str) and calendars is not None and wanted not in calendars:
-                known = nearest(wanted, calendars) or "; declare it in [calendars]"
-                raise ValueError(f"{name}.calendar: there is no calendar {wanted!r}{known}")
-        return connections
-
-    @field_validator("templates")
-    @classmethod
-    def _of_streams(cls, templates: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        for name, table in templates.items():
-            for key, why in _NOT_IN_TEMPLATES.items():
-                if key in table:
-                    raise ValueError(f"{name}.{key}: {why}")
-        return templates
-
-    @property
-    def folder(self) -> Path:
-        """The project's folder, absolute."""
-        return self._folder
-
-    def path(self, relative: str | Path) -> Path:
-        """A path from the configuration, relative to the project's folder."""
-        return Path(os.path.realpath(self._folder / relative))  # a loop of links fails where the path is used
-
-    def require_variables(self, name: str, setting: str = "", kind: str = "connections") -> None:
-        """Raise ConfigError if a connection (or one of its settings) needs an environment variable that is not set; or
-        one of the `templates`, if that is the `kind`.
-
-        Only who uses the connection needs them: the warehouse can be read without the credentials of its sources.
-        """
-        where = f"{kind}.{name}.{setting}"
-        for place, problem in self._unset.items():
-            if place == where or (not setting and place.startswith(where)):
-                raise ConfigError(problem.message, value=problem.value, fix=problem.fix)
-
-
-_TOO_DEEP = f"tables or lists are nested deeper than {DEEPEST_TABLE} levels"
-
-
-def _expand(value: Any, where: str, unset: dict[str, ConfigError], depth: int = 0) -> Any:
-    """Replace `${NAME}` in every text of a TOML tree from the environment. Raises ConfigError.
-
-    In connections and templates, a variable that is not set is replaced by nothing, and its error is added to `unset`.
-    """
-    if depth > DEEPEST_TABLE:
-        raise ConfigError(f"{FILE_NAME}: {_TOO_DEEP}", value=where[:100])
-    if isinstance(value, str):
-
-        def of_environment(match: re.Match[str]) -> str:
-            name = match[1]
-            problem = None
-            if name not in os.environ:
-                problem = ConfigError(
-                    f"{where}: the environment variable {name} is not set",
-                    value=name,
-                    fix="set it for the process that runs cxflow",
-                )
-            elif not is_text(os.environ[name]):
-                problem = ConfigError(f"{where}: the environment variable {name} is not UTF-8", value=name)
-            if problem is None:
-                return os.environ[name]
-            if not where.startswith(("connections.", "templates.")):
-                raise problem
-            unset.setdefault(where, problem)
-            return ""
-
-        if not is_text(value):
-            raise ConfigError(f"{where}: a text contains the character NUL", value=where)
-        return re.sub(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", of_environment, value)
-    if isinstance(value, dict):
-        return {
-            key: _expand(item, f"{where}.{key}" if where else key, unset, depth + 1)
-            for key, item in value.items()
-        }
-    if isinstance(value, list):
-        return [_expand(item, where, unset, depth + 1) for item in value]
-    return value
-
-
-def explain(problem: ValidationError, model: type[BaseModel], prefix: str = "") -> str:
-    """What is wrong with a configuration: one line per field, with the nearest valid name for a misspelt one."""
-    lines = []
-    for error in problem.errors():
-        place = ".".join(str(key) for key in error["loc"])
-        where = ".".join(name for name in (prefix, place) if name)
-        if error["type"] == "extra_forbidden":
-            hint = nearest(str(error["loc"][-1]), _fields_at(model, error["loc"][:-1]))
-            lines.append(f"{where}: unknown setting{hint}")
-        elif error["type"] == "missing":
-            lines.append(f"{where}: this setting is required")
-        else:
-            lines.append(f"{where}: {error['msg'].removeprefix('Value error, ')}")
-    return "\n".join(lines)
-
-
-def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
-    """The field names of the model at a path inside another model."""
-    current: Any = model
-    for key in path:
-        if isinstance(current, type) and issubclass(current, BaseModel) and key in current.model_fields:
-            current = current.model_fields[str(key)].annotation
-        while not isinstance(current, type):
-            inner = [item for item in getattr(current, "__args__", ()) if item is not type(None)]
-            models = [item for item in inner if _holds_model(item)]
-            if not models:
-                return []
-            current = models[0]
-        if isinstance(current, type) and hasattr(current, "__args__"):
-            current = next((item for item in current.__args__ if _holds_model(item)), current)
-    return list(current.model_fields) if isinstance(current, type) and issubclass(current, BaseModel) else []
-
-
-def _holds_model(annotation: Any) -> bool:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return True
-    return any(_holds_model(item) for item in getattr(annotation, "__args__", ()))
-
-
-def load(folder: Path) -> Settings:
-    """Read and check the project's `cxflow.toml`.
-
-    Raises ConfigError with each invalid setting, and the nearest valid name for a misspelt one. Of connections, only
-    the names are checked here; their connectors check the rest, and that their environment variables are set.
-    """
-    try:
-        tree = _parsed(folder / FILE_NAME)
-        home = folder.resolve()
-    except OSError as problem:
-        raise ConfigError(f"{FILE_NAME} in {folder} cannot be read: {problem.strerror}") from problem
-    if not is_text(str(home)):
-        raise ConfigError(f"the path of the project's folder is not UTF-8: {str(home)!r}", fix="rename it")
-    if written := plain_secrets.lines(tree):
-        raise ConfigError(
-            f"{FILE_NAME}:\n" + "\n".join(written),
-            fix="and change every secret that was in the file: copies of it may be anywhere",
-        )
-    unset: dict[str, ConfigError] = {}
-    expanded = _expand(tree, "", unset)
-    plain_secrets.remember(expanded)
-    try:
-        settings = Settings.model_validate(expanded, context={"folder": home})
-    except ValidationError as problem:
-        raise ConfigError(f"{FILE_NAME}:\n{explain(problem, Settings)}") from problem
-    settings._folder, settings._unset = home, unset
-    return settings
-
-
-def _parsed(path: Path) -> dict[str, Any]:
-    """The file's content. Raises ConfigError if it is missing, too large or not TOML, and OSError."""
-    if not path.is_file():
-        raise ConfigError(f"there is no {FILE_NAME} in {path.parent}", fix="create one with `cxflow init`")
-    if (size := path.stat().st_size) > LARGEST_FILE_BYTES:
-        raise ConfigError(
-            f"{FILE_NAME} has {size:,} bytes, more than the {LARGEST_FILE_BYTES:,} allowed", value=str(path)
-        )
-    try:
-        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
-    except UnicodeDecodeError as problem:
-        line = problem.object.count(b"\n", 0, problem.start) + 1
-        raise ConfigError(
-            f"{FILE_NAME} is not valid TOML: it is not UTF-8 in line {line}", value=str(path)
-        ) from problem
-    except tomllib.TOMLDecodeError as problem:
-        raise ConfigError(f"{FILE_NAME} is not valid TOML: {problem}", value=str(path)) from problem
-    except ValueError as problem:  # Python's own error, without a line number
-        raise ConfigError(
-            f"{FILE_NAME} is not valid TOML: a number has too many digits", value=str(path)
-        ) from problem
-    except RecursionError:
-        raise ConfigError(f"{FILE_NAME}: {_TOO_DEEP}", value=str(path)) from None
+    _names = field_validator("streams")(plain_names)
