@@ -70,10 +70,12 @@ def of_open(
         late = [source for source, at in of_kpi.items() if source != ALL and at == last]
         cause = f"by the deliveries of {', '.join(late)}" if late else "for now"
         by_cause.setdefault((moment(last, zone) or "nobody knows when", cause), []).append(kpi)
-    return [
+    lines = [
         f"open: not over, or not all of it is delivered; complete until {last} ({cause}): {', '.join(kpis)}"
         for (last, cause), kpis in by_cause.items()
     ]
+    hint = "(a connection that delivers no more: set `ended = true` in it)"
+    return [*lines, hint] if lines else []
 
 
 def of_absent(statuses: Mapping[str, Status]) -> list[str]:

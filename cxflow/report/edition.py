@@ -70,7 +70,7 @@ def choose(
     asked: Period | None,
 ) -> Edition:
     """The edition for `asked` or, without it, for the newest month that is over in which at least half of the KPIs
-    that ever have a monthly value have one; else the newest such week or day.
+    that ever have a complete monthly value have one; else the newest such week or day.
 
     Raises ConfigError if the period that is asked for is not over.
     """
@@ -104,10 +104,10 @@ def choose(
 
 
 def _with_values(values: Sequence[KpiValue]) -> dict[date, set[str]]:
-    """The first day of each period to the KPIs that have a value in it."""
+    """The first day of each period to the KPIs that have a value in it which is complete."""
     kpis: dict[date, set[str]] = {}
     for value in values:
-        if value.value is not None:
+        if value.value is not None and not value.is_open:
             kpis.setdefault(value.period_start, set()).add(value.kpi)
     return kpis
 
