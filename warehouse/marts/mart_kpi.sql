@@ -29,6 +29,7 @@ SELECT
     v.is_complete,
     c.complete_until,
     v.as_of,
+    v.restated_because,
     s.status,
     s.reason AS status_reason
 FROM kpi_value AS v
