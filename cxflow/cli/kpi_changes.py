@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from cxflow.cli.call import Call
-    from cxflow.kpis.changes import Comparison, Scan
+    from cxflow.kpis.changes import Comparison
     from cxflow.kpis.kpi import Kpi
     from cxflow.kpis.periods import Grain
     from cxflow.kpis.read import KpiValue
+    from cxflow.kpis.scan import Scan
 
 
 class Asked(NamedTuple):
@@ -38,12 +39,10 @@ class Asked(NamedTuple):
 def show(call: Call, known: Mapping[str, Kpi], asked: Asked) -> None:
     """Compare, and show what changed; with one KPI, all that was compared."""
     from cxflow.cli import warehouse
-    from cxflow.kpis import changes
+    from cxflow.kpis.scan import scan
 
     with warehouse.reading(call) as read:
-        found = changes.scan(
-            read.connection, **asked._asdict(), most_left_out=call.settings.kpis.max_left_out
-        )
+        found = scan(read.connection, **asked._asdict(), most_left_out=call.settings.kpis.max_left_out)
     shown = [each for each in found.comparisons if each.is_called or (asked.kpi and each.change)]
     data = {
         "grain": found.grain,

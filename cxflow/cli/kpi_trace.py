@@ -12,8 +12,9 @@ from cxflow.cli.units import with_unit
 if TYPE_CHECKING:
     from cxflow.cli.call import Call
     from cxflow.kpis.kpi import Kpi
+    from cxflow.kpis.landed_events import Event
     from cxflow.kpis.periods import Period
-    from cxflow.kpis.trace import Event, Trace
+    from cxflow.kpis.trace import Trace
     from cxflow.landing.raw_records import Payloads
 
     Shown = tuple[Event, str | None]

@@ -21,6 +21,8 @@ _MANY_RECORDS = 1_000_000
 """Records whose rows an engine can update with little memory, even one that holds all changes in it."""
 _MOVED = sa.select(sa.table("moved", sa.column("customer_id", sa.String)).c.customer_id)
 """Customers whose segment, country or consent changed."""
+_CAUSE = "customers linked or described anew"
+"""Why rows changed, for who asks why a KPI was published again."""
 
 
 def assign(connection: sa.Connection) -> None:
@@ -39,11 +41,11 @@ def assign(connection: sa.Connection) -> None:
             continue
         moved = _moved(table)
         if table.info["event_time"]:
-            pending.note_days(connection, table, sa.select(table).join_from(table, _OWNED, moved))
+            pending.note_days(connection, table, sa.select(table).join_from(table, _OWNED, moved), _CAUSE)
         if table is tables.touchpoint:
             for satellite in _satellites(connection):
                 rows = _with_touchpoint(satellite).join(_OWNED, moved)
-                pending.note_days(connection, satellite, rows)
+                pending.note_days(connection, satellite, rows, _CAUSE)
         if not engine.holds_updates_in_memory or records <= _MANY_RECORDS:
             connection.execute(sa.update(table).where(moved).values(customer_id=_OWNED.c.customer_id))
         else:
@@ -71,10 +73,10 @@ def note_moved(connection: sa.Connection) -> None:
     for table in tables.CANONICAL.values():
         if "customer_id" in table.columns and table.info["event_time"]:
             rows = sa.select(table).where(table.c.customer_id.in_(_MOVED))
-            pending.note_days(connection, table, rows)
+            pending.note_days(connection, table, rows, _CAUSE)
     for satellite in _satellites(connection):
         rows = _with_touchpoint(satellite).where(tables.touchpoint.c.customer_id.in_(_MOVED))
-        pending.note_days(connection, satellite, rows)
+        pending.note_days(connection, satellite, rows, _CAUSE)
 
 
 def _is_empty(connection: sa.Connection, table: sa.Table) -> bool:

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DataError, DBAPIError, OperationalError, ProgrammingE
 
 from cxflow.duck import MEMORY_VARIABLE, OUT_OF_MEMORY
 from cxflow.errors import ConfigError
-from cxflow.kpis import business_hours, days, horizons, left_out, status
+from cxflow.kpis import business_hours, days, horizons, left_out, restatement, status
 from cxflow.kpis.affected import Touched, affected
 from cxflow.kpis.cell_values import Cells, cell_values
 from cxflow.kpis.cells import Cut
@@ -84,7 +84,8 @@ def compute(
     """
     dimensions = {name: dimensions_of(kpi, settings) for name, kpi in kpis.items()}
     # Taken first: days that another load adds from now on stay for the next computation.
-    touched: Touched = pending.take_days(connection)
+    noted = pending.take_days(connection)
+    touched: Touched = noted.days
     # A server that has not looked at new tables yet takes them for empty, and joins them row by row for hours.
     if filled := sorted(CANONICAL if everything else touched):
         engines.of(connection).analyze(connection, *filled, customer.name)
@@ -105,12 +106,16 @@ def compute(
     }
     moved_horizons = horizons.refresh(connection, used.values(), touched, everything)
     completeness = Completeness(connection, settings, as_of)
-    computation = _Computation(connection, settings, as_of, moved_horizons, completeness)
+    causes = restatement.Causes(connection, noted, ZoneInfo(settings.project.timezone))
+    computation = _Computation(connection, settings, as_of, moved_horizons, completeness, causes)
     for name, kpi in kpis.items():
         if failed and name in failed:
             computation.fail(kpi, failed[name])
             continue
-        before = _Before(dimensions[name], previous[name], (name, kpi.version) in known)
+        earlier = [version for other, version in known if other == name and version < kpi.version]
+        before = _Before(
+            dimensions[name], previous[name], (name, kpi.version) in known, max(earlier, default=None)
+        )
         try:
             if kpi.check is not None:
                 kpi.check(connection, settings)
@@ -140,6 +145,13 @@ class _Before(NamedTuple):
     dimensions: Sequence[str]
     definition: Previous
     was_published: bool
+    earlier_version: int | None
+    """The newest version before its own that has values; None: there is none."""
+
+    @property
+    def is_next_version(self) -> bool:
+        """Whether these are the first values of a version that follows another."""
+        return self.earlier_version is not None and not self.was_published
 
 
 class _Counted(NamedTuple):
@@ -163,8 +175,9 @@ class _Computation:
         as_of: datetime,
         moved_horizons: Mapping[str, horizons.Moved],
         completeness: Completeness,
+        causes: restatement.Causes,
     ) -> None:
-        self._connection, self._as_of = connection, as_of
+        self._connection, self._as_of, self._causes = connection, as_of, causes
         self._moved_horizons, self._completeness = moved_horizons, completeness
         self._zone, self._most = settings.project.timezone, settings.kpis.max_values
         self._min_n, self._most_left_out = settings.kpis.min_n, settings.kpis.max_left_out
@@ -181,7 +194,8 @@ class _Computation:
     def add(self, kpi: Kpi, known: _Before, touched: Touched, everything: bool) -> None:
         """Compute and publish what loads changed of a KPI."""
         connection, slices = self._connection, known.definition.slices
-        every_period = everything or known.definition.is_new or status.has_failed(connection, kpi)
+        had_failed = status.has_failed(connection, kpi)
+        every_period = everything or known.definition.is_new or had_failed
         if not known.was_published and kpi.lacks(self._settings) is not None:
             status.keep(connection, kpi, status.without_events(connection, kpi, self._settings))
             return
@@ -205,7 +219,14 @@ class _Computation:
         self._leave_out(kpi, estimator, known.dimensions, counted)
         if counted.values or known.was_published:
             before = self._completeness.end_of(kpi, estimator, known.dimensions, counted.values)
-            self.publish(kpi, counted, before)
+            because = _because(kpi, known, everything=everything, had_failed=had_failed)
+            self.publish(
+                kpi,
+                counted,
+                before,
+                because or self._causes.of(estimator),
+                is_first=not known.is_next_version,
+            )
         if counted.slices != slices:
             keep_slices(connection, kpi, counted.slices)
         # A KPI may have values of nothing but events that it leaves out.
@@ -347,13 +368,25 @@ class _Computation:
         if stored is not None:
             self._connection.exec_driver_sql(f"DROP TABLE {_KEPT}")
 
-    def publish(self, kpi: Kpi, counted: _Counted, complete_before: date) -> None:
-        """Publish values that are new or different, including cells that no longer have events."""
+    def publish(
+        self,
+        kpi: Kpi,
+        counted: _Counted,
+        complete_before: date,
+        because: str | restatement.CausesOfKpi,
+        *,
+        is_first: bool,
+    ) -> None:
+        """Publish values that are new or different, including cells that no longer have events. `because`: why those
+        that replace another do, or what can have changed them. `is_first`: a new cell replaces nothing; else it
+        replaces that of an earlier version."""
         current = published(self._connection, kpi, counted.periods)
         if counted.moved:
             current |= published(self._connection, kpi, EVERY_PERIOD, counted.moved)
         computed, changed = counted.values, changed_values(counted.values, current)
-        insert_values(self._connection, kpi, changed, self._as_of, complete_before)
+        restated = [key for key in changed if key in current or not is_first]
+        why = dict.fromkeys(restated, because) if isinstance(because, str) else because.why(restated)
+        insert_values(self._connection, kpi, changed, self._as_of, complete_before, why)
         self._kpis.append(kpi.name)
         self._computed += len(computed)
         self._published += len(changed)
@@ -373,6 +406,17 @@ class _Computation:
             failed=self._failed,
             leaving_out=self._leaving_out,
         )
+
+
+def _because(kpi: Kpi, known: _Before, *, everything: bool, had_failed: bool) -> str:
+    """Why all periods of a KPI are computed; empty: what loads changed is."""
+    if everything:
+        return restatement.ON_REQUEST
+    if known.is_next_version:
+        return f"version {kpi.version} of its definition follows version {known.earlier_version}"
+    if known.definition.is_new and known.definition.settings is not None:
+        return restatement.of_settings(known.definition.settings, known.definition.settings_now)
+    return restatement.AFTER_FAILURE if had_failed else ""
 
 
 def _share_cells(one: Estimator | None, other: Estimator) -> bool:

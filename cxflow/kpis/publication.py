@@ -40,6 +40,8 @@ from cxflow.settings import Settings
 from cxflow.warehouse.functions import hashed
 from cxflow.warehouse.tables import TIME, kpi_definition, kpi_value
 
+COMPLETE, OPEN_AGAIN = "its period is complete now", "its period is not complete any more"
+"""Why a value is published again that is as it was."""
 _AT_A_TIME = 20_000
 _LENGTHS = {"day": "1 day", "week": "7 days", "month": "1 month", "quarter": "3 months", "year": "1 year"}
 
@@ -73,6 +75,10 @@ class Previous(NamedTuple):
     dimensions."""
     slices: Slices
     """The slices of the last computation."""
+    settings: str | None
+    """The settings of the last computation, as JSON; None: a new KPI or version."""
+    settings_now: str
+    """Those of this one."""
 
 
 NOTHING = CellValue(None, None, 0, None, None, None, True, None, None, None, 0, 0, None)
@@ -135,12 +141,18 @@ def changed_values(
 
 
 def insert_values(
-    connection: Connection, kpi: Kpi, values: Mapping[Key, CellValue], as_of: datetime, complete_before: date
+    connection: Connection,
+    kpi: Kpi,
+    values: Mapping[Key, CellValue],
+    as_of: datetime,
+    complete_before: date,
+    why: Mapping[Key, str],
 ) -> None:
     """Publish values, passed as one array per column: DuckDB needs ten times as long for a statement with a literal per
-    value. Periods that end by the day `complete_before` are complete."""
-    names = (*KEY, *CellValue._fields)
-    rows = [(*key, *cell) for key, cell in values.items()]
+    value. Periods that end by the day `complete_before` are complete. `why`: of those that replace an earlier value,
+    the reason."""
+    names = (*KEY, *CellValue._fields, "restated_because")
+    rows = [(*key, *cell, why.get(key)) for key, cell in values.items()]
     for first in range(0, len(rows), _AT_A_TIME):
         columns = zip(*rows[first : first + _AT_A_TIME], strict=True)
         arrays = (
@@ -179,7 +191,11 @@ def publish_again(
     concerns = select(kpi.kpi).where(kpi.kpi == t.kpi, kpi.version == t.version, end > kpi.since)
     current = latest(t.grain != "all", concerns.exists()).subquery()
     now = _end_of(current.c.grain, current.c.period_start) <= kpi.complete_before
-    changed: dict[str, ColumnElement[Any]] = {"as_of": literal(as_of, TIME), "is_complete": now}
+    changed: dict[str, ColumnElement[Any]] = {
+        "as_of": literal(as_of, TIME),
+        "is_complete": now,
+        "restated_because": case((now, COMPLETE), else_=OPEN_AGAIN),
+    }
     into = [column.name for column in kpi_value.columns]
     query = select(*(changed.get(name, current.c[name]) for name in into)).where(
         kpi.kpi == current.c.kpi,
@@ -251,6 +267,8 @@ def define(
             is_new=before is None
             or any(before[name] != row[name] for name in ("settings", "interval_method")),
             slices={dimension: tuple(names) for dimension, names in json.loads(slices or "{}").items()},
+            settings=None if before is None else before["settings"],
+            settings_now=used,
         )
         if before is not None and before != row:
             connection.execute(delete(kpi_definition).where(t.kpi == kpi.name, t.version == kpi.version))

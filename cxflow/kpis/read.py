@@ -64,6 +64,10 @@ class KpiValue:
     """Whether the period is over and everything that it needs is loaded; None for the whole time, which has no end, and
     for values of before this was stored."""
 
+    restated_because: str | None
+    """Why it replaced the value before it: which loads, or what else changed. None for the first value, and for values
+    of before this was stored."""
+
     @property
     def is_open(self) -> bool:
         """Whether the period is not complete: its value is that of a part, and no fact yet."""
@@ -116,6 +120,24 @@ def cells(
     return _current(
         connection, wanted, [t.grain == grain, t.period_start.in_(starts), t.dimension == by], as_of
     )
+
+
+def history(
+    connection: Connection,
+    kpi: str,
+    grain: Grain,
+    by: str | None = None,
+    since: date | None = None,
+    until: date | None = None,
+) -> list[KpiValue]:
+    """Every value of a KPI that was ever published, of all versions, with why each replaced the one before; ordered by
+    period, slice and time of publication. `by`, `since` and `until` as in `values`."""
+    t = kpi_value.c
+    wanted = [t.kpi == kpi, t.grain == grain, t.dimension == (by or "")]
+    wanted += [t.period_start >= since] if since is not None else []
+    wanted += [t.period_start < until] if until is not None else []
+    rows = select(kpi_value).where(*wanted).order_by(t.period_start, t.dimension_value, t.as_of)
+    return [KpiValue(**row) for row in connection.execute(rows).mappings()]
 
 
 def last_complete(

@@ -8,6 +8,8 @@ processes every entry and loses none.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -17,6 +19,21 @@ from sqlalchemy.dialects.postgresql import array
 from cxflow.model.text_model import SIGNALS
 from cxflow.warehouse.functions import utc
 from cxflow.warehouse.tables import pending_identity, pending_kpi, pending_text, signal, texts, times
+
+LOAD = "load of "
+"""What the causes begin with that are loads; the others (identity, words) are steps that follow from loads."""
+
+Days = Mapping[str, Set[date | None]]
+"""Canonical table to the UTC days whose rows changed; None stands for rows without a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """The pending days of the KPIs."""
+
+    days: Days
+    causes: Mapping[str, Days] = field(default_factory=dict)
+    """What changed them, in words, to the days of it; of days that were noted by hand, nothing is known."""
 
 
 def note_identifiers(connection: sa.Connection, identifiers: sa.Select[Any]) -> None:
@@ -33,20 +50,24 @@ def note_identifiers(connection: sa.Connection, identifiers: sa.Select[Any]) -> 
     )
 
 
-def note_days(connection: sa.Connection, table: sa.Table, rows: sa.Select[Any]) -> None:
+def note_days(connection: sa.Connection, table: sa.Table, rows: sa.Select[Any], cause: str) -> None:
     """Add the days of a table's rows, by each of their times, for the next computation of KPIs. `rows` must select
-    these times."""
+    these times. `cause`: what changed them, in words, for who asks why a value was published again."""
     moments = [rows.selected_columns[time] for time in times(table)]
     if not moments:  # without an event there is no period
         return
     # All times of a row at once: the rows are read once.
     days = sa.func.unnest(array([sa.cast(utc(moment), sa.Date) for moment in moments]))
     seen = rows.with_only_columns(days.label("day")).distinct().subquery()
-    known = sa.exists().where(pending_kpi.c.table_name == table.name, pending_kpi.c.day == seen.c.day)
+    known = sa.exists().where(
+        pending_kpi.c.table_name == table.name, pending_kpi.c.day == seen.c.day, pending_kpi.c.cause == cause
+    )
     connection.execute(
         sa.insert(pending_kpi).from_select(
-            ["table_name", "day"],
-            sa.select(sa.literal(table.name), seen.c.day).where(seen.c.day.is_not(None), ~known),
+            ["table_name", "day", "cause"],
+            sa.select(sa.literal(table.name), seen.c.day, sa.literal(cause)).where(
+                seen.c.day.is_not(None), ~known
+            ),
         )
     )
 
@@ -72,10 +93,14 @@ def note_texts(connection: sa.Connection, table: sa.Table, rows: sa.Select[Any])
     )
 
 
-def take_days(connection: sa.Connection) -> dict[str, set[date | None]]:
-    """Remove the pending days of the KPIs and return them by table."""
-    query = sa.delete(pending_kpi).returning(pending_kpi.c.table_name, pending_kpi.c.day)
+def take_days(connection: sa.Connection) -> Noted:
+    """Remove the pending days of the KPIs and return them."""
+    t = pending_kpi.c
+    query = sa.delete(pending_kpi).returning(t.table_name, t.day, t.cause)
     days: dict[str, set[date | None]] = {}
-    for table, day in connection.execute(query):
+    causes: dict[str, dict[str, set[date | None]]] = {}
+    for table, day, cause in connection.execute(query):
         days.setdefault(table, set()).add(day)
-    return days
+        if cause is not None:
+            causes.setdefault(cause, {}).setdefault(table, set()).add(day)
+    return Noted(days, causes)

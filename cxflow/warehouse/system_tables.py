@@ -156,6 +156,9 @@ kpi_value = derived_table(
         Boolean,
         "whether the period is over and everything that it needs is loaded; null for the whole time",
     ),
+    column(
+        "restated_because", String, "why it replaces the value before it: which loads, or what else changed"
+    ),
 )
 
 kpi_complete = derived_table(
@@ -421,6 +424,7 @@ pending_kpi = system_table(
     (),
     column("table_name", String, "the canonical table", nullable=False),
     column("day", Date, "UTC day of the event; null: rows without a time"),
+    column("cause", String, "what changed them, in words: which load, or which step after it"),
 )
 
 pending_text = system_table(

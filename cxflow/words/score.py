@@ -35,6 +35,8 @@ BATCH_TEXTS = 20_000
 """Texts that are in memory at a time."""
 
 _OFF = "off"
+_CAUSE = "texts scored anew"
+"""Why rows changed, for who asks why a KPI was published again."""
 _CHANGED = sa.table("words_touchpoint", sa.column("touchpoint_id", sa.String))
 """The touchpoints whose signals are computed anew."""
 _SCORED = sa.table(
@@ -171,8 +173,10 @@ def _insertion(now: datetime) -> sa.Insert:
 def _note_days(connection: sa.Connection, ids: sa.Select[Any]) -> None:
     """Note the days of the touchpoints' rows: their slices may have changed, and what counts signals."""
     pending.note_days(
-        connection, touchpoint, sa.select(touchpoint).where(touchpoint.c.touchpoint_id.in_(ids))
+        connection, touchpoint, sa.select(touchpoint).where(touchpoint.c.touchpoint_id.in_(ids)), _CAUSE
     )
     for table in CANONICAL.values():
         if table is not touchpoint and "touchpoint_id" in table.columns and table.info["event_time"]:
-            pending.note_days(connection, table, sa.select(table).where(table.c.touchpoint_id.in_(ids)))
+            pending.note_days(
+                connection, table, sa.select(table).where(table.c.touchpoint_id.in_(ids)), _CAUSE
+            )

@@ -68,6 +68,27 @@ def test_bad_input_gets_a_clear_answer(loaded: Path, arguments: tuple[str, ...],
     assert why in answer.err
 
 
+def test_late_data_changes_what_is_known_and_says_which_load_brought_it(own: Path) -> None:
+    def history(*arguments: str) -> Any:
+        answer = cxflow("kpis", "nps", "--history", "--json", *arguments, project=own)
+        assert answer.code == 0, answer.err
+        return json.loads(answer.out)
+
+    (first,) = history()
+    assert first["restated_because"] is None
+    header, line = (own / "exports/answers.csv").read_text().splitlines()[:2]
+    late = line.replace(line.split(",")[0], "L1").replace(line.split(",")[1], "late@example.com")
+    (own / "exports/late.csv").write_text(f"{header}\n{late}\n")
+    assert cxflow("run", project=own).code == 0
+    before, now = history()
+    assert (before, now["n"]) == (first, first["n"] + 1)
+    assert now["restated_because"].startswith("load of surveys.answers, run ")
+    found = json.loads(cxflow("kpis", "nps", "--as-of", before["as_of"], "--json", project=own).out)
+    assert [value["n"] for value in found] == [first["n"]]
+    assert explained(own, "nps")["adds_up"]
+    assert "that of one KPI" in cxflow("kpis", "--history", project=own).err
+
+
 def test_what_changed_is_compared_and_what_is_not_says_why(loaded: Path) -> None:
     answer = cxflow("kpis", "--changes", "--json", project=loaded)
     assert answer.code == 0, answer.err

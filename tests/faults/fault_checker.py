@@ -21,7 +21,17 @@ from cxflow.connect.files.known_files import KnownFiles, digest_of
 from cxflow.settings import Settings
 from cxflow.warehouse import tables, transactions
 
-OF_A_LOAD = {"run_id", "loaded_at", "as_of", "batch_id", "closed_at", "since", "complete_until"}
+OF_A_LOAD = {
+    "run_id",
+    "loaded_at",
+    "as_of",
+    "batch_id",
+    "closed_at",
+    "since",
+    "complete_until",
+    "restated_because",
+    "cause",
+}
 """Columns that say which load it was, and when."""
 OF_RUNS = {"load_run", "stream_state"}
 """Tables that say how often somebody ran: they are checked for themselves."""

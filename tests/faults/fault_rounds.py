@@ -195,7 +195,7 @@ def _rows(connection: sa.Connection, table: sa.Table) -> list[tuple[Any, ...]]:
 def _kpis(connection: sa.Connection) -> list[tuple[Any, ...]]:
     """The last value of each cell that has events: one whose events are gone is as one that never had any."""
     current = latest().subquery()
-    columns = (column for column in current.columns if column.name != "as_of")
+    columns = (column for column in current.columns if column.name not in OF_A_LOAD)
     has_events = sa.or_(current.c.n > 0, current.c.left_out > 0)
     return _rounded(connection.execute(sa.select(*columns).where(has_events)))
 

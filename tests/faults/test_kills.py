@@ -109,7 +109,10 @@ def settled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Path]:
         ("DELETE FROM load_run WHERE window_start IS NULL", "the ledger has 11 lines, the source 23"),
         ("UPDATE stream_state SET cursor = '{\"files\": {}}'", "the cursor does not hold the files"),
         ("UPDATE stream_state SET position = position - INTERVAL 1 DAY", "the cursor stands at"),
-        ("INSERT INTO pending_kpi VALUES ('touchpoint', '2026-03-01')", "pending_kpi is not empty"),
+        (
+            "INSERT INTO pending_kpi (table_name, day) VALUES ('touchpoint', '2026-03-01')",
+            "pending_kpi is not empty",
+        ),
         ("UPDATE customer SET segment = 'other'", "customer is not what it is undisturbed"),
     ],
 )

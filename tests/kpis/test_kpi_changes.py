@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from cxflow.kpis.cell_values import cell_values
 from cxflow.kpis.cells import KEY
-from cxflow.kpis.changes import Comparison, Pair, Scan, compare, difference, scan
+from cxflow.kpis.changes import Comparison, Pair, compare, difference
 from cxflow.kpis.periods import Period
 from cxflow.kpis.read import KpiValue
+from cxflow.kpis.scan import Scan, scan
 from cxflow.settings import Settings
 from cxflow.warehouse.tables import kpi_value
 

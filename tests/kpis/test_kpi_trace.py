@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from kpi_desk import BY_NAME, FIRST, Desk, at
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from cxflow.errors import ConfigError
 from cxflow.kpis.builtin import KPIS
 from cxflow.kpis.periods import BEGINNING, Period
 from cxflow.kpis.trace import Check, Trace, trace
-from cxflow.warehouse.tables import CANONICAL, pending_kpi, source_record
+from cxflow.warehouse.tables import CANONICAL, pending_kpi, source_record, support_case
 
 MARCH = Period("month", date(2025, 3, 1))
 
@@ -177,6 +178,31 @@ def test_a_period_begins_at_midnight_of_the_reporting_time_zone(desk: Desk) -> N
     assert found.events is not None
     assert [event.at.date() for event in found.events] == [date(2025, 4, 1)]
     assert found.adds_up
+
+
+def test_a_median_that_is_not_computed_yet_does_not_add_up_even_with_as_many_events(desk: Desk) -> None:
+    for minutes in (10, 20, 30):
+        desk.case(at("3-14"), first_reply_at=at("3-14") + timedelta(minutes=minutes))
+    land(desk)
+    desk.compute("first_reply_minutes")
+    found = traced(desk, "first_reply_minutes")
+    assert (found.value.value, found.adds_up) == (20, True)
+    desk.connection.execute(
+        update(support_case)
+        .where(support_case.c.first_reply_at == at("3-14 12:20"))
+        .values(first_reply_at=at("3-14 12:25"))
+    )
+    (check,) = failing(traced(desk, "first_reply_minutes"))
+    assert (check.expected, check.found) == (20, 25)
+    assert "--recompute" in check.why
+
+
+def test_a_formula_that_was_not_computed_yet_is_not_compared_with_an_earlier_one(desk: Desk) -> None:
+    desk.answer("nps", 10)
+    desk.compute("nps")
+    second = replace(BY_NAME["nps"], version=2)
+    with pytest.raises(ConfigError, match="published by version 1"):
+        trace(desk.connection, desk.settings, second, MARCH)
 
 
 def test_a_kpi_whose_events_cannot_be_listed_has_its_components(desk: Desk) -> None:

@@ -5,7 +5,7 @@ deletions, values that do not fit, keys that cannot be read, and canonical keys 
 two. It loads the files in batches of random size and order, some twice, some by two workers at once; between them it
 changes the mapping, replays what was refused, maps anew what was loaded, and settles customers and KPIs. A fresh
 warehouse then loads all the files as one batch per stream with the last mapping. Both must hold the same rows, open
-entries, remembered claims, customers and KPI values.
+entries, remembered claims, customers and KPI values; and each value that replaced another one must say why.
 
     PYTHONPATH=tests python tests/load/history_rounds.py duckdb|postgresql COUNT [FIRST_SEED]
 """
@@ -311,6 +311,12 @@ class Histories:
             "AND o.version = v.version AND o.grain = v.grain AND o.period_start = v.period_start "
             "AND o.dimension = v.dimension AND o.dimension_value = v.dimension_value) "
             "ORDER BY 1, 2, 3, 4, 5"
+        )
+        found["restated without a reason"] = bench.query(
+            "SELECT kpi, grain, CAST(period_start AS VARCHAR), dimension, dimension_value FROM kpi_value v "
+            "WHERE restated_because IS NULL AND EXISTS (SELECT 1 FROM kpi_value o WHERE o.kpi = v.kpi "
+            "AND o.version = v.version AND o.grain = v.grain AND o.period_start = v.period_start "
+            "AND o.dimension = v.dimension AND o.dimension_value = v.dimension_value AND o.as_of < v.as_of)"
         )
         return found
 

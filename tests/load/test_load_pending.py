@@ -11,6 +11,7 @@ from trip_bench import Bench
 
 from cxflow.load.pending import pend_rows
 from cxflow.load.staged import Loading
+from cxflow.model.batch import BatchRef
 from cxflow.warehouse import pending, transactions
 from cxflow.warehouse.tables import delivery, order_header
 
@@ -41,10 +42,13 @@ def test_a_parcel_is_noted_with_its_order_and_the_other_parcels_of_it(bench: Ben
             ],
         )
         changed = sa.select(delivery).where(delivery.c.delivery_id == "a")
-        pend_rows(cast(Loading, SimpleNamespace(warehouse=connection)), delivery, changed)
+        batch = BatchRef("shop", "parcels", "b1")
+        pend_rows(cast(Loading, SimpleNamespace(warehouse=connection, batch=batch)), delivery, changed)
         found = pending.take_days(connection)
         connection.rollback()
-    assert found == {
+    days = {
         "delivery": {_day(4).date(), _day(6).date()},
         "order_header": {_day(2).date()},
     }
+    assert found.days == days
+    assert found.causes == {"load of shop.parcels, run b1": days}

@@ -32,6 +32,7 @@ SELECT
     v.is_complete,
     c.complete_until,
     v.as_of,
+    v.restated_because,
     s.status,
     s.reason AS status_reason -- why it failed or has no events
 FROM kpi_value AS v

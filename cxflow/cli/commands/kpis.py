@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cxflow.cli import completion, explanation, kpi_changes
+from cxflow.cli import completion, explanation, kpi_changes, kpi_history
 from cxflow.cli.call import Call, command
 from cxflow.cli.output import table
 from cxflow.cli.units import with_unit
@@ -64,6 +64,9 @@ def kpis(
     year_ago: Annotated[
         bool, typer.Option("--year-ago", help="With --changes: compare with the same period a year before.")
     ] = False,
+    history: Annotated[
+        bool, typer.Option("--history", help="Every value that was published, and why it was replaced.")
+    ] = False,
     listed: Annotated[bool, typer.Option("--list", help="List the KPIs and their formulas.")] = False,
     recompute: Annotated[
         bool,
@@ -97,6 +100,15 @@ def kpis(
     one = parse_period(period) if period else None
     if one is not None and (grain or since or until):
         raise ConfigError("--period says which grain and which days", value=period, fix="leave those out")
+    if history:
+        if name is None or as_of or changes:
+            raise ConfigError("--history is that of one KPI", fix="such as `cxflow kpis nps --history`")
+        span = kpi_history.Span(
+            one.grain if one else grain or ("day" if since or until else _longest_first(known[name])[0]),
+            *((one.start, one.end) if one else edges),
+        )
+        kpi_history.show(call, known[name], by, span)
+        return
     if changes:
         if since:
             raise ConfigError(
