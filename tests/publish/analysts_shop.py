@@ -13,8 +13,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from cxflow import flow
+from cxflow.kpis import calculator
+from cxflow.settings import Settings
 from cxflow.warehouse import tables as t
+from cxflow.warehouse import transactions
 
+KPIS = ("nps", "ces", "on_time_delivery_rate", "first_contact_resolution", "net_experience")
 LOADED = datetime(2026, 6, 1, tzinfo=UTC)
 _numbers = count(1)
 
@@ -39,6 +44,14 @@ def fill(connection: sa.Connection) -> None:
                 "loaded_at": LOADED,
             }
         connection.execute(sa.insert(table), provenance | row)
+
+
+def compute(settings: Settings) -> None:
+    """Compute a few of the KPIs for all periods: enough to look at, and quick."""
+    known = flow.kpis(settings)
+    few = {name: known[name] for name in KPIS}
+    with transactions.transaction(settings) as connection:
+        calculator.compute(connection, settings, few, datetime.now(UTC), everything=True)
 
 
 def _rows() -> Iterator[tuple[sa.Table, dict[str, Any]]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from analysts_shop import fill
+from analysts_shop import compute, fill
 from trip_bench import Bench, NewWarehouse
 
 from cxflow import flow
@@ -19,6 +19,6 @@ def shop(tmp_path_factory: pytest.TempPathFactory, new_warehouse: NewWarehouse) 
     )
     with transactions.transaction(bench.settings) as connection:
         fill(connection)
-    flow.compute_kpis(bench.settings, everything=True)
+    compute(bench.settings)
     flow.publish(bench.settings)
     return bench

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from analysts_shop import compute
 from trip_bench import Bench
 
 from cxflow import flow
@@ -221,7 +222,7 @@ def test_a_kpi_whose_events_are_gone_is_shown_no_more_and_stays_in_the_history(s
     assert shop.query(f"SELECT n FROM mart_kpi WHERE {week} AND dimension = ''") == [(2,)]
     answers = "UPDATE survey_response SET is_deleted = {} WHERE response_id IN ('s3', 's4')"
     shop.execute(answers.format("TRUE"))
-    flow.compute_kpis(shop.settings, everything=True)
+    compute(shop.settings)
     try:
         assert shop.query(f"SELECT n FROM mart_kpi WHERE {week}") == []
         assert shop.query(cells.format("mart_kpi")) == [(before[0][0] - 1,)]
@@ -229,4 +230,4 @@ def test_a_kpi_whose_events_are_gone_is_shown_no_more_and_stays_in_the_history(s
         assert [n for (n,) in shop.query("SELECT n FROM mart_kpi WHERE n = 0 AND left_out = 0")] == []
     finally:
         shop.execute(answers.format("FALSE"))
-        flow.compute_kpis(shop.settings, everything=True)
+        compute(shop.settings)

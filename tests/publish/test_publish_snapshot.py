@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 import pytest
 import sqlalchemy as sa
-from analysts_shop import fill
+from analysts_shop import compute, fill
 from trip_bench import Bench
 from typer.testing import CliRunner
 
@@ -44,7 +44,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     )
     with transactions.transaction(bench.settings) as connection:
         fill(connection)
-    flow.compute_kpis(bench.settings, everything=True)
+    compute(bench.settings)
     flow.publish(bench.settings)
     return bench
 
