@@ -136,6 +136,7 @@ class Totals(NamedTuple):
     """What all events of a cell come to."""
 
     customers: int
+    """Different ones; of unknown ones, none."""
     counted: int
     """Events that n counts."""
     given: float
@@ -143,6 +144,7 @@ class Totals(NamedTuple):
 
 
 def totals(connection: Connection, events: Any, behind: Behind) -> Totals:
+    """What the events come to."""
     t = events.c
     given = func.sum(t.gives) if behind.is_sum else null()
     row = connection.execute(
@@ -152,6 +154,7 @@ def totals(connection: Connection, events: Any, behind: Behind) -> Totals:
 
 
 def places(connection: Connection, events: Any) -> list[Place]:
+    """Where they come from, the most events first."""
     t = events.c
     place = (t.connection, t.stream, t.batch, t.file)
     events = func.count().label("events")
@@ -164,6 +167,7 @@ def places(connection: Connection, events: Any) -> list[Place]:
 
 
 def listed(connection: Connection, events: Any, rows: int) -> list[Event]:
+    """The first of them, in order of time."""
     t = events.c
     columns = [t[name] for name in Event.__dataclass_fields__]
     found = connection.execute(select(*columns).order_by(t.at, t.record, t.customer_id).limit(rows))

@@ -48,7 +48,7 @@ retention_rate = Kpi(
 churn_rate = Kpi(
     name="churn_rate",
     title="Churn rate",
-    title_es="Tasa de abandono",
+    title_es="Tasa de pérdida de clientes",
     description="The share of the previous period's customers who did not order in this one. Some of them will still "
     "come back.",
     description_es="La proporción de clientes del periodo anterior que no pidieron en este. Algunos aún volverán.",

@@ -50,6 +50,11 @@ def test_unless_told_kpis_are_sliced_by_channel_source_and_segment() -> None:
             (name for name in BY_NAME if name.endswith("sla_breach_rate")),
             ("channel", "source", "segment", "priority"),
         ),
+        **dict.fromkeys(("cohort_retention", "customer_lifetime_value"), ("months_since_first",)),
+        # What customers spent before and after was not on one channel.
+        **dict.fromkeys(("net_revenue_retention", "gross_revenue_retention"), ("source", "segment")),
+        # Of an invitation that nobody answered, nothing else is known.
+        "response_rate": ("source",),
         # A deal has no channel.
         "win_rate": ("source", "segment"),
         "sales_cycle_days": ("source", "segment"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from cxflow import Secret, Snapshot, http
+from cxflow import KnownUntil, Secret, Snapshot, http
 
 
 class RemoteConnection(http.HttpConnection):
@@ -50,3 +50,8 @@ class RemoteDesk(http.RestConnector[RemoteConnection]):
 def whole(origin: str, delivered_at: datetime) -> Snapshot:
     """That a delivery holds every ticket."""
     return Snapshot(origin, delivered_at)
+
+
+def reached(delivered_at: datetime) -> KnownUntil:
+    """How far the deliveries reach."""
+    return KnownUntil(delivered_at)
