@@ -212,7 +212,7 @@ class _Computation:
             else affected(connection, estimator, touched, zone, self._moved_horizons)
         )
         if not periods:
-            self._completeness.end_of(kpi, estimator, known.dimensions)
+            self._completeness.move(kpi, estimator, known.dimensions)
             return
         count = self.of_days if isinstance(estimator, Additive) else self.of_events
         counted = count(kpi, estimator, known.dimensions, periods, slices)
@@ -231,6 +231,8 @@ class _Computation:
             keep_slices(connection, kpi, counted.slices)
         # A KPI may have values of nothing but events that it leaves out.
         counts_some = any(value.n for value in counted.values.values()) or has_events(connection, kpi)
+        if not counts_some:
+            self._completeness.forget(kpi)
         found = status.COMPUTED if counts_some else status.without_events(connection, kpi, self._settings)
         status.keep(connection, kpi, found)
 

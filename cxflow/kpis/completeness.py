@@ -21,7 +21,7 @@ from cxflow.kpis.estimators import Estimator
 from cxflow.kpis.experience import judgement
 from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.periods import BEGINNING
-from cxflow.kpis.publication import Key, publish_again
+from cxflow.kpis.publication import CellValue, Key, publish_again
 from cxflow.settings import Settings
 from cxflow.warehouse.tables import CANONICAL, kpi_complete, kpi_horizon, stream_state, touchpoint
 
@@ -53,17 +53,24 @@ class Completeness:
         self._feeding: dict[str, Set[str]] = {}
 
     def end_of(
-        self, kpi: Kpi, estimator: Estimator, dimensions: Collection[str], cells: Iterable[Key] = ()
+        self,
+        kpi: Kpi,
+        estimator: Estimator,
+        dimensions: Collection[str],
+        counted: Mapping[Key, CellValue] | None = None,
     ) -> date:
         """The day before which a KPI's periods are complete, in the reporting time zone.
 
-        Its sources are those of the events that it counts (`cells`: those that it counted just now) and those with
-        other rows that it reads. One that is `ended`, or not configured any more, has delivered all that it will.
+        Its sources are those of the events that it counts (`counted`: the cells that were counted just now) and those
+        with other rows that it reads. One that is `ended`, or not configured any more, has delivered all that it will.
         """
-        before = self._before.get((kpi.name, kpi.version), {})
-        counted = {value for _, _, dimension, value in cells if dimension == SOURCE}
+        before: Iterable[str] = self._before.get((kpi.name, kpi.version), {})
+        found = {key: cell for key, cell in (counted or {}).items() if key[2] == SOURCE and cell.n}
+        if counted is not None and "all" in kpi.grains:
+            # The whole time is counted whenever anything is: a source whose events are gone is none any more.
+            before, found = (), {key: cell for key, cell in found.items() if key[0] == "all"}
         others = (self._sources_of(name) for name in _others(estimator, SOURCE in dimensions))
-        sources = {*before, *counted}.union(*others) & self._awaited
+        sources = {*before, *(name for *_, name in found)}.union(*others) & self._awaited
         sources |= self._sources_of_children(estimator, sources)
         ahead = estimator.look_ahead
         until: Until = {source: self._known(source, estimator) for source in sorted(sources)}
@@ -74,22 +81,32 @@ class Completeness:
         self._found[kpi.name, kpi.version] = until
         return self._day(until)
 
+    def move(self, kpi: Kpi, estimator: Estimator, dimensions: Collection[str]) -> None:
+        """Note how far a KPI is complete of which nothing was counted just now."""
+        if (kpi.name, kpi.version) in self._before:
+            self.end_of(kpi, estimator, dimensions)
+
+    def forget(self, kpi: Kpi) -> None:
+        """Note that a KPI has no events any more: it is as one that never had any."""
+        self._found[kpi.name, kpi.version] = {}
+
     def keep(self) -> None:
         """Store how far the KPIs are complete. Publish the values again whose period is complete now, or no longer."""
         moved = []
         for (kpi, version), until in self._found.items():
-            before = self._before.get((kpi, version))
-            if before != until:
-                self._connection.execute(delete(kpi_complete).where(_t.kpi == kpi))
-                self._connection.execute(
-                    insert(kpi_complete),
-                    [
-                        {"kpi": kpi, "version": version, "source": source, "complete_until": at}
-                        for source, at in until.items()
-                    ],
-                )
-            earlier, now = BEGINNING if before is None else self._day(before), self._day(until)
-            if before is None or earlier != now:
+            before = self._before.get((kpi, version), {})
+            if until == before:
+                continue
+            self._connection.execute(delete(kpi_complete).where(_t.kpi == kpi))
+            if not until:
+                continue
+            rows = [
+                {"kpi": kpi, "version": version, "source": source, "complete_until": at}
+                for source, at in until.items()
+            ]
+            self._connection.execute(insert(kpi_complete), rows)
+            earlier, now = self._day(before) if before else BEGINNING, self._day(until)
+            if not before or earlier != now:
                 moved.append((kpi, version, min(earlier, now), now))
         if moved:
             publish_again(self._connection, moved, self._now)

@@ -28,7 +28,17 @@ from cxflow.warehouse import tables, transactions
 Begin = Literal["nothing", "first delivery"]
 """What the warehouse holds when a round begins: not even tables, or the first delivery, settled."""
 
-OF_A_LOAD = {"run_id", "batch_id", "loaded_at", "as_of", "closed_at", "since"}
+OF_A_LOAD = {
+    "run_id",
+    "batch_id",
+    "loaded_at",
+    "as_of",
+    "closed_at",
+    "since",
+    "complete_until",
+    "restated_because",
+    "cause",
+}
 """Columns that say which load it was, and when."""
 OF_RUNS = {"load_run", "stream_state", "stream_lock"}
 """Tables that say who ran how often."""

@@ -231,6 +231,25 @@ def test_a_cell_whose_events_are_gone_is_not_published_again(answers: Desk) -> N
     assert not [each for each in published(answers) - before if each[1] == date(2025, 3, 16)]
 
 
+def test_a_source_whose_events_are_gone_is_waited_for_no_more(answers: Desk) -> None:
+    # As if it had never had any, in whatever order that came about.
+    sources(answers, "shop", "desk")
+    answers.answer("nps", 9, at("3-12"), source_system="desk")
+    delivered(answers, at("4-10"))
+    delivered(answers, at("3-1"), "desk.answers")
+    answers.compute("nps", as_of=AFTER)
+    assert read.complete_until(answers.connection)["nps"][""] == at("3-1")
+    t = survey_response.c
+    answers.connection.execute(delete(survey_response).where(t.source_system == "desk"))
+    answers.touch(survey_response, date(2025, 3, 12))
+    answers.compute("nps", as_of=AFTER + timedelta(days=1))
+    assert read.complete_until(answers.connection)["nps"] == {"": at("4-10"), "shop": at("4-10")}
+    answers.connection.execute(delete(survey_response))
+    answers.touch(survey_response, *(date(2025, 3, day) for day in (9, 10, 16, 17)))
+    answers.compute("nps", as_of=AFTER + timedelta(days=2))
+    assert "nps" not in read.complete_until(answers.connection)
+
+
 def published(desk: Desk) -> set[tuple[object, ...]]:
     t = kpi_value.c
     rows = desk.connection.execute(
