@@ -13,8 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cxflow import flow
-from cxflow.kpis import calculator
+from cxflow.kpis import calculator, catalogue
 from cxflow.settings import Settings
 from cxflow.warehouse import tables as t
 from cxflow.warehouse import transactions
@@ -48,7 +47,7 @@ def fill(connection: sa.Connection) -> None:
 
 def compute(settings: Settings) -> None:
     """Compute a few of the KPIs for all periods: enough to look at, and quick."""
-    known = flow.kpis(settings)
+    known = catalogue.of_project(settings)
     few = {name: known[name] for name in KPIS}
     with transactions.transaction(settings) as connection:
         calculator.compute(connection, settings, few, datetime.now(UTC), everything=True)
