@@ -245,13 +245,9 @@ class _Computation:
         self, kpi: Kpi, estimator: Estimator, dimensions: Sequence[str], counted: _Counted
     ) -> None:
         """Count what the KPI leaves out, and add it to the cells."""
-        left_out.count(
-            self._connection,
-            kpi,
-            estimator,
-            self._cut("day", estimator, dimensions, counted.periods),
-            counted.periods,
-        )
+        # Not with the days before, even if the value needs them: they keep what was counted.
+        cut = self._cut("day", dimensions, counted.periods)
+        left_out.count(self._connection, kpi, estimator, cut, counted.periods)
         every = EVERY_PERIOD if counted.moved else counted.periods
         found = left_out.summed(self._connection, kpi, every, counted.slices)
         values = counted.values
@@ -274,7 +270,7 @@ class _Computation:
         assert isinstance(estimator, Additive)
         days.forget(self._connection, kpi, periods)
         for piece in days.pieces(self._connection, estimator.sliced, self._zone, periods):
-            days.count(self._connection, kpi, estimator, self._cut("day", estimator, dimensions, piece))
+            days.count(self._connection, kpi, estimator, self._cut("day", dimensions, piece))
         slices = days.slices(self._connection, kpi, self._most)
         cells = self._connection.execute(days.summed(kpi, estimator, periods, slices))
         values = cell_values(kpi, estimator, cells.all(), self._min_n)
@@ -293,10 +289,11 @@ class _Computation:
                 return self._all_by_name(kpi, estimator, dimensions, periods, before)
             except TooManySlices:
                 pass
-        slices = self._ranked(estimator, self._cut(kpi.grains[0], estimator, dimensions, EVERY_PERIOD))
+        slices = self._ranked(estimator, self._cut(kpi.grains[0], dimensions, EVERY_PERIOD))
         if moved(before, slices):
             periods = EVERY_PERIOD
-        cuts = [self._cut(grain, estimator, dimensions, periods, capped(slices)) for grain in kpi.grains]
+        back, own = estimator.looks_back, capped(slices)
+        cuts = [self._cut(grain, dimensions, periods, own, looks_back=back) for grain in kpi.grains]
         rows = self._rows(estimator, cuts)
         return _Counted(cell_values(kpi, estimator, rows, self._min_n), periods, {}, slices)
 
@@ -308,7 +305,8 @@ class _Computation:
         if "all" not in kpi.grains and periods != EVERY_PERIOD:
             # Other periods may hold all slices of the last computation.
             census.count(("", "", dimension, name) for dimension, names in before.items() for name in names)
-        cuts = [self._cut(grain, estimator, dimensions, periods) for grain in kpi.grains]
+        back = estimator.looks_back
+        cuts = [self._cut(grain, dimensions, periods, looks_back=back) for grain in kpi.grains]
         rows = self._rows(estimator, cuts, census)
         values = cell_values(kpi, estimator, rows, self._min_n)
         return _Counted(values, periods, {}, census.slices)
@@ -316,13 +314,14 @@ class _Computation:
     def _cut(
         self,
         grain: Grain,
-        estimator: Estimator,
         dimensions: Sequence[str],
         periods: Periods,
         slices: Slices | None = None,
+        *,
+        looks_back: bool = False,
     ) -> Cut:
-        """The cut for the periods of a grain."""
-        spans = periods.spans((grain,), ZoneInfo(self._zone), estimator.looks_back)
+        """The cut for the periods of a grain; `looks_back` adds the events of the period before each."""
+        spans = periods.spans((grain,), ZoneInfo(self._zone), looks_back)
         is_every = periods.starts is None or grain == "all"
         starts = None if periods.starts is None or is_every else tuple(sorted(periods.starts[grain]))
         return Cut(grain, tuple(dimensions), self._zone, starts, spans, slices or {})

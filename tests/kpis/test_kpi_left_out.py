@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from kpi_desk import Desk, at
-from sqlalchemy import delete, insert, update
+from sqlalchemy import delete, insert, select, update
 
 from cxflow.errors import ConfigError
 from cxflow.kpis import left_out
@@ -144,6 +144,21 @@ def test_a_reason_is_given_once() -> None:
     orders = fact(order_header).needing("without a value", order_header.c.price_total.is_not(None))
     with pytest.raises(ConfigError, match="without a value"):
         orders.needing("without a value", order_header.c.tax_amount.is_not(None))
+
+
+@pytest.mark.parametrize("kpi", ["retention_rate", "churn_rate", "net_revenue_retention"])
+def test_a_kpi_that_looks_back_counts_again_only_the_days_that_were_touched(desk: Desk, kpi: str) -> None:
+    for day in (1, 2, 3, 4):
+        desk.order(at(f"3-0{day}"), price_total=5)
+    desk.compute(kpi)
+    desk.order(at("3-03"), price_total=5)
+    desk.touch(order_header, date(2025, 3, 3))
+    desk.compute(kpi)
+    t = kpi_left_out.c
+    days = desk.connection.execute(
+        select(t.day.label("day"), t.events).where(t.kpi == kpi, t.dimension == "").order_by(t.day)
+    )
+    assert [(row.day.day, row.events) for row in days] == [(1, 1), (2, 1), (3, 2), (4, 1)]
 
 
 def test_only_days_that_were_touched_are_counted_again(desk: Desk) -> None:

@@ -122,9 +122,12 @@ HALVES = [
 
 
 @pytest.mark.parametrize(("real_set", "edition", "database", "late"), HALVES, scope="session")
-def test_two_halves_in_either_order_make_the_whole(loaded: Loaded, home: Home, late: int) -> None:
-    of = loaded.of
-    project = home(of, loaded.database, loaded.edition)
+def test_two_halves_in_either_order_make_the_whole(
+    load: Load, home: Home, real_set: RealSet, edition: str, database: str, late: int
+) -> None:
+    # Not the fixture `loaded`: pytest keeps that of the test before, of another set of these parameters.
+    loaded, of = load(real_set, database, edition), real_set
+    project = home(of, database, edition)
     toml = project.folder / "cxflow.toml"
     arrivals = []
     for file in dict.fromkeys(of.files[stream] for stream in of.halved):
