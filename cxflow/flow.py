@@ -459,15 +459,16 @@ def compute_kpis(settings: Settings, *, everything: bool = False) -> KpiReport:
     """
     failed: dict[str, str] = {}
     while True:
-        try:
-            with _at(), transactions.transaction(settings) as connection:
-                revisions.require_revision(connection)
-                engines.of(connection).lock_streams(connection)
-                revisions.require(connection)
-                found, now = catalogue.of_project(settings), datetime.now(UTC)
-                return calculator.compute(connection, settings, found, now, everything, failed)
-        except calculator.KpiError as problem:
-            failed[problem.kpi] = problem.reason  # its SQL failed, and the transaction with it
+        with _at():
+            try:
+                with transactions.transaction(settings) as connection:
+                    revisions.require_revision(connection)
+                    engines.of(connection).lock_streams(connection)
+                    revisions.require(connection)
+                    found, now = catalogue.of_project(settings), datetime.now(UTC)
+                    return calculator.compute(connection, settings, found, now, everything, failed)
+            except calculator.KpiError as problem:
+                failed[problem.kpi] = problem.reason  # its SQL failed, and the transaction with it
 
 
 def publish(settings: Settings) -> list[str]:

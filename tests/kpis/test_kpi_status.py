@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pytest
 from kpi_desk import BY_NAME, FIRST, Desk, at
 from sqlalchemy import Double, Select, cast, column, literal, literal_column, select
 
-from cxflow.kpis import status
+from cxflow import flow
+from cxflow.kpis import catalogue, status
 from cxflow.kpis.calculator import KpiError, compute
 from cxflow.kpis.estimators import Mean
 from cxflow.kpis.facts import fact
 from cxflow.kpis.kpi import Kpi
+from cxflow.testing import TestProject
 from cxflow.warehouse.tables import order_header
 
 
@@ -131,6 +137,30 @@ def test_a_kpi_whose_sql_fails_is_named_without_a_value_of_the_data(
     report = compute(desk.connection, desk.settings, kpis, FIRST, failed={"broken": caught.value.reason})
     assert set(report.failed) == {"broken"}
     assert [v.value for v in desk.values("average_order_value", "all")] == [3]
+
+
+def test_a_run_computes_the_other_kpis_and_says_which_failed(
+    tmp_path: Path, new_warehouse: Callable[[], dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "orders.csv").write_text("id,day,total\n1,2025-03-01,10\n2,2025-03-02,30\n")
+    order = {"order_id": "id", "created_at": "day", "price_total": "total"}
+    stream = {"path": "orders.csv", "primary_key": ["id"], "to": {"order_header": order}}
+    tree = {
+        "kpis": {"min_n": 1},
+        "connections": {"shop": {"connector": "files", "timezone": "UTC", "streams": {"orders": stream}}},
+    }
+    project = TestProject(tmp_path, tree, warehouse=new_warehouse())
+    project.run()
+    broken = _value(select(column("no_such_column", Double)))
+    found = catalogue.of_project(project.settings)
+    monkeypatch.setattr(catalogue, "of_project", lambda _: {"broken": broken, **found})
+    report = flow.compute_kpis(project.settings)
+    assert set(report.failed) == {"broken"}
+    value = (
+        "SELECT value FROM kpi_value WHERE kpi = 'average_order_value' AND grain = 'all' AND dimension = ''"
+    )
+    assert project.query(value) == [(20.0,)]
+    assert project.query("SELECT status FROM kpi_status WHERE kpi = 'broken'") == [("failed",)]
 
 
 def test_a_kpi_that_needs_more_memory_than_there_is_fails_alone(desk: Desk) -> None:
