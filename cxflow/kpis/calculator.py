@@ -186,6 +186,8 @@ class _Computation:
         self._sized: tuple[Estimator | None, Cut | None, Slices] = (None, None, {})
         """The slices found last, with their estimator and cut."""
         self._settings = settings
+        self._with_rows: dict[str, bool] = {}
+        """Canonical table to whether it has rows, of those looked at."""
         self._kpis: list[str] = []
         self._failed: dict[str, str] = {}
         self._leaving_out: dict[str, tuple[int, int]] = {}
@@ -205,6 +207,9 @@ class _Computation:
                 return
             every_period = True
         estimator = kpi.estimator(self._settings)
+        if not known.was_published and self._is_empty(estimator.sliced.table):
+            status.keep(connection, kpi, status.without_events(connection, kpi, self._settings))
+            return
         zone = ZoneInfo(self._zone)
         periods = (
             EVERY_PERIOD
@@ -235,6 +240,12 @@ class _Computation:
             self._completeness.forget(kpi)
         found = status.COMPUTED if counts_some else status.without_events(connection, kpi, self._settings)
         status.keep(connection, kpi, found)
+
+    def _is_empty(self, table: str) -> bool:
+        """Whether a canonical table has no rows; False for none."""
+        if table and table not in self._with_rows:
+            self._with_rows[table] = status.has_rows(self._connection, CANONICAL[table])
+        return not self._with_rows.get(table, True)
 
     def fail(self, kpi: Kpi, reason: str) -> None:
         """Note that a KPI could not be computed."""

@@ -55,15 +55,16 @@ def without_events(connection: Connection, kpi: Kpi, settings: Settings) -> Stat
     if (lacking := kpi.lacks(settings)) is not None:
         return Status("no events", lacking)
     for table in (CANONICAL[name] for name in kpi.estimator(settings).tables):
-        if not _has_rows(connection, table):
+        if not has_rows(connection, table):
             return Status("no events", f"no rows in {table.name}")
     if kpi.needs is not None:
         needed = next(iter(kpi.needs.get_final_froms()), None)
-        if isinstance(needed, Table) and not _has_rows(connection, needed):
+        if isinstance(needed, Table) and not has_rows(connection, needed):
             return Status("no events", f"no rows in {needed.name}")
     return Status("no events", f"nothing that it counts: {kpi.counts or kpi.formula}")
 
 
-def _has_rows(connection: Connection, table: Table) -> bool:
+def has_rows(connection: Connection, table: Table) -> bool:
+    """Whether a canonical table has any rows that are not deleted."""
     rows = select(table.c.source_system).where(~table.c.is_deleted).limit(1)
     return connection.execute(rows).first() is not None
