@@ -14,6 +14,7 @@ from pathlib import Path
 from cxflow import settings as configuration
 from cxflow.errors import ConfigError
 
+_SERVERS = ("postgresql+psycopg://", "postgresql://", "postgres://")
 _DAGS = '''\
 """Made by cxflow: the Airflow DAGs of the project in `PROJECT`."""
 
@@ -82,13 +83,14 @@ def furnish(project: Path, home: Path) -> None:
     (home / "config" / "airflow_local_settings.py").write_text(_LOCAL_SETTINGS)
 
 
-def environment(project: Path, home: Path, port: int) -> dict[str, str]:
+def environment(project: Path, home: Path, port: int, database: str | None = None) -> dict[str, str]:
     """The environment of every process of the project's Airflow, with its API on a TCP port.
 
     It is this process's environment, secrets of connections included, without settings of another Airflow. The API
-    listens on 127.0.0.1 only, because everyone who reaches it is an administrator.
+    listens on 127.0.0.1 only, because everyone who reaches it is an administrator. `database`: the URL of a PostgreSQL
+    database for the metadata; None: a SQLite file in the home. Raises ConfigError for another kind of URL.
     """
-    database = home / "airflow.db"
+    metadata = _server(database) if database else f"sqlite:///{home / 'airflow.db'}"
     scripts = str(Path(sys.executable).parent)  # `airflow standalone` looks for `airflow` on the PATH
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW__")}
     return {
@@ -106,8 +108,8 @@ def environment(project: Path, home: Path, port: int) -> dict[str, str]:
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{database}",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": f"sqlite+aiosqlite:///{database}",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": metadata,
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": metadata.replace("sqlite:", "sqlite+aiosqlite:", 1),
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
@@ -120,3 +122,17 @@ def environment(project: Path, home: Path, port: int) -> dict[str, str]:
         # A change of cxflow.toml does not touch the DAG file: it takes effect when the file is parsed again.
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
     }
+
+
+def _server(url: str) -> str:
+    """The URL with the driver that both of Airflow's engines can use, and that `[postgres]` installs."""
+    kind, _, place = url.partition("://")
+    if not url.startswith(_SERVERS) or not place:
+        raise ConfigError(
+            "Airflow's database: not the URL of a PostgreSQL database",
+            value=kind if place else None,  # anything else may hold a password
+            fix="such as postgresql://airflow@localhost/airflow",
+        )
+    if importlib.util.find_spec("psycopg") is None:
+        raise ConfigError("psycopg is not installed", fix="pip install 'cxflow-framework[postgres]'")
+    return f"{_SERVERS[0]}{place}"

@@ -32,15 +32,23 @@ START_PATIENCE_SECONDS = 180.0
 STOP_PATIENCE_SECONDS = 15.0
 """How long it may take to end before its processes are terminated one by one."""
 
+AILING_PATIENCE_SECONDS = 120.0
+"""How long a component may be without a sign of life, once Airflow runs, before `up` ends. On a busy machine, a healthy
+one may be late by half a minute."""
+
 _COMPONENTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
+_LOOK_SECONDS = 5.0
 
 
 class Standalone:
     """`airflow standalone` in a separate session. As a context manager, it starts and stops Airflow."""
 
-    def __init__(self, project: Path, port: int, home: Path | None = None) -> None:
+    def __init__(
+        self, project: Path, port: int, home: Path | None = None, database: str | None = None
+    ) -> None:
         self.project = project.resolve()
         self.port = port
+        self.database = database
         self.home = home or homes.of_project(project)
         self.url = f"http://127.0.0.1:{port}"
         self.log = self.home / "logs" / "standalone.log"
@@ -58,11 +66,12 @@ class Standalone:
     def start(self) -> None:
         """Create the home, the metadata database and the pools, and start Airflow. Does not wait for it.
 
-        Raises ConfigError for faulty settings or a port in use, FatalError if the database cannot be created.
+        Raises ConfigError for faulty settings or a port in use, FatalError if the metadata database cannot be created
+        or migrated.
         """
         _claim(self.port)
         homes.furnish(self.project, self.home)
-        environment = homes.environment(self.project, self.home, self.port)
+        environment = homes.environment(self.project, self.home, self.port, self.database)
         with self.log.open("wb") as log:
             # -P: do not import from the working directory.
             prepared = subprocess.run(
@@ -77,7 +86,9 @@ class Standalone:
                 start_new_session=True,
             )
             if prepared.returncode != 0:
-                raise FatalError("Airflow's metadata database cannot be created", fix=f"see {self.log}")
+                raise FatalError(
+                    "Airflow's metadata database cannot be created or migrated", fix=f"see {self.log}"
+                )
             self._parent = subprocess.Popen(
                 [sys.executable, "-P", "-m", "airflow", "standalone"],
                 env=environment,
@@ -94,16 +105,16 @@ class Standalone:
         """Whether the parent process runs."""
         return self._parent is not None and self._parent.poll() is None
 
-    def healthy(self) -> bool:
-        """Whether the API answers and reports every component healthy."""
+    def ailing(self) -> list[str]:
+        """The components that report no sign of life; the API server if it does not answer."""
         # Without proxies: a request to this machine stays on it.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(f"{self.url}/api/v2/monitor/health", timeout=5) as answer:
                 report = json.load(answer)
         except (urllib.error.URLError, OSError, ValueError):
-            return False
-        return all((report.get(component) or {}).get("status") == "healthy" for component in _COMPONENTS)
+            return ["api_server"]
+        return [each for each in _COMPONENTS if (report.get(each) or {}).get("status") != "healthy"]
 
     def wait_until_healthy(
         self, patience_seconds: float = START_PATIENCE_SECONDS, stopping: threading.Event | None = None
@@ -117,7 +128,7 @@ class Standalone:
         while not stopping.wait(0.5):
             if not self.alive:
                 raise FatalError("Airflow ended while it was starting", fix=f"see {self.log}")
-            if self.healthy():
+            if not self.ailing():
                 return True
             if time.monotonic() > deadline:
                 raise FatalError(
@@ -154,21 +165,44 @@ class Standalone:
         self._parent.wait(timeout=10)
 
 
-def up(project: Path, port: int, say: Callable[[str], None]) -> int:
+def up(
+    project: Path,
+    port: int,
+    say: Callable[[str], None],
+    *,
+    database: str | None = None,
+    patience_seconds: float = AILING_PATIENCE_SECONDS,
+) -> int:
     """Run Airflow for a project until Ctrl-C or SIGTERM. `say` is called with progress messages.
 
-    Returns 0 after such a stop, 70 if Airflow ended by itself. Raises ConfigError or FatalError if it does not start;
-    nothing is left running then.
+    `database`: the URL of a PostgreSQL database for Airflow's metadata; None: a SQLite file in its home. Returns 0
+    after such a stop, 70 if Airflow ended by itself or a component gave no sign of life for `patience_seconds`. Raises
+    ConfigError or FatalError if it does not start. In every case, nothing is left running.
     """
-    with _stop_signals() as stopping, Standalone(project, port) as airflow:
+    with _stop_signals() as stopping, Standalone(project, port, database=database) as airflow:
         say(f"Airflow is starting; its log is {airflow.log}")
         if airflow.wait_until_healthy(stopping=stopping):
             say(f"Airflow runs at {airflow.url}; Ctrl-C stops it")
-        while airflow.alive and not stopping.wait(0.5):
-            pass
-        ended_by_itself = not stopping.is_set()
-        say(f"Airflow ended by itself; see {airflow.log}" if ended_by_itself else "Airflow is stopping")
-    return FatalError.exit_code if ended_by_itself else 0
+        trouble = _watch(airflow, stopping, patience_seconds)
+        say(f"{trouble}; see {airflow.log}" if trouble else "Airflow is stopping")
+    return FatalError.exit_code if trouble else 0
+
+
+def _watch(airflow: Standalone, stopping: threading.Event, patience_seconds: float) -> str | None:
+    """Wait until Airflow is to stop; returns why if that is not because `stopping` was set."""
+    looked = well = time.monotonic()
+    while not stopping.wait(0.5):
+        if not airflow.alive:
+            return "Airflow ended by itself"
+        if time.monotonic() - looked < _LOOK_SECONDS:
+            continue
+        ailing = airflow.ailing()
+        looked = time.monotonic()
+        if not ailing:
+            well = looked
+        elif looked - well > patience_seconds:
+            return f"no sign of life for {patience_seconds:g} s from Airflow's {', '.join(ailing)}"
+    return None
 
 
 @contextmanager

@@ -23,7 +23,9 @@ _UP = """
 import sys
 from pathlib import Path
 from cxflow.airflow.standalone import up
-sys.exit(up(Path(sys.argv[1]), int(sys.argv[2]), lambda line: print(line, flush=True)))
+say = lambda line: print(line, flush=True)
+options = {"database": sys.argv[3] or None, "patience_seconds": float(sys.argv[4])}
+sys.exit(up(Path(sys.argv[1]), int(sys.argv[2]), say, **options))
 """
 
 
@@ -41,7 +43,9 @@ def wait(what: str, look: Any, patience_seconds: float) -> Any:
 class Server:
     """The Airflow of a project. As a context manager it starts and stops."""
 
-    def __init__(self, project: Path, **environment: str) -> None:
+    def __init__(
+        self, project: Path, *, database: str = "", patience_seconds: float = 120, **environment: str
+    ) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
@@ -51,7 +55,7 @@ class Server:
         self.returncode: int | None = None
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         self._up = subprocess.Popen(
-            [sys.executable, "-c", _UP, str(project), str(self.port)],
+            [sys.executable, "-c", _UP, str(project), str(self.port), database, str(patience_seconds)],
             env={**clean_environment(project / "unused"), **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -68,12 +72,20 @@ class Server:
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self.returncode is not None:
+            return
         self._up.send_signal(signal.SIGTERM)
         try:
             rest, _ = self._up.communicate(timeout=90)
         except subprocess.TimeoutExpired:
             self._up.kill()
             rest, _ = self._up.communicate()
+        self.said += rest
+        self.returncode = self._up.returncode
+
+    def ends_by_itself(self, patience_seconds: float) -> None:
+        """Wait until it ends by itself."""
+        rest, _ = self._up.communicate(timeout=patience_seconds)
         self.said += rest
         self.returncode = self._up.returncode
 

@@ -19,6 +19,21 @@ def test_it_listens_on_this_machine_only_and_its_tasks_know_the_port(project: Pa
     assert found["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == "http://127.0.0.1:8123/execution/"
 
 
+@pytest.mark.parametrize("kind", ["postgresql", "postgres", "postgresql+psycopg"])
+def test_its_own_data_may_be_in_postgresql(project: Path, kind: str) -> None:
+    found = home.environment(project, home.of_project(project), 8080, f"{kind}://cx:pass@localhost/airflow")
+    both = {name: value for name, value in found.items() if "SQL_ALCHEMY_CONN" in name}
+    assert set(both.values()) == {"postgresql+psycopg://cx:pass@localhost/airflow"}
+    assert len(both) == 2
+
+
+@pytest.mark.parametrize("url", ["mysql://cx:pass@localhost/airflow", "cx:pass@localhost", "postgresql://"])
+def test_another_database_for_its_own_data_is_refused_without_its_password(project: Path, url: str) -> None:
+    with pytest.raises(ConfigError, match="not the URL of a PostgreSQL database") as refused:
+        home.environment(project, home.of_project(project), 8080, url)
+    assert "pass" not in f"{refused.value} {refused.value.value} {refused.value.fix}"
+
+
 def test_the_settings_of_another_airflow_do_not_leak_in_but_secrets_do(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,10 +28,13 @@ def test_up_hands_over_the_project_and_ends_as_airflow_does(
 
     asked: list[object] = []
 
-    def stand_in(project: Path, port: int, say: object) -> int:
-        asked.extend((project, port))
+    def stand_in(project: Path, port: int, say: object, *, database: str | None) -> int:
+        asked.extend((project, port, database))
         return 70
 
     monkeypatch.setattr(standalone, "up", stand_in)
     assert cxflow("up", "--port", "8123", project=fresh).code == 70
-    assert asked == [fresh, 8123]
+    assert asked == [fresh, 8123, None]
+    monkeypatch.setenv("CXFLOW_AIRFLOW_DATABASE", "postgresql://airflow@localhost/airflow")
+    assert cxflow("up", project=fresh).code == 70
+    assert asked[3:] == [fresh, 8080, "postgresql://airflow@localhost/airflow"]

@@ -17,6 +17,15 @@ def register(app: typer.Typer) -> None:
 def up(
     call: Call,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of its web pages, on 127.0.0.1.")] = 8080,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            envvar="CXFLOW_AIRFLOW_DATABASE",
+            help="PostgreSQL database of Airflow's own, as backfills need; default: a SQLite file. A URL with a "
+            "password belongs in the variable: other users see command lines.",
+        ),
+    ] = None,
 ) -> None:
     """Run Airflow for the project until Ctrl-C: scheduler, web pages, the project's DAGs."""
     from cxflow.airflow import home, standalone
@@ -25,6 +34,6 @@ def up(
     folder = call.settings.folder
     home.require_airflow()
     revisions.ensure(call.settings)
-    code = standalone.up(folder, port, call.out.note)
+    code = standalone.up(folder, port, call.out.note, database=database)
     if code:
         raise typer.Exit(code)
