@@ -2,6 +2,7 @@
 
     extract -> prepare (conform, validate) -> load        per connection, stream and window
     resolve_identity -> score_texts -> compute_kpis -> publish    once for the warehouse
+    alerts                                                        whenever somebody wants to know
 
 Each takes the settings and small references and returns a small report, so that each can be a separate task. Errors
 name their connection and stream.
@@ -19,6 +20,8 @@ import structlog
 
 from cxflow import dry_run, scratch
 from cxflow import extract as extraction
+from cxflow.alerts import watch
+from cxflow.alerts.alert import Alert
 from cxflow.conform import batch as conforming
 from cxflow.conform import constants, fingerprint, header, identifiers
 from cxflow.conform.projection import check as check_mapping
@@ -355,6 +358,19 @@ def run_stream(
     return report
 
 
+def unloaded(settings: Settings, connection: str, stream: str) -> list[BatchRef]:
+    """The batches of a stream that were landed and not loaded, oldest first: their load failed, or the warehouse was
+    lost since then."""
+    with _at(connection, stream):
+        known = {batch.batch_id for batch in ledger.loaded_batches(settings, connection, stream)}
+        found = []
+        for batch_id in zone.batches(settings, connection, stream):
+            if batch_id not in known:
+                manifest = zone.read_manifest(settings, BatchRef(connection, stream, batch_id))
+                found.append(BatchRef(connection, stream, batch_id, manifest.mode))
+        return [batch for batch in found if batch.mode in ("scheduled", "backfill")]
+
+
 def replay(
     settings: Settings, chosen: quarantine.Filter, progress: Progress = _silent
 ) -> list[loading.LoadReport]:
@@ -478,6 +494,19 @@ def publish(settings: Settings) -> list[str]:
         names = transactions.committed(settings, lambda connection: views.publish(connection, settings))
         snapshot.write(settings)
         return names
+
+
+def alerts(settings: Settings) -> list[watch.Known]:
+    """What somebody should look at now, the longest known first. Since when it is known is remembered, and whether
+    somebody was told; see `alerts_told`."""
+    with _at():
+        return watch.look(settings, datetime.now(UTC))
+
+
+def alerts_told(settings: Settings, told: Sequence[Alert]) -> None:
+    """Note that somebody was told of alerts: they are not new any more."""
+    with _at():
+        watch.told(settings, told, datetime.now(UTC))
 
 
 def publication(settings: Settings) -> list[str]:

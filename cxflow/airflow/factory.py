@@ -46,6 +46,7 @@ from cxflow.airflow.operators import (
     Publish,
     ResolveIdentity,
     ScoreTexts,
+    TellAlerts,
 )
 from cxflow.errors import ConfigError
 from cxflow.model.schedule import known_schedule
@@ -55,7 +56,7 @@ from cxflow.settings import Settings
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 """Start date if `airflow.start` is not set: earlier than any backfill. There is no catch-up."""
 
-_KPIS = "kpis"
+_KPIS, _ALERTS = "kpis", "alerts"
 
 _CONNECTION_DOC = """\
 Loads **{connection}** of the project *{project}* into the warehouse: `plan` fixes one window per stream,
@@ -78,22 +79,31 @@ computes the KPIs of the periods that they touched, late data included, and upda
 Loads that end while it runs are processed by one further run.
 """
 
+_ALERTS_DOC = """\
+Looks for what somebody should act on in the project *{project}* (a stopped gate, a stream that is late, an odd volume,
+many refused records, a KPI that changed or is late), and tells of what is new. `cxflow alerts` lists all.
+"""
+
 
 def dags(project: Path) -> dict[str, DAG]:
-    """The DAGs of the project in a folder, by id: `<project>__<connection>` each, and `<project>__kpis`.
+    """The DAGs of the project in a folder, by id: `<project>__<connection>` each, `<project>__kpis` and, if `[alerts]`
+    has a schedule, `<project>__alerts`.
 
     In a worker, only the DAG of the current task is made. Raises ConfigError for a faulty `cxflow.toml`,
     which Airflow shows as an import error of the DAG file.
     """
     settings = configuration.load(project)
     wanted = get_parsing_context().dag_id
-    if _KPIS in settings.connections:
+    for taken in {_KPIS, _ALERTS}.intersection(settings.connections):
         raise ConfigError(
-            "a connection cannot be called kpis: its DAG would have the id of the KPI DAG", connection=_KPIS
+            f"a connection cannot be called {taken}: its DAG would have the id of another one",
+            connection=taken,
         )
     pool.of_accounts(settings)
     makers: dict[str, Callable[[Settings, str], DAG]] = dict.fromkeys(settings.connections, _connection_dag)
     makers[_KPIS] = _kpi_dag
+    if settings.alerts.schedule is not None:
+        makers[_ALERTS] = _alert_dag
     return {
         identifier: make(settings, name)
         for name, make in makers.items()
@@ -168,6 +178,25 @@ def _kpi_dag(settings: Settings, name: str) -> DAG:
         publish = Publish(task_id="publish", trigger_rule=TriggerRule.ALL_DONE, **place)
         identity >> words >> kpis >> publish
         [kpis, publish] >> EmptyOperator(task_id="done")
+    return dag
+
+
+def _alert_dag(settings: Settings, name: str) -> DAG:
+    alerts = settings.alerts
+    assert alerts.schedule is not None
+    with DAG(
+        dag_id=dag_id(settings, name),
+        description="tells of what somebody should act on",
+        doc_md=_ALERTS_DOC.format(project=settings.project.name),
+        schedule=CronDataIntervalTimetable(alerts.schedule, timezone=settings.project.timezone),
+        **_common(settings, settings.airflow),
+    ) as dag:
+        TellAlerts(
+            task_id="tell",
+            project=str(settings.folder),
+            callbacks=callbacks(alerts.notify, "alerts.notify"),
+            **_warehouse(settings),
+        )
     return dag
 
 

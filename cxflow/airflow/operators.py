@@ -7,7 +7,7 @@ operator runs. Operators pass on references (windows, batch references, counts),
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -219,6 +219,31 @@ class Publish(FlowOperator):
         from cxflow import flow
 
         return list(flow.publish(settings))
+
+
+class TellAlerts(FlowOperator):
+    """Tell of alerts that nobody was told of yet. Returns how many there are, and how many are new.
+
+    Each callback gets the task's context with `alerts`, the new ones as lines of text. If one fails, all are called
+    again when the task is tried again.
+    """
+
+    def __init__(self, *, callbacks: Sequence[Callable[[Mapping[str, Any]], None]], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.callbacks = callbacks
+
+    def act(self, settings: Settings, context: Mapping[str, Any]) -> Json:
+        from cxflow import flow
+
+        known = flow.alerts(settings)
+        new = [each.alert for each in known if not each.is_told]
+        for alert in new:
+            self.log.warning("%s", alert)
+        if new:
+            for callback in self.callbacks:
+                callback({**context, "alerts": [str(alert) for alert in new]})
+            flow.alerts_told(settings, new)
+        return {"alerts": len(known), "new": len(new)}
 
 
 def _numbers(report: object) -> Json:

@@ -8,6 +8,7 @@ import typer
 
 from cxflow.cli.call import Shared, shared
 from cxflow.cli.commands import (
+    alerts,
     backfill,
     connectors,
     doctor,
@@ -17,6 +18,7 @@ from cxflow.cli.commands import (
     kpis,
     lifetimes,
     lint,
+    load,
     migrate,
     new,
     plugins,
@@ -66,8 +68,8 @@ def root(context: typer.Context, version: Version = False, **options: Unpack[Sha
 
 for each in (
     *(init, lint, doctor, read),
-    *(run, backfill, remap, migrate, publish, up),
-    *(status, state, kpis, explain, journeys, report, lifetimes, quarantine),
+    *(run, backfill, load, remap, migrate, publish, up),
+    *(status, alerts, state, kpis, explain, journeys, report, lifetimes, quarantine),
     *(plugins, connectors, new, schema),
 ):
     each.register(app)

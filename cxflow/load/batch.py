@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,6 +54,18 @@ class LoadReport:
     """The landed rows, by batch, of refused records of any stream whose keys are theirs alone now."""
     released: int = 0
     """How many of those records were loaded after this batch."""
+
+    def __add__(self, later: LoadReport) -> LoadReport:
+        """This load and a later one of the same stream as one: their sums, and the notes of the later one."""
+        return replace(
+            later,
+            counts=self.counts + later.counts,
+            rules=dict(Counter(self.rules) + Counter(later.rules)),
+            withdrawn=self.withdrawn + later.withdrawn,
+            vanished=self.vanished + later.vanished,
+            was_loaded=self.was_loaded and later.was_loaded,
+            released=self.released + later.released,
+        )
 
 
 def load(settings: Settings, batch: BatchRef) -> LoadReport:

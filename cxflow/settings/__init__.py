@@ -12,6 +12,7 @@ from cxflow.model.secret import Secret
 from cxflow.settings.file import DEEPEST_TABLE, FILE_NAME, LARGEST_FILE_BYTES, load
 from cxflow.settings.groups import (
     Airflow,
+    Alerts,
     Connection,
     Identity,
     Kpis,
@@ -33,6 +34,7 @@ __all__ = [
     "FILE_NAME",
     "LARGEST_FILE_BYTES",
     "Airflow",
+    "Alerts",
     "Connection",
     "Identity",
     "Kpis",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
@@ -13,7 +13,7 @@ from cxflow.model.names import LONGEST_NAME_BYTES, known_zone, plain_name
 from cxflow.model.schedule import known_schedule
 from cxflow.model.secret import Secret
 from cxflow.model.stream import LONGEST
-from cxflow.model.task_options import TaskOptions
+from cxflow.model.task_options import Notice, TaskOptions
 
 
 def plain_names(tables: dict[str, Any]) -> dict[str, Any]:
@@ -215,6 +215,23 @@ class Report(Frozen):
     """English or Spanish."""
     verbatims: bool = True
     """Whether it quotes reviews and answers of surveys, with personal data masked."""
+
+
+class Alerts(Frozen):
+    """What is worth an alert, and whom Airflow tells."""
+
+    schedule: str | None = None
+    """Cron expression of the DAG that looks, in the project's time zone; unset: there is none."""
+    notify: tuple[Notice, ...] = ()
+    """Whom it tells of new alerts. Their texts find them as `alerts`."""
+    max_age_hours: float | None = Field(default=None, gt=0)
+    """How far behind now a stream may be loaded; unset: two and a half times what is usual between its loads."""
+    max_age_hours_of: dict[str, float] = Field(default_factory=dict)
+    """Connection, or CONNECTION.STREAM, to its own."""
+    kpis_by: time | None = None
+    """Time of day, in the project's time zone, by which KPIs of that day's loads are to be there."""
+
+    _cron = field_validator("schedule")(known_schedule)
 
 
 class Airflow(TaskOptions):

@@ -14,6 +14,7 @@ from cxflow.model.frozen import Frozen
 from cxflow.model.names import nearest
 from cxflow.settings.groups import (
     Airflow,
+    Alerts,
     Identity,
     Kpis,
     Landing,
@@ -43,6 +44,7 @@ class Settings(Frozen):
     words: Words = Words()
     kpis: Kpis = Kpis()
     report: Report = Report()
+    alerts: Alerts = Alerts()
     airflow: Airflow = Airflow()
     plugins: tuple[str, ...] = ()
     """Modules to load as plugins, besides the installed ones: a project's own connectors and KPIs."""

@@ -64,7 +64,7 @@ _ANYWHERE = (
         "XX001",
         FatalError,
         "the database is damaged: what it reads is not what it wrote",
-        "restore a backup, or recreate the warehouse and load it from the landing zone",
+        "restore a backup, or begin anew with an empty database: `cxflow load` fills it from the landing zone",
     ),
 )
 _IN_WAREHOUSE = (

@@ -434,6 +434,17 @@ pending_text = system_table(
     column("touchpoint_id", String, "the touchpoint", nullable=False),
 )
 
+alert = system_table(
+    "alert",
+    "what somebody should look at, as it was last looked for",
+    ("kind", "place", "subject"),
+    column("kind", String, "gate closed, late, volume, refusals, KPI changed, KPIs late", nullable=False),
+    column("place", String, "connection.stream, or a KPI", nullable=False),
+    column("subject", String, "its batch, day or period; empty: there is only one at a time", nullable=False),
+    column("first_seen_at", TIME, "when it was first found", nullable=False),
+    column("told_at", TIME, "when somebody was told; null: nobody was yet"),
+)
+
 applied_settings = system_table(
     "applied_settings",
     "the settings that something was computed with",

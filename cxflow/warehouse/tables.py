@@ -36,6 +36,7 @@ from cxflow.warehouse.canonical import (
 from cxflow.warehouse.columns import MONEY, PROVENANCE, TIME, metadata
 from cxflow.warehouse.system_tables import (
     VERSION_TABLE,
+    alert,
     applied_settings,
     business_hours,
     customer,
@@ -70,6 +71,7 @@ __all__ = [
     "PROVENANCE",
     "TIME",
     "VERSION_TABLE",
+    "alert",
     "applied_settings",
     "business_hours",
     "case_status_history",

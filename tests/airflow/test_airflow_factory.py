@@ -83,11 +83,16 @@ PROJECTS = {
     + '[[airflow.on_failure]]\ncall = "airflow.providers.smtp.notifications.smtp.SmtpNotifier"\nto = "cx@acme.test"\n'
     + '[connections.desk]\nconnector = "files"\n[connections.desk.airflow]\nowner = "ada"\ntags = ["desk"]\n'
     + 'queue = "far"\nexecutor_config = { pod = "large" }\non_failure = []\n',
+    "with alerts": TOML + '[alerts]\nschedule = "5 7-20 * * *"\n',
     "with a start": TOML.replace("retries = 2", "retries = 2\nstart = 2026-03-25T00:00:00"),
 }
 """Name to the `cxflow.toml` that makes DAGs."""
 REFUSED = {
     '[connections.kpis]\nconnector = "files"\n': "cannot be called kpis",
+    '[connections.alerts]\nconnector = "files"\n': "cannot be called alerts",
+    '[alerts]\nschedule = "@hourly"\n[[alerts.notify]]\ncall = "not_there.Notifier"\n': (
+        "alerts.notify: there is no module 'not_there'"
+    ),
     '[connections.desk]\nconnector = "files"\nschedule = "0 3 * *"\n': (
         "desk: schedule: '0 3 * *' is not a cron expression"
     ),
@@ -199,6 +204,14 @@ def test_a_team_chooses_how_its_tasks_run_and_whom_they_tell(described: dict[str
         assert found == ["ada", "far", 2, "1:00:00", {"pod": "large"}, [0, 0]]
     for found in described["plain"]["acme__shop"]["options"].values():
         assert found == ["airflow", "default", 1, "None", {}, [0, 0]]
+
+
+def test_alerts_have_a_dag_of_their_own_if_they_have_a_schedule(described: dict[str, Any]) -> None:
+    assert "acme__alerts" not in described["plain"]
+    made = described["with alerts"]["acme__alerts"]
+    assert made["schedule"] == ["5 7-20 * * *", "Europe/Madrid"]
+    assert made["pools"] == {"tell": "cxflow_duckdb"}
+    assert made["tries"] == [[2, 60.0]]
 
 
 def test_a_start_without_zone_is_in_the_project_s(described: dict[str, Any]) -> None:

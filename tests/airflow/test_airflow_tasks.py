@@ -59,6 +59,15 @@ flow.resolve_identity = lambda settings: None
 flow.score_texts = lambda settings: None
 flow.compute_kpis = compute_kpis
 flow.publish = lambda settings: ["mart_kpi"]
+
+@dataclass(frozen=True)
+class Known:
+    alert: str
+    is_told: bool
+
+told = {"desk.calls: late"}  # of two alerts, somebody was told of one
+flow.alerts = lambda settings: [Known(each, each in told) for each in ("desk.calls: late", "nps: changed")]
+flow.alerts_told = lambda settings, some: told.update(some)
 sys.modules["cxflow.flow"] = cxflow.flow = flow
 """
 
@@ -70,12 +79,23 @@ def failed(context, channel, mentions):
     task = context["task_instance"]
     with Path(__file__).with_name("told.jsonl").open("a") as file:
         file.write(json.dumps([task.task_id, task.dag_id, channel, mentions]) + "\\n")
+
+def alerted(context, channel):
+    with Path(__file__).with_name("alerted.jsonl").open("a") as file:
+        file.write(json.dumps([channel, context["ti"].task_id, context["alerts"]]) + "\\n")
 """
 NOTICES = """
 [[connections.halting.airflow.on_failure]]
 call = "team_notices.failed"
 channel = "#cx"
 mentions = ["ada", "ben"]
+
+[alerts]
+schedule = "0 7 * * *"
+
+[[alerts.notify]]
+call = "team_notices.alerted"
+channel = "#cx"
 """
 
 RUNS = (
@@ -104,6 +124,7 @@ halted = {".".join(key): n for key, n in calls.items()}
 calls.clear()
 sys.argv.append("broken kpi")
 runs.append(airflow.run("acme__kpis"))
+runs += [airflow.run("acme__alerts"), airflow.run("acme__alerts")]
 
 from airflow.models.asset import AssetEvent
 from airflow.models.pool import Pool
@@ -151,14 +172,19 @@ print(json.dumps({kind.__name__: seen_by_airflow(kind("out of order")) for kind 
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Eight runs in one process, because Airflow takes seconds to begin."""
+    """Ten runs in one process, because Airflow takes seconds to begin."""
     folder = tmp_path_factory.mktemp("stand-in")
     halting = '[connections.halting]\nconnector = "files"\npool = "halting_account"\npool_slots = 5\n'
     (folder / "cxflow.toml").write_text(TOML + halting + NOTICES)
     (folder / "team_notices.py").write_text(TOLD)
     found: dict[str, Any] = run_script(folder, RUNS, folder)
     told = (folder / "told.jsonl").read_text().splitlines()
-    return {**found, "told": [json.loads(line) for line in told]}
+    alerted = (folder / "alerted.jsonl").read_text().splitlines()
+    return {**found, "told": map_json(told), "alerted": map_json(alerted)}
+
+
+def map_json(lines: list[str]) -> list[Any]:
+    return [json.loads(line) for line in lines]
 
 
 def values(outcome: dict[str, Any], run: int, task: str) -> list[Any]:
@@ -234,7 +260,7 @@ def test_a_failed_kpi_fails_the_run_and_not_the_views(outcome: dict[str, Any]) -
 
 
 def test_what_was_loaded_is_announced_once_a_run(outcome: dict[str, Any]) -> None:
-    shop, _, refused, halting, _, _, again, _ = (run["run_id"] for run in outcome["runs"])
+    shop, _, refused, halting, _, _, again, *_ = (run["run_id"] for run in outcome["runs"])
     announced = [run_id for run_id, _ in outcome["events"]]
     assert announced.count(shop) == announced.count(halting) == announced.count(again) == 1
     assert refused not in announced
@@ -249,6 +275,15 @@ def test_the_watch_and_the_pool(outcome: dict[str, Any]) -> None:
     assert outcome["seen"][0] == ["acme__shop", "", "plan"]
     assert ["acme__shop", "a", "extract"] in outcome["seen"]
     assert outcome["slots"] == [1, 5]
+
+
+def test_a_team_is_told_once_of_each_alert(outcome: dict[str, Any]) -> None:
+    assert outcome["alerted"] == [["#cx", "tell", ["nps: changed"]]]
+    counts = [item["value"] for item in outcome["xcoms"] if item["task"] == "tell"]
+    assert sorted(json.dumps(each) if isinstance(each, dict) else each for each in counts) == [
+        '{"alerts": 2, "new": 0}',
+        '{"alerts": 2, "new": 1}',
+    ]
 
 
 def test_a_team_is_told_of_the_failures_of_its_connection(outcome: dict[str, Any]) -> None:

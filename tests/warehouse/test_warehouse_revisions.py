@@ -120,6 +120,7 @@ def test_a_warehouse_of_the_first_revision_keeps_its_rows_and_becomes_what_a_new
     new = {row[:2] for row in whole["columns"]} - {row[:2] for row in _structure(settings)["columns"]}
     kpis = ("kpi_complete", "kpi_day", "kpi_day_customer", "kpi_horizon", "kpi_left_out", "kpi_status")
     tables = (
+        "alert",
         "business_hours",
         "key_claim",
         *kpis,
