@@ -1,4 +1,4 @@
-"""The estimator of quantiles, which are not sums: the database orders the observations of each cell."""
+"""The estimator of quantiles, which are not sums: the database ranks the observations of each cell."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ARRAY, ColumnElement, Double, Integer, case, cast, column, func, literal, select
+from sqlalchemy import ARRAY, ColumnElement, Double, Integer, case, cast, func, literal, select
 
 from cxflow.kpis import intervals
 from cxflow.kpis.cells import KEY, Cut, cells, kept
 from cxflow.kpis.estimators import NO_VALUE, Behind, Components, Estimate, OfFact
 from cxflow.kpis.facts import Fact, Rows
-from cxflow.warehouse.functions import sorted_array
 
 
 @dataclass(frozen=True)
@@ -54,23 +53,47 @@ class Quantile(OfFact):
         return kept(self.counted, cuts, measure=cast(self.measure, Double))
 
     def cells(self, cut: Cut) -> Rows:
+        # Equal observations are counted, not listed: a list of ten million takes more memory than there may be, and a
+        # wait in whole seconds has few values.
         measure = cast(self.measure, Double)
-        ordered = sorted_array(column("measure", Double))
-        cell = cells(self.counted, cut, measure=measure, n=func.count(), ordered=ordered).subquery()
-        ranks = select(
-            *(
-                literal(found, ARRAY(Integer)).label(f"{end}_{i}")
-                for i, q in enumerate(self._quantiles)
-                for end, found in zip(("low", "high"), intervals.tabulated_ranks(q), strict=True)
-            )
-        ).subquery()
-        found: list[ColumnElement[Any]] = []
+        found = cells(self.counted, cut, measure=measure, per_measure=True, times=func.count()).subquery()
+        key = [found.c[name] for name in KEY]
+        count_of = cast(func.sum(found.c.times).over(partition_by=key), Integer)
+        up_to = func.sum(found.c.times).over(partition_by=key, order_by=found.c.measure, rows=(None, 0))
+        tabulated = {
+            f"{end}_{i}": literal(ranks, ARRAY(Integer)).label(f"{end}_{i}")
+            for i, q in enumerate(self._quantiles)
+            for end, ranks in zip(("low", "high"), intervals.tabulated_ranks(q), strict=True)
+        }
+        ranks = select(*tabulated.values()).subquery()
+        point = select(*key, found.c.measure, count_of.label("n"), up_to.label("up_to")).subquery()
+        wanted: dict[str, ColumnElement[Any]] = {}
         for i, q in enumerate(self._quantiles):
-            numbers = _order_statistics(
-                cell.c.ordered, cell.c.n, q, ranks.c[f"low_{i}"], ranks.c[f"high_{i}"]
-            )
-            found += (number.label(f"{name}_{i}") for name, number in numbers.items())
-        return select(*(cell.c[name] for name in KEY), cell.c.n, *found).join_from(cell, ranks, literal(True))
+            named = _ranks(point.c.n, q, ranks.c[f"low_{i}"], ranks.c[f"high_{i}"])
+            wanted.update((f"{name}_{i}", rank) for name, rank in named.items())
+        ranked = (
+            select(point, *(rank.label(name) for name, rank in wanted.items()))
+            .join_from(point, ranks, literal(True))
+            .subquery()
+        )
+        key, n = [ranked.c[name] for name in KEY], func.max(ranked.c.n)
+
+        def at(rank: ColumnElement[Any]) -> ColumnElement[Any]:
+            """The observation of a rank from 1; null if there is none."""
+            return func.min(ranked.c.measure).filter(rank >= 1, ranked.c.up_to >= rank)
+
+        numbers: list[ColumnElement[Any]] = []
+        for i, q in enumerate(self._quantiles):
+            below, above = at(ranked.c[f"below_{i}"]), at(ranked.c[f"above_{i}"])
+            # The same as `percentile_cont`, which would sort the observations again.
+            place = (n - 1) * q + 1
+            value = below + (above - below) * (place - func.floor(place))
+            numbers += [
+                value.label(f"value_{i}"),
+                at(ranked.c[f"first_{i}"]).label(f"low_{i}"),
+                at(ranked.c[f"last_{i}"]).label(f"high_{i}"),
+            ]
+        return select(*key, n.label("n"), *numbers).group_by(*key)
 
     def estimate(self, components: Components) -> Estimate:
         n, i = components["n"], self._quantiles.index(self.q)
@@ -79,25 +102,17 @@ class Quantile(OfFact):
         return Estimate(n, none, none, none, none, value, low, high)
 
 
-def _order_statistics(
-    ordered: ColumnElement[Any],
-    n: ColumnElement[Any],
-    q: float,
-    low_ranks: ColumnElement[Any],
-    high_ranks: ColumnElement[Any],
+def _ranks(
+    n: ColumnElement[Any], q: float, low_ranks: ColumnElement[Any], high_ranks: ColumnElement[Any]
 ) -> dict[str, ColumnElement[Any]]:
-    """The q-quantile of `n` ordered observations and the ends of its interval."""
-    # The same as `percentile_cont`, which would sort the observations again.
-    place = (n - 1) * q + 1
-    nearest = cast(func.floor(place), Integer)
-    below, above = ordered[nearest], ordered[func.least(nearest + 1, n)]
+    """The ranks, from 1, of the two observations around the q-quantile of `n`, and of the ends of its interval."""
+    nearest = cast(func.floor((n - 1) * q + 1), Integer)
     row = func.least(n, intervals.EXACT_RANKS)
     middle, spread = n * q, intervals.Z * func.sqrt(n * q * (1 - q))
     many = n > intervals.EXACT_RANKS
-    first = case((many, cast(func.ceil(middle - spread), Integer) - 1), else_=low_ranks[row])
-    last = case((many, cast(func.ceil(middle + spread), Integer) + 1), else_=high_ranks[row])
     return {
-        "value": below + (above - below) * (place - nearest),
-        "low": ordered[first],
-        "high": ordered[last],
+        "below": nearest,
+        "above": func.least(nearest + 1, n),
+        "first": case((many, cast(func.ceil(middle - spread), Integer) - 1), else_=low_ranks[row]),
+        "last": case((many, cast(func.ceil(middle + spread), Integer) + 1), else_=high_ranks[row]),
     }
