@@ -42,18 +42,24 @@ from cxflow.warehouse.tables import (
 
 _ROUNDING = 1e-9
 """By which a place on a scale may differ from the edge of a rule."""
+_DELIVERED, _GIVEN_BACK = ("received_delivery",), ("received_refund", "returned_order")
+ORDER_ACTIVITIES = (*_DELIVERED, *_GIVEN_BACK)
+"""The activities of touchpoints at which a delivery or a refund of their order was lived through."""
 _MIDDLING = 0.5
 """The intensity of a signal without a confidence."""
 _NOTHING: ColumnElement[Any] = null()
 
 
-def sources(rules: Sequence[PolarityRule], settings: Settings, moments: FromClause) -> list[Rows]:
-    """All evidence for which there is a rule. `moments` holds the touchpoints of `moments.touchpoints`."""
+def sources(
+    rules: Sequence[PolarityRule], settings: Settings, moments: FromClause, of_orders: FromClause
+) -> list[Rows]:
+    """All evidence for which there is a rule. `moments` holds the touchpoints of `moments.touchpoints`; `of_orders`
+    those of any person at which an order was delivered or given back, `ORDER_ACTIVITIES`."""
     happened = {
         "abandoned_call": _abandoned_calls(),
-        "late_delivery": _deliveries(settings, moments, is_late=True),
-        "early_delivery": _deliveries(settings, moments, is_late=False),
-        "refund": _refunds(moments),
+        "late_delivery": _deliveries(settings, of_orders, is_late=True),
+        "early_delivery": _deliveries(settings, of_orders, is_late=False),
+        "refund": _refunds(of_orders),
         "reopened_case": _reopened_cases(),
         "repeated_contact": _repeated_contacts(settings, moments),
     }
@@ -170,13 +176,13 @@ def _abandoned_calls() -> Rows:
     ).where(~t.is_deleted, t.abandoned_at.is_not(None), t.answered_at.is_(None))
 
 
-def _deliveries(settings: Settings, moments: FromClause, is_late: bool) -> Rows:
+def _deliveries(settings: Settings, of_orders: FromClause, is_late: bool) -> Rows:
     """Orders delivered after, or before, the promised day, in the zone of their source."""
     t = order_header.c
     arrived, promised = (
         day_at_source(moment, t.source_system, settings) for moment in (t.delivered_at, t.promised_at)
     )
-    of_order = _touchpoint_of_order(moments, "received_delivery")
+    of_order = _touchpoint_of_order(of_orders, *_DELIVERED)
     key = literal("delivery ") + t.order_id
     return (
         _row(key, of_order.c.touchpoint_id, t.delivered_at, t.source_system, t.customer_id, t.order_id)
@@ -186,9 +192,9 @@ def _deliveries(settings: Settings, moments: FromClause, is_late: bool) -> Rows:
     )
 
 
-def _refunds(moments: FromClause) -> Rows:
+def _refunds(of_orders: FromClause) -> Rows:
     t = refund.c
-    of_order = _touchpoint_of_order(moments, "received_refund", "returned_order")
+    of_order = _touchpoint_of_order(of_orders, *_GIVEN_BACK)
     key = literal("refund ") + t.refund_id
     return (
         _row(key, of_order.c.touchpoint_id, t.refunded_at, t.source_system, order_id=t.order_id)
@@ -198,9 +204,9 @@ def _refunds(moments: FromClause) -> Rows:
     )
 
 
-def _touchpoint_of_order(moments: FromClause, *activities: str) -> FromClause:
+def _touchpoint_of_order(of_orders: FromClause, *activities: str) -> FromClause:
     """The touchpoint at which an order was lived through in this way: the first by id."""
-    m = moments.c
+    m = of_orders.c
     return (
         select(m.order_id, func.min(m.judgement_id.collate("C")).label("touchpoint_id"))
         .where(m.activity.in_(activities), m.order_id.is_not(None))

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import (
     CTE,
@@ -25,6 +26,7 @@ from sqlalchemy import (
     delete,
     except_,
     false,
+    func,
     insert,
     literal,
     null,
@@ -41,7 +43,7 @@ from cxflow.kpis.experience.moments import person
 from cxflow.kpis.source_zones import zones
 from cxflow.settings import Settings
 from cxflow.warehouse import applied, engines
-from cxflow.warehouse.functions import utc
+from cxflow.warehouse.functions import hashed, utc
 from cxflow.warehouse.tables import (
     interaction,
     order_header,
@@ -57,6 +59,8 @@ NAME = touchpoint_judgement.name
 _VERSION = 1
 """Raise it if the same touchpoints become other rows: all are judged anew."""
 _WHAT = "judgement"
+_AT_A_TIME = 1_000_000
+"""Touchpoints to judge in one go: what does not fit into memory takes far longer."""
 _MOST_DAYS = 60
 """Of more changed days, everything is judged anew: that needs fewer steps."""
 _SATELLITES = (
@@ -101,6 +105,53 @@ def forget(connection: Connection) -> None:
     applied.forget(connection, _WHAT)
 
 
+class _Whose(Protocol):
+    """Some of the persons."""
+
+    are_few: bool
+    """Whether they are those of whom something changed."""
+
+    def hold(self, who: ColumnElement[str]) -> ColumnElement[bool]:
+        """Whether a person is one of them."""
+
+    def moments(self) -> Any:
+        """Their touchpoints."""
+
+
+@dataclass(frozen=True)
+class _Some:
+    """Those in a table."""
+
+    persons: FromClause
+    are_few = True
+
+    def hold(self, who: ColumnElement[str]) -> ColumnElement[bool]:
+        return who.in_(select(self.persons.c.person))
+
+    def moments(self) -> Any:
+        t = touchpoint.c
+        # Of unknown customers, an order or a case may know more.
+        may_be = or_(t.customer_id.in_(select(self.persons.c.person)), t.customer_id.is_(None))
+        found = moments.touchpoints(may_be).subquery()
+        return select(found).where(self.hold(found.c.person))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One of several parts of all, by hash."""
+
+    parts: int
+    number: int
+    are_few = False
+
+    def hold(self, who: ColumnElement[str]) -> ColumnElement[bool]:
+        return true() if self.parts == 1 else hashed(who) % self.parts == self.number
+
+    def moments(self) -> Any:
+        found = moments.touchpoints().subquery()
+        return select(found).where(self.hold(found.c.person))
+
+
 class _Judging:
     """One refresh. Its temporary tables hold the persons to judge anew, and nobody else."""
 
@@ -112,11 +163,30 @@ class _Judging:
     def replace(self, days: Sequence[date] | None) -> set[date | None]:
         """Write the rows that are new or others, delete those that are gone, and return their UTC days: of the persons
         of whom something changed on the days, or of all."""
-        persons = None if days is None else self._store("judged_person", self._persons(days))
-        moment = self._store("judged_moment", _moments(persons))
-        found = self._store("judged_evidence", self._evidence(moment, persons))
-        now = self._store("judged_now", verdicts.rows(moment, found, self._rules, self._places, self._start))
-        before = select(*(_j[each.name] for each in now.c)).where(_is_about(persons, now))
+        if days is None:
+            of_orders = self._store("judged_order", _of_orders())
+            parts = 1 + self._count(touchpoint) // _AT_A_TIME
+            touched = set().union(*(self._judge(_Part(parts, number), of_orders) for number in range(parts)))
+        else:
+            persons = self._store("judged_person", self._persons(days))
+            touched = self._judge(_Some(persons), None)
+        self._drop(*self._stored)
+        if touched:
+            engines.of(self._connection).analyze(self._connection, NAME)
+        return touched
+
+    def _judge(self, whose: _Whose, of_orders: FromClause | None) -> set[date | None]:
+        """Judge the touchpoints and the evidence of these persons; returns the days of rows that changed. `of_orders`:
+        touchpoints of all persons; None: theirs alone tell."""
+        moment = self._store("judged_moment", whose.moments())
+        evidence_ = self._evidence(moment, moment if of_orders is None else of_orders, whose)
+        found = self._store("judged_evidence", evidence_)
+        judged = verdicts.rows(moment, found, self._rules, self._places, self._start)
+        now = self._store("judged_now", judged)
+        before = select(*(_j[each.name] for each in now.c)).where(
+            # Of these persons, or of others then and of these now.
+            or_(whose.hold(_person_before()), _j.judgement_id.in_(select(now.c.judgement_id)))
+        )
         gone = self._store("judged_before", except_(before, select(now)))
         new = self._store("judged_new", except_(select(now), before))
         self._connection.execute(
@@ -126,14 +196,19 @@ class _Judging:
             insert(touchpoint_judgement).from_select([each.name for each in new.c], select(new))
         )
         # A change of a customer is noted under the days of their touchpoints: a refund has none.
-        others = select(now).where(now.c.touchpoint_id.is_(None), literal(days is not None)).subquery()
+        others = select(now).where(now.c.touchpoint_id.is_(None), literal(whose.are_few)).subquery()
         changed = union(*(select(cast(utc(some.c.occurred_at), Date)) for some in (gone, new, others)))
         touched: set[date | None] = set(self._connection.scalars(changed))
-        for name in self._stored:
-            self._connection.exec_driver_sql(f"DROP TABLE {name}")
-        if touched:
-            engines.of(self._connection).analyze(self._connection, NAME)
+        self._drop("judged_moment", "judged_evidence", "judged_now", "judged_before", "judged_new")
         return touched
+
+    def _count(self, rows: FromClause) -> int:
+        return self._connection.scalar(select(func.count()).select_from(rows)) or 0
+
+    def _drop(self, *names: str) -> None:
+        for name in names:
+            self._connection.exec_driver_sql(f"DROP TABLE {name}")
+            self._stored.remove(name)
 
     def _store(self, name: str, rows: Any) -> TableClause:
         """Store rows in a temporary table, to read them more than once."""
@@ -155,7 +230,7 @@ class _Judging:
         moment = moments.touchpoints(or_(_on(t.occurred_at, days), t.touchpoint_id.in_(about))).subquery()
         # Without touchpoints, all evidence is loose: some persons too many.
         nobody = moments.touchpoints(false()).subquery()
-        other = verdicts.loose(self._found(nobody)).subquery()
+        other = verdicts.loose(self._found(nobody, nobody)).subquery()
         none = cast(null(), String)
         return union(
             select(moment.c.person),
@@ -170,41 +245,24 @@ class _Judging:
             select(other.c.person).where(_on(other.c.at, days)),
         )
 
-    def _evidence(self, moment: FromClause, persons: FromClause | None) -> Any:
-        found = self._found(moment)
+    def _evidence(self, moment: FromClause, of_orders: FromClause, whose: _Whose) -> Any:
+        found = self._found(moment, of_orders)
         other = verdicts.loose(found).subquery()
-        return union_all(
-            verdicts.linked(found, moment), select(other).where(_is_one_of(other.c.person, persons))
-        )
+        return union_all(verdicts.linked(found, moment), select(other).where(whose.hold(other.c.person)))
 
-    def _found(self, moment: FromClause) -> CTE:
-        return union_all(*evidence.sources(self._rules, self._settings, moment)).cte("found")
+    def _found(self, moment: FromClause, of_orders: FromClause) -> CTE:
+        return union_all(*evidence.sources(self._rules, self._settings, moment, of_orders)).cte("found")
 
 
-def _moments(persons: FromClause | None) -> Any:
-    """The touchpoints of these persons, or all."""
-    if persons is None:
-        return moments.touchpoints()
-    t = touchpoint.c
-    # Of unknown customers, an order or a case may know more.
-    may_be = or_(t.customer_id.in_(select(persons.c.person)), t.customer_id.is_(None))
-    found = moments.touchpoints(may_be).subquery()
-    return select(found).where(_is_one_of(found.c.person, persons))
-
-
-def _is_about(persons: FromClause | None, now: FromClause) -> ColumnElement[bool]:
-    """Whether a stored row is about these persons, or was about others and is about them now."""
-    if persons is None:
-        return true()
-    return or_(_is_one_of(_person_before(), persons), _j.judgement_id.in_(select(now.c.judgement_id)))
+def _of_orders() -> Any:
+    """The touchpoints of all persons at which an order was delivered or given back."""
+    found = moments.touchpoints(touchpoint.c.activity.in_(evidence.ORDER_ACTIVITIES)).subquery()
+    names = ("judgement_id", "order_id", "activity")
+    return select(*(found.c[name] for name in names)).where(found.c.order_id.is_not(None))
 
 
 def _person_before() -> ColumnElement[str]:
     return person(_j.customer_id, _j.order_id, _j.case_id, _j.judgement_id)
-
-
-def _is_one_of(who: ColumnElement[str], persons: FromClause | None) -> ColumnElement[bool]:
-    return true() if persons is None else who.in_(select(persons.c.person))
 
 
 def _on(at: ColumnElement[Any], days: Sequence[date]) -> ColumnElement[bool]:

@@ -7,7 +7,7 @@ from sqlalchemy import Boolean, Integer, String, column, select
 from cxflow.kpis.experience.judgement import NAME, READ
 from cxflow.kpis.experience.verdicts import ONE_EXPERIENCE
 from cxflow.kpis.facts import SAME_DAY, USUAL, Fact
-from cxflow.warehouse.tables import customer, touchpoint, touchpoint_judgement
+from cxflow.warehouse.tables import customer, touchpoint_judgement
 
 polarity = column("polarity", Integer)
 
@@ -45,7 +45,7 @@ def _lived() -> Fact:
     # A change of a customer is noted under the days of what is theirs.
     reach = dict.fromkeys((NAME, *READ), SAME_DAY)
     dimensions = {**USUAL, **sliced}
-    return Fact(rows, reach, dimensions=dimensions, table=touchpoint.name, followed_days=ONE_EXPERIENCE.days)
+    return Fact(rows, reach, dimensions=dimensions, followed_days=ONE_EXPERIENCE.days)
 
 
 lived = _lived()
