@@ -346,3 +346,31 @@ def test_loads_in_any_order_end_as_one_that_has_everything(desk: Desk, seed: int
             assert kept
             desk.connection.execute(delete(touchpoint_judgement))
             assert judge(desk) == kept, step
+
+
+def test_all_are_judged_in_parts_as_in_one(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = random.Random(7)
+    people = ["ana", "ben", "eva", "leo", None]
+    for number in range(30):
+        day, customer = at("3-01") + timedelta(days=rng.randrange(40)), rng.choice(people)
+        order = desk.order(
+            day,
+            customer,
+            promised_at=day + timedelta(days=2),
+            delivered_at=day + timedelta(days=rng.randrange(5)),
+        )
+        # Somebody else may take the parcel: what happened to the order is theirs then, in whatever part they are.
+        arrived = {"activity": "received_delivery", "order_id": order, "customer_id": rng.choice(people)}
+        if number % 3:
+            desk.touchpoint(day + timedelta(days=3), **arrived)
+        if number % 4 == 0:
+            desk.refund(order, day + timedelta(days=9))
+        desk.answer("nps", rng.randrange(11), day, touchpoint_id=desk.contact(day, customer, order_id=order))
+    whole = judge(desk)
+    monkeypatch.setattr(judgement, "_AT_A_TIME", 9)
+    found = refresh(desk.connection, desk.settings, {}, everything=True)
+    assert found[judgement.NAME] == set()
+    assert rows(desk) == whole
+    desk.connection.execute(delete(touchpoint_judgement))
+    assert judge(desk) == whole
+    assert len({row.customer_id for row in whole.values()}) == len(people)
