@@ -484,7 +484,8 @@ def compute_kpis(settings: Settings, *, everything: bool = False) -> KpiReport:
                     found, now = catalogue.of_project(settings), datetime.now(UTC)
                     return calculator.compute(connection, settings, found, now, everything, failed)
             except calculator.KpiError as problem:
-                failed[problem.kpi] = problem.reason  # its SQL failed, and the transaction with it
+                # Their SQL failed, and the transaction with it.
+                failed.update(dict.fromkeys(problem.kpis, problem.reason))
 
 
 def publish(settings: Settings) -> list[str]:

@@ -57,11 +57,12 @@ _AT_A_TIME = 20_000
 
 
 class KpiError(Exception):
-    """A KPI's own SQL failed. The transaction is lost: compute the others in a new one, and tell it of this one."""
+    """The SQL of a KPI failed. The transaction is lost: compute the others in a new one, and tell it of these."""
 
-    def __init__(self, kpi: str, reason: str) -> None:
-        super().__init__(f"{kpi}: {reason}")
-        self.kpi = kpi
+    def __init__(self, kpis: Sequence[str], reason: str) -> None:
+        super().__init__(f"{', '.join(kpis)}: {reason}")
+        self.kpis = kpis
+        """It and, if all its cells are theirs, too, others."""
         self.reason = reason
 
 
@@ -123,13 +124,20 @@ def compute(
         except ConfigError as problem:
             computation.fail(kpi, f"{problem.message}; {problem.fix}" if problem.fix else problem.message)
         except (ProgrammingError, DataError) as problem:
-            raise KpiError(name, _why(problem)) from None
+            raise KpiError([name], _why(problem)) from None
         except OperationalError as problem:
             if problem.orig is None or engines.of(connection).sqlstate(problem.orig) != OUT_OF_MEMORY:
                 raise
-            raise KpiError(name, _TOO_LARGE) from None
+            raise KpiError(_sharing(kpis, name, settings), _TOO_LARGE) from None
     completeness.keep()
     return computation.report()
+
+
+def _sharing(kpis: Mapping[str, Kpi], name: str, settings: Settings) -> list[str]:
+    """A KPI and those that have the same cells, and so take the same memory."""
+    family = kpis[name].estimator(settings).family
+    others = () if family is None else (n for n, each in kpis.items() if each.estimator(settings).family == family)
+    return sorted({name, *others})
 
 
 def _why(problem: DBAPIError) -> str:

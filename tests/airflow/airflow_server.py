@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from contextlib import suppress
 from pathlib import Path
@@ -112,6 +113,13 @@ class Server:
             headers={"Content-Type": "application/json"},
             method=method,
         )
+        for _ in range(9):
+            with suppress(urllib.error.HTTPError):
+                return self._answer(request)
+            time.sleep(1)  # SQLite refuses to write while another process does: "database is locked"
+        return self._answer(request)
+
+    def _answer(self, request: urllib.request.Request) -> Any:
         with self._opener.open(request, timeout=60) as answer:
             return json.load(answer)
 
