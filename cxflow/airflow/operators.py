@@ -34,6 +34,8 @@ class FlowOperator(BaseOperator):
     """A task that calls `cxflow.flow` for the project in the folder `project`."""
 
     ui_color = "#e8f0fe"
+    once_fixed = ""
+    """What to do in Airflow after the cause of a failure was removed, beyond clearing the task."""
 
     def __init__(self, *, project: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -43,7 +45,7 @@ class FlowOperator(BaseOperator):
         """Load the settings and call `act`; `retries` decides which errors are final. Secrets are registered with
         Airflow, which masks them in every line a task writes, by any logger."""
         redaction.subscribe(mask_secret)
-        with final_if_fatal():
+        with final_if_fatal(self.once_fixed):
             return self.act(configuration.load(Path(self.project)), context)
 
     @abstractmethod
@@ -122,10 +124,17 @@ class Extract(FlowOperator):
         return self.execute(context)
 
 
+_FROM_WHERE = (
+    "in Airflow: this task reads the batch that was landed. Once the source is fixed, clear the stream's task "
+    "`extract` with those downstream of it; once the mapping or a rule is fixed, `prepare` with those downstream of it"
+)
+
+
 class Prepare(FlowOperator):
     """Conform and validate a landed batch. Returns its reference."""
 
     template_fields = ("batch",)
+    once_fixed = _FROM_WHERE
 
     def __init__(self, *, batch: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -141,6 +150,7 @@ class Load(FlowOperator):
     """Load a prepared batch in one transaction. Returns its reference and its counts, in source records."""
 
     template_fields = ("batch",)
+    once_fixed = _FROM_WHERE
 
     def __init__(self, *, batch: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -11,12 +11,12 @@ from cxflow.errors import CxflowError, TransientError, UnexpectedError
 
 
 @contextmanager
-def final_if_fatal() -> Iterator[None]:
+def final_if_fatal(then: str = "") -> Iterator[None]:
     """Fail the task for good on an error that a retry cannot fix.
 
     TransientError passes through, and unknown exceptions become UnexpectedError: Airflow retries the task up to
     `airflow.retries` times. All other errors of cxflow become AirflowFailException with their message: connection,
-    stream, reason and fix.
+    stream, reason and fix, and `then`, what to do in Airflow once it is fixed.
 
     Causes are dropped: Airflow would log their messages, in which a database or a source may quote a value or a URL
     with its token.
@@ -26,6 +26,7 @@ def final_if_fatal() -> Iterator[None]:
     except (TransientError, UnexpectedError) as problem:
         raise problem from None
     except CxflowError as problem:
-        raise AirflowFailException(f"{type(problem).__name__}: {problem}") from None
+        message = f"{type(problem).__name__}: {problem}"
+        raise AirflowFailException(f"{message}\n{then}" if then else message) from None
     except Exception as problem:
         raise UnexpectedError.of(problem).with_traceback(problem.__traceback__) from None

@@ -136,7 +136,9 @@ def compute(
 def _sharing(kpis: Mapping[str, Kpi], name: str, settings: Settings) -> list[str]:
     """A KPI and those that have the same cells, and so take the same memory."""
     family = kpis[name].estimator(settings).family
-    others = () if family is None else (n for n, each in kpis.items() if each.estimator(settings).family == family)
+    others = (
+        () if family is None else (n for n, each in kpis.items() if each.estimator(settings).family == family)
+    )
     return sorted({name, *others})
 
 

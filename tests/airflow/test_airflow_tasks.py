@@ -165,7 +165,22 @@ def seen_by_airflow(problem):
 
 kinds = [TransientError, WarehouseBusyError, FatalError, ConfigError, SourceError,
          GateClosedError, AccountingError, SchemaError, OSError]
-print(json.dumps({kind.__name__: seen_by_airflow(kind("out of order")) for kind in kinds}))
+seen = {kind.__name__: seen_by_airflow(kind("out of order")) for kind in kinds}
+
+from cxflow.airflow.operators import Extract, Load, Prepare
+
+def refuse(settings, batch):
+    raise GateClosedError("the gate stopped it").at("shop", "orders")
+
+flow.prepare = flow.load = refuse
+Path(sys.argv[1], "cxflow.toml").write_text("")
+for operator in (Prepare, Load):
+    try:
+        reference = BatchRef("shop", "orders", "20260301-1").as_json()
+        operator(task_id="task", project=sys.argv[1], batch=reference).execute({})
+    except Exception as problem:
+        seen[operator.__name__] = [type(problem).__name__, str(problem), problem.__suppress_context__]
+print(json.dumps(seen))
 """
 )
 
@@ -294,8 +309,14 @@ def test_a_team_is_told_of_the_failures_of_its_connection(outcome: dict[str, Any
     assert len(outcome["told"]) == len(failed) > 0
 
 
-def test_which_errors_airflow_tries_again(script: Script) -> None:
-    seen = script(ERRORS)
+def test_which_errors_airflow_tries_again(script: Script, tmp_path: Path) -> None:
+    seen = script(ERRORS, tmp_path)
+    for task in ("Prepare", "Load"):
+        kind, message, cause_hidden = seen.pop(task)
+        assert (kind, cause_hidden) == ("AirflowFailException", True)
+        first, then = message.split("\n")
+        assert first == "GateClosedError: shop.orders: the gate stopped it"
+        assert "Once the source is fixed, clear the stream's task `extract`" in then
     assert seen.pop("TransientError") == ["TransientError", "shop.orders: out of order", True]
     assert seen.pop("WarehouseBusyError") == ["WarehouseBusyError", "shop.orders: out of order", True]
     kind, message, cause_hidden = seen.pop("OSError")
