@@ -59,9 +59,10 @@ def _loads(connection: sa.Connection, settings: Settings, now: datetime) -> _Loa
 
 
 def _stopped(loads: _Loads) -> Iterator[Alert]:
+    """Only the next scheduled run reads again what was stopped; who runs a backfill sees that it was."""
     for place, rows in loads.items():
-        last = rows[-1]
-        if last.status == "stopped":
+        last = next((row for row in reversed(rows) if row.mode == "scheduled"), None)
+        if last is not None and last.status == "stopped":
             yield Alert(
                 "gate closed",
                 place,

@@ -38,9 +38,15 @@ class Ledger:
         self.project.reconfigure({**TREE, "alerts": alerts})
 
     def load(
-        self, at: datetime, *, stream: str = "desk.calls", status: str = "loaded", **counts: int
+        self,
+        at: datetime,
+        *,
+        stream: str = "desk.calls",
+        status: str = "loaded",
+        mode: str = "scheduled",
+        **counts: int,
     ) -> None:
-        """A scheduled load that ended then, and read up to then."""
+        """A load that ended then, and read up to then."""
         system, name = stream.split(".")
         found = {
             **dict.fromkeys(
@@ -54,7 +60,7 @@ class Ledger:
             "batch_id": f"batch of {at:%d %H:%M}",
             "source_system": system,
             "source_object": name,
-            "mode": "scheduled",
+            "mode": mode,
             "status": status,
             "window_end": at,
             "started_at": at,
@@ -75,7 +81,7 @@ class Ledger:
         }
         with transactions.transaction(self.project.settings) as connection:
             connection.execute(sa.insert(t.load_run), row)
-            if status == "loaded":
+            if status == "loaded" and mode == "scheduled":
                 connection.execute(
                     sa.delete(t.stream_state).where(
                         t.stream_state.c.source_object == name, t.stream_state.c.source_system == system
@@ -118,8 +124,10 @@ def test_a_gate_is_closed_until_a_later_load_of_the_stream(ledger: Ledger) -> No
     assert ledger.found() == [("gate closed", "desk.calls", "batch of 02 03:00")]
     assert "cxflow run --dry-run --landed desk.calls" in ledger.text()
     ledger.load(at(0, 4), stream="desk.tickets", inserted=5)
+    ledger.load(at(0, 4), mode="backfill", inserted=5)
     assert ledger.found() == [("gate closed", "desk.calls", "batch of 02 03:00")]
     ledger.load(at(0, 5), inserted=5)
+    ledger.load(at(0, 6), mode="backfill", status="stopped", quarantined=5)
     assert ledger.found() == []
 
 
