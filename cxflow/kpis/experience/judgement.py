@@ -56,7 +56,7 @@ from cxflow.warehouse.tables import (
 
 NAME = touchpoint_judgement.name
 
-_VERSION = 1
+_VERSION = 2
 """Raise it if the same touchpoints become other rows: all are judged anew."""
 _WHAT = "judgement"
 _AT_A_TIME = 1_000_000
@@ -164,23 +164,20 @@ class _Judging:
         """Write the rows that are new or others, delete those that are gone, and return their UTC days: of the persons
         of whom something changed on the days, or of all."""
         if days is None:
-            of_orders = self._store("judged_order", _of_orders())
             parts = 1 + self._count(touchpoint) // _AT_A_TIME
-            touched = set().union(*(self._judge(_Part(parts, number), of_orders) for number in range(parts)))
+            touched = set().union(*(self._judge(_Part(parts, number)) for number in range(parts)))
         else:
-            persons = self._store("judged_person", self._persons(days))
-            touched = self._judge(_Some(persons), None)
+            touched = self._judge(_Some(self._store("judged_person", self._persons(days))))
         self._drop(*self._stored)
         if touched:
             engines.of(self._connection).analyze(self._connection, NAME)
         return touched
 
-    def _judge(self, whose: _Whose, of_orders: FromClause | None) -> set[date | None]:
-        """Judge the touchpoints and the evidence of these persons; returns the days of rows that changed. `of_orders`:
-        touchpoints of all persons; None: theirs alone tell."""
+    def _judge(self, whose: _Whose) -> set[date | None]:
+        """Judge the touchpoints and the evidence of these persons; returns the days of rows that changed."""
         moment = self._store("judged_moment", whose.moments())
-        evidence_ = self._evidence(moment, moment if of_orders is None else of_orders, whose)
-        found = self._store("judged_evidence", evidence_)
+        of_orders = self._store("judged_order", _of_orders(moment, whose))
+        found = self._store("judged_evidence", self._evidence(moment, of_orders, whose))
         judged = verdicts.rows(moment, found, self._rules, self._places, self._start)
         now = self._store("judged_now", judged)
         before = select(*(_j[each.name] for each in now.c)).where(
@@ -199,7 +196,8 @@ class _Judging:
         others = select(now).where(now.c.touchpoint_id.is_(None), literal(whose.are_few)).subquery()
         changed = union(*(select(cast(utc(some.c.occurred_at), Date)) for some in (gone, new, others)))
         touched: set[date | None] = set(self._connection.scalars(changed))
-        self._drop("judged_moment", "judged_evidence", "judged_now", "judged_before", "judged_new")
+        steps = ("moment", "order", "evidence", "now", "before", "new")
+        self._drop(*(f"judged_{step}" for step in steps))
         return touched
 
     def _count(self, rows: FromClause) -> int:
@@ -232,9 +230,19 @@ class _Judging:
         nobody = moments.touchpoints(false()).subquery()
         other = verdicts.loose(self._found(nobody, nobody)).subquery()
         none = cast(null(), String)
+        # Who placed an order lived through its delivery, unless somebody else took the parcel.
+        taken = union(
+            select(moment.c.order_id).where(moment.c.activity.in_(evidence.ORDER_ACTIVITIES)),
+            select(_j.order_id).where(
+                _j.activity.in_(evidence.ORDER_ACTIVITIES),
+                _j.touchpoint_id.in_(select(t.touchpoint_id).where(_on(t.occurred_at, days))),
+            ),
+        )
         return union(
             select(moment.c.person),
-            select(person(o.customer_id, o.order_id, none, none)).where(_on(o.created_at, days)),
+            select(person(o.customer_id, o.order_id, none, none)).where(
+                or_(_on(o.created_at, days), o.order_id.in_(taken))
+            ),
             select(_person_before()).where(
                 or_(
                     _on(_j.occurred_at, days),
@@ -254,11 +262,19 @@ class _Judging:
         return union_all(*evidence.sources(self._rules, self._settings, moment, of_orders)).cte("found")
 
 
-def _of_orders() -> Any:
-    """The touchpoints of all persons at which an order was delivered or given back."""
-    found = moments.touchpoints(touchpoint.c.activity.in_(evidence.ORDER_ACTIVITIES)).subquery()
+def _of_orders(moment: FromClause, whose: _Whose) -> Any:
+    """The touchpoints at which an order was delivered or given back: of the orders that these touchpoints are about,
+    and of those that these persons placed. Somebody else may have taken the parcel: it is no loose evidence then."""
+    t, o, none = touchpoint.c, order_header.c, cast(null(), String)
+    wanted = union(
+        select(moment.c.order_id).where(moment.c.order_id.is_not(None)),
+        select(o.order_id).where(whose.hold(person(o.customer_id, o.order_id, none, none))),
+    )
+    # Where a touchpoint names no order, its case or its review may.
+    may_be = or_(t.order_id.in_(wanted), t.order_id.is_(None))
+    found = moments.touchpoints(t.activity.in_(evidence.ORDER_ACTIVITIES), may_be).subquery()
     names = ("judgement_id", "order_id", "activity")
-    return select(*(found.c[name] for name in names)).where(found.c.order_id.is_not(None))
+    return select(*(found.c[name] for name in names)).where(found.c.order_id.in_(wanted))
 
 
 def _person_before() -> ColumnElement[str]:

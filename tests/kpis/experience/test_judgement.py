@@ -285,7 +285,7 @@ def test_only_days_of_rows_that_changed_are_returned(desk: Desk) -> None:
     }
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, 1, 37, 42])
 def test_loads_in_any_order_end_as_one_that_has_everything(desk: Desk, seed: int) -> None:
     rng = random.Random(seed)
     # As in `pending_kpi`: the days of what each step changes, by table.
@@ -294,7 +294,7 @@ def test_loads_in_any_order_end_as_one_that_has_everything(desk: Desk, seed: int
         day = at("3-01") + timedelta(days=rng.randrange(40), hours=rng.randrange(24))
         customer = rng.choice(["ana", "ben", None])
         order = rng.choice(["o1", "o2", "o3", None])
-        match rng.randrange(7):
+        match rng.randrange(8):
             case 0:
                 id_ = desk.contact(day, customer, order_id=order, reason=rng.choice(["late", None]))
                 desk.answer("nps", rng.randrange(11), day + timedelta(days=2), touchpoint_id=id_)
@@ -317,6 +317,8 @@ def test_loads_in_any_order_end_as_one_that_has_everything(desk: Desk, seed: int
                     day, case_id=f"c{step}", order_id=order, reopens=rng.randrange(2), customer_id=customer
                 )
                 desk.contact(day, None, case_id=f"c{step}")
+            case 6:
+                desk.touchpoint(day, activity="received_delivery", order_id=order, customer_id=customer)
             case 5:
                 # Identity finds out that somebody is somebody else: the rows of both move.
                 for table in (touchpoint, order_header, support_case):
@@ -374,3 +376,26 @@ def test_all_are_judged_in_parts_as_in_one(desk: Desk, monkeypatch: pytest.Monke
     desk.connection.execute(delete(touchpoint_judgement))
     assert judge(desk) == whole
     assert len({row.customer_id for row in whole.values()}) == len(people)
+
+
+@pytest.mark.parametrize("changed", ["the order", "its customer", "who took it"])
+def test_a_parcel_that_somebody_else_took_is_theirs_whatever_changed(desk: Desk, changed: str) -> None:
+    order = desk.order(at("3-01"), "ana", promised_at=at("3-04"), delivered_at=at("3-03"))
+    taken = desk.touchpoint(at("3-06"), activity="received_delivery", order_id=order, customer_id="ben")
+    desk.refund(order, at("3-20"))
+    assert judge(desk)[taken].polarity == 1
+    desk.forget()
+    if changed == "the order":
+        late = update(order_header).where(order_header.c.order_id == order).values(delivered_at=at("3-06"))
+        desk.connection.execute(late)
+        desk.touch(order_header, date(2025, 3, 1))
+    else:
+        desk.contact(at("3-09"), "ana" if changed == "its customer" else "ben")
+    touched: dict[str, set[date | None]] = {}
+    for name, found in desk._touched:
+        touched.setdefault(name, set()).add(found)
+    refresh(desk.connection, desk.settings, touched, everything=False)
+    kept = rows(desk)
+    assert kept[taken].polarity == (-1 if changed == "the order" else 1)
+    desk.connection.execute(delete(touchpoint_judgement))
+    assert judge(desk) == kept
