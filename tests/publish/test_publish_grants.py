@@ -286,7 +286,7 @@ REFUSED = {
     "reader of everything": (
         ["CREATE ROLE strange IN ROLE pg_read_all_data"],
         "strange",
-        "can do more than read: ALL ON TABLE applied_settings through pg_read_all_data",
+        "can do more than read: ALL ON TABLE alert through pg_read_all_data",
     ),
     "member of a writer": (
         ["CREATE ROLE writer", "GRANT DELETE ON kpi_value TO writer", "CREATE ROLE strange IN ROLE writer"],
