@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from statistics import median
 from typing import Any
@@ -81,7 +81,7 @@ def _late(connection: sa.Connection, settings: Settings, loads: _Loads, now: dat
         if place not in loads or state.position is None:
             continue
         limit = _limit(settings, state.source_system, place, loads[place])
-        position = _utc(state.position)
+        position = state.position
         if limit is not None and now - position > limit:
             yield Alert(
                 "late",
@@ -99,9 +99,7 @@ def _limit(settings: Settings, connection: str, place: str, rows: Iterable[sa.Ro
     hours = alerts.max_age_hours_of.get(place, alerts.max_age_hours_of.get(connection, alerts.max_age_hours))
     if hours is not None:
         return timedelta(hours=hours)
-    ends = sorted(
-        {_utc(row.window_end) for row in rows if row.mode == "scheduled" and row.status == "loaded"}
-    )
+    ends = sorted({row.window_end for row in rows if row.mode == "scheduled" and row.status == "loaded"})
     if len(ends) < _FEWEST_LOADS:
         return None
     gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(ends)]
@@ -117,7 +115,7 @@ def _odd_days(settings: Settings, loads: _Loads, now: datetime) -> Iterator[Aler
         refused: dict[date, float] = defaultdict(float)
         for row in rows:
             if row.mode == "scheduled" and row.status == "loaded":
-                loaded_on = _utc(row.finished_at).astimezone(zone).date()
+                loaded_on = row.finished_at.astimezone(zone).date()
                 news[loaded_on] += row.news
                 refused[loaded_on] += row.quarantined
         if day not in news:
@@ -154,7 +152,7 @@ def _kpis_late(
         return
     today = local.date()
     if not any(
-        _utc(row.finished_at).astimezone(local.tzinfo).date() == today and row.status == "loaded"
+        row.finished_at.astimezone(local.tzinfo).date() == today and row.status == "loaded"
         for rows in loads.values()
         for row in rows
     ):
@@ -163,7 +161,7 @@ def _kpis_late(
         return
     else:
         published = connection.scalar(sa.select(sa.func.max(kpi_value.c.as_of)))
-        if published is not None and _utc(published).astimezone(local.tzinfo).date() == today:
+        if published is not None and published.astimezone(local.tzinfo).date() == today:
             return  # today's are there, and a load has just brought more
         why = "what was loaded is not computed"
     yield Alert(
@@ -202,10 +200,6 @@ def _period(grain: str, start: date) -> str:
             return f"{start:%G-W%V}"
         case _:
             return start.isoformat()
-
-
-def _utc(instant: datetime) -> datetime:
-    return instant.astimezone(UTC)
 
 
 def _shown(instant: datetime, settings: Settings) -> str:

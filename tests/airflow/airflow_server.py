@@ -113,15 +113,16 @@ class Server:
             headers={"Content-Type": "application/json"},
             method=method,
         )
-        for _ in range(9):
-            with suppress(urllib.error.HTTPError):
-                return self._answer(request)
-            time.sleep(1)  # SQLite refuses to write while another process does: "database is locked"
-        return self._answer(request)
-
-    def _answer(self, request: urllib.request.Request) -> Any:
-        with self._opener.open(request, timeout=60) as answer:
-            return json.load(answer)
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                with self._opener.open(request, timeout=60) as answer:
+                    return json.load(answer)
+            except urllib.error.HTTPError as problem:
+                # SQLite refuses to write while another process does: "database is locked".
+                if problem.code != 500 or time.monotonic() > deadline:
+                    raise
+            time.sleep(1)
 
     def first_run(self, dag: str) -> str:
         """The id of the run that its schedule makes at once."""

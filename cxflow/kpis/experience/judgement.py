@@ -164,7 +164,8 @@ class _Judging:
         """Write the rows that are new or others, delete those that are gone, and return their UTC days: of the persons
         of whom something changed on the days, or of all."""
         if days is None:
-            parts = 1 + self._count(touchpoint) // _AT_A_TIME
+            touchpoints = self._connection.scalar(select(func.count()).select_from(touchpoint)) or 0
+            parts = 1 + touchpoints // _AT_A_TIME
             touched = set().union(*(self._judge(_Part(parts, number)) for number in range(parts)))
         else:
             touched = self._judge(_Some(self._store("judged_person", self._persons(days))))
@@ -200,9 +201,6 @@ class _Judging:
         self._drop(*(f"judged_{step}" for step in steps))
         return touched
 
-    def _count(self, rows: FromClause) -> int:
-        return self._connection.scalar(select(func.count()).select_from(rows)) or 0
-
     def _drop(self, *names: str) -> None:
         for name in names:
             self._connection.exec_driver_sql(f"DROP TABLE {name}")
@@ -229,7 +227,6 @@ class _Judging:
         # Without touchpoints, all evidence is loose: some persons too many.
         nobody = moments.touchpoints(false()).subquery()
         other = verdicts.loose(self._found(nobody, nobody)).subquery()
-        none = cast(null(), String)
         # Who placed an order lived through its delivery, unless somebody else took the parcel.
         taken = union(
             select(moment.c.order_id).where(moment.c.activity.in_(evidence.ORDER_ACTIVITIES)),
@@ -240,9 +237,7 @@ class _Judging:
         )
         return union(
             select(moment.c.person),
-            select(person(o.customer_id, o.order_id, none, none)).where(
-                or_(_on(o.created_at, days), o.order_id.in_(taken))
-            ),
+            select(_who_ordered()).where(or_(_on(o.created_at, days), o.order_id.in_(taken))),
             select(_person_before()).where(
                 or_(
                     _on(_j.occurred_at, days),
@@ -265,16 +260,21 @@ class _Judging:
 def _of_orders(moment: FromClause, whose: _Whose) -> Any:
     """The touchpoints at which an order was delivered or given back: of the orders that these touchpoints are about,
     and of those that these persons placed. Somebody else may have taken the parcel: it is no loose evidence then."""
-    t, o, none = touchpoint.c, order_header.c, cast(null(), String)
+    t, o = touchpoint.c, order_header.c
     wanted = union(
         select(moment.c.order_id).where(moment.c.order_id.is_not(None)),
-        select(o.order_id).where(whose.hold(person(o.customer_id, o.order_id, none, none))),
+        select(o.order_id).where(whose.hold(_who_ordered())),
     )
     # Where a touchpoint names no order, its case or its review may.
     may_be = or_(t.order_id.in_(wanted), t.order_id.is_(None))
     found = moments.touchpoints(t.activity.in_(evidence.ORDER_ACTIVITIES), may_be).subquery()
     names = ("judgement_id", "order_id", "activity")
     return select(*(found.c[name] for name in names)).where(found.c.order_id.in_(wanted))
+
+
+def _who_ordered() -> ColumnElement[str]:
+    none = cast(null(), String)
+    return person(order_header.c.customer_id, order_header.c.order_id, none, none)
 
 
 def _person_before() -> ColumnElement[str]:

@@ -32,6 +32,14 @@ def judge(desk: Desk) -> dict[str, Any]:
     return rows(desk)
 
 
+def judge_touched(desk: Desk) -> None:
+    """Judge what was touched, as after a load."""
+    touched: dict[str, set[date | None]] = {}
+    for name, found in desk._touched:
+        touched.setdefault(name, set()).add(found)
+    refresh(desk.connection, desk.settings, touched, everything=False)
+
+
 def rows(desk: Desk) -> dict[str, Any]:
     return {row.judgement_id: row for row in desk.connection.execute(select(touchpoint_judgement))}
 
@@ -339,10 +347,7 @@ def test_loads_in_any_order_end_as_one_that_has_everything(desk: Desk, seed: int
                         desk.connection.execute(
                             update(table).where(time == first[time.name]).values(is_deleted=True)
                         )
-        touched: dict[str, set[date | None]] = {}
-        for name, found in desk._touched:
-            touched.setdefault(name, set()).add(found)
-        refresh(desk.connection, desk.settings, touched, everything=False)
+        judge_touched(desk)
         if step % 4 == 3:
             kept = rows(desk)
             assert kept
@@ -391,10 +396,7 @@ def test_a_parcel_that_somebody_else_took_is_theirs_whatever_changed(desk: Desk,
         desk.touch(order_header, date(2025, 3, 1))
     else:
         desk.contact(at("3-09"), "ana" if changed == "its customer" else "ben")
-    touched: dict[str, set[date | None]] = {}
-    for name, found in desk._touched:
-        touched.setdefault(name, set()).add(found)
-    refresh(desk.connection, desk.settings, touched, everything=False)
+    judge_touched(desk)
     kept = rows(desk)
     assert kept[taken].polarity == (-1 if changed == "the order" else 1)
     desk.connection.execute(delete(touchpoint_judgement))
