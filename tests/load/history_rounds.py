@@ -12,6 +12,7 @@ entries, remembered claims, customers and KPI values; and each value that replac
 
 from __future__ import annotations
 
+import argparse
 import logging
 import random
 import sys
@@ -38,8 +39,8 @@ from cxflow.warehouse import tables
 
 FIRST_DAY = datetime(2026, 3, 1, tzinfo=UTC)
 END = datetime(2026, 6, 1, tzinfo=UTC)
-STREAMS = 5
-"""Histories that are played side by side on one warehouse, because settling takes longer than a load."""
+SIDE_BY_SIDE = 5
+"""Histories that are played on one warehouse at once, each in a stream, because settling takes longer than a load."""
 POLICIES: tuple[dict[str, Any], ...] = (
     {},
     {"policies": {"duplicate_key": "latest"}},
@@ -194,8 +195,11 @@ def _records(chance: random.Random) -> Iterator[dict[str, Any]]:
 class Histories:
     """Plays histories on one warehouse, emptied in between."""
 
-    def __init__(self, folder: Path, warehouse: dict[str, Any] | None) -> None:
-        self._declared = {f"s{number}": Mapping().declaration(f"s{number}", {}) for number in range(STREAMS)}
+    def __init__(
+        self, folder: Path, warehouse: dict[str, Any] | None, side_by_side: int = SIDE_BY_SIDE
+    ) -> None:
+        names = [f"s{number}" for number in range(side_by_side)]
+        self._declared = {name: Mapping().declaration(name, {}) for name in names}
         self._bench = Bench(folder, self._declared, warehouse=warehouse)
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
 
@@ -339,17 +343,24 @@ def _without_gate() -> Iterator[None]:
 
 def main() -> int:
     """Play histories, and say which ended differently."""
-    database, count, first = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 1
+    asked = argparse.ArgumentParser()
+    asked.add_argument("database", choices=("duckdb", "postgresql"))
+    asked.add_argument("count", type=int)
+    asked.add_argument("first_seed", type=int, nargs="?", default=1)
+    asked.add_argument("--side-by-side", type=int, default=SIDE_BY_SIDE)
+    given = asked.parse_args()
+    first, count, together = given.first_seed, given.count, given.side_by_side
     differing = []
-    with tempfile.TemporaryDirectory() as folder, _warehouse(database, Path(folder)) as warehouse:
-        histories = Histories(Path(folder) / "project", warehouse)
-        for seed in range(first, first + count, STREAMS):
+    with tempfile.TemporaryDirectory() as folder, _warehouse(given.database, Path(folder)) as warehouse:
+        histories = Histories(Path(folder) / "project", warehouse, together)
+        for seed in range(first, first + count, together):
             if found := histories.differences(seed):
                 differing.append(seed)
                 print(seed, found, flush=True)
-            print(f"{seed + STREAMS - first} histories, {len(differing)} rounds differ", flush=True)
+            print(f"{seed + together - first} histories, {len(differing)} rounds differ", flush=True)
     print(
-        f"{count} histories on {database} from seed {first}: {len(differing)} rounds of {STREAMS} differ {differing}"
+        f"{count} histories on {given.database} from seed {first}, {together} side by side: "
+        f"{len(differing)} rounds differ {differing}"
     )
     return int(bool(differing))
 
