@@ -9,8 +9,9 @@ tells which functions do. Called by `conform` and `validate` before anything is 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Set
+from collections.abc import Collection, Iterable, Iterator, Set
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
@@ -199,6 +200,37 @@ def calls(expression: Expression) -> Iterator[Call]:
         orders = (node.get("order_bys") or {}).get("orders") or ()
         is_sorted = any(node is each for each in lists)
         yield Call(str(node["function_name"]).lower(), is_sorted or bool(orders))
+
+
+def require_known(place: str, expression: Expression, macros: Collection[str] = ()) -> None:
+    """Raise ConfigError, with the nearest name, if an expression names a function or type that neither DuckDB nor
+    `macros`, in lower case, know."""
+    for node in _nodes(expression.tree):
+        name = str(node.get("function_name") or "").lower()
+        if name and name not in {*_catalogue(), *macros, *_LEFT_TO_THE_BINDER}:
+            raise _not_there(place, expression, node, f"the function {name}()", name, _catalogue())
+        for each in _nodes(node["cast_type"]) if node.get("class") == "CAST" else ():
+            if each.get("type") == "UNBOUND_TYPE_INFO" and each["name"].lower() not in _types():
+                raise _not_there(place, expression, node, f"the type {each['name']}", each["name"], _types())
+
+
+def _not_there(
+    place: str, expression: Expression, node: dict[str, Any], what: str, name: str, known: Iterable[str]
+) -> ConfigError:
+    near = get_close_matches(name.lower(), known, 1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    text = expression.text
+    return ConfigError(
+        f"{place}: {named(text)} names {what}, which does not exist{hint}{shown(text, expression.place(node))}",
+        value=place,
+    )
+
+
+@cache
+def _types() -> frozenset[str]:
+    with duckdb.connect() as database:
+        rows = database.execute("SELECT lower(type_name) FROM duckdb_types()").fetchall()
+    return frozenset(row[0] for row in rows)
 
 
 def value_functions(database: duckdb.DuckDBPyConnection, expression: Expression) -> Iterator[Column]:

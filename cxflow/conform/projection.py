@@ -150,7 +150,7 @@ def _parse(database: duckdb.DuckDBPyConnection, place: str, expression: str) -> 
             value=place,
             fix=f"quote a column of that name twice, for TOML and for SQL: '\"{word}\"'",
         )
-    record_sql.check(database, place, expression)
+    record_sql.require_known(place, record_sql.check(database, place, expression), MACROS)
 
 
 def types(

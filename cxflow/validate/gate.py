@@ -53,6 +53,7 @@ def _check_conditions(conditions: dict[str, str], absent: Collection[str]) -> No
     with workbench() as database:
         for place, sql in conditions.items():
             condition = record_sql.check(database, place, sql)
+            record_sql.require_known(place, condition)
             for column in condition.columns():
                 if column.path[0].lower() == "k" and not {*map(str.lower, column.path)}.isdisjoint(absent):
                     raise ConfigError(

@@ -57,11 +57,18 @@ def refused(answer: Answer, words: str) -> None:
         (touchpoint(for_each="items", occurred_at="item.at"), "touchpoint.for_each: 'items' names"),
         (touchpoint(reason="list_filter([channel], lambda x: x = y)"), "names the raw column 'y'"),
         (touchpoint(reason="item.x"), "names the raw column 'item'"),
+        (
+            touchpoint(reason="uper(channel)"),
+            "names the function uper(), which does not exist; did you mean 'upper'?",
+        ),
+        (touchpoint(reason="channel +* 2"), "names the function +*()"),
+        (
+            touchpoint(reason="channel::VARCHR"),
+            "names the type VARCHR, which does not exist; did you mean 'varchar'?",
+        ),
     ],
 )
-def test_a_column_that_the_header_does_not_have_is_refused(
-    tmp_path: Path, declared: dict[str, Any], words: str
-) -> None:
+def test_a_name_that_is_not_there_is_refused(tmp_path: Path, declared: dict[str, Any], words: str) -> None:
     project(tmp_path, {**STREAM, **declared})
     (tmp_path / "exports" / "a.csv").write_text(CSV)
     refused(cxflow("lint", project=tmp_path), words)

@@ -188,8 +188,8 @@ BOUND = {
     ),
     "the place of a condition": (
         {"where": "id > 0\n  AND uper(reason) = 'X'"},
-        r"support_case\.where: 'id > 0 …' cannot be computed: .*\nline 2, column 7:\n    AND uper\(reason\) = 'X'"
-        r"\n        \^",
+        r"support_case\.where: 'id > 0 …' names the function uper\(\).*\nline 2, column 7:\n"
+        r"    AND uper\(reason\) = 'X'\n        \^",
     ),
     "the place of a list": (
         {"for_each": "[reason, nothing]"},
@@ -197,6 +197,7 @@ BOUND = {
     ),
     "an inner one": ({"reason": "via.chanel"}, "names the raw column 'chanel'.*did you mean 'via.channel'"),
     "a function": ({"reason": "uper(reason)"}, "support_case.reason.*uper.*upper"),
+    "a type": ({"reason": "reason::VARCHR"}, "support_case.reason.*type VARCHR, .*did you mean 'varchar'"),
     "an aggregate": ({"reason": "max(reason)"}, "support_case.reason.*aggregates"),
     "a window function": ({"reason": "lag(reason) OVER ()"}, "support_case.reason.*window"),
     "several rows": ({"reason": "unnest([reason])"}, "support_case.reason.*UNNEST"),

@@ -18,6 +18,7 @@ def check(aggregates: Mapping[str, str]) -> None:
         for name, sql in aggregates.items():
             place = f"aggregates.{name}"
             expression = record_sql.check(database, place, sql)
+            record_sql.require_known(place, expression)
             for function in record_sql.calls(expression):
                 if function.name in _IN_ORDER and not function.is_ordered:
                     raise ConfigError(
