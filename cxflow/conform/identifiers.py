@@ -50,7 +50,7 @@ def collect(
         namespace = qualified(name, system)
         value = identifier(f"identifiers.{name}")
         given = (
-            f"SELECT DISTINCT _row, unnest({value}) AS given FROM wide"
+            f"SELECT DISTINCT _row, unnest({lists[name]}) AS given FROM wide"
             if name in lists
             else f"SELECT _row, {value} AS given FROM wide"
         )
@@ -87,21 +87,32 @@ def collect(
     return {"unusable_identifiers": unusable, "placeholders": placed, "frequent_identifiers": frequent}
 
 
-def _lists(database: duckdb.DuckDBPyConnection, stream: Stream) -> set[str]:
-    """The identifiers that are lists. Raises ConfigError for one that is an object, or a list of them."""
+def _lists(database: duckdb.DuckDBPyConnection, stream: Stream) -> dict[str, str]:
+    """The identifiers that are lists, or texts some of which are lists in JSON, to the SQL of the list. Raises
+    ConfigError for one that is an object, or a list of them."""
     if not stream.identifiers:
-        return set()
-    names = ", ".join(identifier(f"identifiers.{name}") for name in stream.identifiers)
-    rows = database.execute(f"DESCRIBE SELECT {names} FROM wide").fetchall()
-    found = {row[0].removeprefix("identifiers."): str(row[1]) for row in rows}
-    for name, kind in found.items():
+        return {}
+    names = {name: identifier(f"identifiers.{name}") for name in stream.identifiers}
+    rows = database.execute(f"DESCRIBE SELECT {', '.join(names.values())} FROM wide").fetchall()
+    kinds = {row[0].removeprefix("identifiers."): str(row[1]) for row in rows}
+    found = {}
+    for name, kind in kinds.items():
         if kind.startswith(("STRUCT", "MAP")) or kind.endswith("[][]"):
             raise ConfigError(
                 f"identifiers.{name} is {'a list of objects or lists' if kind.endswith('[]') else 'an object'}",
                 value=name,
                 fix="name the value in it, such as list_transform(contacts, c -> c.email)",
             )
-    return {name for name, kind in found.items() if kind.endswith("[]")}
+        if kind.endswith("[]"):
+            found[name] = names[name]
+        elif kind in ("VARCHAR", "JSON"):
+            text = f"{names[name]}::VARCHAR"
+            is_list = f"(starts_with({text}, '[') AND json_valid({text}))"
+            if count(database, f"wide WHERE {is_list}"):
+                found[name] = (
+                    f"CASE WHEN {is_list} THEN json_extract_string({text}, '$[*]') ELSE [{text}] END"
+                )
+    return found
 
 
 def _most_frequent(database: duckdb.DuckDBPyConnection, namespace: str) -> tuple[int, int]:

@@ -149,6 +149,13 @@ def test_a_list_gives_several_identifiers(tmp_path: Path) -> None:
     assert report == {"placeholders": {"email": 1}, "unusable_identifiers": {"email": 1}}
 
 
+def test_a_list_beside_single_values_is_a_list_still(tmp_path: Path) -> None:
+    mixed = ["ada@x.org", ["a.lovelace@x.org", "ada@x.org"], '["bob@x.org"]', "[bob", []]
+    values, report = several(tmp_path, "email", mixed)
+    assert values == {1: ["ada@x.org"], 2: ["a.lovelace@x.org", "ada@x.org"], 3: ["bob@x.org"]}
+    assert report == {"unusable_identifiers": {"email": 1}}
+
+
 def test_a_list_of_numbers_is_one_of_ids(tmp_path: Path) -> None:
     assert several(tmp_path, "merged", [[7, 8], [8]])[0] == {1: ["7", "8"], 2: ["8"]}
 
