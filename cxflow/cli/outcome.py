@@ -239,8 +239,9 @@ def _kpis(report: KpiReport) -> str:
             f"KPIs: {report.published:,} values new or changed, {report.unchanged:,} unchanged "
             f"({len(report.kpis)} recomputed, {report.suppressed:,} values under the minimum n)"
         ]
-    lines += [
-        f"{name} leaves out {left:,} of {counted + left:,} events: `cxflow kpis {name}` says why"
-        for name, (counted, left) in report.leaving_out.items()
-    ]
+    if report.leaving_out:
+        shares = (
+            f"{name} ({left:,} of {counted + left:,})" for name, (counted, left) in report.leaving_out.items()
+        )
+        lines.append(f"Many events are left out of: {', '.join(shares)}; `cxflow kpis NAME` says why")
     return "\n".join(lines)

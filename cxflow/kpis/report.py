@@ -35,8 +35,20 @@ class KpiReport:
 
     @property
     def problems(self) -> list[ConfigError]:
-        """An error for each KPI that failed. The others are computed nevertheless: raise them after the commit."""
-        return [
-            ConfigError(f"the KPI {name} could not be computed: {reason}", value=name)
-            for name, reason in self.failed.items()
-        ]
+        """An error for each reason for which KPIs failed. The others are computed nevertheless: raise them after the
+        commit."""
+        return problems(self.failed)
+
+
+def problems(failed: Mapping[str, str]) -> list[ConfigError]:
+    """One error for each reason of `failed`, a KPI to the reason why it has no values: it names the KPIs."""
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in failed.items():
+        by_reason.setdefault(reason, []).append(name)
+    return [
+        ConfigError(
+            f"the KPI{'s' if names[1:] else ''} {', '.join(names)} could not be computed: {reason}",
+            value=names[0],
+        )
+        for reason, names in by_reason.items()
+    ]

@@ -14,6 +14,7 @@ from cxflow.cli.output import table
 from cxflow.cli.units import with_unit
 from cxflow.errors import ConfigError
 from cxflow.kpis.periods import Grain, Period, parse_period
+from cxflow.kpis.report import problems
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -137,9 +138,9 @@ def kpis(
     data = [_as_json(known.get(value.kpi), value, why, statuses) for value in values]
     data += [_without_value(known[key], statuses[key]) for key in selected if key in absent]
     call.out.answer(data, *(parts[0 if values else 1 :] or ["no such values"]))
-    for key, status in statuses.items():
-        if status.status == "failed":
-            call.fail(ConfigError(f"the KPI {key} could not be computed: {status.reason}", value=key))
+    failed = {key: each.reason or "" for key, each in statuses.items() if each.status == "failed"}
+    for problem in problems(failed):
+        call.fail(problem)
 
 
 def _table(title: str, by: str | None, rows: Sequence[tuple[Any, ...]]) -> Table:
