@@ -10,6 +10,9 @@ DEMO := plugins/cxflow-demo
 VENDORS := $(addprefix plugins/cxflow-,hubspot shopify trustpilot twilio typeform zendesk)
 # Compiled at installation, Airflow and Great Expectations import in half the time.
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --compile-bytecode
+# Real data and answers of vendors are kept outside of the repository; tests of them are skipped without.
+export CXFLOW_REAL_DATA ?= $(abspath ../shared/data)
+export CXFLOW_VENDOR_EXAMPLES ?= $(abspath ../shared/vendors/examples)
 
 .PHONY: coverage help demo test test-long lint types contracts units faults bench words docs clean
 

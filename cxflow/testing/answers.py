@@ -1,7 +1,7 @@
 """Answers of real services, kept outside the repository, and how those of an imitation are compared with them.
 
-Plugins' tests use it. Both folders are looked for beside the checkout, unless a variable of the environment names them:
-examples by vendor (`CXFLOW_VENDOR_EXAMPLES`), and recorded traffic among the real data (`CXFLOW_REAL_DATA`).
+Plugins' tests use it. Variables of the environment name the folders: examples by vendor (`CXFLOW_VENDOR_EXAMPLES`), and
+recorded traffic among the real data (`CXFLOW_REAL_DATA`).
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from typing import Any
 import pytest
 
 EXAMPLES, REAL_DATA = "CXFLOW_VENDOR_EXAMPLES", "CXFLOW_REAL_DATA"
-_BESIDE = Path(__file__).parents[2].parent / "shared"
 
 
 def example(vendor: str, name: str) -> Any:
     """An example of a vendor's answers, parsed. Skips the test where the vendor's folder is missing."""
-    folder = _folder(EXAMPLES, _BESIDE / "vendors" / "examples", vendor)
+    folder = _folder(EXAMPLES, vendor)
     return json.loads((folder / name).read_text("utf-8"))
 
 
 def recorded(name: str) -> Path:
     """A folder of recorded answers. Skips the test where it is missing."""
-    return _folder(REAL_DATA, _BESIDE / "data", f"recorded/{name}")
+    return _folder(REAL_DATA, f"recorded/{name}")
 
 
-def _folder(variable: str, beside: Path, name: str) -> Path:
-    folder = Path(os.environ.get(variable) or beside).resolve() / name
-    if not folder.is_dir():
+def _folder(variable: str, name: str) -> Path:
+    outside = os.environ.get(variable)
+    folder = Path(outside or "").resolve() / name
+    if not outside or not folder.is_dir():
         pytest.skip(f"answers of real services are kept outside the repository; {variable} says where")
     return folder
 

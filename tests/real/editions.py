@@ -11,8 +11,6 @@ from binary_slices import SLICES
 from real_project import VARIABLE, RealProject
 from real_sets import REAL, SLICE, Loaded, RealSet
 
-ROOT = Path(__file__).parents[2]
-
 of_the_slice = pytest.mark.parametrize("edition", [SLICE], indirect=True, scope="session")
 """Marks tests that say record by record what becomes of a slice."""
 
@@ -45,8 +43,9 @@ def folder_of(edition: str) -> Path:
     """The folder of all sets of an edition. Skips the test where the real ones are missing."""
     if edition == SLICE:
         return SLICES
-    folder = Path(os.environ.get(VARIABLE) or ROOT.parent / "shared" / "data").resolve()
-    if not folder.is_dir():
+    outside = os.environ.get(VARIABLE)
+    folder = Path(outside or "").resolve()
+    if not outside or not folder.is_dir():
         pytest.skip(f"the real data sets are kept outside the repository; {VARIABLE} says where")
     return folder
 

@@ -274,7 +274,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--texts", type=int, default=100_000, help="how many texts to time, of each set")
     asked = parser.parse_args()
-    folder = Path(os.environ.get("CXFLOW_REAL_DATA", Path(__file__).parents[3] / "shared" / "data"))
+    folder = Path(os.environ["CXFLOW_REAL_DATA"])
     sets = [each(folder) for each in SETS]
     found = {
         "accuracy": table(
