@@ -46,7 +46,7 @@ def _parts(call: Call, kpi: Kpi, title: str, found: Trace, payloads: Payloads) -
     project = call.settings.project
     yield table(title, ("", ""), _components(kpi, found, project.currency))
     if found.events is None:
-        yield f"the events of {kpi.name} cannot be listed one by one: each customer is compared with others"
+        yield f"the events of {kpi.name} are not listed one by one: its components are sums over customers"
     else:
         counts = found.counts
         yield table(

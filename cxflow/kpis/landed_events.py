@@ -63,9 +63,7 @@ def traced(
 ) -> Rows:
     """The events of a cell: `at`, `gives`, `is_counted` (1 or 0), `customer_id`, `connection`, `stream`, `record`,
     `batch`, `file` and `row`."""
-    fact = behind.fact
-    if period.grain != "all":
-        fact = fact.between(*(period.before if behind.of_period_before else period).instants(zone))
+    fact = behind.narrowed(behind.fact, period, zone)
     row = fact.rows.subquery()
     gives: ColumnElement[Any] = null() if behind.gives is None else behind.gives
     counts: ColumnElement[Any] = literal(1) if behind.counts is None else case((behind.counts, 1), else_=0)

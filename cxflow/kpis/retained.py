@@ -18,6 +18,7 @@ from cxflow.kpis.estimators import (
     Components,
     Estimate,
     OfFact,
+    of_period_before,
     share_of,
 )
 from cxflow.kpis.facts import Fact, Reach, Rows, newest
@@ -37,7 +38,7 @@ class Retained(OfFact):
 
     @property
     def behind(self) -> Behind | None:
-        return Behind(self.counted, is_per_customer=True, of_period_before=True)
+        return Behind(self.counted, is_per_customer=True, narrowed=of_period_before)
 
     @property
     def reach(self) -> Mapping[str, Reach]:

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Double, and_, cast, column, func, literal,
 
 from cxflow.kpis import intervals
 from cxflow.kpis.cells import KEY, Cut, cells, kept
-from cxflow.kpis.estimators import Additive, Behind, Components, Estimate, Mean, OfFact
+from cxflow.kpis.estimators import Additive, Behind, Components, Estimate, Mean, OfFact, up_to_period
 from cxflow.kpis.facts import EVERYWHERE, Reach, Rows
 
 ALL_COUNTED = "all counted: no interval"
@@ -76,6 +76,10 @@ class Stock(OfFact):
     """What an event adds; negative if it takes away."""
     method = "none: everything is counted"
     indivisible = "it is what is there at the end of a period, not a sum over its events"
+
+    @property
+    def behind(self) -> Behind:
+        return Behind(self.counted, self.change, self.change > 0, is_sum=True, narrowed=up_to_period)
 
     @property
     def reach(self) -> Mapping[str, Reach]:

@@ -141,8 +141,9 @@ def _of_events(behind: Behind, now: CellValue, totals: Totals) -> list[Check]:
         if behind.is_per_customer
         else Check("n and the events that it counts", now.n, totals.counted)
     ]
-    if behind.is_sum and now.numerator is not None:
-        checks.append(Check("numerator and what the events give", now.numerator, totals.given))
+    what, whole = ("value", now.value) if now.numerator is None else ("numerator", now.numerator)
+    if behind.is_sum and whole is not None:
+        checks.append(Check(f"{what} and what the events give", whole, totals.given))
     return checks
 
 

@@ -206,11 +206,58 @@ def test_a_formula_that_was_not_computed_yet_is_not_compared_with_an_earlier_one
 
 
 def test_a_kpi_whose_events_cannot_be_listed_has_its_components(desk: Desk) -> None:
-    desk.case(at("3-14"))
+    desk.configure(project={"currency": "EUR"})
+    for day, total in (("2-14", 40.0), ("3-14", 30.0)):
+        desk.order(at(day), "ana", price_total=total)
+    desk.compute("net_revenue_retention")
+    found = traced(desk, "net_revenue_retention")
+    assert (found.events, found.value.value) == (None, 0.75)
+    assert found.adds_up
+
+
+def test_what_is_open_at_the_end_stands_on_all_that_came_and_went_before(desk: Desk) -> None:
+    desk.case(at("2-10"))
+    desk.case(at("3-14"), last_solved_at=at("3-20"))
+    desk.case(at("3-15"), last_solved_at=at("4-02"))
+    desk.case(at("4-03"))
+    land(desk)
     desk.compute("backlog")
     found = traced(desk, "backlog")
-    assert (found.events, found.value.value) == (None, 1)
-    assert found.adds_up
+    assert found.events is not None
+    assert [(f"{event.at:%m-%d}", event.gives) for event in found.events] == [
+        ("02-10", 1),
+        ("03-14", 1),
+        ("03-15", 1),
+        ("03-20", -1),
+    ]
+    assert (found.value.value, found.value.n, found.adds_up) == (2, 3, True)
+    whole = traced(desk, "backlog", Period("all", BEGINNING))
+    assert (whole.value.value, whole.counts["events"], whole.adds_up) == (2, 6, True)
+
+
+def test_a_memory_stands_on_the_experiences_of_90_days_by_the_customers_of_its_band(desk: Desk) -> None:
+    # March ends 90 days after 1 January 00:00, and the whole time, which ends on 10 May 12:00, after 9 February 12:00.
+    new_year = at("1-01 00:00")
+    for customer, rating, when in (
+        ("ana", 10, new_year),
+        ("ben", 0, new_year - timedelta(minutes=1)),
+        ("eva", 0, at("3-03 00:00")),
+        ("gil", 9, at("3-04 00:00")),
+        ("gil", 0, at("3-24 00:00")),
+        ("fay", 10, at("5-10")),
+    ):
+        desk.answer("nps", rating, when, touchpoint_id=desk.touchpoint(when, customer_id=customer))
+    land(desk)
+    desk.compute("memory_index", "memory_index_1", "memory_index_2_3")
+    single = traced(desk, "memory_index_1")
+    assert single.events is not None
+    assert [(event.customer_id, event.gives) for event in single.events] == [("ana", 1), ("eva", -1)]
+    assert (single.value.n, single.adds_up) == (2, True)
+    double = traced(desk, "memory_index_2_3")
+    assert (double.value.n, double.counts["events"], double.adds_up) == (1, 2, True)
+    whole = traced(desk, "memory_index_1", Period("all", BEGINNING))
+    assert (whole.value.n, whole.counts["events"], whole.adds_up) == (2, 2, True)
+    assert traced(desk, "memory_index").counts["events"] == 4
 
 
 def test_every_kpi_adds_up(desk: Desk) -> None:
@@ -254,7 +301,7 @@ def test_every_kpi_adds_up(desk: Desk) -> None:
             found = traced(desk, kpi.name)
             assert failing(found) == [], kpi.name
             traced_kpis += found.events is not None
-    assert traced_kpis > 40
+    assert traced_kpis > 50
 
 
 def test_the_whole_time_adds_up_as_well(desk: Desk) -> None:

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from cxflow.kpis.cells import KEY, Cut, cells, cells_of_customers, kept
-from cxflow.kpis.estimators import Components, Estimate, OfFact
+from cxflow.kpis.estimators import Behind, Components, Estimate, OfFact
 from cxflow.kpis.experience.later_orders import STRATA
 from cxflow.kpis.experience.moments import epoch
 from cxflow.kpis.facts import Rows
@@ -48,6 +48,10 @@ class RiskDifference(OfFact):
     hit: ColumnElement[bool]
     method = "Mantel–Haenszel risk difference, Sato's variance; none under 10 customers on either side"
     indivisible = "it compares customers within strata, and weighs the strata anew in each slice"
+
+    @property
+    def behind(self) -> Behind:
+        return Behind(self.counted, case((self.hit, 1), else_=0), is_per_customer=True)
 
     def _coded(self) -> ColumnElement[float]:
         """An event's stratum, exposure and outcome as one number, to keep them together."""

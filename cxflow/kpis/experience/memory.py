@@ -6,6 +6,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from sqlalchemy import (
@@ -15,6 +16,7 @@ from sqlalchemy import (
     DateTime,
     Double,
     Integer,
+    and_,
     case,
     cast,
     column,
@@ -27,13 +29,13 @@ from sqlalchemy import (
 
 from cxflow.kpis import intervals
 from cxflow.kpis.cells import LONGEST, Cut, cells, local_day, local_time
-from cxflow.kpis.estimators import NO_CUSTOMER, Components, Estimate, OfFact
-from cxflow.kpis.experience.lived import judged
+from cxflow.kpis.estimators import NO_CUSTOMER, Behind, Components, Estimate, OfFact
+from cxflow.kpis.experience.lived import judged, polarity
 from cxflow.kpis.experience.moments import epoch
 from cxflow.kpis.facts import Fact, Reach, Rows, newest, seconds_between
 from cxflow.kpis.intervals import Array
 from cxflow.kpis.kpi import Kpi
-from cxflow.kpis.periods import Grain
+from cxflow.kpis.periods import Grain, Period
 from cxflow.warehouse.columns import TIME
 from cxflow.warehouse.functions import hashed
 
@@ -49,6 +51,8 @@ GRAINS: tuple[Grain, ...] = ("month", "quarter", "year", "all")
 _LATER_PERIODS: Mapping[Grain, int] = {"month": 3, "quarter": 1, "year": 0}
 """Grain to how many periods after its own an experience may still be remembered at the end of."""
 
+_EXPERIENCE = cast(polarity, Double) * column("intensity", Double)
+"""How good or bad it was, −1 to 1."""
 EMPTY_BAND = "no customers in one of the bands"
 
 
@@ -71,6 +75,29 @@ class PeakEnd(OfFact):
     @property
     def counted(self) -> Fact:
         return self.of.needing(NO_CUSTOMER, column("customer_id").is_not(None))
+
+    @property
+    def behind(self) -> Behind:
+        return Behind(self.counted, _EXPERIENCE, is_per_customer=True, narrowed=self._of_memory)
+
+    def _of_memory(self, fact: Fact, period: Period, zone: ZoneInfo) -> Fact:
+        """The experiences that are remembered at the end of a period, by the customers of the band."""
+        if period.grain == "all":
+            until = seconds_between(column("at", TIME), newest(fact.rows))
+            lived = fact.where(until <= REMEMBERED.total_seconds())
+        else:
+            end = period.instants(zone)[1]
+            lived = fact.between(end - REMEMBERED, end)
+        if self.band is None:
+            return lived
+        fewest, most = BANDS[self.band]
+        row = lived.rows.subquery()
+        number = func.count().over(partition_by=row.c.customer_id)
+        counted = select(row, number.label("experiences")).subquery()
+        is_in = counted.c.experiences >= fewest
+        if most is not None:
+            is_in = and_(is_in, counted.c.experiences <= most)
+        return replace(lived, rows=select(counted).where(is_in))
 
     @property
     def reach(self) -> Mapping[str, Reach]:

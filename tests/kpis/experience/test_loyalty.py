@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from kpi_desk import Desk, at
+from kpi_desk import BY_NAME, Desk, at
+
+from cxflow.kpis.periods import Period
+from cxflow.kpis.trace import trace
 
 BAD, GOOD = "churn_after_bad_experience", "repurchase_after_good_experience"
 DIFFERENCES = (f"{BAD}_difference", f"{GOOD}_difference")
@@ -86,6 +89,12 @@ def test_the_difference_is_that_of_mantel_and_haenszel_with_satos_interval(desk:
     customers(6, 3, 3, is_second=True)
     desk.compute(*DIFFERENCES)
     [found] = [v for v in desk.values(DIFFERENCES[0], "month") if v.n]
+    behind = trace(
+        desk.connection, desk.settings, BY_NAME[DIFFERENCES[0]], Period("month", found.period_start), rows=99
+    )
+    assert behind.events is not None
+    assert (len(behind.events), sum(int(event.gives or 0) for event in behind.events)) == (42, 9 + 8 + 2 + 3)
+    assert all(check.adds_up for check in behind.checks[:-1])  # nothing was landed
     # Differences 9/12 − 8/20 = 0.35 and 2/4 − 3/6 = 0; weights 12·20/32 = 7.5 and 4·6/10 = 2.4.
     # (7.5 × 0.35 + 0) / 9.9 = 2.625 / 9.9 = 0.26515.
     assert (found.value, found.n) == (pytest.approx(2.625 / 9.9), 42)
