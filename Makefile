@@ -14,13 +14,14 @@ INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint con
 export CXFLOW_REAL_DATA ?= $(abspath ../shared/data)
 export CXFLOW_VENDOR_EXAMPLES ?= $(abspath ../shared/vendors/examples)
 
-.PHONY: coverage help demo test test-long lint types contracts units faults bench words docs clean
+.PHONY: bi coverage help demo test test-long lint types contracts units faults bench words docs clean
 
 help:
 	@echo "make demo   runs a small simulated company through everything, under Airflow, and checks it against the truth"
 	@echo "make test   runs everything that CI runs"
 	@echo "make test-long  runs the slow tests: the demo, real clients, every real data set on the server in every order"
 	@echo "make bench  measures cxflow against its peers, and updates docs/benchmarks.md"
+	@echo "make bi     imports the demo's dashboard into a real Superset, and compares its numbers (after make demo)"
 	@echo "make words  judges real reviews with the models of texts, and updates docs/words.md"
 	@echo "make faults races two workers, runs processes in parallel, kills a thousand runs per engine, and updates docs/reliability.md"
 
@@ -80,6 +81,9 @@ bench: $(VENV)/.development
 coverage: $(VENV)/.development
 	$(BIN)/python tests/kpis/interval_coverage.py
 	$(BIN)/python tests/kpis/experience/experience_simulation.py
+
+bi: $(VENV)/.development
+	$(BIN)/python tests/bi/superset_import.py demo demo/superset
 
 words: $(VENV)/.development
 	$(BIN)/python tests/words/words_table.py

@@ -104,6 +104,8 @@ class Estimator(ABC):
     """Whether a period's value also needs the events of the previous period."""
     factor: float = 1
     """The value is this × numerator ÷ denominator, where it has both."""
+    divides: ClassVar[bool] = True
+    """Whether the value has a denominator; else it is the numerator."""
     indivisible: str = "how it follows from its slices is not declared"
     """Why the value of the whole does not follow from the numerators and denominators of its slices; empty: it does."""
 

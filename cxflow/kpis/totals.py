@@ -22,6 +22,7 @@ class Volume(OfFact, Additive):
     """How many events there are. Its interval is that of the number to expect in such a period."""
 
     over_customers = False
+    divides = False
     method = "Garwood's exact Poisson"
 
     @property
@@ -47,6 +48,7 @@ class Total(Mean):
     """
 
     over_customers = False
+    divides = False
 
     @property
     def method(self) -> str:
