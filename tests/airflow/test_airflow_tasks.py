@@ -27,6 +27,7 @@ calls = Counter()
 @dataclass
 class Report:
     counts: Counts
+    rules: dict
     secret: str = "maria@example.com"
 
 @dataclass
@@ -54,7 +55,7 @@ flow.streams = lambda settings, connection: ["a", "b", "c"]
 flow.scheduled_window = lambda settings, connection, stream, end: Window(end - timedelta(days=2), end)
 flow.extract = extract
 flow.prepare = lambda settings, batch: batch
-flow.load = lambda settings, batch: Report(Counts(extracted=3, inserted=2, quarantined=1))
+flow.load = lambda settings, batch: Report(Counts(extracted=3, inserted=2, quarantined=1), {"cast": 1})
 flow.resolve_identity = lambda settings: None
 flow.score_texts = lambda settings: None
 flow.compute_kpis = compute_kpis
