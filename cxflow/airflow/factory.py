@@ -234,6 +234,7 @@ def _common(settings: Settings, options: TaskOptions) -> dict[str, Any]:
             "retry_delay": timedelta(seconds=airflow.retry_delay_seconds),
             "retry_exponential_backoff": 2,
             "max_retry_delay": timedelta(hours=6),
+            "report_url": airflow.report_url,
             **{name: value for name, value in run.items() if value},
         },
     }

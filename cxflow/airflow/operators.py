@@ -11,15 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import Asset, BaseOperator
+from airflow.sdk import Asset, BaseOperator, BaseOperatorLink
 from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk.log import mask_secret
 
 from cxflow import redaction
 from cxflow import settings as configuration
 from cxflow.airflow.intent import Intent, intent
+from cxflow.airflow.links import QuarantineLink, ReportLink
 from cxflow.airflow.retries import final_if_fatal
 from cxflow.errors import ConfigError, CxflowError, JobRunningError
 from cxflow.model.batch import BatchRef, Counts
@@ -39,10 +40,15 @@ class FlowOperator(BaseOperator):
     ui_color = "#e8f0fe"
     once_fixed = ""
     """What to do in Airflow after the cause of a failure was removed, beyond clearing the task."""
+    links: ClassVar[tuple[BaseOperatorLink, ...]] = (ReportLink(),)
+    """The buttons of its tasks, where `report_url` is set: the address of the report."""
 
-    def __init__(self, *, project: str, **kwargs: Any) -> None:
+    def __init__(self, *, project: str, report_url: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.project = project
+        self.report_url = report_url
+        # Without an address there are none: each would be a row without a value in XCom.
+        self.operator_extra_links = self.links if report_url else ()
         self._returned: Any = None
 
     def execute(self, context: Mapping[str, Any]) -> Any:
@@ -119,7 +125,18 @@ class Plan(FlowOperator):
             raise problem.at(self.connection) from None
 
 
-class Extract(FlowOperator):
+class StreamOperator(FlowOperator):
+    """A task of one stream."""
+
+    links = (QuarantineLink(), ReportLink())
+
+    @property
+    @abstractmethod
+    def stream(self) -> tuple[str, str]:
+        """Its connection and its name, once the task runs."""
+
+
+class Extract(StreamOperator):
     """Land one stream's window as a raw batch. Returns the batch's reference.
 
     While a service works on an export of it, the task is deferred: it holds neither a worker nor a slot of its pool,
@@ -131,6 +148,11 @@ class Extract(FlowOperator):
     def __init__(self, *, trip: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.trip = trip
+
+    @property
+    def stream(self) -> tuple[str, str]:
+        """As the trip says."""
+        return self.trip["connection"], self.trip["stream"]
 
     def act(self, settings: Settings, _context: Mapping[str, Any]) -> Json:
         from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
@@ -166,8 +188,8 @@ _FROM_WHERE = (
 )
 
 
-class Prepare(FlowOperator):
-    """Conform and validate a landed batch. Returns its reference."""
+class BatchOperator(StreamOperator):
+    """A task of one landed batch."""
 
     template_fields = ("batch",)
     once_fixed = _FROM_WHERE
@@ -175,6 +197,15 @@ class Prepare(FlowOperator):
     def __init__(self, *, batch: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.batch = batch
+
+    @property
+    def stream(self) -> tuple[str, str]:
+        """As the batch's reference says."""
+        return self.batch["connection"], self.batch["stream"]
+
+
+class Prepare(BatchOperator):
+    """Conform and validate a landed batch. Returns its reference."""
 
     def act(self, settings: Settings, _context: Mapping[str, Any]) -> Json:
         from cxflow import flow
@@ -188,15 +219,11 @@ class Prepare(FlowOperator):
         return lineage.prepare(settings, BatchRef.from_json(self.batch), is_done=returned is not None)
 
 
-class Load(FlowOperator):
+class Load(BatchOperator):
     """Load a prepared batch in one transaction. Returns its reference and its counts, in source records."""
 
-    template_fields = ("batch",)
-    once_fixed = _FROM_WHERE
-
     def __init__(self, *, batch: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.batch = batch
+        super().__init__(batch=batch, **kwargs)
         self._rules: dict[str, int] = {}
 
     def act(self, settings: Settings, _context: Mapping[str, Any]) -> Json:

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,6 +11,7 @@ import canary_project
 import pytest
 from airflow_process import Script, make_project, run_script
 from canary_project import found_in
+from lineage_collector import Events, collector
 
 needs_provider = pytest.mark.skipif(
     find_spec("openlineage") is None, reason="OpenLineage's provider is not installed"
@@ -48,33 +45,6 @@ load = made["acme__shop"].get_task("streams.load")
 load.batch = {"connection": "shop", "stream": "reviews", "batch_id": "20260301-1"}
 print(json.dumps([parsing, load.get_openlineage_facets_on_complete(None)]))
 """
-
-Events = list[dict[str, Any]]
-
-
-@contextmanager
-def collector() -> Iterator[tuple[str, Events]]:
-    """Something that takes events over HTTP, as Marquez does; its address, and what it got."""
-    got: Events = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(201)
-            self.end_headers()
-
-        def log_message(self, format: str, *arguments: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", got
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def told_to(url: str) -> dict[str, str]:
