@@ -11,7 +11,7 @@ import canary_project
 import pytest
 from airflow_process import Script, make_project, run_script
 from canary_project import found_in
-from lineage_collector import Events, collector
+from neighbours import Events, collector
 
 needs_provider = pytest.mark.skipif(
     find_spec("openlineage") is None, reason="OpenLineage's provider is not installed"
