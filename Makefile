@@ -37,7 +37,7 @@ $(VENV)/.runtime: $(BIN)/uv pyproject.toml $(DEMO)/pyproject.toml $(VENDORS:%=%/
 
 $(VENV)/.development: $(VENV)/.runtime $(PLUGINS)
 	@echo "installing the plugins and the development tools"
-	@$(INSTALL) --editable ".[airflow,excel,report]" --group dev $(EDITABLES)
+	@$(INSTALL) --editable ".[airflow,excel,lineage,report]" --group dev $(EDITABLES)
 	@touch $@
 
 demo: $(VENV)/.runtime

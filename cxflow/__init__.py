@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from cxflow.kpis.retained import Retained
     from cxflow.kpis.survival import SurvivalMedian
     from cxflow.kpis.totals import Total, Volume
+    from cxflow.model.dataset import Dataset
     from cxflow.model.expectation import Expectation
     from cxflow.model.reading import (
         Checkpoint,
@@ -83,6 +84,7 @@ _HOMES = {
     "Count": "cxflow.model.reading",
     "Cursor": "cxflow.model.reading",
     "CxflowError": "cxflow.errors",
+    "Dataset": "cxflow.model.dataset",
     "Expectation": "cxflow.model.expectation",
     "FatalError": "cxflow.errors",
     "Item": "cxflow.model.reading",
@@ -149,6 +151,7 @@ __all__ = [
     "Count",
     "Cursor",
     "CxflowError",
+    "Dataset",
     "Expectation",
     "FatalError",
     "Item",

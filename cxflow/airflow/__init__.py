@@ -25,4 +25,5 @@ def provider_info() -> dict[str, object]:
         "description": "Customer-experience data from every system into one touchpoint warehouse.",
         "versions": versions,
         "connection-types": forms.installed(),
+        "extra-links": ["cxflow.airflow.links.QuarantineLink", "cxflow.airflow.links.ReportLink"],
     }

@@ -35,7 +35,7 @@ from pydantic import ValidationError
 
 from cxflow import settings as configuration
 from cxflow.airflow import pool
-from cxflow.airflow.notices import callbacks
+from cxflow.airflow.notices import callbacks, deadlines
 from cxflow.airflow.operators import (
     Announce,
     ComputeKpis,
@@ -125,6 +125,10 @@ def asset(settings: Settings, connection: str) -> Asset:
 def _connection_dag(settings: Settings, connection: str) -> DAG:
     zone = settings.project.timezone
     account = pool.of_account(settings, connection)
+    try:
+        common = _common(settings, _options(settings, connection))
+    except ConfigError as problem:
+        raise problem.at(connection) from None
     with DAG(
         dag_id=dag_id(settings, connection),
         description=f"{connection}: extract, prepare and load every stream",
@@ -134,7 +138,7 @@ def _connection_dag(settings: Settings, connection: str) -> DAG:
             "start": _instant("From", "First instant of the window. With neither: like a scheduled run."),
             "end": _instant("Up to", "First instant after the window."),
         },
-        **_common(settings, _options(settings, connection)),
+        **common,
     ) as dag:
         project = str(settings.folder)
         warehouse = _warehouse(settings)
@@ -227,6 +231,7 @@ def _common(settings: Settings, options: TaskOptions) -> dict[str, Any]:
     return {
         "start_date": _in_zone(airflow.start, settings.project.timezone) if airflow.start else EARLIEST,
         "catchup": False,
+        "deadline": deadlines(options),
         "max_active_runs": 1,
         "tags": ["cxflow", settings.project.name, *options.tags],
         "default_args": {
@@ -234,6 +239,7 @@ def _common(settings: Settings, options: TaskOptions) -> dict[str, Any]:
             "retry_delay": timedelta(seconds=airflow.retry_delay_seconds),
             "retry_exponential_backoff": 2,
             "max_retry_delay": timedelta(hours=6),
+            "report_url": airflow.report_url,
             **{name: value for name, value in run.items() if value},
         },
     }

@@ -11,20 +11,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import Asset, BaseOperator
+from airflow.sdk import Asset, BaseOperator, BaseOperatorLink
 from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk.log import mask_secret
 
 from cxflow import redaction
 from cxflow import settings as configuration
 from cxflow.airflow.intent import Intent, intent
+from cxflow.airflow.links import QuarantineLink, ReportLink
 from cxflow.airflow.retries import final_if_fatal
-from cxflow.errors import ConfigError, JobRunningError
+from cxflow.errors import ConfigError, CxflowError, JobRunningError
 from cxflow.model.batch import BatchRef, Counts
 from cxflow.model.window import Window
 from cxflow.settings import Settings
+
+if TYPE_CHECKING:
+    from cxflow.airflow.lineage import Lineage
 
 Json = dict[str, Any]
 """The type of values in XCom."""
@@ -36,21 +40,52 @@ class FlowOperator(BaseOperator):
     ui_color = "#e8f0fe"
     once_fixed = ""
     """What to do in Airflow after the cause of a failure was removed, beyond clearing the task."""
+    links: ClassVar[tuple[BaseOperatorLink, ...]] = (ReportLink(),)
+    """The buttons of its tasks, where `report_url` is set: the address of the report."""
 
-    def __init__(self, *, project: str, **kwargs: Any) -> None:
+    def __init__(self, *, project: str, report_url: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.project = project
+        self.report_url = report_url
+        # Without an address there are none: each would be a row without a value in XCom.
+        self.operator_extra_links = self.links if report_url else ()
+        self._returned: Any = None
 
     def execute(self, context: Mapping[str, Any]) -> Any:
         """Load the settings and call `act`; `retries` decides which errors are final. Secrets are registered with
         Airflow, which masks them in every line a task writes, by any logger."""
         redaction.subscribe(mask_secret)
         with final_if_fatal(self.once_fixed):
-            return self.act(configuration.load(Path(self.project)), context)
+            self._returned = self.act(configuration.load(Path(self.project)), context)
+            return self._returned
 
     @abstractmethod
     def act(self, settings: Settings, _context: Mapping[str, Any]) -> Any:
         """Do the task's work. The result goes to XCom."""
+
+    def lineage(self, _settings: Settings, _returned: Any) -> Lineage | None:
+        """What the task reads and writes, given what `act` returned: None if it failed. Opens no warehouse and no
+        source."""
+        return None
+
+    def get_openlineage_facets_on_complete(self, _task_instance: object) -> Any:
+        """For Airflow's provider of OpenLineage, where that is installed and configured: it alone calls this, in a
+        process of its own and with a time limit. What goes wrong here is a line of the log."""
+        try:
+            found = self.lineage(configuration.load(Path(self.project)), self._returned)
+            if found is None:
+                return None
+            from cxflow.airflow import openlineage_events
+
+            return openlineage_events.of(found)
+        except Exception as problem:
+            told = problem if isinstance(problem, CxflowError) else type(problem).__name__
+            self.log.warning("no datasets for OpenLineage: %s", told)
+            return None
+
+    def get_openlineage_facets_on_failure(self, task_instance: object) -> Any:
+        """The same of a task that failed, without what it would have counted."""
+        return self.get_openlineage_facets_on_complete(task_instance)
 
 
 class Plan(FlowOperator):
@@ -90,7 +125,18 @@ class Plan(FlowOperator):
             raise problem.at(self.connection) from None
 
 
-class Extract(FlowOperator):
+class StreamOperator(FlowOperator):
+    """A task of one stream."""
+
+    links = (QuarantineLink(), ReportLink())
+
+    @property
+    @abstractmethod
+    def stream(self) -> tuple[str, str]:
+        """Its connection and its name, once the task runs."""
+
+
+class Extract(StreamOperator):
     """Land one stream's window as a raw batch. Returns the batch's reference.
 
     While a service works on an export of it, the task is deferred: it holds neither a worker nor a slot of its pool,
@@ -102,6 +148,11 @@ class Extract(FlowOperator):
     def __init__(self, *, trip: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.trip = trip
+
+    @property
+    def stream(self) -> tuple[str, str]:
+        """As the trip says."""
+        return self.trip["connection"], self.trip["stream"]
 
     def act(self, settings: Settings, _context: Mapping[str, Any]) -> Json:
         from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
@@ -119,6 +170,13 @@ class Extract(FlowOperator):
             self.defer(trigger=TimeDeltaTrigger(pause), method_name="look_again")
         return dict(batch.as_json())
 
+    def lineage(self, settings: Settings, returned: Any) -> Lineage:
+        """From the source to the landing zone."""
+        from cxflow.airflow import lineage
+
+        batch = BatchRef.from_json(returned) if returned else None
+        return lineage.extract(settings, self.trip["connection"], self.trip["stream"], batch)
+
     def look_again(self, context: Mapping[str, Any], event: object = None) -> Any:  # noqa: ARG002
         """Go on after a pause: the export that was started is found again."""
         return self.execute(context)
@@ -130,8 +188,8 @@ _FROM_WHERE = (
 )
 
 
-class Prepare(FlowOperator):
-    """Conform and validate a landed batch. Returns its reference."""
+class BatchOperator(StreamOperator):
+    """A task of one landed batch."""
 
     template_fields = ("batch",)
     once_fixed = _FROM_WHERE
@@ -139,32 +197,52 @@ class Prepare(FlowOperator):
     def __init__(self, *, batch: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.batch = batch
+
+    @property
+    def stream(self) -> tuple[str, str]:
+        """As the batch's reference says."""
+        return self.batch["connection"], self.batch["stream"]
+
+
+class Prepare(BatchOperator):
+    """Conform and validate a landed batch. Returns its reference."""
 
     def act(self, settings: Settings, _context: Mapping[str, Any]) -> Json:
         from cxflow import flow
 
         return dict(flow.prepare(settings, BatchRef.from_json(self.batch)).as_json())
 
+    def lineage(self, settings: Settings, returned: Any) -> Lineage:
+        """The landed batch, and which rules refused records of it."""
+        from cxflow.airflow import lineage
 
-class Load(FlowOperator):
+        return lineage.prepare(settings, BatchRef.from_json(self.batch), is_done=returned is not None)
+
+
+class Load(BatchOperator):
     """Load a prepared batch in one transaction. Returns its reference and its counts, in source records."""
 
-    template_fields = ("batch",)
-    once_fixed = _FROM_WHERE
-
     def __init__(self, *, batch: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.batch = batch
+        super().__init__(batch=batch, **kwargs)
+        self._rules: dict[str, int] = {}
 
     def act(self, settings: Settings, _context: Mapping[str, Any]) -> Json:
         from cxflow import flow
 
         batch = BatchRef.from_json(self.batch)
-        counts = flow.load(settings, batch).counts
+        report = flow.load(settings, batch)
+        counts, self._rules = report.counts, report.rules
         self.log.info("the books of %s: %s", batch.path, counts.books)
         if counts.quarantined:
             self.log.info("`cxflow quarantine list` tells what was refused, and why")
         return {**batch.as_json(), "counts": asdict(counts)}
+
+    def lineage(self, settings: Settings, returned: Any) -> Lineage:
+        """From the landed batch to the warehouse."""
+        from cxflow.airflow import lineage
+
+        counts = Counts(**returned["counts"]) if returned else None
+        return lineage.load(settings, BatchRef.from_json(self.batch), counts, self._rules)
 
 
 class Announce(BaseOperator):
@@ -200,6 +278,12 @@ class ResolveIdentity(FlowOperator):
 
         return _numbers(flow.resolve_identity(settings))
 
+    def lineage(self, settings: Settings, _returned: Any) -> Lineage:
+        """From identifiers to customers."""
+        from cxflow.airflow import lineage
+
+        return lineage.identity(settings)
+
 
 class ScoreTexts(FlowOperator):
     """Compute the languages, sentiments and topics of loaded texts. Returns counts."""
@@ -208,6 +292,12 @@ class ScoreTexts(FlowOperator):
         from cxflow import flow
 
         return _numbers(flow.score_texts(settings))
+
+    def lineage(self, settings: Settings, returned: Any) -> Lineage:
+        """From texts to signals."""
+        from cxflow.airflow import lineage
+
+        return lineage.words(settings, (returned or {}).get("signals"))
 
 
 class ComputeKpis(FlowOperator):
@@ -221,6 +311,12 @@ class ComputeKpis(FlowOperator):
             raise ConfigError("\n".join(problem.message for problem in report.problems))
         return _numbers(report)
 
+    def lineage(self, settings: Settings, returned: Any) -> Lineage:
+        """From tables to the values of KPIs."""
+        from cxflow.airflow import lineage
+
+        return lineage.kpis(settings, (returned or {}).get("published"))
+
 
 class Publish(FlowOperator):
     """Update the BI views. Returns their names."""
@@ -229,6 +325,12 @@ class Publish(FlowOperator):
         from cxflow import flow
 
         return list(flow.publish(settings))
+
+    def lineage(self, settings: Settings, _returned: Any) -> Lineage:
+        """From tables to what BI reads."""
+        from cxflow.airflow import lineage
+
+        return lineage.publish(settings)
 
 
 class TellAlerts(FlowOperator):

@@ -16,6 +16,7 @@ from typing_extensions import TypeVar, get_original_bases
 
 from cxflow.connect import templates
 from cxflow.errors import ConfigError, FatalError
+from cxflow.model.dataset import Dataset
 from cxflow.model.reading import Checkpoint, Cursor, Reading
 from cxflow.model.stream import Projection, Stream
 from cxflow.model.window import Window
@@ -106,6 +107,11 @@ class Connector(ABC, Generic[ConnectionT, StreamT]):
     def plan(self, stream: StreamT, window: Window, cursor: Cursor | None) -> list[str]:  # noqa: ARG002
         """What `read` would read, one line per item, for `cxflow run --dry-run`."""
         return [f"{stream.name} of {window}"]
+
+    def datasets(self, stream: StreamT) -> list[Dataset]:
+        """What the stream is read from, by OpenLineage's naming rules: as other tools call it. Opens nothing, and names
+        no credential and no query string. The default names the stream itself."""
+        return [Dataset(f"cxflow://{self.settings.project.name}", f"{self.connection.name}.{stream.name}")]
 
     def available(self, stream: StreamT) -> str | None:  # noqa: ARG002
         """Between which times (or cursor values) there is something to read, as a clause; None if that is not known.

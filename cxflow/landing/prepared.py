@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -252,10 +253,27 @@ def read_verdict(folder: Path, batch: BatchRef) -> Verdict:
     """The verdict in a prepared batch's folder. Raises SourceError if the batch was not prepared."""
     path = folder / VERDICT
     if not path.is_file():
-        raise SourceError(
-            f"the batch {batch.batch_id} has not been prepared",
-            connection=batch.connection,
-            stream=batch.stream,
-        )
-    fields = json.loads(path.read_text(encoding="utf-8"))
+        raise _not_prepared(batch)
+    return _verdict(path.read_text(encoding="utf-8"))
+
+
+def verdict_of(settings: Settings, batch: BatchRef) -> Verdict:
+    """The same from the landing zone, without the rest of the folder."""
+    file_system, root = zone.storage(settings)
+    path = f"{root}/{batch.path}/{FOLDER}/{VERDICT}"
+    with zone.reached(settings), suppress(FileNotFoundError), file_system.open(path, "rb") as file:
+        return _verdict(file.read().decode())
+    raise _not_prepared(batch)
+
+
+def _not_prepared(batch: BatchRef) -> SourceError:
+    return SourceError(
+        f"the batch {batch.batch_id} has not been prepared",
+        connection=batch.connection,
+        stream=batch.stream,
+    )
+
+
+def _verdict(text: str) -> Verdict:
+    fields = json.loads(text)
     return Verdict(**{**fields, "tables": tuple(fields["tables"])})

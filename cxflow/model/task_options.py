@@ -19,7 +19,7 @@ class Notice(Frozen):
 
     call: str
     """Import path of a notifier, such as `airflow.providers.smtp.notifications.smtp.SmtpNotifier`, or of a function,
-    which gets the task's context."""
+    which gets the context."""
 
     @field_validator("call")
     @classmethod
@@ -55,6 +55,11 @@ class TaskOptions(Frozen):
     """Whom to tell when a task has failed and will be tried again."""
     on_success: tuple[Notice, ...] = ()
     """Whom to tell when a task has succeeded."""
+    deadline_seconds: float | None = Field(default=None, gt=0)
+    """How long a run may take, from when it is queued, before `on_deadline` are told, once; it goes on. Unset: as long
+    as it takes."""
+    on_deadline: tuple[Notice, ...] = ()
+    """Whom to tell of a run that is not done by then. Their texts find `dag_run` and `deadline`, and no task."""
 
     def over(self, others: TaskOptions) -> TaskOptions:
         """These options and, where one is not set, those of the others; tags of both."""

@@ -15,12 +15,12 @@ from cxflow.warehouse import engines, revisions, view_comments
 from cxflow.warehouse.view_comments import Description
 
 
-def definitions(connection: sa.Connection, settings: Settings) -> dict[str, str]:
+def definitions(dialect: sa.Dialect, settings: Settings) -> dict[str, str]:
     """View name to its query."""
     zone = settings.project.timezone
     return {
         **{name: mart.query(zone) for name, mart in marts.read_all().items()},
-        **masked.definitions(connection.dialect),
+        **masked.definitions(dialect),
     }
 
 
@@ -38,7 +38,7 @@ def publish(connection: sa.Connection, settings: Settings) -> list[str]:
     revisions.require_revision(connection)
     engines.of(connection).lock_definitions(connection)
     revisions.require(connection)
-    found = definitions(connection, settings)
+    found = definitions(connection.dialect, settings)
     engines.of(connection).replace_views(connection, found)
     view_comments.write(connection, descriptions())
     if role := settings.warehouse.bi_role:
@@ -48,7 +48,7 @@ def publish(connection: sa.Connection, settings: Settings) -> list[str]:
 
 def statements(connection: sa.Connection, settings: Settings) -> list[str]:
     """The SQL of `publish`, one statement per item. Nothing is changed."""
-    found = definitions(connection, settings)
+    found = definitions(connection.dialect, settings)
     made = [f"CREATE OR REPLACE VIEW {name} AS\n{query.strip()}" for name, query in found.items()]
     made += view_comments.statements(view_comments.places(descriptions()))
     role = settings.warehouse.bi_role

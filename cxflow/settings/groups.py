@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, time
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
@@ -244,6 +245,21 @@ class Airflow(TaskOptions):
     retries: int = Field(default=3, ge=0)
     """Retries after a transient error."""
     retry_delay_seconds: float = Field(default=300, gt=0, le=LONGEST.total_seconds())
+    report_url: str | None = None
+    """Where the team puts the page of `cxflow report`: tasks link to it, those of a stream to what it says of the
+    quarantine; unset: no links."""
+
+    @field_validator("report_url")
+    @classmethod
+    def _address(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        if parts.scheme not in ("https", "http", "file") or not (parts.netloc or parts.scheme == "file"):
+            raise ValueError("it is not the address of a page, such as https://reports.acme.example/cx/")
+        if "@" in parts.netloc or parts.fragment:
+            raise ValueError("it is an address without credentials and without #…")
+        return url
 
     _cron = field_validator("schedule")(known_schedule)
 

@@ -65,6 +65,8 @@ class DeclarationChecks:
         for stream in sample.streams:
             flow.doctor(project.settings, NAME, stream)
             assert flow.plan(project.settings, NAME, stream, Window(None, sample.end), "scheduled")
+            connector = flow.open_connection(project.settings, NAME)
+            assert all(each.name for each in connector.datasets(connector.stream(stream)))
         assert project.query("SELECT count(*) FROM load_run") == [(0,)]
         assert not (project.folder / "landing").exists()
 

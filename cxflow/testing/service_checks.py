@@ -211,7 +211,7 @@ class ServiceChecks:
         capfd: pytest.CaptureFixture[str],
         caplog: pytest.LogCaptureFixture,
     ) -> None:
-        """Not in errors, logs, plans, the landing zone or the ledger."""
+        """Not in errors, logs, plans, names of data, the landing zone or the ledger."""
         secrets = [value for value in sample.kit.environment.values() if len(value) >= 8]
         project = sample.new_project()
         connector = sample.connector()
@@ -220,6 +220,7 @@ class ServiceChecks:
             for stream in sample.streams:
                 told += flow.plan(project.settings, NAME, stream, Window(None, sample.end), "scheduled")
                 told += flow.doctor(project.settings, NAME, stream)
+                told += map(str, connector.datasets(connector.stream(stream)))
             stream = sample.streams[0]
             flow.extract(project.settings, NAME, stream, Window(None, sample.end), "scheduled")
             for fault in (faults.echo, faults.status(401), faults.reset) if sample.kit.service else ():

@@ -105,8 +105,13 @@ REFUSED = {
         "desk: airflow.timeout_seconds: Input should be greater than 0"
     ),
     '[connections.desk]\nconnector = "files"\n[[connections.desk.airflow.on_failure]]\ncall = "not_there.Notifier"\n': (
-        "on_failure: there is no module 'not_there'"
+        "desk: on_failure: there is no module 'not_there'"
     ),
+    '[connections.desk]\nconnector = "files"\n[connections.desk.airflow]\ndeadline_seconds = 60\n': (
+        "desk: deadline_seconds without on_deadline"
+    ),
+    '[connections.desk]\nconnector = "files"\n[connections.desk.airflow]\ndeadline_seconds = 60\n'
+    '[[connections.desk.airflow.on_deadline]]\ncall = "not_there.late"\n': "desk: on_deadline: there is no module",
     '[connections.desk]\nconnector = "files"\nschedule = 3\n': "desk: schedule: it is not a text",
     '[connections.desk]\nconnector = "files"\nschedule = "${CXFLOW_TEST_UNSET}"\n': (
         "connections.desk.schedule: the environment variable CXFLOW_TEST_UNSET is not set"
@@ -231,3 +236,34 @@ def test_the_shipped_dag_file_finds_the_project_in_the_environment(described: di
 
 def test_the_provider_s_card_is_what_airflow_expects(described: dict[str, Any]) -> None:
     assert described["provider"]["package-name"] == "cxflow-framework"
+
+
+DEADLINE = """
+import json, sys
+from pathlib import Path
+from cxflow.airflow.factory import dags
+from cxflow.errors import ConfigError
+try:
+    print(json.dumps(sorted(dags(Path(sys.argv[1])))))
+except ConfigError as problem:
+    print(json.dumps(str(problem)))
+"""
+
+
+@pytest.mark.parametrize("executor", ["LocalExecutor", "airflow.executors.base_executor.BaseExecutor"])
+def test_a_deadline_needs_an_executor_that_can_tell_of_it(
+    script: Script, project: Path, executor: str
+) -> None:
+    # An executor that cannot would end the scheduler, and with it all loads, at the first missed deadline.
+    text = TOML.replace(
+        "[connections.shop]\n",
+        "[connections.shop]\nairflow = { deadline_seconds = 60, on_deadline = "
+        '[{ call = "airflow.providers.smtp.notifications.smtp.SmtpNotifier", to = "cx@acme.example" }] }\n',
+        1,
+    )
+    (project / "cxflow.toml").write_text(text)
+    said = script(DEADLINE, project, AIRFLOW__CORE__EXECUTOR=executor)
+    if executor == "LocalExecutor":
+        assert said == ["acme__kpis", "acme__shop"]
+    else:
+        assert "shop: deadline_seconds: Airflow's BaseExecutor cannot run what is told of a deadline" in said

@@ -27,6 +27,7 @@ calls = Counter()
 @dataclass
 class Report:
     counts: Counts
+    rules: dict
     secret: str = "maria@example.com"
 
 @dataclass
@@ -54,7 +55,7 @@ flow.streams = lambda settings, connection: ["a", "b", "c"]
 flow.scheduled_window = lambda settings, connection, stream, end: Window(end - timedelta(days=2), end)
 flow.extract = extract
 flow.prepare = lambda settings, batch: batch
-flow.load = lambda settings, batch: Report(Counts(extracted=3, inserted=2, quarantined=1))
+flow.load = lambda settings, batch: Report(Counts(extracted=3, inserted=2, quarantined=1), {"cast": 1})
 flow.resolve_identity = lambda settings: None
 flow.score_texts = lambda settings: None
 flow.compute_kpis = compute_kpis
@@ -105,6 +106,7 @@ sys.path.insert(0, sys.argv[1])
 from cxflow.airflow.local_run import LocalAirflow
 from dataclasses import asdict
 
+began_at = datetime.now(UTC).isoformat()
 seen = []
 airflow = LocalAirflow(Path(sys.argv[1]), watch=lambda *step: seen.append(step))
 day = datetime(2026, 3, 2, 2, tzinfo=UTC)
@@ -127,6 +129,7 @@ runs.append(airflow.run("acme__kpis"))
 runs += [airflow.run("acme__alerts"), airflow.run("acme__alerts")]
 
 from airflow.models.asset import AssetEvent
+from airflow.models.dagrun import DagRun
 from airflow.models.pool import Pool
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
@@ -143,10 +146,14 @@ with create_session() as session:
         for item in session.scalars(select(TaskInstance))
     ]
     events = [[item.source_run_id, item.extra] for item in session.scalars(select(AssetEvent))]
+    shown = {
+        item.run_id: [item.logical_date.isoformat(), item.duration, item.start_date.isoformat()]
+        for item in session.scalars(select(DagRun))
+    }
     slots = [Pool.get_pool(name, session=session).slots for name in ("cxflow_duckdb", "halting_account")]
 print(json.dumps({
     "runs": [asdict(run) for run in runs], "xcoms": xcoms, "states": states, "events": events,
-    "slots": slots, "seen": seen, "calls": halted,
+    "shown": shown, "slots": slots, "seen": seen, "calls": halted, "began_at": began_at,
 }, default=str))
 """
 )
@@ -225,6 +232,14 @@ def test_a_run_with_start_and_end_is_a_backfill_of_exactly_that(outcome: dict[st
     (trips,) = values(outcome, 1, "plan")
     assert {trip["mode"] for trip in trips} == {"backfill"}
     assert trips[0]["window"] == {"start": "2026-01-01T00:00:00+00:00", "end": "2026-02-01T00:00:00+00:00"}
+
+
+def test_a_run_for_a_past_day_shows_as_long_as_it_took(outcome: dict[str, Any]) -> None:
+    assert outcome["shown"][outcome["runs"][0]["run_id"]][0] == "2026-03-02T02:00:00+00:00"
+    for run in outcome["runs"]:
+        _, shown_seconds, start = outcome["shown"][run["run_id"]]
+        assert 0 < shown_seconds <= run["seconds"]
+        assert start > outcome["began_at"]
 
 
 def test_a_run_forgets_the_params_of_the_one_before(outcome: dict[str, Any]) -> None:

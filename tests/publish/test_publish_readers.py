@@ -89,9 +89,9 @@ def another_definition(monkeypatch: pytest.MonkeyPatch, condition: str) -> None:
     monkeypatch.setattr(
         views,
         "definitions",
-        lambda connection, settings: {
+        lambda dialect, settings: {
             name: query + (f" AND {condition}" if name == "mart_order" else "")
-            for name, query in definitions(connection, settings).items()
+            for name, query in definitions(dialect, settings).items()
         },
     )
 

@@ -72,6 +72,18 @@ def test_it_draws_without_an_error_and_asks_for_itself_alone(visit: Visit, addre
     assert visit.shown("svg[role=img]") >= 5
 
 
+def test_a_link_to_the_line_of_a_stream_shows_why_records_of_it_were_refused(
+    browser: playwright.Browser, address: str, visit: Visit
+) -> None:
+    assert visit.shown("#quality details table") == 0
+    (line, *_) = visit.page.locator("#quality tr[id]").all()
+    linked = Visit(browser, f"{address}#{line.get_attribute('id')}", viewport={"width": 1280, "height": 900})
+    assert linked.shown("#quality details table") == 1
+    assert linked.page.locator("tr:target").count() == 1
+    assert linked.problems == []
+    linked.context.close()
+
+
 def test_colours_of_drawings_follow_the_theme(visit: Visit) -> None:
     line = visit.page.locator("svg.chart path[stroke='var(--accent)']").first
     colour = "each => getComputedStyle(each).stroke"

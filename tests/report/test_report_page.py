@@ -246,6 +246,11 @@ def test_definitions_are_within_reach_of_pointer_keyboard_and_reader(full_page: 
         assert tip.text
 
 
+def test_each_stream_has_a_line_that_airflow_links_to(full_page: HtmlPage) -> None:
+    lines = [each for each in full_page.section("quality").all("tr") if "id" in each.attributes]
+    assert [each.attributes["id"] for each in lines] == ["stream-shop.stream", "stream-surveys.stream"]
+
+
 def test_the_quality_of_the_data_is_told(full_page: HtmlPage) -> None:
     told = full_page.section("quality").text
     assert "each of 260 source records read has one outcome" in told

@@ -119,6 +119,11 @@ def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
         (POSTGRESQL + "bi_role = 'cx bi; DROP'", "warehouse.bi_role: String should match pattern"),
         (POSTGRESQL + "bi_role = 'CX_BI'", "warehouse.bi_role: String should match pattern"),
         (POSTGRESQL + f"bi_role = '{'x' * 64}'", "warehouse.bi_role: String should match pattern"),
+        ("[airflow]\nreport_url = 'reports.acme.example'", "airflow.report_url: "),
+        (
+            "[airflow]\nreport_url = 'https://reports.acme.example/#quality'",
+            "without credentials and without #",
+        ),
         ("[identity.salt]\nenvv = 'X'", "identity.salt.envv: unknown setting; did you mean 'env'?"),
         (
             "[project]\ntimezone = 'Europe/Madird'",

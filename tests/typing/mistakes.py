@@ -15,6 +15,7 @@ from cxflow import (
     Connector,
     Count,
     Cursor,
+    Dataset,
     Expectation,
     Kpi,
     Mean,
@@ -119,6 +120,7 @@ def items() -> None:
     Page("x", NOW).origin = "y"  # type: ignore[misc]
     Reject("odd", {"id": 1})  # type: ignore[arg-type]
     Count("3", "x")  # type: ignore[arg-type]
+    Dataset("file")  # type: ignore[call-arg]
     Query("SELECT 1", "x")  # type: ignore[arg-type]
     pages([{"id": 1}], "x", NOW)  # type: ignore[call-arg]
     pages({"id": 1}, origin="x", received_at=NOW)  # type: ignore[dict-item]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from cxflow.connect.files.reading_settings import fingerprint
 from cxflow.connect.files.stream import FilesConnection, FileStream
 from cxflow.connect.files.text import LocalFile
 from cxflow.errors import SourceError
+from cxflow.model.dataset import Dataset, folder_of, of_files
 from cxflow.model.reading import Cursor, KnownUntil, Reading, Snapshot
 from cxflow.model.window import Window
 from cxflow.settings import Secret
@@ -87,6 +89,14 @@ class Files(Connector[FilesConnection, FileStream]):
         return [
             f"{file.path} ({file.size:,} bytes, delivered {file.delivered_at:%Y-%m-%d})" for file in chosen
         ]
+
+    def datasets(self, stream: FileStream) -> list[Dataset]:
+        """Its files or, where a path has a wildcard, their folders."""
+        account = self.connection.storage_options.get("account_name")
+        account = account if isinstance(account, str) else None
+        folders = dict.fromkeys(map(folder_of, self._patterns(stream)))
+        places = (each if "://" in each else os.path.abspath(self.settings.folder / each) for each in folders)
+        return [of_files(place, account) for place in places]
 
     def available(self, stream: FileStream) -> str | None:
         """When the stream's oldest and newest file were delivered."""

@@ -25,6 +25,7 @@ from cxflow.connect.http.stream import RestStream
 from cxflow.connect.http.tokens import TokenStore
 from cxflow.connect.http.walk import Walk
 from cxflow.errors import ConfigError, StaleCheckpointError
+from cxflow.model.dataset import Dataset, of_service
 from cxflow.model.reading import Checkpoint, Count, Cursor, Page, Reading
 from cxflow.model.window import Window
 
@@ -143,6 +144,17 @@ class RestConnector(Connector[ConnectionT, RestStream], Generic[ConnectionT]):
         of = f" for each of {stream.parent.stream}" if stream.parent else ""
         return [
             f"{'GET' if call.body is None else 'POST'} {call.path}{of}, {window}" for call in stream.calls
+        ]
+
+    def datasets(self, stream: RestStream) -> list[Dataset]:
+        """The paths that it asks, with their places as declared. Where several streams ask one, as those of a GraphQL
+        service do, each has its name after it."""
+        others = {
+            call.path for each in self.all_streams.values() if each is not stream for call in each.calls
+        }
+        paths = dict.fromkeys(call.path for call in stream.calls)
+        return [
+            of_service(self.address, f"{path}#{stream.name}" if path in others else path) for path in paths
         ]
 
     def is_windowed(self, stream: RestStream) -> bool:

@@ -17,13 +17,14 @@ from cxflow.connect.column_names import trimmed
 from cxflow.connect.connector import Connector
 from cxflow.connect.sql import lateness, selection, time_texts
 from cxflow.connect.sql.database import SourceDatabase
-from cxflow.connect.sql.opening import opened, parsed
-from cxflow.connect.sql.query import reading, varies
+from cxflow.connect.sql.opening import file_of, is_file, opened, parsed
+from cxflow.connect.sql.query import reading, tables, varies
 from cxflow.connect.sql.row_tables import Partition, landing_select
 from cxflow.connect.sql.stream import SqlStream
 from cxflow.duck import literal, workbench
 from cxflow.errors import ConfigError, CxflowError, SourceError
 from cxflow.hookspecs import hookimpl
+from cxflow.model.dataset import Dataset, of_table
 from cxflow.model.names import alike
 from cxflow.model.reading import Count, Cursor, Query, Reading, Snapshot
 from cxflow.model.window import Window
@@ -94,6 +95,14 @@ class Sql(Connector[SqlConnection, SqlStream]):
     def is_windowed(self, stream: SqlStream) -> bool:
         """Whether it has a cursor."""
         return bool(stream.cursor)
+
+    def datasets(self, stream: SqlStream) -> list[Dataset]:
+        """Its table, or those that its query names. The database is not asked."""
+        url = parsed(self.connection.url.reveal("url").get_secret_value())
+        if is_file(url) and url.database:
+            url = url.set(database=str(file_of(url, self.settings.folder)))
+        named = tables(stream.query, url.get_backend_name()) if stream.query else [stream.place]
+        return [of_table(url, table, schema) for schema, table in named]
 
     def available(self, stream: SqlStream) -> str | None:
         """The least and the greatest value of the cursor."""

@@ -67,10 +67,20 @@ def opened(
     kind = _KINDS.get(url.get_backend_name(), SourceDatabase)
     if folders and kind is not DuckdbFile:
         raise ConfigError("only DuckDB reads files of folders", value="folders", fix="remove folders")
-    if kind in (Sqlite, DuckdbFile):
+    if is_file(url):
         url = url.set(database=str(_file(url, folder)))
     with kind.opened(url, timeout_seconds, [str(folder / each) for each in folders]) as database:
         yield database
+
+
+def is_file(url: sa.URL) -> bool:
+    """Whether the database is a file."""
+    return _KINDS.get(url.get_backend_name()) in (Sqlite, DuckdbFile)
+
+
+def file_of(url: sa.URL, folder: Path) -> Path:
+    """The absolute path of a database's file, whether it exists or not."""
+    return (folder / (url.database or "").removeprefix("file:")).absolute()
 
 
 def _file(url: sa.URL, folder: Path) -> Path:
@@ -78,7 +88,7 @@ def _file(url: sa.URL, folder: Path) -> Path:
     name = url.database or ""
     if name in ("", ":memory:"):
         raise ConfigError("an in-memory database has nothing to read", value="url", fix="name its file")
-    path = (folder / name.removeprefix("file:")).absolute()
+    path = file_of(url, folder)
     if not path.is_file():
         raise ConfigError("the database file in url does not exist", value="url")
     return path

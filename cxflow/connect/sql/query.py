@@ -62,6 +62,20 @@ def varies(query: str, dialect: str) -> str | None:
     return next((word for word in bare if VARYING.fullmatch(word.lower())), None)
 
 
+def tables(query: str, dialect: str) -> list[tuple[str | None, str]]:
+    """The schema and name of each table that a query names; none of a query that does not parse."""
+    import sqlglot
+    from sqlglot import exp
+
+    try:
+        parsed = sqlglot.parse_one(query, read=_parser_dialect(dialect))
+    except (sqlglot.errors.SqlglotError, RecursionError):
+        return []
+    own = {each.alias_or_name.lower() for each in parsed.find_all(exp.CTE)}
+    named = [(table.db or None, table.name) for table in parsed.find_all(exp.Table) if table.name]
+    return sorted({each for each in named if each[0] or each[1].lower() not in own}, key=str)
+
+
 def _tokens(query: str, dialect: str) -> list[Token]:
     # Imported here because it takes a third of a second, and only queries need it.
     import sqlglot

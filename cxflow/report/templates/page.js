@@ -24,6 +24,14 @@
     for (const each of closed) each.open = false;
   });
 
+  // A link to the line of a stream: what is below it says for which rules its records were refused.
+  const openReasons = () => {
+    if (!location.hash.startsWith("#stream-")) return;
+    for (const each of all("#quality details")) each.open = true;
+  };
+  addEventListener("hashchange", openReasons);
+  openReasons();
+
   // Show the items that pass, and say how many.
   const filter = (items, passes, count) => {
     let shown = 0;

@@ -18,6 +18,7 @@ from cxflow import (
     Connector,
     Count,
     Cursor,
+    Dataset,
     Expectation,
     Item,
     Page,
@@ -152,6 +153,10 @@ class Desk(Connector[DeskConnection, DeskStream]):
     def plan(self, stream: DeskStream, window: Window, cursor: Cursor | None) -> list[str]:
         """A line for each export of the window."""
         return [path.name for path, _ in self._exports(stream, window)]
+
+    def datasets(self, stream: DeskStream) -> list[Dataset]:
+        """The folder of the exports."""
+        return [Dataset("file", str(self.settings.path(self.connection.exports) / stream.name))]
 
     def read(self, stream: DeskStream, window: Window, cursor: Cursor | None) -> Reading:
         """The exports that were written in the window."""

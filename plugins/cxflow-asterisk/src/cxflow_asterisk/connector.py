@@ -11,6 +11,7 @@ from cxflow import (
     Connection,
     Connector,
     Cursor,
+    Dataset,
     Page,
     Reading,
     Reject,
@@ -83,6 +84,12 @@ class Asterisk(Connector[AsteriskConnection, AsteriskStream]):
                 value=(empty or stream.paths)[0],
                 fix=f"fix root or path, or leave the stream out: only = [{self._others(stream)}]",
             )
+
+    def datasets(self, stream: AsteriskStream) -> list[Dataset]:
+        """Its logs, or the folder of those that a glob finds."""
+        root = self.settings.path(self.connection.root)
+        places = (root if any(mark in path for mark in "*?[") else root / path for path in stream.paths)
+        return [Dataset("file", str(place)) for place in dict.fromkeys(places)]
 
     def plan(self, stream: AsteriskStream, window: Window, cursor: Cursor | None) -> list[str]:
         """One line per file that would be read."""
