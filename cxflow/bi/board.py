@@ -27,7 +27,7 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """One chart."""
+    """What a chart shows, of which rows, and how wide it stands."""
 
     title: str
     view: str
