@@ -207,7 +207,7 @@ def require_known(place: str, expression: Expression, macros: Collection[str] = 
     `macros`, in lower case, know."""
     for node in _nodes(expression.tree):
         name = str(node.get("function_name") or "").lower()
-        if name and name not in {*_catalogue(), *macros, *_LEFT_TO_THE_BINDER}:
+        if name and not any(name in known for known in (_catalogue(), macros, _LEFT_TO_THE_BINDER)):
             raise _not_there(place, expression, node, f"the function {name}()", name, _catalogue())
         for each in _nodes(node["cast_type"]) if node.get("class") == "CAST" else ():
             if each.get("type") == "UNBOUND_TYPE_INFO" and each["name"].lower() not in _types():

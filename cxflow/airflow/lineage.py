@@ -69,7 +69,10 @@ def extract(settings: Settings, connection: str, stream: str, batch: BatchRef | 
     """From the source to the landing zone. `batch`: what was landed; None: nothing was."""
     connector = flow.open_connection(settings, connection)
     landed = Io(_landed(settings, connection, stream), "FILE")
-    sources = [Io(each, _kind_of(each)) for each in connector.datasets(connector.stream(stream))]
+    sources = [
+        Io(each, "TABLE" if each.is_table else "FILE")
+        for each in connector.datasets(connector.stream(stream))
+    ]
     if batch is not None:
         manifest = zone.read_manifest(settings, batch)
         landed = replace(landed, rows=manifest.records, files=len(manifest.parts), version=manifest.batch_id)
@@ -145,16 +148,7 @@ def publish(settings: Settings) -> Lineage:
 def _landed(settings: Settings, connection: str, stream: str) -> Dataset:
     url = settings.landing.url
     root = url if "://" in url else str(settings.path(url))
-    account = settings.landing.storage_options.get("account_name")
-    return of_files(
-        f"{root.rstrip('/')}/{connection}/{stream}", account if isinstance(account, str) else None
-    )
-
-
-def _kind_of(source: Dataset) -> str:
-    """Of a source, by its namespace: a database's has tables, all others files and what is as they are."""
-    scheme = source.namespace.partition("://")[0]
-    return "TABLE" if scheme in ("postgres", "mysql", "mssql", "oracle", "duckdb", "sqlite") else "FILE"
+    return of_files(f"{root.rstrip('/')}/{connection}/{stream}", settings.landing.storage_options)
 
 
 def _tables(settings: Settings, found: Iterable[sa.Table]) -> list[Io]:

@@ -12,6 +12,8 @@ from typing import Literal
 Kind = Literal["number", "line", "bar", "columns", "table"]
 """A number with its course, lines over time, stacked bars over time, columns by a category, or rows."""
 Grain = Literal["day", "week", "month"]
+Wanted = str | bool | Sequence[str]
+"""The value that rows must have in a column, or several of which it must be one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,8 @@ class Chart:
     """What is shown: metrics of the dataset."""
     by: Sequence[str] = ()
     """Columns that split it; of a table without metrics, those that it lists."""
-    where: Mapping[str, str | bool | Sequence[str]] = field(default_factory=dict)
-    """Column to the value, or one of the values, that rows must have."""
+    where: Mapping[str, Wanted] = field(default_factory=dict)
+    """Which rows: column to what it must be."""
     grain: Grain | None = None
     """The periods that rows are put in; None: as they are."""
     format: str = ",.0f"
@@ -97,7 +99,7 @@ def _course(kpis: Sequence[str], title: str, number_format: str, width: int = 6)
 
 
 def _slices(kpi: str, dimension: str, title: str, number_format: str, width: int = 6) -> Chart:
-    where: dict[str, str | bool | Sequence[str]] = {
+    where: dict[str, Wanted] = {
         "kpi": kpi,
         "grain": "all",
         "dimension": dimension,
@@ -108,7 +110,7 @@ def _slices(kpi: str, dimension: str, title: str, number_format: str, width: int
     )
 
 
-def _of(kpi: str | Sequence[str], grain: str) -> dict[str, str | bool | Sequence[str]]:
+def _of(kpi: str | Sequence[str], grain: str) -> dict[str, Wanted]:
     return {"kpi": kpi, "grain": grain, "dimension": "", "is_complete": True}
 
 

@@ -24,7 +24,7 @@ def rolled_up(kpis: Mapping[str, Kpi], settings: Settings) -> dict[str, str]:
             continue
         numerator = _sum(name, "numerator")
         if estimator.divides:
-            found[name] = f"{estimator.factor:g} * {numerator} / NULLIF({_sum(name, 'denominator')}, 0)"
+            found[name] = f"{estimator.factor!r} * {numerator} / NULLIF({_sum(name, 'denominator')}, 0)"
         else:
             found[name] = numerator
     return found

@@ -14,13 +14,13 @@ from uuid import NAMESPACE_URL, uuid5
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from cxflow.bi import measures, source
-from cxflow.bi.board import DATASETS, TABS, Chart, Dataset
+from cxflow.bi.board import DATASETS, TABS, Chart, Dataset, Wanted
+from cxflow.bi.source import Source
 from cxflow.duck import literal
 from cxflow.errors import ConfigError
 from cxflow.kpis.kpi import Kpi
 from cxflow.publish import views
 from cxflow.settings import Settings
-from cxflow.warehouse.view_comments import Description
 
 VERSION = 6
 """The major version of Superset that imports it."""
@@ -51,26 +51,7 @@ def require_version(major: int) -> None:
 def of_project(settings: Settings, kpis: Mapping[str, Kpi], user: str | None = None) -> bytes:
     """The bundle of a project whose views are published. Raises what `source.read` raises."""
     found = source.read(settings, [each.view for each in DATASETS], user)
-    url = found.url if found.is_file else found.url.set(password=_MASK)
-    return bundle(
-        settings.project.name,
-        url.render_as_string(hide_password=False),
-        found.columns,
-        views.descriptions(),
-        measures.rolled_up(kpis, settings),
-    )
-
-
-def bundle(
-    project: str,
-    uri: str,
-    columns: Mapping[str, Mapping[str, str]],
-    described: Mapping[str, Description],
-    metrics: Mapping[str, str],
-) -> bytes:
-    """The bundle of a project. `uri`: the database's, as Superset opens it. `columns`: view to each column and its
-    type. `metrics`: KPI to its SQL over `mart_kpi`."""
-    made = _Bundle(project, uri, columns, described, metrics)
+    made = _Bundle(settings.project.name, found, measures.rolled_up(kpis, settings))
     packed = BytesIO()
     with ZipFile(packed, "w", ZIP_DEFLATED) as archive:
         for name, content in made.files():
@@ -82,18 +63,11 @@ def bundle(
 
 
 class _Bundle:
-    """The contents of one bundle."""
+    """The contents of one bundle. `metrics`: KPI to its SQL over `mart_kpi`."""
 
-    def __init__(
-        self,
-        project: str,
-        uri: str,
-        columns: Mapping[str, Mapping[str, str]],
-        described: Mapping[str, Description],
-        metrics: Mapping[str, str],
-    ) -> None:
-        self._project, self._uri = project, uri
-        self._columns, self._described, self._metrics = columns, described, metrics
+    def __init__(self, project: str, found: Source, metrics: Mapping[str, str]) -> None:
+        self._project, self._source, self._metrics = project, found, metrics
+        self._described = views.descriptions()
         self._times = {each.view: each.time for each in DATASETS}
 
     def files(self) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -111,9 +85,11 @@ class _Bundle:
         return str(uuid5(NAMESPACE_URL, f"cxflow:{self._project}:{kind}:{name}"))
 
     def _database(self) -> dict[str, Any]:
+        found = self._source
+        url = found.url if found.is_file else found.url.set(password=_MASK)
         return {
             "database_name": f"cxflow: {self._project}",
-            "sqlalchemy_uri": self._uri,
+            "sqlalchemy_uri": url.render_as_string(hide_password=False),
             "expose_in_sqllab": True,
             "allow_dml": False,
             "allow_ctas": False,
@@ -145,7 +121,7 @@ class _Bundle:
                     "groupby": True,
                     "filterable": True,
                 }
-                for name, kind in self._columns[dataset.view].items()
+                for name, kind in self._source.columns[dataset.view].items()
             ],
             "metrics": [
                 {"metric_name": name, "verbose_name": name, "expression": sql, "metric_type": "expression"}
@@ -316,7 +292,7 @@ def _filters(chart: Chart, time: str | None) -> list[dict[str, Any]]:
     return found
 
 
-def condition(name: str, value: str | bool | Sequence[str]) -> str:
+def condition(name: str, value: Wanted) -> str:
     """SQL: that a column has a value, or one of several."""
     if isinstance(value, bool):
         return name if value else f"NOT {name}"

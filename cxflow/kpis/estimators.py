@@ -7,23 +7,21 @@ and interval follow from them (numpy, over all cells at once).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, ClassVar
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from sqlalchemy import ColumnElement, Double, Integer, case, cast, column, func, select
 
 from cxflow.errors import ConfigError
 from cxflow.kpis import intervals
+from cxflow.kpis.behind import Behind
 from cxflow.kpis.cells import Cut, cells, cells_of_customers, kept
 from cxflow.kpis.clusters import Clusters
 from cxflow.kpis.facts import Fact, Reach, Rows
 from cxflow.kpis.intervals import Array, Notes
-from cxflow.kpis.periods import Period
-from cxflow.warehouse.columns import TIME
 
 NO_VALUE, NO_CUSTOMER = "without a value", "without a customer"
 """Why estimators leave events out."""
@@ -58,43 +56,6 @@ class Estimate:
     """The customers of the observations; None: nobody counted them."""
     effect: Array | None = None
     """The design effect of several observations of one customer; None: it is not known."""
-
-
-Narrowing = Callable[[Fact, Period, ZoneInfo], Fact]
-"""Gives those of a fact's events that belong to a period, whose days begin in the time zone."""
-
-
-def of_period(fact: Fact, period: Period, zone: ZoneInfo) -> Fact:
-    """The events of a period."""
-    return fact if period.grain == "all" else fact.between(*period.instants(zone))
-
-
-def of_period_before(fact: Fact, period: Period, zone: ZoneInfo) -> Fact:
-    """The events of the period before."""
-    return of_period(fact, period.before, zone)
-
-
-def up_to_period(fact: Fact, period: Period, zone: ZoneInfo) -> Fact:
-    """The events of a period, and all before them."""
-    return fact if period.grain == "all" else fact.where(column("at", TIME) < period.instants(zone)[1])
-
-
-@dataclass(frozen=True, slots=True)
-class Behind:
-    """The events behind a value, for who looks at them one by one."""
-
-    fact: Fact
-    """The events."""
-    gives: ColumnElement[Any] | None = None
-    """What each is counted with: its part of the numerator, or what is ordered; None: nothing but that it is there."""
-    counts: ColumnElement[bool] | None = None
-    """Which of them n counts; None: all."""
-    is_per_customer: bool = False
-    """Whether n counts the customers of the events."""
-    is_sum: bool = False
-    """Whether the numerator, or without one the value, is the sum of what they give."""
-    narrowed: Narrowing = of_period
-    """Which of them belong to a period."""
 
 
 class Estimator(ABC):

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Connection, String, and_, case, cast, func, literal, null, select
 
-from cxflow.kpis.estimators import Behind
+from cxflow.kpis.behind import Behind
 from cxflow.kpis.facts import FROM_RECORD, FROM_STREAM, Rows
 from cxflow.kpis.periods import Period
 from cxflow.kpis.slices import OTHER, Slices, published_name

@@ -10,8 +10,9 @@ import numpy as np
 from sqlalchemy import ARRAY, ColumnElement, Double, Integer, case, cast, func, literal, select
 
 from cxflow.kpis import intervals
+from cxflow.kpis.behind import Behind
 from cxflow.kpis.cells import KEY, Cut, cells, kept
-from cxflow.kpis.estimators import NO_VALUE, Behind, Components, Estimate, OfFact
+from cxflow.kpis.estimators import NO_VALUE, Components, Estimate, OfFact
 from cxflow.kpis.facts import Fact, Rows
 
 

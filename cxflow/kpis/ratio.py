@@ -10,8 +10,9 @@ import numpy as np
 from sqlalchemy import ColumnElement, Double, and_, cast, func
 
 from cxflow.kpis import intervals
+from cxflow.kpis.behind import Behind
 from cxflow.kpis.cells import Cut, cells
-from cxflow.kpis.estimators import NO_VALUE, Behind, Components, Estimate, OfFact
+from cxflow.kpis.estimators import NO_VALUE, Components, Estimate, OfFact
 from cxflow.kpis.facts import Fact, Rows
 
 POWERS = tuple((i, power - i) for power in (1, 2, 3) for i in range(power, -1, -1))

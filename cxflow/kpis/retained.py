@@ -8,17 +8,16 @@ from typing import Any
 
 from sqlalchemy import Boolean, ColumnElement, Double, cast, column, func, select
 
+from cxflow.kpis.behind import Behind, of_period_before
 from cxflow.kpis.cells import Cut, cells, cells_of_customers, kept, local_day
 from cxflow.kpis.estimators import (
     EXACT,
     NO_CUSTOMER,
     NO_VALUE,
     OF_CUSTOMERS,
-    Behind,
     Components,
     Estimate,
     OfFact,
-    of_period_before,
     share_of,
 )
 from cxflow.kpis.facts import Fact, Reach, Rows, newest

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from sqlalchemy import ColumnElement, Double, case, cast, func, select
 
+from cxflow.kpis.behind import Behind
 from cxflow.kpis.cells import KEY, Cut, cells, kept
-from cxflow.kpis.estimators import Behind, Components, Estimate, OfFact
+from cxflow.kpis.estimators import Components, Estimate, OfFact
 from cxflow.kpis.facts import Rows
 from cxflow.kpis.intervals import Z
 

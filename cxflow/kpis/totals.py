@@ -10,8 +10,9 @@ import numpy as np
 from sqlalchemy import ColumnElement, Double, and_, cast, column, func, literal, select
 
 from cxflow.kpis import intervals
+from cxflow.kpis.behind import Behind, up_to_period
 from cxflow.kpis.cells import KEY, Cut, cells, kept
-from cxflow.kpis.estimators import Additive, Behind, Components, Estimate, Mean, OfFact, up_to_period
+from cxflow.kpis.estimators import Additive, Components, Estimate, Mean, OfFact
 from cxflow.kpis.facts import EVERYWHERE, Reach, Rows
 
 ALL_COUNTED = "all counted: no interval"

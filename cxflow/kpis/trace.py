@@ -15,9 +15,10 @@ from sqlalchemy import Connection, func, select
 
 from cxflow.errors import ConfigError
 from cxflow.kpis import landed_events, left_out, read
+from cxflow.kpis.behind import Behind
 from cxflow.kpis.cell_values import cell_values
 from cxflow.kpis.cells import Cut
-from cxflow.kpis.estimators import Behind, Estimator
+from cxflow.kpis.estimators import Estimator
 from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.landed_events import Event, Place, Totals
 from cxflow.kpis.periods import Period, Periods

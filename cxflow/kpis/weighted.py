@@ -13,8 +13,9 @@ import numpy as np
 from sqlalchemy import ColumnElement, Double, and_, case, cast, func
 
 from cxflow.kpis import intervals
+from cxflow.kpis.behind import Behind
 from cxflow.kpis.cells import Cut, cells
-from cxflow.kpis.estimators import Behind, Components, Estimate, Mean, OfFact
+from cxflow.kpis.estimators import Components, Estimate, Mean, OfFact
 from cxflow.kpis.facts import Fact, Rows
 
 _ROUNDING = 1e-12

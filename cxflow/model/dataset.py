@@ -7,6 +7,7 @@ integration for dbt names DuckDB. No name holds credentials or a query string.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ _SERVERS = {
 """SQLAlchemy's backend to OpenLineage's scheme, the usual port and the usual schema."""
 _FILES = {"duckdb": "main", "sqlite": "main"}
 """Backends whose database is a file, to the usual schema."""
+_DATABASES = {*_FILES, *(scheme for scheme, _, _ in _SERVERS.values())}
 _SEARCH_PATH = re.compile(r"search_path\s*=\s*([A-Za-z_]\w*)")
 
 
@@ -42,9 +44,15 @@ class Dataset:
     name: str
     """Unique there: a path, or database, schema and table."""
 
+    @property
+    def is_table(self) -> bool:
+        """Whether it is a table of a database, by its namespace."""
+        return self.namespace.partition("://")[0] in _DATABASES
 
-def of_files(place: str, account: str | None = None) -> Dataset:
-    """A file or a folder: an absolute path or an fsspec URL. `account`: of a storage at Azure, if the URL lacks it."""
+
+def of_files(place: str, options: Mapping[str, object] | None = None) -> Dataset:
+    """A file or a folder: an absolute path or an fsspec URL. `options`: those of its storage, of which Azure's say the
+    account that the URL may lack."""
     url = place.rpartition("::")[2]  # of a chain, the storage at its end
     scheme, is_url, rest = url.partition("://")
     if not is_url:
@@ -54,7 +62,10 @@ def of_files(place: str, account: str | None = None) -> Dataset:
         return Dataset("file", f"/{path.lstrip('/')}")
     if scheme in _AZURE:
         container, _, service = authority.partition("@")
-        service = service or (f"{account}.dfs.core.windows.net" if account else "")
+        account = (options or {}).get("account_name")
+        service = service or (
+            f"{account}.dfs.core.windows.net" if isinstance(account, str) and account else ""
+        )
         return Dataset(f"{_AZURE[scheme]}://{container}{service and '@'}{service}", path or "/")
     host = authority.rpartition("@")[2]
     if scheme in _OBJECT_STORES:

@@ -10,13 +10,10 @@ import hashlib
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
-from pathlib import Path
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from cxflow import private_files
-from cxflow.errors import ConfigError
 from cxflow.report.cohorts import RETENTION
 from cxflow.report.contents import Contents
 from cxflow.report.figures import Figures
@@ -61,20 +58,6 @@ def render(contents: Contents) -> str:
             script_hash=_hash(script),
         )
     )
-
-
-def write(html: str, path: Path) -> None:
-    """Write the page, aside and renamed: a file is there whole or not at all. Only its owner can read it, unless it is
-    there already with another mode: masked texts are still texts of customers. Raises ConfigError if it cannot be
-    written."""
-    try:
-        private_files.replace(path, html.encode())
-    except OSError as problem:
-        raise ConfigError(
-            f"{path} cannot be written: {problem.strerror}",
-            value=str(path),
-            fix="name another file with --output",
-        ) from problem
 
 
 def _environment() -> Environment:

@@ -45,6 +45,15 @@ PREVENT_UNSAFE_DB_CONNECTIONS = False
 """
 
 
+def asked_by(params: dict[str, Any]) -> tuple[list[str], list[str], list[str]]:
+    """What a chart's settings ask for: columns, the axis before the others; metrics; conditions in SQL."""
+    axis = [params["x_axis"]] if params.get("x_axis") else []
+    columns = [*axis, *params.get("groupby", ()), *params.get("all_columns", ())]
+    metrics = params.get("metrics", [params["metric"]] if "metric" in params else [])
+    conditions = [each["sqlExpression"] for each in params["adhoc_filters"] if "sqlExpression" in each]
+    return columns, metrics, conditions
+
+
 class Superset:
     """A Superset in a folder, with a user who may do everything."""
 
@@ -101,13 +110,11 @@ class Superset:
     def rows(self, chart: dict[str, Any]) -> list[dict[str, Any]]:
         """What a chart shows."""
         params = json.loads(self.ask(f"/api/v1/chart/{chart['id']}")["result"]["params"])
-        columns: list[Any] = [*params.get("groupby", ()), *params.get("all_columns", ())]
-        if axis := params.get("x_axis"):
-            grain = params.get("time_grain_sqla")
+        by, metrics, conditions = asked_by(params)
+        columns: list[Any] = list(by)
+        if grain := params.get("time_grain_sqla"):
             of_time = {"columnType": "BASE_AXIS", "expressionType": "SQL", "timeGrain": grain}
-            columns.insert(0, {**of_time, "sqlExpression": axis, "label": axis} if grain else axis)
-        conditions = [each["sqlExpression"] for each in params["adhoc_filters"] if "sqlExpression" in each]
-        metrics = params.get("metrics") or [params[name] for name in ("metric",) if name in params]
+            columns[0] = {**of_time, "sqlExpression": by[0], "label": by[0]}
         query = {"columns": columns, "row_limit": 10_000, "extras": {"where": " AND ".join(conditions)}}
         return self.query(chart["datasource_id"], query | ({"metrics": metrics} if metrics else {}))
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import json
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from analysts_shop import fill
+from superset_import import asked_by
 from trip_bench import Bench, NewWarehouse
 
 from cxflow import flow
@@ -20,10 +21,6 @@ from cxflow.errors import ConfigError, SchemaError
 from cxflow.kpis import catalogue
 from cxflow.publish import snapshot
 from cxflow.warehouse import transactions
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "publish"))
-
-from analysts_shop import fill
 
 FILES = dict[str, dict[str, Any]]
 CHARTS = [chart for tab in TABS for row in tab.rows for chart in row]
@@ -74,11 +71,8 @@ def test_every_chart_asks_for_what_its_view_has(shop: Bench, files: FILES) -> No
         params, dataset = chart["params"], datasets[chart["dataset_uuid"]]
         columns = {each["column_name"] for each in dataset["columns"]}
         expressions = {each["metric_name"]: each["expression"] for each in dataset["metrics"]}
-        metrics = params.get("metrics") or [params[name] for name in ("metric",) if name in params]
-        by = [*params.get("groupby", ()), *params.get("all_columns", ())]
-        by += [params["x_axis"]] if params.get("x_axis") else []
+        by, metrics, conditions = asked_by(params)
         assert columns >= set(by), chart["slice_name"]
-        conditions = [each["sqlExpression"] for each in params["adhoc_filters"] if "sqlExpression" in each]
         selected = ", ".join([*by, *(expressions[name] for name in metrics)])
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         groups = f" GROUP BY {', '.join(by)}" if by and metrics else ""

@@ -1,26 +1,22 @@
 """The questions of analysts: each runs as it is written, on both databases, and answers what was worked out by hand of
-the invented shop (`tests/publish/analysts_shop.py`)."""
+the invented shop (`tests/analysts_shop.py`)."""
 
 from __future__ import annotations
 
 import re
-import sys
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from analysts_shop import compute, fill
 from trip_bench import Bench, NewWarehouse
 
 from cxflow import flow
 from cxflow.warehouse import transactions
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "publish"))
-
-from analysts_shop import compute, fill  # noqa: E402 - another folder's
-
 PAGE = (ROOT / "docs" / "analysis.md").read_text(encoding="utf-8")
 QUESTIONS: dict[int, str] = {
     int(number): sql

@@ -29,7 +29,9 @@ def test_files_are_named_by_their_storage_and_path(place: str, namespace: str, n
 
 
 def test_a_container_at_azure_is_named_with_its_account() -> None:
-    assert of_files("az://cx/shop", "acme") == Dataset("abfss://cx@acme.dfs.core.windows.net", "shop")
+    assert of_files("az://cx/shop", {"account_name": "acme"}) == Dataset(
+        "abfss://cx@acme.dfs.core.windows.net", "shop"
+    )
 
 
 @pytest.mark.parametrize(
@@ -79,7 +81,7 @@ def test_the_clients_own_names_are_the_same() -> None:
         (of_files("/srv/x"), naming.LocalFileSystem("/srv/x")),
         (of_files("s3://acme/cx/shop"), naming.S3("acme", "cx/shop")),
         (of_files("gs://acme/cx"), naming.GCS("acme", "cx")),
-        (of_files("az://cx/shop", "acme"), naming.ABFSS("cx", "acme", "shop")),
+        (of_files("az://cx/shop", {"account_name": "acme"}), naming.ABFSS("cx", "acme", "shop")),
         (
             of_table(sa.make_url("postgresql://db/cx"), "t"),
             naming.Postgres("db", "5432", "cx", "public", "t"),

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from cxflow.cli.call import Call, command
-from cxflow.errors import ConfigError
 
 
 def register(app: typer.Typer) -> None:
@@ -36,16 +35,14 @@ def superset(
 ) -> None:
     """Write a dashboard with its charts and datasets as a bundle that Superset imports."""
     from cxflow.bi import superset as bundles
-    from cxflow.cli import warehouse
+    from cxflow.cli import output_file, warehouse
     from cxflow.kpis import catalogue
 
     settings = call.settings
-    path = Path(output) if output else settings.path("superset.zip")
-    if path.is_dir():
-        raise ConfigError(f"--output is a folder: {path}", value=str(path), fix="name a file in it")
+    path = output_file.require_file(output or settings.path("superset.zip"))
     bundles.require_version(version)
     warehouse.require(settings)
-    path.write_bytes(bundles.of_project(settings, catalogue.of_project(settings), user))
+    output_file.write(path, bundles.of_project(settings, catalogue.of_project(settings), user))
     call.out.report(
         {"file": path, "superset": version},
         f"wrote {path}\nnext: import it in Superset under Dashboards; it asks for a server's password",

@@ -11,7 +11,6 @@ import typer
 
 from cxflow.cli.call import Call, command
 from cxflow.cli.output import table
-from cxflow.errors import ConfigError
 
 
 def register(app: typer.Typer) -> None:
@@ -32,14 +31,13 @@ def lifetimes(
     """Predict what customers will order, from what all have ordered (BG/NBD and Gamma–Gamma)."""
     from pyarrow import csv
 
-    from cxflow import private_files
-    from cxflow.cli import warehouse
+    from cxflow.cli import output_file, warehouse
     from cxflow.kpis import lifetimes as prediction
     from cxflow.warehouse import revisions, transactions
 
     settings = call.settings
-    if output is not None and output.is_dir():
-        raise ConfigError(f"--output is a folder: {output}", value=str(output), fix="name a file in it")
+    if output is not None:
+        output_file.require_file(output)
     warehouse.require(settings)
     with call.out.progress() as step:
         step("customers")
@@ -60,12 +58,7 @@ def lifetimes(
     if output is not None:
         content = io.BytesIO()
         csv.write_csv(found.table(), content)
-        try:
-            private_files.replace(output, content.getvalue())
-        except OSError as problem:
-            raise ConfigError(
-                f"{output} cannot be written: {problem.strerror}", value=str(output)
-            ) from problem
+        output_file.write(output, content.getvalue())
     data = {
         "months": months,
         "customers": count,

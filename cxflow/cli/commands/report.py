@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from cxflow.cli.call import Call, command
-from cxflow.errors import ConfigError
 
 
 class _Language(StrEnum):
@@ -45,7 +44,7 @@ def report(
     opened: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:
     """Write the report: one HTML page of KPIs, the journey, channels, reasons, customers' words and data quality."""
-    from cxflow.cli import project, warehouse
+    from cxflow.cli import output_file, project, warehouse
     from cxflow.kpis.periods import parse_period
     from cxflow.report import extra
 
@@ -55,9 +54,7 @@ def report(
 
     asked = parse_period(period) if period else None
     moment = project.instant(settings, as_of, "--as-of") if as_of else None
-    path = Path(output) if output else settings.path("report.html")
-    if path.is_dir():
-        raise ConfigError(f"--output is a folder: {path}", value=str(path), fix="name a file in it")
+    path = output_file.require_file(output or settings.path("report.html"))
     with call.out.progress() as step:
         step("reading")
         with warehouse.reading(call) as read:
@@ -73,7 +70,7 @@ def report(
             )
         step("drawing")
         html = page.render(found)
-    page.write(html, path)
+    output_file.write(path, html.encode())
     about = found.edition.period
     call.out.report(
         {

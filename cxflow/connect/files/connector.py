@@ -92,11 +92,9 @@ class Files(Connector[FilesConnection, FileStream]):
 
     def datasets(self, stream: FileStream) -> list[Dataset]:
         """Its files or, where a path has a wildcard, their folders."""
-        account = self.connection.storage_options.get("account_name")
-        account = account if isinstance(account, str) else None
         folders = dict.fromkeys(map(folder_of, self._patterns(stream)))
         places = (each if "://" in each else os.path.abspath(self.settings.folder / each) for each in folders)
-        return [of_files(place, account) for place in places]
+        return [of_files(place, self.connection.storage_options) for place in places]
 
     def available(self, stream: FileStream) -> str | None:
         """When the stream's oldest and newest file were delivered."""

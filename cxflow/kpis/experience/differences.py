@@ -20,8 +20,9 @@ from sqlalchemy import (
     select,
 )
 
+from cxflow.kpis.behind import Behind
 from cxflow.kpis.cells import KEY, Cut, cells, cells_of_customers, kept
-from cxflow.kpis.estimators import Behind, Components, Estimate, OfFact
+from cxflow.kpis.estimators import Components, Estimate, OfFact
 from cxflow.kpis.experience.later_orders import STRATA
 from cxflow.kpis.experience.moments import epoch
 from cxflow.kpis.facts import Rows

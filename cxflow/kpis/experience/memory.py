@@ -16,7 +16,6 @@ from sqlalchemy import (
     DateTime,
     Double,
     Integer,
-    and_,
     case,
     cast,
     column,
@@ -28,8 +27,9 @@ from sqlalchemy import (
 )
 
 from cxflow.kpis import intervals
+from cxflow.kpis.behind import Behind
 from cxflow.kpis.cells import LONGEST, Cut, cells, local_day, local_time
-from cxflow.kpis.estimators import NO_CUSTOMER, Behind, Components, Estimate, OfFact
+from cxflow.kpis.estimators import NO_CUSTOMER, Components, Estimate, OfFact
 from cxflow.kpis.experience.lived import judged, polarity
 from cxflow.kpis.experience.moments import epoch
 from cxflow.kpis.facts import Fact, Reach, Rows, newest, seconds_between
@@ -90,14 +90,10 @@ class PeakEnd(OfFact):
             lived = fact.between(end - REMEMBERED, end)
         if self.band is None:
             return lived
-        fewest, most = BANDS[self.band]
         row = lived.rows.subquery()
         number = func.count().over(partition_by=row.c.customer_id)
         counted = select(row, number.label("experiences")).subquery()
-        is_in = counted.c.experiences >= fewest
-        if most is not None:
-            is_in = and_(is_in, counted.c.experiences <= most)
-        return replace(lived, rows=select(counted).where(is_in))
+        return replace(lived, rows=select(counted).where(_is_in(self.band, counted.c.experiences)))
 
     @property
     def reach(self) -> Mapping[str, Reach]:
@@ -107,8 +103,8 @@ class PeakEnd(OfFact):
     def cells(self, cut: Cut) -> Rows:
         own, experiences = column("memory", Double), column("experiences", Integer)
         parts: dict[str, Any] = {}
-        for band, (fewest, most) in BANDS.items():
-            is_in = experiences >= fewest if most is None else experiences.between(fewest, most)
+        for band in BANDS:
+            is_in = _is_in(band, experiences)
             parts[f"n_{band}"] = func.count().filter(is_in)
             parts[f"sum_{band}"] = func.coalesce(func.sum(own).filter(is_in), 0.0)
             parts[f"spread_{band}"] = func.coalesce(
@@ -136,15 +132,14 @@ class PeakEnd(OfFact):
             (begin, _), (_, end_of_all) = cut.spans[0], cut.spans[-1]
             lived = lived.where(rows.c.at >= begin - REMEMBERED, rows.c.at < end_of_all)
         experience = lived.subquery()
-        value = cast(experience.c.polarity, Double) * experience.c.intensity
         second = cast(func.floor(epoch(experience.c.at)), BigInteger)
         row = select(
             experience.c.at.label("lived_at"),
             # A hash of the customer takes a fifth of the memory of their id.
             hashed(experience.c.customer_id).label("customer_id"),
             *(experience.c[name] for name in ("segment", "by_country", "by_consent")),
-            _peak(value, second).label("peak"),
-            _end(value, second).label("end"),
+            _peak(_EXPERIENCE, second).label("peak"),
+            _end(_EXPERIENCE, second).label("end"),
         ).subquery()
         known = [each for each in row.c if each.name != "lived_at"]
         last = newest(self.counted.rows)
@@ -192,6 +187,12 @@ class PeakEnd(OfFact):
                 high,
             )
         return Estimate(n, none, none, none, none, value, low, high, notes)
+
+
+def _is_in(band: str, experiences: ColumnElement[int]) -> ColumnElement[bool]:
+    """Whether a customer with so many experiences is of a band."""
+    fewest, most = BANDS[band]
+    return experiences >= fewest if most is None else experiences.between(fewest, most)
 
 
 # Of a customer's experiences, the strongest and the last are the largest of whole numbers in which value and time are

@@ -9,8 +9,9 @@ import numpy as np
 from sqlalchemy import Double, cast, column, func
 
 from cxflow.kpis import intervals
+from cxflow.kpis.behind import Behind
 from cxflow.kpis.cells import Cut, cells, cells_of_customers, kept
-from cxflow.kpis.estimators import NO_CUSTOMER, OF_CUSTOMERS, Behind, Components, Estimate, Net, OfFact, Share
+from cxflow.kpis.estimators import NO_CUSTOMER, OF_CUSTOMERS, Components, Estimate, Net, OfFact, Share
 from cxflow.kpis.experience.lived import is_judged, judged, lived, polarity
 from cxflow.kpis.facts import Fact, Rows
 from cxflow.kpis.kpi import Kpi
