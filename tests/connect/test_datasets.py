@@ -11,9 +11,23 @@ from cxflow.connect import registry
 from cxflow.connect.sql.query import tables
 from cxflow.model.dataset import Dataset
 
-TO = '.to.touchpoint]\nactivity = "\'visited\'"\nchannel = "\'web\'"\noccurred_at = "at"\n'
-TOML = (
-    """
+
+def stream(place: str, source: str) -> str:
+    """A stream that is read from somewhere."""
+    return f"""
+[connections.{place}]
+{source}
+primary_key = ["id"]
+
+[connections.{place}.to.touchpoint]
+activity = "'visited'"
+channel = "'web'"
+occurred_at = "at"
+"""
+
+
+QUERY = "WITH seen AS (SELECT * FROM visit WHERE mail <> 'ada@example.org') SELECT * FROM seen JOIN crm.shop USING (id)"
+TOML = """
 [project]
 name = "acme"
 
@@ -31,36 +45,14 @@ url = { env = "ERP_URL" }
 [connections.old]
 connector = "sql"
 url = { env = "OLD_URL" }
-
-[connections.drop.streams.visits]
-path = ["visits-{date}.csv", "old/*.csv"]
-primary_key = ["id"]
-[connections.drop.streams.visits"""
-    + TO
-    + """
-[connections.here.streams.visits]
-path = "exports/visits.csv"
-primary_key = ["id"]
-[connections.here.streams.visits"""
-    + TO
-    + """
-[connections.erp.streams.table]
-table = "crm.visit"
-primary_key = ["id"]
-[connections.erp.streams.table"""
-    + TO
-    + """
-[connections.erp.streams.query]
-query = "WITH seen AS (SELECT * FROM visit WHERE mail <> 'ada@example.org') SELECT * FROM seen JOIN crm.shop USING (id)"
-primary_key = ["id"]
-[connections.erp.streams.query"""
-    + TO
-    + """
-[connections.old.streams.table]
-table = "visit"
-primary_key = ["id"]
-[connections.old.streams.table"""
-    + TO
+""" + "".join(
+    (
+        stream("drop.streams.visits", 'path = ["visits-{date}.csv", "old/*.csv"]'),
+        stream("here.streams.visits", 'path = "exports/visits.csv"'),
+        stream("erp.streams.table", 'table = "crm.visit"'),
+        stream("erp.streams.query", f'query = "{QUERY}"'),
+        stream("old.streams.table", 'table = "visit"'),
+    )
 )
 
 
