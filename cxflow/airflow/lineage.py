@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 
+import duckdb
 import sqlalchemy as sa
 
-from cxflow import flow
+from cxflow import flow, record_sql
 from cxflow.connect.sql.query import tables as tables_of
 from cxflow.kpis import catalogue
 from cxflow.landing import prepared, zone
@@ -23,9 +24,6 @@ from cxflow.publish import snapshot, views
 from cxflow.settings import Settings
 from cxflow.warehouse import tables, transactions
 from cxflow.warehouse.tables import CANONICAL, metadata
-
-_SQL = "duckdb"
-"""The dialect of mappings and marts, by sqlglot's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +128,7 @@ def publish(settings: Settings) -> Lineage:
     """From the tables that views show to the views, and to the snapshot."""
     url = transactions.warehouse_url(settings)
     queries = views.definitions(url.get_dialect()(), settings)
-    named = {name for query in queries.values() for _, name in _tables_of(query)}
+    named = {name for query in queries.values() for _, name in _tables_of(query, url.get_backend_name())}
     read = [table for table in metadata.sorted_tables if table.name in named]
     shown = [
         Io(
@@ -188,19 +186,15 @@ def _filled(settings: Settings, stream: Stream, name: str, counts: Counts | None
     return replace(table, rows=rows, made_of=made_of)
 
 
+@cache
 def _columns_of(expression: str) -> list[str]:
     """The raw columns that an expression of a mapping names, dotted if nested. `item` is part of a list, no column."""
-    import sqlglot
-    from sqlglot import exp
-
-    try:
-        parsed = sqlglot.parse_one(f"SELECT {expression}", read=_SQL)  # alone, `comment` is a statement
-    except (sqlglot.errors.SqlglotError, RecursionError):
-        return []
-    named = (".".join(part.name for part in each.parts) for each in parsed.find_all(exp.Column))
-    return sorted({name for name in named if name.partition(".")[0] not in ("item", "item_no")})
+    with duckdb.connect() as database:
+        named = record_sql.parse(database, "", expression).columns()
+        paths = {each.path for each in named}
+    return sorted(".".join(path) for path in paths if path[0] not in ("item", "item_no"))
 
 
 @cache
-def _tables_of(query: str) -> list[tuple[str | None, str]]:
-    return tables_of(query, _SQL)
+def _tables_of(query: str, dialect: str) -> list[tuple[str | None, str]]:
+    return tables_of(query, dialect)

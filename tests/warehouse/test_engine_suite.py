@@ -232,8 +232,9 @@ def test_a_role_is_refused_where_there_are_none_and_a_reserved_name_anywhere(
     assert caught.value.value == "warehouse.bi_role"
 
 
-ASKS = {"warehouse/engines", "warehouse/functions.py", "connect/sql"}
-"""Code that may know which database it is on: the engines, the functions they spell, and the sources."""
+ASKS = {"warehouse/engines", "warehouse/functions.py", "connect/sql", "model/dataset.py"}
+"""Code that may know which database it is on: the engines, the functions they spell, the sources, and the names
+of their tables for other tools."""
 
 
 def test_no_code_but_the_engines_asks_which_database_the_warehouse_is_on() -> None:
