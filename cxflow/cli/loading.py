@@ -21,7 +21,7 @@ def load_streams(
     call: Call, streams: list[tuple[str, str]], mode: Mode, window_of: WindowOf, with_kpis: bool
 ) -> None:
     """Load each stream; a failure does not stop the others. Then update customers, words, KPIs and views."""
-    from cxflow import flow
+    from cxflow import flow, sources
 
     made = outcome.Outcome(mode)
     with call.out.progress(len(streams) + (4 if with_kpis else 0)) as step:
@@ -35,11 +35,11 @@ def load_streams(
                     problem.at(connection, stream)
                 call.fail(problem)
             else:
-                outdated = flow.outdated(call.settings, connection, stream)
+                outdated = sources.outdated(call.settings, connection, stream)
                 available = None
                 if mode == "backfill" and not report.counts.extracted:
                     with suppress(CxflowError):  # the backfill itself did not fail
-                        available = flow.available(call.settings, connection, stream)
+                        available = sources.available(call.settings, connection, stream)
                 made.loads.append(outcome.Load(report, report.window, outdated, available))
         if made.loads and with_kpis:
             outcome.finish(call, made, step)

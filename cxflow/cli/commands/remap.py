@@ -18,7 +18,7 @@ def remap(call: Call, streams: Names = None, no_kpis: NoKpis = False) -> None:
 
     Without names: the streams with records that an earlier mapping made.
     """
-    from cxflow import flow
+    from cxflow import flow, sources
     from cxflow.cli import faults, outcome, project, warehouse
     from cxflow.errors import CxflowError
 
@@ -26,7 +26,7 @@ def remap(call: Call, streams: Names = None, no_kpis: NoKpis = False) -> None:
     warehouse.require(settings)
     chosen = faults.ready(call, project.chosen(settings, streams or ()))
     if not streams:
-        chosen = [place for place in chosen if flow.outdated(settings, *place)]
+        chosen = [place for place in chosen if sources.outdated(settings, *place)]
     made = outcome.Outcome("remap")
     with call.out.progress(len(chosen) + (0 if no_kpis else 3)) as step:
         for connection, stream in chosen:
