@@ -40,13 +40,6 @@ from cxflow.words import score
 
 log = structlog.get_logger("cxflow")
 
-Progress = Callable[[str, str, str], None]
-"""Called with connection, stream and the step that begins: extract, prepare, load or done."""
-
-
-def _silent(connection: str, stream: str, step: str) -> None:
-    """Report no progress."""
-
 
 def streams(settings: Settings, connection: str) -> list[str]:
     """The names of a connection's streams, in order of declaration."""
@@ -151,17 +144,11 @@ def run_stream(
     stream: str,
     window: Window,
     mode: Mode,
-    progress: Progress = _silent,
 ) -> loading.LoadReport:
     """Extract, prepare and load one window of a stream."""
-    progress(connection, stream, "extract")
     batch = extract(settings, connection, stream, window, mode)
-    progress(connection, stream, "prepare")
     prepare(settings, batch)
-    progress(connection, stream, "load")
-    report = load(settings, batch)
-    progress(connection, stream, "done")
-    return report
+    return load(settings, batch)
 
 
 def unloaded(settings: Settings, connection: str, stream: str) -> list[BatchRef]:
@@ -177,9 +164,7 @@ def unloaded(settings: Settings, connection: str, stream: str) -> list[BatchRef]
         return [batch for batch in found if batch.mode in ("scheduled", "backfill")]
 
 
-def replay(
-    settings: Settings, chosen: quarantine.Filter, progress: Progress = _silent
-) -> list[loading.LoadReport]:
+def replay(settings: Settings, chosen: quarantine.Filter) -> list[loading.LoadReport]:
     """Conform, validate and load quarantined records again, after a mapping or a rule was fixed.
 
     They are read from the landing zone, not from their sources. Records that pass are loaded and leave the quarantine,
@@ -189,9 +174,7 @@ def replay(
     by_stream: dict[tuple[str, str], dict[BatchRef, list[int]]] = {}
     for batch, rows in quarantine.replayable(settings, chosen).items():
         by_stream.setdefault((batch.connection, batch.stream), {})[batch] = rows
-    return [
-        report for some in by_stream.values() for report in _process_again(settings, some, "replay", progress)
-    ]
+    return [report for some in by_stream.values() for report in _process_again(settings, some, "replay")]
 
 
 def discard(settings: Settings, chosen: quarantine.Filter, reason: str) -> int:
@@ -206,9 +189,7 @@ def discard(settings: Settings, chosen: quarantine.Filter, reason: str) -> int:
     return closed
 
 
-def remap(
-    settings: Settings, connection: str, stream: str, progress: Progress = _silent
-) -> list[loading.LoadReport]:
+def remap(settings: Settings, connection: str, stream: str) -> list[loading.LoadReport]:
     """Map everything that was loaded of a stream anew, from the landing zone, after its mapping was changed.
 
     The warehouse holds then what a load of the same raw batches with the present mapping holds. One transaction; the
@@ -217,14 +198,13 @@ def remap(
     with at(connection, stream):
         open_connection(settings, connection).stream(stream)
         batches = dict.fromkeys(ledger.loaded_batches(settings, connection, stream))
-    return _process_again(settings, batches, "remap", progress)
+    return _process_again(settings, batches, "remap")
 
 
 def _process_again(
     settings: Settings,
     chosen: Mapping[BatchRef, Sequence[int] | None],
     mode: Mode,
-    progress: Progress = _silent,
     load_batch: Callable[[Settings, BatchRef], loading.LoadReport] = load,
 ) -> list[loading.LoadReport]:
     """Conform, validate and load records of one stream's landed batches again."""
@@ -232,17 +212,13 @@ def _process_again(
     if not chosen:
         return reports
     connection, stream = next((batch.connection, batch.stream) for batch in chosen)
-    progress(connection, stream, "extract")
     with at(connection, stream):
         declared = open_connection(settings, connection).stream(stream)
         composed = derived.compose(settings, chosen, mode, has_places=declared.has_places)
     try:
         for batch in composed:
-            progress(connection, stream, "prepare")
             prepare(settings, batch)
-            progress(connection, stream, "load")
             reports.append(load_batch(settings, batch))
-            progress(connection, stream, "done")
     finally:
         for batch in composed:
             zone.remove_folder(settings, batch.path)

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from cxflow import dry_run
 from cxflow.conform import constants, fingerprint, header, identifiers
 from cxflow.conform.projection import check as check_mapping
 from cxflow.conform.projection import check_references
@@ -19,7 +19,7 @@ from cxflow.connect.connector import Connector
 from cxflow.connect.extraction import Extraction
 from cxflow.duck import workbench
 from cxflow.errors import ConfigError, CxflowError, UnexpectedError
-from cxflow.model import raw_schema
+from cxflow.model import progress, raw_schema
 from cxflow.model.activities import ACTIVITIES, remark
 from cxflow.model.batch import Mode
 from cxflow.model.snapshots import SnapshotStream
@@ -28,16 +28,21 @@ from cxflow.settings import Settings
 from cxflow.validate import gate
 from cxflow.warehouse import database_errors, ledger, transactions
 
+if TYPE_CHECKING:
+    # Imported by the functions that need it: it knows all stages, and their libraries take longer than a check.
+    from cxflow import dry_run
+
 DRY_RUN_RECORDS = 1_000
 """Records read by a dry run: enough to show what a mapping does, and quick to read."""
 
 
 @contextmanager
 def at(connection: str | None = None, stream: str | None = None) -> Iterator[None]:
-    """Add connection and stream to errors raised in the block. Messages of databases and unknown exceptions are not
-    passed on: they may quote personal data."""
+    """Add connection and stream to errors raised in the block, and to reports of progress. Messages of databases and
+    unknown exceptions are not passed on: they may quote personal data."""
     try:
-        with database_errors.explained(scratch=True):  # the warehouse's own are sorted by `engine`
+        # The warehouse's own errors are sorted by `engine`.
+        with progress.of(connection, stream), database_errors.explained(scratch=True):
             yield
     except CxflowError as problem:
         problem.at(connection, stream)
@@ -153,6 +158,8 @@ def try_first(
 ) -> dry_run.DryRun:
     """Dry run: try the window's first records. Nothing that it writes is kept. `reveal`: its examples of refused values
     are as they are, personal ones too."""
+    from cxflow import dry_run
+
     with at(connection, stream):
         asked = extraction_of(settings, connection, stream, window, mode)
         known = ledger.raw_columns(settings, connection, stream)
@@ -174,6 +181,8 @@ def read_first(
 
     Asks the source as a backfill would: no cursor is used or moved, and nothing is landed.
     """
+    from cxflow import dry_run
+
     connector = open_connection(settings, connection)
     with at(connection, stream):
         declared = connector.stream(stream)
@@ -192,6 +201,8 @@ def try_landed(
     reveal: bool = False,
 ) -> dry_run.DryRun:
     """Dry run on the first records of the newest batch that was loaded: tries a changed mapping without the source."""
+    from cxflow import dry_run
+
     connector = open_connection(settings, connection)
     with at(connection, stream):
         batches = ledger.loaded_batches(settings, connection, stream)
