@@ -32,12 +32,15 @@ class Progress:
     stage: str
     """What is being done: "reading", "conforming", "KPIs"."""
     connection: str | None = None
+    """None: the stage is about the whole warehouse."""
     stream: str | None = None
+    """Of the connection; None as above."""
     done: int | None = None
     """Units done so far; None: the stage cannot tell."""
     total: int | None = None
     """Units in all, if that is known."""
     unit: str = "records"
+    """What is counted, in the plural: records, texts, KPIs."""
     share: float | None = None
     """The share of the stage that is done, from 0 to 1, where other things than its units tell it: bytes."""
     note: str = ""
