@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from functools import cache
 from pathlib import Path
 
@@ -28,6 +30,8 @@ _SHARE_OF_MACHINE = 24
 _CONTAINER_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 _AMOUNT = re.compile(r"(?=.*[1-9])(?P<number>\d+(\.\d+)?)\s*(?P<unit>[KMGT]i?)B", re.IGNORECASE)
 _UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+
+_WATCH_SECONDS = 0.2
 
 SEALED = {
     "autoinstall_known_extensions": False,
@@ -51,6 +55,28 @@ def workbench(path: Path | None = None, *, read_only: bool = False) -> Iterator[
     with duckdb.connect(str(path), read_only=read_only) as database:
         database.execute(settings_sql())
         yield database
+
+
+@contextmanager
+def watched(database: duckdb.DuckDBPyConnection, tell: Callable[[float], None]) -> Iterator[None]:
+    """While the block runs a statement, tell a few times a second which share of it is done, from 0 to 1. `tell` is
+    called in another thread."""
+    database.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(_WATCH_SECONDS):
+            percent = database.query_progress()
+            if percent > 0:
+                tell(percent / 100)
+
+    watcher = threading.Thread(target=copy_context().run, args=(watch,), name="cxflow-progress", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
 
 
 def seal_sql(*, files: Sequence[str] = (), folders: Sequence[str] = ()) -> str:

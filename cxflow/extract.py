@@ -23,6 +23,7 @@ from cxflow.connect.fingerprint import fingerprint
 from cxflow.errors import ConfigError, FatalError, StaleCheckpointError, TransientError
 from cxflow.landing import files, inference, partial, witness, zone
 from cxflow.landing.keeper import Keeper
+from cxflow.model import progress
 from cxflow.model.batch import BatchRef
 from cxflow.model.reading import Checkpoint, Cursor, Page, Reading
 from cxflow.settings import Settings
@@ -106,6 +107,7 @@ def _land(
             keeper = Keeper(settings, request, batch_id) if keeps else None
             next_cursor = _pull(connector, reading, writer, keeper)
         with _dropping(settings, request, mine + others):
+            progress.report("landing", total=writer.rows)
             writer.verify()
             writer.drop_empty_parts()
             inferred = inference.infer(writer.folder, writer.layout)
@@ -165,6 +167,8 @@ def _pull(connector: Connector, reading: Reading, writer: files.BatchWriter, kee
                 except duckdb.Error as problem:
                     item = reading.throw(problem)
                     continue
+                total = writer.witnessed or 0  # of files, known before their records are read
+                progress.report("reading", writer.rows, total=total if total > writer.rows else None)
                 if writer.is_full:
                     return {}
                 if keeper and checkpoint is not None:

@@ -13,7 +13,7 @@ from functools import cache
 import duckdb
 import sqlalchemy as sa
 
-from cxflow import flow, record_sql
+from cxflow import record_sql, sources
 from cxflow.connect.sql.query import tables as tables_of
 from cxflow.kpis import catalogue
 from cxflow.landing import prepared, zone
@@ -65,18 +65,18 @@ class Lineage:
 
 def extract(settings: Settings, connection: str, stream: str, batch: BatchRef | None) -> Lineage:
     """From the source to the landing zone. `batch`: what was landed; None: nothing was."""
-    connector = flow.open_connection(settings, connection)
+    connector = sources.open_connection(settings, connection)
     landed = Io(_landed(settings, connection, stream), "FILE")
-    sources = [
+    read = [
         Io(each, "TABLE" if each.is_table else "FILE")
         for each in connector.datasets(connector.stream(stream))
     ]
     if batch is not None:
         manifest = zone.read_manifest(settings, batch)
         landed = replace(landed, rows=manifest.records, files=len(manifest.parts), version=manifest.batch_id)
-        if len(sources) == 1:
-            sources = [replace(sources[0], rows=manifest.records)]
-    return Lineage(tuple(sources), (landed,))
+        if len(read) == 1:
+            read = [replace(read[0], rows=manifest.records)]
+    return Lineage(tuple(read), (landed,))
 
 
 def prepare(settings: Settings, batch: BatchRef, *, is_done: bool) -> Lineage:
@@ -92,7 +92,7 @@ def load(
     settings: Settings, batch: BatchRef, counts: Counts | None, rules: Mapping[str, int] | None
 ) -> Lineage:
     """From the landed batch to the canonical tables and the quarantine. `counts`, `rules`: of a load that was done."""
-    stream = flow.open_connection(settings, batch.connection).stream(batch.stream)
+    stream = sources.open_connection(settings, batch.connection).stream(batch.stream)
     landed = Io(_landed(settings, batch.connection, batch.stream), "FILE", version=batch.batch_id)
     if counts is not None:
         landed = replace(landed, rows=counts.extracted, refused=dict(rules or {}))

@@ -216,7 +216,7 @@ def _salt(settings: Settings) -> Iterator[Finding]:
 
 
 def _streams(settings: Settings) -> Iterator[Finding]:
-    from cxflow import flow
+    from cxflow import sources
     from cxflow.cli.faults import faults
 
     for connection in settings.connections:
@@ -225,14 +225,14 @@ def _streams(settings: Settings) -> Iterator[Finding]:
         if any(problem.stream is None for problem in found):
             continue
         try:
-            streams = flow.streams(settings, connection)
+            streams = list(sources.open_connection(settings, connection).streams)
         except CxflowError:  # already reported
             continue
         faulty = {problem.stream for problem in found}
         readable = []
         for stream in (stream for stream in streams if stream not in faulty):
             try:
-                remarks = flow.doctor(settings, connection, stream)
+                remarks = sources.doctor(settings, connection, stream)
             except CxflowError as problem:
                 yield _failed(f"{connection}.{stream}", problem)
             else:

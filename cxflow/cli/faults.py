@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from cxflow import flow
+from cxflow import sources
 from cxflow.connect import registry
 from cxflow.errors import CxflowError
 from cxflow.settings import Settings
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 def faults(settings: Settings, connection: str) -> Iterator[CxflowError]:
     """Yield the faults of a connection: the first one of each of its streams, or of the connection itself."""
     try:
-        flow.lint(settings, connection)
+        sources.lint(settings, connection)
     except CxflowError as first:
         seen = set()
         for stream in _declared(settings, connection):
             try:
-                flow.lint(_single_stream(settings, connection, stream), connection)
+                sources.lint(_single_stream(settings, connection, stream), connection)
             except CxflowError as problem:
                 if str(problem) not in seen:
                     seen.add(str(problem))
@@ -61,7 +61,7 @@ def ready(call: Call, chosen: dict[str, tuple[str, ...]]) -> list[tuple[str, str
         if None in faulty:
             continue
         try:
-            connector = flow.open_connection(call.settings, connection)
+            connector = sources.open_connection(call.settings, connection)
             names = [connector.stream(name).name for name in wanted or connector.streams]
         except CxflowError as problem:
             if not relevant:

@@ -1,9 +1,10 @@
-"""Loads several streams for a command. Called by `run` and `backfill`."""
+"""Loads several streams for a command: from their sources, or again from the landing zone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cxflow.cli import outcome
@@ -16,31 +17,44 @@ if TYPE_CHECKING:
 
     WindowOf = Callable[[str, str], Window]
 
+Place = tuple[str, str]
+"""Connection and stream."""
+Job = Callable[[], Iterable[outcome.Load]]
+"""Loads a stream."""
 
-def load_streams(
-    call: Call, streams: list[tuple[str, str]], mode: Mode, window_of: WindowOf, with_kpis: bool
-) -> None:
-    """Load each stream; a failure does not stop the others. Then update customers, words, KPIs and views."""
-    from cxflow import flow
 
+def load(call: Call, mode: str, jobs: Mapping[Place, Job], *, with_kpis: bool = True) -> None:
+    """Load each stream; a failure does not stop the others. Then update customers, words, KPIs and views, and show
+    what was done."""
     made = outcome.Outcome(mode)
-    with call.out.progress(len(streams) + (4 if with_kpis else 0)) as step:
-        for connection, stream in streams:
+    with call.out.progress(len(jobs) + (outcome.STEPS if with_kpis else 0)) as step:
+        for (connection, stream), job in jobs.items():
             step(f"{connection}.{stream}")
             try:
-                window = window_of(connection, stream)
-                report = flow.run_stream(call.settings, connection, stream, window, mode)
+                made.loads += job()
             except Exception as problem:
                 if isinstance(problem, CxflowError):
                     problem.at(connection, stream)
                 call.fail(problem)
-            else:
-                outdated = flow.outdated(call.settings, connection, stream)
-                available = None
-                if mode == "backfill" and not report.counts.extracted:
-                    with suppress(CxflowError):  # the backfill itself did not fail
-                        available = flow.available(call.settings, connection, stream)
-                made.loads.append(outcome.Load(report, report.window, outdated, available))
         if made.loads and with_kpis:
             outcome.finish(call, made, step)
     outcome.show(call, made)
+
+
+def load_streams(
+    call: Call, streams: Iterable[Place], mode: Mode, window_of: WindowOf, with_kpis: bool
+) -> None:
+    """Load a window of each stream from its source."""
+    from cxflow import flow, sources
+
+    def job(connection: str, stream: str) -> list[outcome.Load]:
+        window = window_of(connection, stream)
+        report = flow.run_stream(call.settings, connection, stream, window, mode)
+        outdated = sources.outdated(call.settings, connection, stream)
+        available = None
+        if mode == "backfill" and not report.counts.extracted:
+            with suppress(CxflowError):  # the backfill itself did not fail
+                available = sources.available(call.settings, connection, stream)
+        return [outcome.Load(report, report.window, outdated, available)]
+
+    load(call, mode, {place: partial(job, *place) for place in streams}, with_kpis=with_kpis)

@@ -92,6 +92,10 @@ class Outcome:
         }
 
 
+STEPS = 4
+"""Those of `finish`."""
+
+
 def finish(call: Call, result: Outcome, step: Step) -> None:
     """Update customers, words, KPIs and views after loads. A failure here does not undo the loads."""
     from cxflow import flow

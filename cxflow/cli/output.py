@@ -82,7 +82,8 @@ class Output:
 
     @contextmanager
     def progress(self, total: int | None = None) -> Iterator[Step]:
-        """Show a progress bar on stderr, if it is a terminal. Yields the function to call as each step begins.
+        """Show a progress bar on stderr, if it is a terminal, and what stages report of the step. Yields the
+        function to call as each step begins.
 
         A step counts as done when the next one begins.
         """
@@ -91,15 +92,31 @@ class Output:
             return
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
         from rich.progress import TimeElapsedColumn as Elapsed
+        from rich.text import Text
+
+        from cxflow.cli.stage_line import StageLine
+        from cxflow.model.progress import listening
+
+        line = StageLine()
+
+        class Screen(Progress):
+            """The bar and, below it, the line of the stage."""
+
+            def get_renderables(self) -> Iterator[RenderableType]:
+                yield from super().get_renderables()
+                if shown := line.text():
+                    yield Text(f"  {one_line(shown)}", overflow="ellipsis", no_wrap=True)
 
         bar = (BarColumn(bar_width=24), MofNCompleteColumn()) if total else ()
         columns = (SpinnerColumn(), *bar, Elapsed(), TextColumn("{task.description}", markup=False))
-        with Progress(*columns, console=self._stderr, transient=True) as progress:
+        screen = Screen(*columns, console=self._stderr, transient=True)
+        with screen as progress, listening(line):
             task = progress.add_task("", total=total)
             begun = 0
 
             def step(description: str) -> None:
                 nonlocal begun
+                line.clear()
                 progress.update(task, description=one_line(description), completed=begun)
                 begun += 1
 

@@ -62,20 +62,20 @@ def _tried(tried: dict[str, Any]) -> tuple[int, list[str], list[str]]:
 def _plan(
     settings: Any, connection: str, stream: str, end: datetime, *, landed: bool, reveal: bool
 ) -> dict[str, Any]:
-    from cxflow import flow
+    from cxflow import flow, sources
 
     window = flow.scheduled_window(settings, connection, stream, end)
     if landed:
-        tried = flow.try_landed(settings, connection, stream, reveal=reveal)
+        tried = sources.try_landed(settings, connection, stream, reveal=reveal)
         reads = ["the newest landed batch"]
     else:
-        tried = flow.try_first(settings, connection, stream, window, "scheduled", reveal=reveal)
-        reads = flow.plan(settings, connection, stream, window, "scheduled")
+        tried = sources.try_first(settings, connection, stream, window, "scheduled", reveal=reveal)
+        reads = sources.plan(settings, connection, stream, window, "scheduled")
     return {
         "connection": connection,
         "stream": stream,
         "window": window.as_json(),
         "reads": reads,
-        "fills": list(flow.open_connection(settings, connection).stream(stream).to),
+        "fills": list(sources.open_connection(settings, connection).stream(stream).to),
         "tried": asdict(tried),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cxflow import flow
+from cxflow import sources
 from cxflow.errors import CxflowError
 from cxflow.model.stream import Stream
 from cxflow.settings import Settings
@@ -67,7 +67,9 @@ def _table(entry: Mapping[str, Any]) -> str:
 def _stream(settings: Settings, entry: Mapping[str, Any]) -> Stream | None:
     """The entry's stream; None if it is no longer configured, or cannot be opened."""
     try:
-        found: Stream = flow.open_connection(settings, entry["source_system"]).stream(entry["source_object"])
+        found: Stream = sources.open_connection(settings, entry["source_system"]).stream(
+            entry["source_object"]
+        )
     except CxflowError:
         return None
     return found

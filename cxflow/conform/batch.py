@@ -51,7 +51,7 @@ from cxflow.duck import count, literal, literals
 from cxflow.errors import ConfigError
 from cxflow.landing import derived, files, missing_columns, prepared, witness, zone
 from cxflow.landing.prepared import Conformed
-from cxflow.model import raw_schema
+from cxflow.model import progress, raw_schema
 from cxflow.model.batch import BatchRef
 from cxflow.model.stream import Stream
 from cxflow.settings import Connection, Settings
@@ -105,6 +105,7 @@ def conform(
     check_references(stream, settings.connections)
     identifiers.check(settings, connection, stream)
     manifest = zone.read_manifest(settings, batch)
+    progress.report("conforming", total=manifest.records)
     if manifest.reads_anew:  # what is known was read under other settings
         known = {}
     if manifest.layout == "columns":

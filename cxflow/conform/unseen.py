@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 
 from cxflow.conform.projection import record_expressions
+from cxflow.duck import literal
 from cxflow.model.raw_schema import RawSchema
 from cxflow.model.stream import Stream
 
@@ -41,7 +42,7 @@ def with_unseen(schema: RawSchema, stream: Stream) -> RawSchema:
 
 
 def _parsed(database: duckdb.DuckDBPyConnection, sql: str) -> Any:
-    row = database.execute("SELECT json_serialize_sql($1)", [f"SELECT ({sql}) FROM raw"]).fetchone()
+    row = database.execute(f"SELECT json_serialize_sql({literal(f'SELECT ({sql}) FROM raw')})").fetchone()
     return json.loads(row[0])["statements"][0]["node"]["select_list"][0] if row else {}
 
 

@@ -45,6 +45,7 @@ from cxflow.kpis.publication import (
 from cxflow.kpis.report import KpiReport
 from cxflow.kpis.slices import Census, Slices, TooManySlices, capped, is_capped, moved, ranked
 from cxflow.kpis.slicing import dimensions_of
+from cxflow.model import progress
 from cxflow.settings import Settings
 from cxflow.warehouse import engines, pending
 from cxflow.warehouse.database_errors import first_line
@@ -109,7 +110,8 @@ def compute(
     completeness = Completeness(connection, settings, as_of)
     causes = restatement.Causes(connection, noted, ZoneInfo(settings.project.timezone))
     computation = _Computation(connection, settings, as_of, moved_horizons, completeness, causes)
-    for name, kpi in kpis.items():
+    for number, (name, kpi) in enumerate(kpis.items()):
+        progress.report("computing", number, total=len(kpis), unit="KPIs")
         if failed and name in failed:
             computation.fail(kpi, failed[name])
             continue

@@ -76,20 +76,21 @@ class KpiValue:
 
 def values(
     connection: Connection,
-    kpi: str | None = None,
+    kpi: str | Collection[str] | None = None,
     grain: Grain = "month",
     by: str | None = None,
     since: date | None = None,
     until: date | None = None,
     as_of: datetime | None = None,
 ) -> list[KpiValue]:
-    """Current values, or those that were current at `as_of`, of one KPI or all, in the newest version.
+    """Current values, or those that were current at `as_of`, of one KPI, some or all, in the newest
+    version.
 
     `by` selects the slices of a dimension instead of everything. `since` (inclusive) and `until` (exclusive) limit
     period_start. Ordered by KPI, period and slice, `(other)` last.
     """
     t = kpi_value.c
-    wanted = [t.kpi == kpi] if kpi is not None else []
+    wanted = [] if kpi is None else [t.kpi == kpi if isinstance(kpi, str) else t.kpi.in_(kpi)]
     cells = [t.grain == grain, t.dimension == (by or "")]
     cells += [t.period_start >= since] if since is not None else []
     cells += [t.period_start < until] if until is not None else []

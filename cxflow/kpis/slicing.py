@@ -29,6 +29,8 @@ def dimensions_of(kpi: Kpi, settings: Settings) -> tuple[str, ...]:
             dimensions.append(name)
         elif own is not None:
             _refuse(name, place, f"{kpi.name} cannot be sliced by {name!r}", offered)
+    if not dimensions:
+        return ()
     fact = kpi.estimator(settings).sliced
     for name, found in personal_among({name: fact.dimension(name) for name in dimensions}, fact.rows):
         raise ConfigError(

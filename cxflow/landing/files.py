@@ -8,6 +8,8 @@ first the parts in their order, then the rejects. It is not stored, so that seve
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import accumulate
 from pathlib import Path
@@ -17,10 +19,11 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cxflow.duck import literal, literals
+from cxflow.duck import literal, literals, watched
 from cxflow.errors import FatalError
 from cxflow.landing.page_part import GROUP_RECORDS, PagePart
 from cxflow.landing.witness import Witness
+from cxflow.model import progress
 from cxflow.model.reading import Count, Header, Item, KnownUntil, Page, Query, Reject, Snapshot
 
 _REJECT_SCHEMA = pa.schema(
@@ -197,9 +200,24 @@ class BatchWriter:
             sql = f"SELECT * FROM ({sql}) LIMIT {self._wanted}"
         records = _WIDE_RECORDS if len(columns) > _MOST_COLUMNS else GROUP_RECORDS
         records = max(min(records, _GROUP_BYTES // max(query.record_bytes, 1)), 1)
-        count = self._copy(database, sql, self._next_part(), records)
+        with self._watched(query):
+            count = self._copy(database, sql, self._next_part(), records)
         self._rows += count
         return count
+
+    @contextmanager
+    def _watched(self, query: Query) -> Iterator[None]:
+        """Report how many rows a query has landed so far, if somebody listens."""
+        if not (query.records and progress.is_heard()):
+            yield
+            return
+        total = max(self.witnessed or 0, self._rows + query.records)
+
+        def tell(share: float) -> None:
+            progress.report("reading", self._rows + round(share * query.records), total=total)
+
+        with watched(query.database, tell):
+            yield
 
     def _close_page_part(self) -> None:
         if self._page_part is not None:

@@ -17,6 +17,7 @@ from cxflow.landing import prepared, zone
 from cxflow.load import claims, conflicts, disputes, entries, merge, refusals, vanished, withdrawals
 from cxflow.load.conflicts import CONFLICTING
 from cxflow.load.staged import CLAIMED, DISCARDED, Loading
+from cxflow.model import progress
 from cxflow.model.batch import BatchRef, Counts
 from cxflow.model.window import Window
 from cxflow.settings import Settings
@@ -75,6 +76,7 @@ def load(settings: Settings, batch: BatchRef) -> LoadReport:
     the stop in the ledger; AccountingError if the counts do not balance, and then nothing is committed.
     """
     manifest = zone.read_manifest(settings, batch)
+    progress.report("loading", total=manifest.records)
     with _ONE_AT_A_TIME:
         try:
             report, verdict = transactions.committed(

@@ -66,6 +66,8 @@ class Query:
     of_rejects: bool = False
     """Whether its rows are rejects: `_origin`, `_received_at`, `reason`, `payload` and, for bytes that are not text,
     `raw`."""
+    records: int = 0
+    """Its number of rows, if known beforehand: for the progress that is shown."""
     landed: int = field(default=0, init=False)
     """Its number of rows; set by the framework before it requests the next item."""
 

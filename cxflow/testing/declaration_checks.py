@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import pytest
 
-from cxflow import flow
+from cxflow import sources
 from cxflow.connect import registry
 from cxflow.connect.connector import Connector
 from cxflow.errors import CxflowError
@@ -57,15 +57,15 @@ class DeclarationChecks:
 
     def test_its_mappings_are_valid(self, sample: Sample) -> None:
         """`cxflow lint` finds no fault."""
-        assert flow.lint(sample.project.settings, NAME)
+        assert sources.lint(sample.project.settings, NAME)
 
     def test_every_stream_can_be_checked_and_planned_without_reading(self, sample: Sample) -> None:
         """`cxflow doctor` and a plan load and land nothing."""
         project = sample.new_project()
         for stream in sample.streams:
-            flow.doctor(project.settings, NAME, stream)
-            assert flow.plan(project.settings, NAME, stream, Window(None, sample.end), "scheduled")
-            connector = flow.open_connection(project.settings, NAME)
+            sources.doctor(project.settings, NAME, stream)
+            assert sources.plan(project.settings, NAME, stream, Window(None, sample.end), "scheduled")
+            connector = sources.open_connection(project.settings, NAME)
             assert all(each.name for each in connector.datasets(connector.stream(stream)))
         assert project.query("SELECT count(*) FROM load_run") == [(0,)]
         assert not (project.folder / "landing").exists()
@@ -77,7 +77,7 @@ class DeclarationChecks:
         sample.project.reconfigure(configuration)
         try:
             with pytest.raises(CxflowError, match="no_such_setting"):
-                flow.lint(sample.project.settings, NAME)
+                sources.lint(sample.project.settings, NAME)
         finally:
             sample.project.reconfigure(sample.kit.configuration(sample.url))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cxflow import flow
+from cxflow import sources
 from cxflow.errors import StaleCheckpointError
 from cxflow.model.reading import Cursor, Page
 from cxflow.model.window import Window, scheduled
@@ -25,7 +25,7 @@ class ReadingChecks:
         """A dry run stops asking, and nothing of it stays."""
         project = sample.new_project()
         first, *others = sample.streams
-        tried = flow.try_first(
+        tried = sources.try_first(
             project.settings, NAME, first, Window(None, sample.end), "scheduled", records=1
         )
         assert tried.records == 1, "reading may stop after any item"

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cxflow import flow
+from cxflow import flow, sources
 from cxflow.connect.connector import Connector
 from cxflow.connect.http.budget import Budget
 from cxflow.connect.http.stream import RestStream
@@ -95,7 +95,7 @@ class Sample:
 
     def connector(self) -> Connector:
         """The connector, as a new process has it."""
-        return flow.open_connection(self.project.settings, NAME)
+        return sources.open_connection(self.project.settings, NAME)
 
     def whole(self, stream: str) -> Pulled:
         """Everything of a stream."""

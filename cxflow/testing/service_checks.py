@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cxflow import flow
+from cxflow import flow, sources
 from cxflow.connect.http import budget, client
 from cxflow.connect.http.budget import RateLimit
 from cxflow.connect.http.connector import RestConnector
@@ -218,8 +218,8 @@ class ServiceChecks:
         told = [repr(connector.connection), repr(project.settings), str(connector.connection)]
         with caplog.at_level(logging.DEBUG), _quiet(caplog):
             for stream in sample.streams:
-                told += flow.plan(project.settings, NAME, stream, Window(None, sample.end), "scheduled")
-                told += flow.doctor(project.settings, NAME, stream)
+                told += sources.plan(project.settings, NAME, stream, Window(None, sample.end), "scheduled")
+                told += sources.doctor(project.settings, NAME, stream)
                 told += map(str, connector.datasets(connector.stream(stream)))
             stream = sample.streams[0]
             flow.extract(project.settings, NAME, stream, Window(None, sample.end), "scheduled")

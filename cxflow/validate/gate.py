@@ -11,6 +11,7 @@ from cxflow.duck import count, identifier, literal, seal_sql, workbench
 from cxflow.errors import ConfigError, FatalError
 from cxflow.landing import prepared
 from cxflow.landing.prepared import CONFLICT_COLUMN, CONFLICT_RULE, REPEATED_KEY, Conformed, Verdict
+from cxflow.model import progress
 from cxflow.model.snapshots import SnapshotStream
 from cxflow.model.sql_place import named, shown
 from cxflow.model.stream import PLACE, Stream
@@ -85,6 +86,7 @@ def validate(
     refused record than those (a look-back reads records again) is not stopped for them.
     """
     check(stream)
+    progress.report("validating", total=conformed.extracted)
     declared = suites.of_stream(settings.quality, stream)
     broken = runner.run(conformed.database, declared) if conformed.rows else []
     with workbench(conformed.database) as database:

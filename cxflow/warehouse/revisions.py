@@ -42,7 +42,7 @@ def current(connection: sa.Connection) -> str | None:
 
 
 def _has(connection: sa.Connection, table: str) -> bool:
-    return sa.inspect(connection).has_table(table)
+    return engines.of(connection).has_table(connection, table)
 
 
 def require(connection: sa.Connection) -> None:

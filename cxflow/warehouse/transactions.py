@@ -95,11 +95,17 @@ def database(settings: Settings, *, read_only: bool = False) -> sa.Engine:
 def _database(url: sa.URL, read_only: bool) -> sa.Engine:
     """One engine per process, which caches compiled statements; without a pool, so that a file is free as soon as its
     connection closes."""
-    options = engines.named(url.get_backend_name()).options(read_only=read_only)
+    engine = engines.named(url.get_backend_name())
     # Parameters are data: no traceback may show them.
-    return sa.create_engine(
-        url, poolclass=NullPool, hide_parameters=True, query_cache_size=STATEMENTS, **options
+    database = sa.create_engine(
+        url,
+        poolclass=NullPool,
+        hide_parameters=True,
+        query_cache_size=STATEMENTS,
+        **engine.options(read_only=read_only),
     )
+    engine.adapt(database, read_only=read_only)
+    return database
 
 
 @contextmanager

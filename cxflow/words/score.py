@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from cxflow import scratch
 from cxflow.connect.registry import BroughtModel
 from cxflow.duck import workbench
+from cxflow.model import progress
 from cxflow.model.text_model import Texts
 from cxflow.settings import Settings
 from cxflow.warehouse import applied, engines, pending, revisions
@@ -135,6 +136,7 @@ def _write(path: Path, batches: Iterable[pa.Table], chosen: Sequence[BroughtMode
                 database.execute("INSERT INTO scored SELECT * FROM batch")
                 database.unregister("batch")
             texts += len(batch)
+            progress.report("scoring", texts, unit="texts")
     return texts
 
 

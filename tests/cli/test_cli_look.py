@@ -10,14 +10,14 @@ from cli_runner import cxflow, edit
 from sqlalchemy import insert
 
 from cxflow.cli.units import with_unit
-from cxflow.kpis import builtin
+from cxflow.kpis import declared
 from cxflow.settings import load
 from cxflow.warehouse import transactions
 from cxflow.warehouse.tables import kpi_value, order_header, touchpoint
 
 pytestmark = pytest.mark.usefixtures("database")
 
-KPIS = {kpi.name: kpi for kpi in builtin.KPIS}
+KPIS = {kpi.name: kpi for kpi in declared.KPIS}
 
 
 def test_status_balances_its_books(loaded: Path) -> None:

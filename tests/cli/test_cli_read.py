@@ -162,7 +162,7 @@ def test_a_record_seen_since_an_instant_is_the_first(desk: Desk, tmp_path: Path)
 def test_a_dry_run_asks_for_no_page_more_either(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cxflow.flow.try_first.__defaults__", (2,))
+    monkeypatch.setattr("cxflow.sources.try_first.__defaults__", (2,))
     assert cxflow("run", "desk.comments", "--dry-run", project=tmp_path).code == 0
     assert [asked for asked in desk.asked if "comments" not in asked] == desk.asked[:1]
 

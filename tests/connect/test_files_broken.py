@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from file_source import Drop
 
-from cxflow import flow
+from cxflow import sources
 from cxflow.connect.files import file_set
 from cxflow.errors import ConfigError, CxflowError, SourceError, TransientError
 
@@ -24,7 +24,7 @@ SECRET = "ada@example.org"
 def test_a_missing_file_is_named_with_connection_stream_and_path(drop: Drop) -> None:
     settings = drop.settings("reviews-*.csv", {})
     with pytest.raises(SourceError) as caught:
-        flow.doctor(settings, "shop", "reviews")
+        sources.doctor(settings, "shop", "reviews")
     error = caught.value
     assert (error.connection, error.stream, error.value) == ("shop", "reviews", "reviews-*.csv")
     assert str(error).startswith("shop.reviews: no file matches exports/reviews-*.csv")

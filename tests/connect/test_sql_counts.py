@@ -17,6 +17,8 @@ from cxflow.connect.sql.database import SourceDatabase
 from cxflow.connect.sql.duckdb_file import DuckdbFile
 from cxflow.connect.sql.row_tables import Partition
 from cxflow.errors import ConfigError, CountError
+from cxflow.model import progress
+from cxflow.model.progress import Progress
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 ROWS = tuple((key, f"2026-03-02 09:0{key}:00+00:00") for key in range(1, 8))
@@ -190,3 +192,18 @@ def test_a_database_of_which_no_snapshot_is_known_is_not_counted(
     for kind in (SourceDatabase, *SourceDatabase.__subclasses__()):
         monkeypatch.setattr(kind, "has_one_snapshot", False)
     assert shop.land().manifest.counted is None
+
+
+def test_who_shows_progress_knows_the_number_of_rows_first_and_it_is_counted_once(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = before_the_count(monkeypatch, lambda: None)
+    monkeypatch.setattr(progress, "_LEAST_SECONDS", 0.0)
+    heard: list[Progress] = []
+    with progress.listening(heard.append):
+        manifest = shop.land(partition_rows=3).manifest
+    assert (manifest.records, manifest.counted) == (7, 7)
+    assert counts == [7]
+    reading = [(each.done, each.total) for each in heard if each.stage == "reading"]
+    assert {(0, 7), (3, 7), (6, 7)} <= {*reading}
+    assert reading[-1][0] == 7

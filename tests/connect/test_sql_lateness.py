@@ -14,7 +14,7 @@ from postgresql_server import Postgresql, server
 from sql_source import Shop
 from typer.testing import CliRunner
 
-from cxflow import flow
+from cxflow import sources
 from cxflow.cli.app import app
 from cxflow.connect.sql import lateness
 from cxflow.settings import load
@@ -32,7 +32,7 @@ def tracking() -> Iterator[Postgresql]:
 
 def remarks(shop: Shop, **stream: Any) -> list[str]:
     shop.configure(stream.pop("connection", None), **{"cursor": ["updated_at", "id"], **stream})
-    return flow.doctor(load(shop.folder), "shop", "orders")
+    return sources.doctor(load(shop.folder), "shop", "orders")
 
 
 COLUMNS = [

@@ -19,7 +19,7 @@ import structlog
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from cxflow import flow, hookspecs
+from cxflow import hookspecs, sources
 from cxflow import settings as configuration
 from cxflow.cli.app import app
 from cxflow.cli.outcome import notes
@@ -264,7 +264,7 @@ def test_the_plugin_of_the_connectors_page_tells_a_wrong_token(
     connection = {"connector": "desk", "url": desk, "token": {"env": "DESK_TOKEN"}}
     project = TestProject(tmp_path, {"plugins": ["docs_desk_refused"], "connections": {"help": connection}})
     with pytest.raises(ConfigError, match=r"help\.tickets: the desk refuses the token \(it needs the right"):
-        flow.doctor(project.settings, "help", "tickets")
+        sources.doctor(project.settings, "help", "tickets")
     with pytest.raises(ConfigError, match="the desk refuses the token"):
         project.run()
 
@@ -341,7 +341,7 @@ def test_the_database_of_the_sources_page_is_valid(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("ERP_URL", "sqlite:///erp.db")
     page = snippets("sources.md", "toml")
     (tmp_path / configuration.FILE_NAME).write_text(next(text for text in page if "ERP_URL" in text))
-    assert flow.lint(configuration.load(tmp_path), "erp") == ["erp.orders"]
+    assert sources.lint(configuration.load(tmp_path), "erp") == ["erp.orders"]
 
 
 def test_the_baskets_of_the_sources_page_are_made_of_lines(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cxflow import flow
+from cxflow import sources
 from cxflow.testing import TestProject
 from cxflow.testing.service import served
 
@@ -33,9 +33,9 @@ def test_the_connector_of_the_page_reads_tickets_and_messages(
     with served(service.application()) as url:
         tree["connections"]["desk"] |= {"base_url": url, "private_network": True}
         project = TestProject(tmp_path, {"plugins": ["docs_help_desk"], **tree})
-        flow.lint(project.settings, "desk")
+        sources.lint(project.settings, "desk")
         assert service.asked == [], "lint asks nothing"
-        flow.doctor(project.settings, "desk", "tickets")
+        sources.doctor(project.settings, "desk", "tickets")
         assert len(service.asked) == 1
         project.run()
     assert project.query("SELECT count(*), count(DISTINCT reason) FROM support_case") == [(8, 1)]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cxflow import flow
+from cxflow import flow, sources
 from cxflow.dry_run import DryRun
 from cxflow.errors import ConfigError
 from cxflow.testing import TestProject
@@ -35,7 +35,7 @@ name = "dry"
 [connections.shop]
 timezone = "UTC"
 """
-MANY = flow.DRY_RUN_RECORDS + 500
+MANY = sources.DRY_RUN_RECORDS + 500
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +82,7 @@ def project(folder: Path, source: str, mapping: str = MAPPING) -> TestProject:
 
 def try_first(each: TestProject) -> DryRun:
     window = flow.scheduled_window(each.settings, "shop", "reviews", datetime.now(UTC))
-    return flow.try_first(each.settings, "shop", "reviews", window, "scheduled")
+    return sources.try_first(each.settings, "shop", "reviews", window, "scheduled")
 
 
 @SOURCES

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cxflow import flow
+from cxflow import flow, sources
 from cxflow.errors import ConfigError
 from cxflow.model.window import Window
 from cxflow.testing.project import TestProject
@@ -157,7 +157,7 @@ def test_columns_of_the_same_name_do_not_hide_it(tmp_path: Path, name: str, cont
     stream = {"path": f"in/{name}", "primary_key": "1", "to": {"review": {**REVIEW, "review_body": texts}}}
     project = TestProject(tmp_path, tree(**stream))
     deliver(tmp_path, name, content)
-    flow.check_columns(project.settings, "shop", "r", offline=True)
+    sources.check_columns(project.settings, "shop", "r", offline=True)
     project.run()
     assert places(project) == [(f"shop:in/{name}#1", f"in/{name},1,f,r,mine,9")]
     flow.remap(project.settings, "shop", "r")
@@ -204,8 +204,8 @@ def test_a_dry_run_knows_the_place_too_of_what_was_landed_before(tmp_path: Path)
     project.reconfigure(tree(**asked))
     asked = (project.settings, "shop", "r")
     found = (
-        flow.try_landed(*asked, records=2, reveal=True),
-        flow.try_first(*asked, Window(None, datetime.now(UTC)), "backfill", records=2, reveal=True),
+        sources.try_landed(*asked, records=2, reveal=True),
+        sources.try_first(*asked, Window(None, datetime.now(UTC)), "backfill", records=2, reveal=True),
     )
     for each in found:
         assert each.examples == {"cast of review.date_published": ["in/a.csv#1", "in/a.csv#2"]}
@@ -215,12 +215,12 @@ def test_a_group_of_lines_has_no_place(tmp_path: Path) -> None:
     groups = {"group_by": "text", "aggregates": {"score": "max(score)"}}
     project = TestProject(tmp_path, tree(**groups))
     with pytest.raises(ConfigError, match="names the raw column '_file', which does not exist"):
-        flow.check_columns(project.settings, "shop", "r", offline=True)
+        sources.check_columns(project.settings, "shop", "r", offline=True)
     mapping = {**REVIEW, "review_id": "text"}
     rule = {"table": "review", "rule": "first", "sql": "k._file_row = 1"}
     project.reconfigure(tree(**groups, primary_key="text", to={"review": mapping}, expect=[rule]))
     with pytest.raises(ConfigError, match="this stream's records do not have"):
-        flow.lint(project.settings, "shop")
+        sources.lint(project.settings, "shop")
 
 
 def test_the_name_of_a_file_may_be_personal(tmp_path: Path) -> None:
@@ -230,4 +230,4 @@ def test_the_name_of_a_file_may_be_personal(tmp_path: Path) -> None:
     project.run()
     project.reconfigure(tree(**{**shown, "primary_key": "_file"}))
     with pytest.raises(ConfigError, match="primary_key_1: '_file' shows the personal column '_file'"):
-        flow.lint(project.settings, "shop")
+        sources.lint(project.settings, "shop")

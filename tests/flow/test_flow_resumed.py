@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cxflow import flow
+from cxflow import flow, sources
 from cxflow.cli.outcome import Load
 from cxflow.errors import TransientError
 from cxflow.model.batch import BatchRef
@@ -156,7 +156,7 @@ def test_two_runs_that_resume_one_pull_load_it_once(broken: TestProject) -> None
 
 def test_a_rehearsal_does_not_touch_what_is_kept(broken: TestProject) -> None:
     before = sorted(path for path in (broken.folder / "landing").rglob("*"))
-    tried = flow.try_first(broken.settings, "shop", "visits", Window(None, FIRST), "scheduled", records=8)
+    tried = sources.try_first(broken.settings, "shop", "visits", Window(None, FIRST), "scheduled", records=8)
     assert tried.rows == {"touchpoint": 8}
     assert asked(broken) == [0, 1]
     assert sorted(path for path in (broken.folder / "landing").rglob("*")) == before

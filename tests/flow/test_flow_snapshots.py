@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from cxflow import flow
+from cxflow import sources
 from cxflow.cli.outcome import notes
 from cxflow.connect import registry
 from cxflow.errors import ConfigError, GateClosedError
@@ -128,14 +128,14 @@ def test_what_cannot_be_a_snapshot_is_refused(
     desk = TestProject(tmp_path, configuration("a.csv"))
     desk.reconfigure(configuration(path, **more))
     with pytest.raises(ConfigError, match=said):
-        flow.lint(desk.settings, "desk")
+        sources.lint(desk.settings, "desk")
 
 
 def test_lint_tells_what_becomes_of_missing_records_and_doctor_of_files_of_one_time(tmp_path: Path) -> None:
     desk = TestProject(tmp_path, configuration("*.csv"))
     deliver(tmp_path / "one.csv", 1, "a")
     deliver(tmp_path / "two.csv", 1, "b")
-    assert flow.doctor(desk.settings, "desk", "cases") == [
+    assert sources.doctor(desk.settings, "desk", "cases") == [
         "2 files were delivered at 2026-03-01T12:00:00Z: they count as one snapshot, which lacks what none of them "
         "holds"
     ]
@@ -150,7 +150,7 @@ def test_lint_tells_what_becomes_of_missing_records_and_doctor_of_files_of_one_t
         ({"snapshot": False, "deleted": "why = 'gone'", "version": "'2026-03-01Z'"}, []),
     ):
         desk.reconfigure(configuration(**{"path": "*.csv", **changed}))
-        assert flow.remarks(desk.settings, "desk", "cases") == said
+        assert sources.remarks(desk.settings, "desk", "cases") == said
 
 
 def test_a_table_that_is_read_whole_is_a_snapshot_each_time(
@@ -177,5 +177,5 @@ def test_a_table_that_is_read_whole_is_a_snapshot_each_time(
     table["streams"] = {"cases": {**stream, "cursor": ["id"]}}
     desk.reconfigure({"connections": {"desk": table}})
     with pytest.raises(ConfigError, match="snapshot = true needs a stream that is read whole each time"):
-        flow.lint(desk.settings, "desk")
+        sources.lint(desk.settings, "desk")
     source.dispose()

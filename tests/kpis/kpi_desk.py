@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, insert, select
 
-from cxflow.kpis.builtin import KPIS
 from cxflow.kpis.calculator import compute
+from cxflow.kpis.declared import KPIS
 from cxflow.kpis.periods import Grain
 from cxflow.kpis.read import KpiValue, values
 from cxflow.kpis.report import KpiReport

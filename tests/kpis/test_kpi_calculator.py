@@ -11,7 +11,7 @@ import pytest
 from kpi_desk import BY_NAME, FIRST, Desk, at
 from sqlalchemy import delete, func, select, update
 
-from cxflow.kpis.builtin import KPIS
+from cxflow.kpis.declared import KPIS
 from cxflow.settings import Settings
 from cxflow.warehouse.tables import (
     kpi_definition,

@@ -176,7 +176,7 @@ def test_where_nobody_can_know_there_is_a_note_and_no_interval(observed: list[fl
 def test_no_interval_is_built_with_scipy_stats() -> None:
     code = (
         "import sys, numpy as np\n"
-        "from cxflow.kpis import builtin, intervals\n"
+        "from cxflow.kpis import declared, intervals\n"
         "one = np.array([5.0]); ten = np.array([10.0])\n"
         "intervals.share(one, ten), intervals.net(one, one, ten), intervals.rating(one, one, ten, (0, 1))\n"
         "intervals.skewed(one, one, one, ten), intervals.garwood(one), intervals.tabulated_ranks(0.5)\n"

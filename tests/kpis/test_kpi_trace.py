@@ -10,7 +10,7 @@ from kpi_desk import BY_NAME, FIRST, Desk, at
 from sqlalchemy import insert, select, update
 
 from cxflow.errors import ConfigError
-from cxflow.kpis.builtin import KPIS
+from cxflow.kpis.declared import KPIS
 from cxflow.kpis.periods import BEGINNING, Period
 from cxflow.kpis.trace import Check, Trace, trace
 from cxflow.warehouse.tables import CANONICAL, pending_kpi, source_record, support_case

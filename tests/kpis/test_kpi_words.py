@@ -9,7 +9,7 @@ from kpi_desk import BY_NAME, Desk
 from sqlalchemy import select
 
 from cxflow.cli.units import with_unit
-from cxflow.kpis.builtin import KPIS
+from cxflow.kpis.declared import KPIS
 from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.survey import nps
 from cxflow.warehouse.tables import kpi_definition

@@ -13,7 +13,7 @@ import pytest
 from history_rounds import Histories
 from trip_bench import Bench, NewWarehouse
 
-from cxflow import flow
+from cxflow import flow, sources
 from cxflow.errors import GateClosedError, SourceError
 from cxflow.landing import derived
 from cxflow.load.batch import LoadReport
@@ -234,7 +234,7 @@ def test_a_remap_holds_what_a_fresh_load_would(bench: Bench) -> None:
         "total": "CASE WHEN total = '7' THEN 'seven' WHEN total = 'odd' THEN '0' ELSE total END",
     }
     mapped(bench, **changed)
-    assert flow.outdated(bench.settings, "shop", "things") == 1
+    assert sources.outdated(bench.settings, "shop", "things") == 1
     (report,) = flow.remap(bench.settings, "shop", "things")
     counts = report.counts
     assert (counts.extracted, counts.inserted, counts.quarantined, report.withdrawn) == (4, 3, 1, 1)
@@ -242,7 +242,7 @@ def test_a_remap_holds_what_a_fresh_load_would(bench: Bench) -> None:
         "9 was replaced by 7, which does not fit any more"
     )
     assert open_ones(bench) == [("c", "cast", "order_header.price_total")]
-    assert flow.outdated(bench.settings, "shop", "things") == 0
+    assert sources.outdated(bench.settings, "shop", "things") == 0
     assert bench.books_balance()
     (again,) = flow.remap(bench.settings, "shop", "things")
     assert (again.counts.unchanged, again.withdrawn) == (3, 0)
@@ -263,7 +263,7 @@ def test_a_remap_that_the_gate_stops_changes_nothing(bench: Bench) -> None:
     with pytest.raises(GateClosedError):
         flow.remap(bench.settings, "shop", "things")
     assert bench.digest() == before
-    assert flow.outdated(bench.settings, "shop", "things") == 1
+    assert sources.outdated(bench.settings, "shop", "things") == 1
     assert len(list((bench.folder / "landing" / "shop" / "things").iterdir())) == 1, "and leaves no copy"
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cxflow.kpis.builtin import KPIS
 from cxflow.kpis.calculator import compute
+from cxflow.kpis.declared import KPIS
 from cxflow.settings import Settings
 from cxflow.warehouse.tables import (
     CANONICAL,

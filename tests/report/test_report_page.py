@@ -14,7 +14,7 @@ from html_page import Element, HtmlPage
 from report_bench import Filling, contents_of, drawn
 from small_company import MARCH, MARCH_TOUCHPOINTS, PUBLISHED, READ_UP_TO, SCRIPT, SECRETS, Company, at, fill
 
-from cxflow.kpis.builtin import KPIS
+from cxflow.kpis.declared import KPIS
 from cxflow.kpis.experience.paths import Path, Paths, Step
 from cxflow.report import page
 from cxflow.report.phrases import LANGUAGES

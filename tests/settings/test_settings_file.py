@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cxflow import flow
+from cxflow import sources
 from cxflow.connect import registry
 from cxflow.errors import ConfigError
 from cxflow.settings import Connection, Secret, Settings, load
@@ -329,7 +329,7 @@ def test_a_wrong_stream_or_connection_is_named_by_lint(
 ) -> None:
     settings = load(write(SHOP.format(connection=connection, stream=stream)))
     with pytest.raises(ConfigError) as caught:
-        flow.lint(settings, "shop")
+        sources.lint(settings, "shop")
     assert says in str(caught.value)
     assert str(caught.value).startswith("shop")
 
@@ -374,10 +374,10 @@ def test_a_connection_needs_its_variables_once_it_is_opened(
     monkeypatch.delenv("CXFLOW_TEST_ROOT", raising=False)
     text = SHOP.format(connection='root = "${CXFLOW_TEST_ROOT}"', stream=GOOD)
     settings = load(write(text + SHOP.replace("shop", "other").format(connection="", stream=GOOD)))
-    assert set(flow.open_connection(settings, "other").streams) == {"reviews"}
+    assert set(sources.open_connection(settings, "other").streams) == {"reviews"}
     for _ in range(2):
         with pytest.raises(ConfigError) as caught:
-            flow.open_connection(settings, "shop")
+            sources.open_connection(settings, "shop")
         assert str(caught.value) == (
             "shop: connections.shop.root: the environment variable CXFLOW_TEST_ROOT is not set "
             "(set it for the process that runs cxflow)"

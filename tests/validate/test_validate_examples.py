@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from trip_bench import Bench, Record
 
-from cxflow import flow
+from cxflow import flow, sources
 from cxflow.errors import GateClosedError
 from cxflow.validate import examples
 
@@ -173,9 +173,9 @@ def test_a_dry_run_reveals_only_if_asked(tmp_path: Path) -> None:
     bench = Bench(tmp_path, {"things": stream})
     (tmp_path / "things.jsonl").write_text('{"id": 1, "day": "ada@example.org", "total": 1}\n')
     window = flow.scheduled_window(bench.settings, "shop", "things", datetime.now(UTC))
-    masked = flow.try_first(bench.settings, "shop", "things", window, "scheduled")
+    masked = sources.try_first(bench.settings, "shop", "things", window, "scheduled")
     assert masked.examples == {}
-    clear = flow.try_first(bench.settings, "shop", "things", window, "scheduled", reveal=True)
+    clear = sources.try_first(bench.settings, "shop", "things", window, "scheduled", reveal=True)
     assert clear.examples == {"cast of order_header.created_at": ["ada@example.org"]}
 
 

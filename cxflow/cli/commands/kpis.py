@@ -163,14 +163,21 @@ def _values(
     """The selected values. Without a grain: the whole time or, for a KPI without it, the longest grain with values."""
     from cxflow.kpis import read
 
-    found: list[KpiValue] = []
-    for kpi in [name] if name else known:
-        for each in [grain] if grain else _longest_first(known[kpi]):
-            rows = read.values(connection, kpi, each, by, edges[0], edges[1], as_of)
-            if shown := [value for value in rows if value.n or value.left_out]:
-                found += shown
-                break
-    return found
+    names = [name] if name else list(known)
+    grains: dict[str, Sequence[Grain]] = {
+        kpi: [grain] if grain else _longest_first(known[kpi]) for kpi in names
+    }
+    found: dict[str, list[KpiValue]] = {}
+    for rank in range(max(map(len, grains.values()), default=0)):
+        wanted: dict[Grain, list[str]] = {}
+        for kpi in names:
+            if kpi not in found and rank < len(grains[kpi]):
+                wanted.setdefault(grains[kpi][rank], []).append(kpi)
+        for each, kpis in wanted.items():
+            for value in read.values(connection, kpis, each, by, edges[0], edges[1], as_of):
+                if value.n or value.left_out:
+                    found.setdefault(value.kpi, []).append(value)
+    return [value for kpi in names for value in found.get(kpi, ())]
 
 
 def _longest_first(kpi: Kpi) -> Sequence[Grain]:

@@ -26,7 +26,7 @@ def lint(call: Call, connections: Names = None) -> None:
 
     Reports every fault; reads no records.
     """
-    from cxflow import flow
+    from cxflow import sources
     from cxflow.cli import project
     from cxflow.cli.faults import faults
     from cxflow.connect import registry, templates
@@ -48,15 +48,15 @@ def lint(call: Call, connections: Names = None) -> None:
         for fault in found:
             call.fail(fault)
         if not found:
-            for stream in wanted or flow.streams(settings, connection):
+            for stream in wanted or sources.open_connection(settings, connection).streams:
                 try:
-                    flow.check_columns(settings, connection, stream, offline=True)
+                    sources.check_columns(settings, connection, stream, offline=True)
                 except CxflowError as problem:
                     call.fail(problem)
                 else:
                     checked.append(f"{connection}.{stream}")
     old = _outdated(settings, checked)
-    said = {name: flow.remarks(settings, *name.split(".", 1)) for name in checked}
+    said = {name: sources.remarks(settings, *name.split(".", 1)) for name in checked}
     remarks = {name: each for name, each in said.items() if each}
     unused = templates.unused(settings)
     call.out.report(
@@ -76,11 +76,11 @@ def lint(call: Call, connections: Names = None) -> None:
 
 def _outdated(settings: Settings, streams: list[str]) -> dict[str, int]:
     """Streams with loaded records that an earlier mapping made. Nothing, if there is no warehouse to ask."""
-    from cxflow import flow
+    from cxflow import sources
     from cxflow.cli import warehouse
 
     with suppress(CxflowError):
         if warehouse.exists(settings):
-            found = {name: flow.outdated(settings, *name.split(".", 1)) for name in streams}
+            found = {name: sources.outdated(settings, *name.split(".", 1)) for name in streams}
             return {name: records for name, records in found.items() if records}
     return {}

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from functools import reduce
+from collections.abc import Iterable
+from functools import partial, reduce
 from operator import add
+from typing import TYPE_CHECKING
 
 import typer
 
+from cxflow.cli import outcome
 from cxflow.cli.call import Call, command
 from cxflow.cli.options import Names, NoKpis
+from cxflow.errors import CxflowError
+
+if TYPE_CHECKING:
+    from cxflow.model.batch import BatchRef
 
 
 def register(app: typer.Typer) -> None:
@@ -22,28 +29,25 @@ def load(call: Call, streams: Names = None, no_kpis: NoKpis = False) -> None:
     After a warehouse was lost, that is everything in the landing zone; otherwise, what a load left that failed.
     """
     from cxflow import flow
-    from cxflow.cli import faults, outcome, project
-    from cxflow.errors import CxflowError
+    from cxflow.cli import faults, loading, project
     from cxflow.warehouse import revisions
 
     settings = call.settings
     chosen = faults.ready(call, project.chosen(settings, streams or ()))
     revisions.ensure(settings)
-    waiting = {place: flow.unloaded(settings, *place) for place in chosen}
-    made = outcome.Outcome("load")
-    total = sum(len(batches) for batches in waiting.values())
-    with call.out.progress(total + (0 if no_kpis else 4)) as step:
-        for (connection, stream), batches in waiting.items():
-            reports = []
-            for batch in batches:
-                step(f"{connection}.{stream}: {batch.batch_id}")
-                try:
-                    flow.prepare(settings, batch)
-                    reports.append(flow.load(settings, batch))
-                except CxflowError as problem:  # the batches after it do not wait for it
-                    call.fail(problem.at(connection, stream))
-            if reports:
-                made.loads.append(outcome.Load(reduce(add, reports)))
-        if made.loads and not no_kpis:
-            outcome.finish(call, made, step)
-    outcome.show(call, made)
+    jobs = {place: partial(_load, call, flow.unloaded(settings, *place)) for place in chosen}
+    loading.load(call, "load", jobs, with_kpis=not no_kpis)
+
+
+def _load(call: Call, batches: Iterable[BatchRef]) -> list[outcome.Load]:
+    """Load batches of one stream; those after a failed one do not wait for it."""
+    from cxflow import flow
+
+    reports = []
+    for batch in batches:
+        try:
+            flow.prepare(call.settings, batch)
+            reports.append(flow.load(call.settings, batch))
+        except CxflowError as problem:
+            call.fail(problem)
+    return [outcome.Load(reduce(add, reports))] if reports else []

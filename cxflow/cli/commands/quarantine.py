@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -14,7 +15,7 @@ import typer
 from cxflow.cli import outcome
 from cxflow.cli.call import Call, command
 from cxflow.cli.output import moment, table
-from cxflow.errors import ConfigError, CxflowError
+from cxflow.errors import ConfigError
 
 if TYPE_CHECKING:
     from cxflow.validate.quarantine import Filter
@@ -132,22 +133,15 @@ def replay(
 ) -> None:
     """Process open entries again, after a mapping or rule was fixed. Does not read the source."""
     from cxflow import flow
+    from cxflow.cli import loading
 
     chosen = _filter(call, connection, stream, rule, ids)
-    made = outcome.Outcome("replay")
-    places = _places(call, chosen)
-    with call.out.progress(len(places) + 3) as step:
-        for place in places:
-            step(".".join(place))
-            # One at a time: a failing stream does not stop the others.
-            only = dataclasses.replace(chosen, connection=place[0], stream=place[1])
-            try:
-                made.loads += [outcome.Load(report) for report in flow.replay(call.settings, only)]
-            except CxflowError as problem:
-                call.fail(problem.at(*place))
-        if made.loads:
-            outcome.finish(call, made, step)
-    outcome.show(call, made)
+
+    def job(connection: str, stream: str) -> list[outcome.Load]:
+        only = dataclasses.replace(chosen, connection=connection, stream=stream)
+        return [outcome.Load(report) for report in flow.replay(call.settings, only)]
+
+    loading.load(call, "replay", {place: partial(job, *place) for place in _places(call, chosen)})
 
 
 def discard(

@@ -51,14 +51,14 @@ def read(
     reveal: Annotated[bool, typer.Option("--reveal", help="Show personal values.")] = False,
 ) -> None:
     """Show the first records of a stream, and the rows they become. Loads nothing, and moves no cursor."""
-    from cxflow import flow
+    from cxflow import sources
     from cxflow.cli import project
 
     if raw and only is not None:
         raise ConfigError("--raw and --table exclude each other", value=only, fix="leave out one of them")
     connection, stream = _stream(call, name)
     start = project.instant(call.settings, since, "--since") if since else None
-    first = flow.read_first(
+    first = sources.read_first(
         call.settings, connection, stream, limit, start=start, conform=not raw, reveal=reveal
     )
     if only is not None and first.problem is None and only not in first.rows and first.raw:
@@ -77,13 +77,13 @@ def read(
 
 def _stream(call: Call, name: str) -> tuple[str, str]:
     """The connection and stream of an argument; the stream may be left out where there is one alone."""
-    from cxflow import flow
+    from cxflow import sources
     from cxflow.cli import project
 
     ((connection, wanted),) = project.chosen(call.settings, (name,)).items()
     if wanted:
-        return connection, flow.open_connection(call.settings, connection).stream(wanted[0]).name
-    streams = flow.streams(call.settings, connection)
+        return connection, sources.open_connection(call.settings, connection).stream(wanted[0]).name
+    streams = list(sources.open_connection(call.settings, connection).streams)
     if len(streams) != 1:
         raise ConfigError(
             f"{connection} has {len(streams)} streams",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import typer
 
+from cxflow.cli import outcome
 from cxflow.cli.call import Call, command
 from cxflow.cli.options import Names, NoKpis
 
@@ -18,23 +21,16 @@ def remap(call: Call, streams: Names = None, no_kpis: NoKpis = False) -> None:
 
     Without names: the streams with records that an earlier mapping made.
     """
-    from cxflow import flow
-    from cxflow.cli import faults, outcome, project, warehouse
-    from cxflow.errors import CxflowError
+    from cxflow import flow, sources
+    from cxflow.cli import faults, loading, project, warehouse
 
     settings = call.settings
     warehouse.require(settings)
     chosen = faults.ready(call, project.chosen(settings, streams or ()))
     if not streams:
-        chosen = [place for place in chosen if flow.outdated(settings, *place)]
-    made = outcome.Outcome("remap")
-    with call.out.progress(len(chosen) + (0 if no_kpis else 3)) as step:
-        for connection, stream in chosen:
-            step(f"{connection}.{stream}")
-            try:
-                made.loads += [outcome.Load(report) for report in flow.remap(settings, connection, stream)]
-            except CxflowError as problem:
-                call.fail(problem.at(connection, stream))
-        if made.loads and not no_kpis:
-            outcome.finish(call, made, step)
-    outcome.show(call, made)
+        chosen = [place for place in chosen if sources.outdated(settings, *place)]
+
+    def job(connection: str, stream: str) -> list[outcome.Load]:
+        return [outcome.Load(report) for report in flow.remap(settings, connection, stream)]
+
+    loading.load(call, "remap", {place: partial(job, *place) for place in chosen}, with_kpis=not no_kpis)

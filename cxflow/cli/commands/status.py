@@ -106,10 +106,10 @@ def _streams(settings: Settings, read: Reading) -> list[dict[str, Any]]:
 
 def _outdated(settings: Settings, connection: str, stream: str) -> int:
     """Records that an earlier mapping made; 0 for a stream that is not configured any more, or has a fault."""
-    from cxflow import flow
+    from cxflow import sources
     from cxflow.errors import ConfigError
 
     try:
-        return flow.outdated(settings, connection, stream)
+        return sources.outdated(settings, connection, stream)
     except ConfigError:
         return 0

@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 
 from cxflow.connect.files.copies import cleaned, combined
+from cxflow.connect.files.counting import Counting
 from cxflow.connect.files.examined import Examined, examine
 from cxflow.connect.files.items import Items, origin_columns, with_origin
 from cxflow.connect.files.stream import FileStream
@@ -45,10 +46,11 @@ def read(
     """Read CSV or TSV files. Raises SourceError for a file that is not as declared."""
     examined = []
     shapes: dict[tuple[str, ...], dict[str, str]] = {}  # shared: there may be very many files
-    for file in files:
+    counting = Counting(files)
+    for file in counting:
         source = as_utf8(stream, file, folder)
         with reading(file):
-            found = examine(stream, source)
+            found = examine(stream, source, counting)
         header = None
         if found.names and not stream.columns:
             columns = shapes.setdefault(found.names, dict.fromkeys(found.names, "VARCHAR"))
@@ -124,7 +126,8 @@ def _query(
     read = _read_csv(stream, [str(file.path) for file in files], group.delimiter, group.names, options)
     numbered = f"(SELECT *, file_index AS _cxflow_file FROM {read})"
     sql = with_origin(database, numbered, files, "_cxflow_file")
-    return Query(database, sql, record_bytes=longest if group.is_long else usual)
+    records = sum(each.records for each in members)
+    return Query(database, sql, record_bytes=longest if group.is_long else usual, records=records)
 
 
 def _read_csv(

@@ -13,6 +13,7 @@ from typing import IO
 
 import numpy as np
 
+from cxflow.connect.files.counting import Counting
 from cxflow.connect.files.header_names import header_names
 from cxflow.connect.files.records import Notation, RecordTooLongError, Slice, slices
 from cxflow.connect.files.stream import FileStream
@@ -54,8 +55,11 @@ _DELIMITERS = ";\t|,"
 """The usual ones."""
 
 
-def examine(stream: FileStream, file: LocalFile) -> Examined:
-    """Read the header, and count the records after it. Raises SourceError if the file is not as declared."""
+def examine(stream: FileStream, file: LocalFile, counting: Counting) -> Examined:
+    """Read the header, and count the records after it, a step of `counting`.
+
+    Raises SourceError if the file is not as declared.
+    """
     names: tuple[str, ...] = stream.columns
     to_skip, before, records, longest, size, blanks = stream.skip_rows, 0, 0, 0, 0, 0
     has_names, is_plain = bool(names), True
@@ -85,6 +89,8 @@ def examine(stream: FileStream, file: LocalFile) -> Examined:
             is_plain = is_plain and not any(number >= first for number in found.faults)
             ends_in_cr |= _ends_in_cr(found)
             crlf += found.data.count(b"\r\n") if b"\r" in found.data else 0
+            counting.at(source, records)
+    counting.add(records)
     if stream.columns and before:
         is_plain = False  # DuckDB counts lines otherwise
     return Examined(

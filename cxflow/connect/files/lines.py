@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from cxflow.connect.files.counting import Counting
 from cxflow.connect.files.items import Batches, Items, origin_columns, with_origin
 from cxflow.connect.files.stream import FileStream
 from cxflow.connect.files.text import LocalFile, as_utf8, opened, plainly_named, reading
@@ -52,7 +53,8 @@ def read_jsonl(
 ) -> Items:
     """Read JSON Lines: each line that is an object, as written."""
     sources = [as_utf8(stream, file, folder) for file in files]
-    counts = [_counted(stream, source) for source in sources]
+    counting = Counting(sources)
+    counts = [_counted(stream, source, counting) for source in counting]
     yield from _counts(sources, counts)
     # The shortest object has two bytes. Of a file of one byte, DuckDB reads nothing and says nothing.
     may_be_objects = all(count.bytes >= len("{}") for count in counts if count.lines)
@@ -82,7 +84,7 @@ def _objects(
         f"FROM {read})"
     )
     sql = with_origin(database, objects, files, "_cxflow_file")
-    return Query(database, sql, _record_bytes(counts))
+    return Query(database, sql, _record_bytes(counts), records=sum(count.lines for count in counts))
 
 
 def _counts(files: list[LocalFile], counts: list[LineCount]) -> Iterator[Count]:
@@ -99,15 +101,17 @@ def _record_bytes(counts: list[LineCount]) -> int:
     return sum(count.bytes for count in counts) // max(sum(count.lines for count in counts), 1)
 
 
-def _counted(stream: FileStream, file: LocalFile) -> LineCount:
+def _counted(stream: FileStream, file: LocalFile, counting: Counting) -> LineCount:
     """Count a file's lines, without inspecting their content."""
     count = LineCount(stream.skip_rows)
     with reading(file), opened(stream, file) as source:
         while block := source.read(_BLOCK_BYTES):
             count.see(block)
+            counting.at(source, count.lines)
             if count.longest > stream.max_record_bytes:
                 raise _too_long(stream, file, count.lines)
         count.see(b"")
+    counting.add(count.lines)
     return count
 
 
@@ -125,7 +129,8 @@ def read_fixed_width(
     )
     shortest = max(first for first, _ in stream.fields.values())
     sources = [as_utf8(stream, file, folder) for file in files]
-    counts = [_counted(stream, source) for source in sources]
+    counting = Counting(sources)
+    counts = [_counted(stream, source, counting) for source in counting]
     yield from _counts(sources, counts)
     rule = _Rule(f"length(line) >= {shortest}", cells, "line too short")
     yield from _read(stream, sources, counts, database, rule)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 
 from cxflow.connect.http.answer import Answer
 from cxflow.connect.http.client import Client
@@ -28,6 +29,7 @@ class Ahead:
         self._sent = (
             request,
             self._pool.submit(
+                copy_context().run,  # it reports progress to who listens here
                 self._client.send,
                 request,
                 points=self._points,

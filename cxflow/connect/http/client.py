@@ -26,6 +26,7 @@ from cxflow.connect.http.budget import Budget
 from cxflow.connect.http.outcomes import Errors, Outcome, Then
 from cxflow.connect.http.request import Request
 from cxflow.errors import ConfigError, CxflowError, SourceError, StaleCheckpointError, TransientError
+from cxflow.model import progress
 
 log = structlog.get_logger("cxflow")
 
@@ -34,7 +35,7 @@ _LONGEST_WAIT_SECONDS = 900.0
 """A service that asks for a longer pause gets it from the next run."""
 _ATTEMPTS = 8
 _TOLD_SECONDS = 5.0
-"""A longer pause is logged."""
+"""A longer pause is logged and shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +190,11 @@ class Client:
         """Whether to try again: after the pause that the service asks for, or one that grows."""
         if self._closed or not isinstance(problem, _AgainError):
             return False
-        return True if problem.seconds is None else problem.seconds
+        if problem.seconds is None:
+            return True
+        if problem.seconds > _TOLD_SECONDS:
+            progress.held_up(f"waits {problem.seconds:,.0f} s, as the service asks")
+        return problem.seconds
 
     def _downloaded(self, url: str, file: Path) -> int:
         lines, last = 0, b"\n"
@@ -358,6 +363,7 @@ class Client:
     def _sleep(seconds: float, why: str, request: Request) -> None:
         if seconds > _TOLD_SECONDS:
             log.info("waiting", seconds=round(seconds), why=why, request=str(request))
+            progress.held_up(f"waits {seconds:,.0f} s for the {why} of requests")
         if seconds > 0:
             time.sleep(seconds)
 

@@ -1,5 +1,14 @@
 """The built-in connector `sql`, and the hook that registers it."""
 
-from cxflow.connect.sql.connector import Sql, cxflow_connectors
+from __future__ import annotations
 
-__all__ = ["Sql", "cxflow_connectors"]
+from cxflow.connect.connector import Connector
+from cxflow.hookspecs import hookimpl
+
+
+@hookimpl
+def cxflow_connectors() -> list[type[Connector]]:
+    """The connector for SQL databases."""
+    from cxflow.connect.sql.connector import Sql
+
+    return [Sql]

@@ -23,7 +23,7 @@ from cxflow.connect.sql.row_tables import Partition, landing_select
 from cxflow.connect.sql.stream import SqlStream
 from cxflow.duck import literal, workbench
 from cxflow.errors import ConfigError, CxflowError, SourceError
-from cxflow.hookspecs import hookimpl
+from cxflow.model import progress
 from cxflow.model.dataset import Dataset, of_table
 from cxflow.model.names import alike
 from cxflow.model.reading import Count, Cursor, Query, Reading, Snapshot
@@ -126,6 +126,10 @@ class Sql(Connector[SqlConnection, SqlStream]):
         with self._source(stream) as (database, stream), workbench() as landing:
             chosen = self._chosen(database, stream, _columns(database, stream), window, cursor)
             rows, last = 0, _last_key(stream, cursor)
+            counted = None
+            if database.has_one_snapshot and progress.is_heard():
+                counted = database.count(chosen.statement)
+                yield Count(counted, stream.origin)
             for partition in database.partitions(
                 chosen.statement, stream.partition_rows, key=_shown_key(stream), cursor=chosen.key
             ):
@@ -133,7 +137,7 @@ class Sql(Connector[SqlConnection, SqlStream]):
                 yield from _queries(landing, partition, stream.origin, received_at)
                 if partition.last is not None:
                     last = selection.key_value(partition.last, stream.cursor[0])
-            yield from _independent_count(database, stream, chosen.statement, rows)
+            yield from _independent_count(database, stream, chosen.statement, rows, counted)
             if stream.snapshot:
                 yield Snapshot(stream.origin, received_at)
             if chosen.is_empty:
@@ -204,16 +208,17 @@ class _Chosen:
 
 
 def _independent_count(
-    database: SourceDatabase, stream: SqlStream, statement: sa.Select[Any], read: int
+    database: SourceDatabase, stream: SqlStream, statement: sa.Select[Any], read: int, before: int | None
 ) -> Iterator[Count]:
     """The number of rows that the database itself counts in the snapshot that was read.
 
-    It is counted after reading, so that a dry run, which stops early, does not pay for it. Raises ConfigError if the
+    It is counted after reading, so that a dry run, which stops early, does not pay for it, unless that was done
+    `before`, for the progress that is shown. Raises ConfigError if the
     numbers differ because the statement yields different rows each time it runs.
     """
     if not database.has_one_snapshot:
         return
-    counted = database.count(statement)
+    counted = database.count(statement) if before is None else before
     if counted != read:
         word = varies(stream.query, database.dialect) if stream.query else None
         if word or database.count(statement) != counted:
@@ -223,7 +228,8 @@ def _independent_count(
                 value="query" if stream.query else stream.table,
                 fix="remove what is random, or store its result in a table and read that",
             )
-    yield Count(counted, stream.origin)
+    if before is None:
+        yield Count(counted, stream.origin)
 
 
 def _sampled(database: SourceDatabase, stream: SqlStream) -> Any:
@@ -316,9 +322,3 @@ def _queries(
 def _shown(query: str) -> str:
     line = " ".join(query.split())
     return line if len(line) <= _SHOWN_CHARACTERS else f"{line[: _SHOWN_CHARACTERS - 1]}…"
-
-
-@hookimpl
-def cxflow_connectors() -> list[type[Connector]]:
-    """The connector for SQL databases."""
-    return [Sql]

@@ -148,6 +148,15 @@ class Engine(ABC):
         """Arguments of `sa.create_engine`."""
         return {}
 
+    def adapt(self, database: sa.Engine, *, read_only: bool) -> None:  # noqa: B027 - for those that differ
+        """Change how SQLAlchemy's engine, just made, writes statements."""
+
+    def has_table(self, connection: sa.Connection, name: str) -> bool:
+        """Whether there is a table of this name in the connection's schema."""
+        import sqlalchemy as sa
+
+        return sa.inspect(connection).has_table(name)
+
     def exists(self, url: sa.URL) -> bool:  # noqa: ARG002 - a server is not asked
         """Whether the database exists; True for a server, which is not asked."""
         return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cxflow import flow
+from cxflow import sources
 from cxflow.testing import TestProject
 from test_flow import CONNECTION, PROJECT, write
 
@@ -12,9 +12,9 @@ from test_flow import CONNECTION, PROJECT, write
 def test_the_first_offers_are_shown_and_callers_are_not(tmp_path: Path) -> None:
     write(tmp_path)
     project = TestProject(tmp_path, {**PROJECT, "connections": {"pbx": CONNECTION}})
-    first = flow.read_first(project.settings, "pbx", "queue_calls", 2)
+    first = sources.read_first(project.settings, "pbx", "queue_calls", 2)
     assert len(first.raw) == 2
     assert [row["queue_id"] for row in first.rows["interaction"]] == ["pbx:care", "pbx:care"]
     assert "0791112310" not in str(first)
-    assert "0791112310" in str(flow.read_first(project.settings, "pbx", "queue_calls", 2, reveal=True))
+    assert "0791112310" in str(sources.read_first(project.settings, "pbx", "queue_calls", 2, reveal=True))
     assert project.query("SELECT count(*) FROM load_run") == [(0,)]

@@ -10,7 +10,7 @@ from typing import Any
 
 import bridge_programs as programs
 import pytest
-from cxflow import ConfigError, SourceError, TransientError, flow
+from cxflow import ConfigError, SourceError, TransientError, sources
 from cxflow.testing import TestProject
 
 FIRST, NEXT = (datetime(2026, 4, day, tzinfo=UTC) for day in (1, 2))
@@ -217,7 +217,7 @@ def test_what_is_not_there_is_said_with_the_way_out(tmp_path: Path) -> None:
 def test_the_doctor_knows_the_columns_of_the_catalogue(tmp_path: Path) -> None:
     programs.write(tmp_path, "tap-desk", programs.SINGER, [])
     found = project(tmp_path, "singer")
-    flow.doctor(found.settings, "desk", "tickets")
+    sources.doctor(found.settings, "desk", "tickets")
     programs.write(
         tmp_path,
         "tap-desk",
@@ -225,7 +225,7 @@ def test_the_doctor_knows_the_columns_of_the_catalogue(tmp_path: Path) -> None:
         [],
     )
     with pytest.raises(ConfigError, match="'email', which does not exist; did you mean 'mail'"):
-        flow.doctor(found.settings, "desk", "tickets")
+        sources.doctor(found.settings, "desk", "tickets")
 
 
 def test_what_a_program_writes_to_stderr_is_masked(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

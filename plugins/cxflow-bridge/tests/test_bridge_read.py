@@ -6,7 +6,7 @@ from pathlib import Path
 
 import bridge_programs as programs
 import pytest
-from cxflow import ConfigError, CxflowError, SourceError, flow
+from cxflow import ConfigError, CxflowError, SourceError, sources
 from test_bridge import FIRST, NEXT, project, records
 
 
@@ -24,7 +24,7 @@ def test_the_first_records_of_a_program_are_shown(
     found = project(tmp_path, connector)
     found.run(end=FIRST)
     cursor = found.query("SELECT * FROM stream_state")
-    first = flow.read_first(found.settings, "desk", "tickets", 2)
+    first = sources.read_first(found.settings, "desk", "tickets", 2)
     assert [record["id"] for record in first.raw.values()] == [1, 2]
     assert [row["activity"] for row in first.rows["touchpoint"]] == ["contacted_support"] * 2
     assert "@example.org" not in str(first)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from account import contact
 from conftest import settings
-from cxflow import ConfigError, CxflowError, TransientError, flow, http
+from cxflow import ConfigError, CxflowError, TransientError, http, sources
 from cxflow.testing import TestProject
 from starlette.responses import Response
 
@@ -64,7 +64,7 @@ def test_half_a_credential_or_two_are_refused(
         {"connections": {"crm": {"connector": "hubspot", "base_url": address, **credentials}}}
     )
     with pytest.raises(CxflowError, match="set either token, or client_id"):
-        flow.lint(project.settings, "crm")
+        sources.lint(project.settings, "crm")
 
 
 @pytest.mark.parametrize(
@@ -121,6 +121,6 @@ def test_each_account_has_its_own_budget(hubspot: HubSpotService, project: TestP
     configuration = settings(hubspot, address)
     configuration["connections"]["other"] = other
     project.reconfigure(configuration)
-    accounts = {flow.open_connection(project.settings, name).account for name in ("crm", "other")}
+    accounts = {sources.open_connection(project.settings, name).account for name in ("crm", "other")}
     assert len(accounts) == 2
     assert not [account for account in accounts if hubspot.token in account]

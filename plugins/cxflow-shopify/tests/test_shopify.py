@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from conftest import PROJECT, NewProject
-from cxflow import ConfigError, SourceError, flow
+from cxflow import ConfigError, SourceError, sources
 from cxflow.testing import TestProject, answers, conformance
 from shop import customer, deleted, line, money, order, parcel, refund
 from starlette.responses import JSONResponse, Response
@@ -218,7 +218,7 @@ def test_a_page_that_costs_too_much_is_asked_for_by_halves(
 ) -> None:
     service.orders = [order(number) for number in range(1, 20)]
     assert run(new_project(page_size=50)).inserted == 19
-    flow.doctor(new_project(page_size=50).settings, "shop", "orders")
+    sources.doctor(new_project(page_size=50).settings, "shop", "orders")
     firsts = [asked["first"] for asked in service.asked if asked["root"] == "orders"]
     pull = [50, 25, 12, 12]
     assert firsts == [*pull, 50, 25, 12], "what was found out holds for the rest of the pull"
@@ -301,7 +301,7 @@ def test_a_throttled_query_waits_as_long_as_its_points_take(
     from cxflow import http
 
     told = http.Answer(json.dumps(answer).encode(), datetime.now(UTC))
-    connector = flow.open_connection(new_project().settings, "shop")
+    connector = sources.open_connection(new_project().settings, "shop")
     assert isinstance(connector, Shopify)
     assert connector.wait(told) == 2.5
     assert connector.points(told) == (202, 100, 2000)
@@ -410,7 +410,7 @@ def test_the_doctor_tells_of_orders_and_versions_that_are_left_out(
 ) -> None:
     service.scopes = {"read_orders", "read_customers"}
     service.version = "2026-10"
-    connector = flow.open_connection(new_project().settings, "shop")
+    connector = sources.open_connection(new_project().settings, "shop")
     old, version = connector.remarks(connector.stream("orders"))
     assert "older than 60 days" in old
     assert "2026-10 answers instead" in version

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from conftest import PROJECT, NewProject
-from cxflow import Page, SourceError, TransientError, Window, flow
+from cxflow import Page, SourceError, TransientError, Window, sources
 from cxflow.connect.patience import without_waiting
 from cxflow.testing import TestProject, conformance
 from cxflow.testing.service import served
@@ -57,7 +57,7 @@ def records(project: TestProject, stream: str) -> list[dict[str, Any]]:
             return {name: plain(item) for name, item in value.items() if name != "pageInfo"}
         return [plain(item) for item in value] if isinstance(value, list) else value
 
-    connector: Any = flow.open_connection(project.settings, "shop")
+    connector: Any = sources.open_connection(project.settings, "shop")
     pages = [
         item
         for item in connector.read(connector.streams[stream], Window(None, END), {})

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from conftest import PROJECT, NewProject
-from cxflow import ConfigError, SourceError, flow
+from cxflow import ConfigError, SourceError, sources
 from cxflow.testing import TestProject, answers, conformance
 from reviews import product_review, reply, review
 from starlette.responses import JSONResponse
@@ -276,7 +276,7 @@ def test_orders_of_another_connection_are_referred_to(
 ) -> None:
     project = new_project(orders="no_such")
     with pytest.raises(ConfigError, match="'no_such', which is not configured"):
-        flow.lint(project.settings, "reviews")
+        sources.lint(project.settings, "reviews")
 
 
 def test_a_window_is_in_the_request(service: TrustpilotService, new_project: NewProject) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from account import MORNING, after, call, event
 from conftest import settings
-from cxflow import ConfigError, SourceError, TransientError, flow
+from cxflow import ConfigError, SourceError, TransientError, sources
 from cxflow.testing import TestProject
 from starlette.responses import Response
 
@@ -33,7 +33,7 @@ def test_the_rate_is_the_connections(twilio: TwilioService, project: TestProject
 
     def rate() -> float:
         project.reconfigure(configuration)
-        [limit] = flow.open_connection(project.settings, "voice").allowed  # type: ignore[attr-defined]
+        [limit] = sources.open_connection(project.settings, "voice").allowed  # type: ignore[attr-defined]
         return float(limit.requests / limit.seconds)
 
     own["requests_per_second"] = 2
@@ -230,4 +230,4 @@ def test_tasks_without_a_workspace_are_refused_before_anything_is_asked(
     with pytest.raises(ConfigError, match="none is set"):
         run(project, "tasks")
     assert twilio.asked == []
-    flow.doctor(project.settings, "voice", "calls")
+    sources.doctor(project.settings, "voice", "calls")

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from cxflow import ConfigError, flow
+from cxflow import ConfigError, sources
 from cxflow.testing import TestProject
 from invented_forms import answered, form, partial, question, response
 
@@ -216,7 +216,7 @@ def test_a_hidden_field_is_no_place_for_sql(
     spoiled = typeform.connection(address, hidden_identifiers={"customer": 'id" OR 1'})
     project.reconfigure({"connections": {"forms": spoiled}})
     with pytest.raises(ConfigError, match="hidden_identifiers"):
-        flow.lint(project.settings, "forms")
+        sources.lint(project.settings, "forms")
 
 
 def test_the_limit_is_the_accounts(project: TestProject, typeform: TypeformService, address: str) -> None:
@@ -224,5 +224,5 @@ def test_the_limit_is_the_accounts(project: TestProject, typeform: TypeformServi
         name: value for name, value in typeform.connection(address).items() if name != "requests_per_second"
     }
     project.reconfigure({"connections": {"forms": plain}})
-    [limit] = flow.open_connection(project.settings, "forms").allowed  # type: ignore[attr-defined]
+    [limit] = sources.open_connection(project.settings, "forms").allowed  # type: ignore[attr-defined]
     assert limit.seconds / limit.requests == 0.5

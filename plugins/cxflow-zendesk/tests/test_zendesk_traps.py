@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from cxflow import ConfigError, Window, flow
+from cxflow import ConfigError, Window, sources
 from cxflow.testing import TestProject
 from invented_account import AGENT, ANA, BEN, call, change, comment, event, rating, ticket, user
 
@@ -273,8 +273,8 @@ def test_the_limits_are_the_accounts(project: TestProject, zendesk: ZendeskServi
     basic = zendesk.connection(address)
     plain = {name: value for name, value in basic.items() if not name.endswith("_per_minute")}
     project.reconfigure({"connections": {"desk": plain}})
-    plan, exports = flow.open_connection(project.settings, "desk").allowed  # type: ignore[attr-defined]
+    plan, exports = sources.open_connection(project.settings, "desk").allowed  # type: ignore[attr-defined]
     assert (plan.requests, plan.seconds, plan.of) == (200, 60, "")
     assert (exports.requests, exports.seconds, exports.of) == (10, 60, "/incremental/")
     project.reconfigure({"connections": {"desk": {**plain, "requests_per_minute": 700}}})
-    assert flow.open_connection(project.settings, "desk").allowed[0].requests == 700  # type: ignore[attr-defined]
+    assert sources.open_connection(project.settings, "desk").allowed[0].requests == 700  # type: ignore[attr-defined]

@@ -13,7 +13,7 @@ import pytest
 from invented_desk import Desk, InventedDesk, configuration
 from pydantic import SecretStr
 
-from cxflow import flow, redaction
+from cxflow import redaction, sources
 from cxflow.connect.http.auth import Basic, ClientCredentials, RefreshToken
 from cxflow.connect.http.tokens import Tokens, TokenStore
 from cxflow.errors import ConfigError, TransientError
@@ -179,7 +179,7 @@ def test_accounts_at_one_address_share_neither_budget_nor_tokens(
     tree = configuration(address)
     tree["connections"]["other"] = {**tree["connections"]["desk"], "token": {"env": "OTHER_TOKEN"}}
     project.reconfigure(tree)
-    one, other = (flow.open_connection(project.settings, name) for name in ("desk", "other"))
+    one, other = (sources.open_connection(project.settings, name) for name in ("desk", "other"))
     assert isinstance(one, InventedDesk)
     assert isinstance(other, InventedDesk)
     assert one.account != other.account

@@ -13,6 +13,7 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
+from cxflow.connect.http.ahead import Ahead
 from cxflow.connect.http.answer import Answer
 from cxflow.connect.http.auth import Auth, ClientCredentials, RefreshToken
 from cxflow.connect.http.budget import Budget
@@ -22,6 +23,8 @@ from cxflow.connect.http.paging import Relay
 from cxflow.connect.http.request import Request
 from cxflow.connect.http.tokens import TokenStore
 from cxflow.errors import TransientError
+from cxflow.model import progress
+from cxflow.model.progress import Progress
 
 
 @pytest.mark.parametrize("grant", ["client_credentials", "refresh_token"])
@@ -160,3 +163,18 @@ def test_a_closed_client_does_not_try_again() -> None:
     with without_pauses(), pytest.raises(TransientError, match="503"):
         client.send(Request("/records"))
     assert asked == ["/records"]
+
+
+def test_a_long_pause_is_told_to_who_shows_progress(tmp_path: Path) -> None:
+    answers = [
+        httpx2.Response(429, headers={"retry-after": "30"}),
+        httpx2.Response(429, headers={"retry-after": "2"}),
+        httpx2.Response(200, json={}),
+    ]
+    client = Client("https://desk.example", transport=httpx2.MockTransport(lambda _: answers.pop(0)))
+    heard: list[Progress] = []
+    with client, without_pauses(), progress.listening(heard.append):
+        progress.report("reading", 400)
+        with Ahead(client, of_child=False, points=1.0, right="") as ahead:  # in a thread of its own
+            ahead.send(Request("/v1/tickets"))
+    assert [(each.done, each.note) for each in heard] == [(400, ""), (400, "waits 30 s, as the service asks")]

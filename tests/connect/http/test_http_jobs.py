@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from cxflow import flow, hookimpl, http
+from cxflow import hookimpl, http, sources
 from cxflow.connect.http.jobs import JobStore
 from cxflow.connect.patience import without_waiting
 from cxflow.errors import JobRunningError, SourceError, StaleCheckpointError, TransientError
@@ -157,7 +157,7 @@ def test_a_later_scheduled_run_goes_on_with_the_export_and_the_window_of_the_one
 
 
 def test_a_run_waits_until_the_export_has_ended(exporting: Exporting, project: TestProject) -> None:
-    connector: Any = flow.open_connection(project.settings, "desk")
+    connector: Any = sources.open_connection(project.settings, "desk")
     exporting.says["state"] = "working"
     reading = connector.read(connector.streams["tickets"], WINDOW, {})
     waiting = [next(reading), next(reading)]
@@ -168,7 +168,7 @@ def test_a_run_waits_until_the_export_has_ended(exporting: Exporting, project: T
 
 
 def test_an_export_is_resumed_behind_the_last_record_kept(exporting: Exporting, project: TestProject) -> None:
-    connector: Any = flow.open_connection(project.settings, "desk")
+    connector: Any = sources.open_connection(project.settings, "desk")
     stream = connector.streams["tickets"]
 
     def pages(reading: Any) -> list[Page]:

@@ -11,7 +11,7 @@ import duckdb
 import pytest
 from invented_desk import Desk, InventedDesk, answer, configuration, ticket
 
-from cxflow import flow, http
+from cxflow import flow, http, sources
 from cxflow.errors import ConfigError, CountError, SourceError, TransientError
 from cxflow.model.window import Window
 from cxflow.testing import TestProject
@@ -92,7 +92,7 @@ def test_streams_may_depend_on_settings_and_on_what_the_service_says(
     changes = {"connector": "oldest_ticket", "streams": {"acme_comments": {"timezone": "UTC"}}}
     project.reconfigure(configuration(address, **changes))
     assert flow.streams(project.settings, "desk") == ["acme_comments"]
-    flow.doctor(project.settings, "desk", "acme_comments")
+    sources.doctor(project.settings, "desk", "acme_comments")
     report = flow.run_stream(project.settings, "desk", "acme_comments", WINDOW, "backfill")
     assert report.counts.inserted == 1
     assert desk.asked[-3:] == [
@@ -316,16 +316,16 @@ def test_a_page_that_the_service_cannot_make_is_asked_for_by_halves(desk: Desk, 
     assert tickets(project).counts.inserted == 4
     assert "size=1" in desk.asked[1]
     desk.trouble.append(answer(504))
-    flow.doctor(project.settings, "desk", "tickets")
+    sources.doctor(project.settings, "desk", "tickets")
 
 
 def test_a_wrong_token_is_found_by_the_doctor(
     desk: Desk, project: TestProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    flow.doctor(project.settings, "desk", "tickets")
+    sources.doctor(project.settings, "desk", "tickets")
     monkeypatch.setenv("DESK_TOKEN", "another-token-9876")
     with pytest.raises(ConfigError, match="status 401") as caught:
-        flow.doctor(project.settings, "desk", "comments")
+        sources.doctor(project.settings, "desk", "comments")
     assert "another-token" not in str(caught.value)
     assert project.query("SELECT count(*) FROM load_run") == [(0,)]
 
@@ -379,7 +379,7 @@ def test_a_users_own_field_is_mapped_beside_the_connectors(
 def test_the_doctor_asks_for_nothing_newer_than_a_stream_may(desk: Desk, project: TestProject) -> None:
     connection = {**project.settings.connections["desk"], "streams": {"tickets": {"lag": 3600}}}
     project.reconfigure({"plugins": ["invented_desk"], "connections": {"desk": connection}})
-    flow.doctor(project.settings, "desk", "tickets")
+    sources.doctor(project.settings, "desk", "tickets")
     [asked] = [parse_qs(urlsplit(path).query) for path in desk.asked]
     age = datetime.now(UTC) - datetime.fromisoformat(asked["until"][0])
     assert age >= timedelta(hours=1)
@@ -396,7 +396,7 @@ def test_an_accounts_own_rates_are_kept(
 
     slept: list[float] = []
     monkeypatch.setattr("cxflow.connect.http.client.time.sleep", slept.append)
-    connector = Slow(project.settings, flow.open_connection(project.settings, "desk").connection)
+    connector = Slow(project.settings, sources.open_connection(project.settings, "desk").connection)
     desk.tickets = [ticket(number) for number in range(1, 5)]
     list(connector.read(connector.stream("tickets"), WINDOW, None))
     assert max(slept) == pytest.approx(2 * 3600, abs=60), "three requests in as many hours"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from invented_desk import Desk, InventedDesk, configuration, ticket
 
-from cxflow import flow, http
+from cxflow import flow, http, sources
 from cxflow.connect.http.stream import RestStream
 from cxflow.errors import SourceError
 from cxflow.model.window import Window
@@ -56,7 +56,7 @@ def test_slices_without_a_first_start_are_refused() -> None:
 
 def test_a_pull_goes_on_in_the_slice_where_it_was_interrupted(desk: Desk, project: TestProject) -> None:
     desk.tickets = [ticket(day, day) for day in range(1, 9)]
-    connector: Any = flow.open_connection(project.settings, "desk")
+    connector: Any = sources.open_connection(project.settings, "desk")
     stream = connector.streams["tickets"]
     whole, checkpoints = broken_reading.whole(project.settings, connector, stream, WINDOW)
     assert [place["slice"] for place in checkpoints] == [1772323200.0, 1772496000.0, 1772668800.0]

@@ -9,7 +9,7 @@ import pytest
 from invented_desk import Desk, InventedDesk, configuration, ticket
 from pydantic import ValidationError
 
-from cxflow import flow
+from cxflow import sources
 from cxflow.errors import GateClosedError
 from cxflow.model.reading import Page, Snapshot
 from cxflow.model.window import Window
@@ -75,19 +75,19 @@ def test_a_reading_that_lacks_too_many_records_is_stopped(desk: Desk, project: T
 def test_backfills_and_connections_with_a_start_are_not_read_whole(
     desk: Desk, project: TestProject, address: str
 ) -> None:
-    connector: Any = flow.open_connection(project.settings, "desk")
+    connector: Any = sources.open_connection(project.settings, "desk")
     window = Window(datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC))
     stream = connector.streams["tickets"]
     assert [item for item in connector.read(stream, window, None) if isinstance(item, Snapshot)] == []
     assert len([item for item in connector.read(stream, window, {}) if isinstance(item, Snapshot)]) == 1
     project.reconfigure(configuration(address))
-    connector = flow.open_connection(project.settings, "desk")
+    connector = sources.open_connection(project.settings, "desk")
     assert [item for item in connector.read(stream, window, {}) if isinstance(item, Snapshot)] == []
 
 
 def test_a_whole_reading_that_was_interrupted_is_one_delivery(desk: Desk, project: TestProject) -> None:
     desk.tickets = [ticket(number, 1) for number in range(1, 9)]
-    connector: Any = flow.open_connection(project.settings, "desk")
+    connector: Any = sources.open_connection(project.settings, "desk")
     stream, window = connector.streams["tickets"], Window(None, datetime(2026, 4, 1, tzinfo=UTC))
     first = [item for item in connector.read(stream, window, {}) if isinstance(item, Page)]
     rest = list(connector.resume(stream, window, {}, first[0].checkpoint))
@@ -108,7 +108,7 @@ def test_a_project_can_turn_whole_readings_off(
     declared = (tickets.model_copy(update={"max_vanished_share": None}),)
     monkeypatch.setattr(InventedDesk, "declared", declared)
     project.reconfigure(settings)
-    connector: Any = flow.open_connection(project.settings, "desk")
+    connector: Any = sources.open_connection(project.settings, "desk")
     window = Window(datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC))
     reading = connector.read(connector.streams["tickets"], window, {})
     assert [item for item in reading if isinstance(item, Snapshot)] == []

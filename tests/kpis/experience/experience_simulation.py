@@ -23,8 +23,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from sqlalchemy import Connection, StaticPool, create_engine
 
-from cxflow.kpis.builtin import KPIS
 from cxflow.kpis.calculator import compute
+from cxflow.kpis.declared import KPIS
 from cxflow.kpis.read import KpiValue, values
 from cxflow.settings import Settings
 from cxflow.warehouse.tables import metadata

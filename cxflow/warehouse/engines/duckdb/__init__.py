@@ -74,6 +74,19 @@ class DuckDB(Engine):
     def options(self, *, read_only: bool) -> dict[str, Any]:
         return {"connect_args": {"read_only": read_only}}
 
+    def adapt(self, database: sa.Engine, *, read_only: bool) -> None:
+        from cxflow.warehouse.engines.duckdb import literals
+
+        if read_only:
+            literals.use(database)
+
+    def has_table(self, connection: sa.Connection, name: str) -> bool:
+        from cxflow.duck import literal
+
+        # SQLAlchemy's own question binds parameters; see `literals`.
+        asked = f"SELECT count(*) FROM duckdb_tables() WHERE {_HERE} AND table_name = {literal(name)}"
+        return bool(connection.exec_driver_sql(asked).scalar())
+
     def exists(self, url: sa.URL) -> bool:
         return os.path.isfile(str(url.database))
 

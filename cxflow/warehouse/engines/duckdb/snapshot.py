@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cxflow.model import progress
+
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
@@ -29,7 +31,8 @@ def copy(connection: sa.Connection, target: Path, views: Sequence[str], comments
         )
         try:
             cursor.execute("BEGIN")
-            for name in views:
+            for number, name in enumerate(views):
+                progress.report("writing the snapshot", number, total=len(views), unit="tables")
                 cursor.execute(
                     f"CREATE TABLE {_TARGET}.{identifier(name)} AS FROM {identifier(home)}.{identifier(name)}"
                 )

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from cxflow import Connector, hookimpl
+from typing import TYPE_CHECKING
 
-from cxflow_asterisk.connector import Asterisk
+from cxflow import hookimpl
 
-__all__ = ["Asterisk", "cxflow_connectors"]
+if TYPE_CHECKING:
+    from cxflow import Connector
+
+__all__ = ["cxflow_connectors"]
 
 
 @hookimpl
 def cxflow_connectors() -> list[type[Connector]]:
-    """The one connector of this plugin."""
+    """The one connector of this plugin; imported by the commands that open one."""
+    from cxflow_asterisk.connector import Asterisk
+
     return [Asterisk]

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from cxflow import Connector, hookimpl
-
-from cxflow_hubspot.connector import HubSpot
+from cxflow import hookimpl
 
 if TYPE_CHECKING:
+    from cxflow import Connector
+
     from cxflow_hubspot.service import HubSpotService
 
-__all__ = ["HubSpot", "cxflow_connectors", "cxflow_services"]
+__all__ = ["cxflow_connectors", "cxflow_services"]
 
 
 @hookimpl
 def cxflow_connectors() -> list[type[Connector]]:
-    """The one connector of this plugin."""
+    """The one connector of this plugin; imported by the commands that open one."""
+    from cxflow_hubspot.connector import HubSpot
+
     return [HubSpot]
 
 
