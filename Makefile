@@ -11,7 +11,7 @@ VENDORS := $(addprefix plugins/cxflow-,hubspot shopify trustpilot twilio typefor
 # Compiled at installation, Airflow and Great Expectations import in half the time.
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --compile-bytecode
 
-.PHONY: coverage help demo test test-long lint types contracts units faults bench words docs clean
+.PHONY: coverage help demo test test-long lint types contracts units faults bench words bi docs clean
 
 help:
 	@echo "make demo   runs a small simulated company through everything, under Airflow, and checks it against the truth"
@@ -19,6 +19,7 @@ help:
 	@echo "make test-long  runs the slow tests: the demo, real clients, every real data set on the server in every order"
 	@echo "make bench  measures cxflow against its peers, and updates docs/benchmarks.md"
 	@echo "make words  judges real reviews with the models of texts, and updates docs/words.md"
+	@echo "make bi     imports the bundle into a real Superset, looks at it, and validates the semantic models"
 	@echo "make faults races two workers, runs processes in parallel, kills a thousand runs per engine, and updates docs/reliability.md"
 
 $(BIN)/uv:
@@ -80,6 +81,20 @@ coverage: $(VENV)/.development
 
 words: $(VENV)/.development
 	$(BIN)/python tests/words/words_table.py
+
+# Environments of their own: Superset needs an older SQLAlchemy. It names no upper bounds, so its libraries are those of
+# the weeks after its release; rich and cachetools it needs and does not name.
+SUPERSET ?= 6.1.0
+SUPERSET_UNTIL ?= 2026-06-15
+$(VENV)/superset/.$(SUPERSET): $(VENV)/.development
+	@echo "installing Superset $(SUPERSET) into $(VENV)/superset"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/superset
+	@$(BIN)/uv pip install --quiet --python $(VENV)/superset/bin/python --exclude-newer $(SUPERSET_UNTIL) \
+		apache-superset==$(SUPERSET) cachetools duckdb-engine psycopg2-binary rich
+	@touch $@
+
+bi: $(VENV)/superset/.$(SUPERSET)
+	CXFLOW_SUPERSET=$(VENV)/superset/bin/python $(BIN)/pytest -m bi tests/bi
 
 docs: $(VENV)/.development
 	$(BIN)/python -m cxflow.cli.reference docs

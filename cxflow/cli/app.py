@@ -10,6 +10,7 @@ from cxflow.cli.call import Shared, shared
 from cxflow.cli.commands import (
     alerts,
     backfill,
+    bi,
     connectors,
     doctor,
     explain,
@@ -69,7 +70,7 @@ def root(context: typer.Context, version: Version = False, **options: Unpack[Sha
 for each in (
     *(init, lint, doctor, read),
     *(run, backfill, load, remap, migrate, publish, up),
-    *(status, alerts, state, kpis, explain, journeys, report, lifetimes, quarantine),
+    *(status, alerts, state, kpis, explain, journeys, report, bi, lifetimes, quarantine),
     *(plugins, connectors, new, schema),
 ):
     each.register(app)

@@ -201,7 +201,7 @@ def publish_again(
         kpi.kpi == current.c.kpi,
         kpi.version == current.c.version,
         current.c.is_complete.is_distinct_from(now),
-        or_(current.c.n > 0, current.c.left_out > 0),
+        or_(current.c.n > 0, current.c.left_out > 0, current.c.numerator != 0),
     )
     connection.execute(insert(kpi_value).from_select(into, query))
 

@@ -39,7 +39,7 @@ FROM kpi_value AS v
 INNER JOIN kpi_definition AS d ON d.kpi = v.kpi AND d.version = v.version
 LEFT JOIN kpi_status AS s ON s.kpi = v.kpi AND s.version = v.version
 LEFT JOIN kpi_complete AS c ON c.kpi = v.kpi AND c.version = v.version AND c.source = ''
-WHERE (v.n > 0 OR v.left_out > 0)
+WHERE (v.n > 0 OR v.left_out > 0 OR v.numerator <> 0)
 AND NOT EXISTS (
     SELECT 1
     FROM kpi_definition AS newer

@@ -1,0 +1,90 @@
+"""`cxflow bi`: writes files for BI tools, over the published views."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cxflow.cli.call import Call, command
+from cxflow.errors import ConfigError
+
+if TYPE_CHECKING:
+    from cxflow.bi.published import Published
+
+
+class _Language(StrEnum):
+    en = "en"
+    es = "es"
+
+
+Language = Annotated[_Language | None, typer.Option(help="English or Spanish; default: report.language.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(help="Write files for BI tools: dashboards, semantic models.", no_args_is_help=True)
+    command(group)(superset)
+    app.add_typer(group, name="bi", rich_help_panel="Inspect")
+
+
+def superset(
+    call: Call,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="PATH",
+            help="A ZIP to write, or a folder; default: superset.zip in the project.",
+        ),
+    ] = None,
+    uri: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URI",
+            help="How Superset reaches the views, without a password; default: as cxflow does, or the snapshot.",
+        ),
+    ] = None,
+    superset_version: Annotated[
+        str, typer.Option(metavar="VERSION", help="The Superset to import it.")
+    ] = "6",
+    language: Language = None,
+) -> None:
+    """Write an import bundle for Superset: datasets on the views, charts, and one dashboard."""
+    from cxflow.bi import files
+    from cxflow.bi.superset import bundle, identity
+    from cxflow.bi.wording import Wording
+
+    identity.require_version(superset_version)
+    settings = call.settings
+    path = out or settings.path("superset.zip")
+    if path.suffix == ".zip" and path.is_dir():
+        raise ConfigError(f"--out is a folder: {path}", value=str(path), fix="name a file in it")
+    words = Wording(language.value if language else settings.report.language)
+    with _published(call) as published:
+        made = bundle.bundle(published, settings, words, uri)
+    with call.writing(path.parent):
+        files.write(made, path)
+    count = {kind: sum(name.startswith(kind) for name in made) for kind in ("datasets", "charts")}
+    if settings.warehouse.bi_role and uri is None:
+        call.out.remark(
+            f"Superset would connect as the warehouse's owner: name a login of the role {settings.warehouse.bi_role} "
+            "with --uri"
+        )
+    call.out.report(
+        {"path": path, **count}, f"wrote {path}: {count['charts']} charts on {count['datasets']} datasets"
+    )
+
+
+@contextmanager
+def _published(call: Call) -> Iterator[Published]:
+    from cxflow.bi import published
+    from cxflow.cli import warehouse
+
+    with warehouse.reading(call) as read:
+        yield published.read(read.connection, call.settings)
