@@ -82,19 +82,27 @@ coverage: $(VENV)/.development
 words: $(VENV)/.development
 	$(BIN)/python tests/words/words_table.py
 
-# Environments of their own: Superset needs an older SQLAlchemy. It names no upper bounds, so its libraries are those of
-# the weeks after its release; rich and cachetools it needs and does not name.
+# Environments of their own: Superset needs an older SQLAlchemy, dbt an older Jinja. They name few upper bounds, so their
+# libraries are those of a day; rich and cachetools Superset needs and does not name. dbt-core 1.12 fetches a binary.
 SUPERSET ?= 6.1.0
-SUPERSET_UNTIL ?= 2026-06-15
+OF_A_DAY := $(BIN)/uv pip install --quiet --exclude-newer
 $(VENV)/superset/.$(SUPERSET): $(VENV)/.development
 	@echo "installing Superset $(SUPERSET) into $(VENV)/superset"
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/superset
-	@$(BIN)/uv pip install --quiet --python $(VENV)/superset/bin/python --exclude-newer $(SUPERSET_UNTIL) \
+	@$(OF_A_DAY) 2026-06-15 --python $(VENV)/superset/bin/python \
 		apache-superset==$(SUPERSET) cachetools duckdb-engine psycopg2-binary rich
 	@touch $@
 
-bi: $(VENV)/superset/.$(SUPERSET)
-	CXFLOW_SUPERSET=$(VENV)/superset/bin/python $(BIN)/pytest -m bi tests/bi
+$(VENV)/semantics/.installed: $(VENV)/.development
+	@echo "installing MetricFlow and a reader of Ossie into $(VENV)/semantics and $(VENV)/ossie"
+	@for name in semantics ossie; do $(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/$$name; done
+	@$(OF_A_DAY) 2026-11-20 --python $(VENV)/ossie/bin/python azem==0.2.0
+	@$(OF_A_DAY) 2026-11-20 --python $(VENV)/semantics/bin/python \
+		dbt-metricflow==0.15.0 "dbt-core<1.12" dbt-duckdb dbt-postgres
+	@touch $@
+
+bi: $(VENV)/superset/.$(SUPERSET) $(VENV)/semantics/.installed
+	CXFLOW_BI=$(VENV) $(BIN)/pytest -m bi tests/bi
 
 docs: $(VENV)/.development
 	$(BIN)/python -m cxflow.cli.reference docs

@@ -17,7 +17,10 @@ _FIRST = (1980, 1, 1, 0, 0, 0)
 
 
 def text(content: Any) -> str:
-    """Content as YAML. PyYAML quotes what its own reader, which the tools use, would take for no text: `on`, `1e3`."""
+    """Content as YAML; a text stays as it is. PyYAML quotes what its own reader, which the tools use, would take for
+    something else than a text: `on`, `1e3`."""
+    if isinstance(content, str):
+        return content
     return str(yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110))
 
 

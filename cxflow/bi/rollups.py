@@ -28,28 +28,34 @@ class Rollup:
     """Why rows cannot be added up; empty: they can."""
 
     @property
-    def where(self) -> str:
-        """The condition on its rows."""
-        return f"kpi = {literal(self.kpi)}"
-
-    @property
     def sql(self) -> str:
-        """The value of the selected rows, as an aggregate.
+        """The value of the selected rows, as an aggregate."""
+        return self.sql_over("")
+
+    def sql_over(self, table: str) -> str:
+        """The same, with columns written as those of a table.
 
         Null where there is none: where rows of several grains or dimensions would count events twice, where every row
         is suppressed (a row that is not has the minimum n, and so has a sum with it), and where several rows cannot be
         added up.
         """
-        rows = f"FILTER (WHERE {self.where})"
+        of = f"{table}." if table else ""
+        where = f"{of}kpi = {literal(self.kpi)}"
+        rows = f"FILTER (WHERE {where})"
         if self.indivisible:
-            return f"CASE WHEN COUNT(*) {rows} = 1 THEN MAX(value) {rows} END"
-        value = f"SUM(numerator) {rows}"
-        if not self.is_total:
-            times = "" if self.factor == 1 else f"{self.factor:g} * "
-            value = f"{times}{value} / NULLIF(SUM(denominator) {rows}, 0)"
-        shown = f"COUNT(*) FILTER (WHERE {self.where} AND NOT is_suppressed) > 0"
-        alike = " AND ".join(f"MIN({name}) {rows} = MAX({name}) {rows}" for name in ("grain", "dimension"))
+            return f"CASE WHEN COUNT(*) {rows} = 1 THEN MAX({of}value) {rows} END"
+        value = self.value(f"SUM({of}numerator) {rows}", f"SUM({of}denominator) {rows}")
+        shown = f"COUNT(*) FILTER (WHERE {where} AND NOT {of}is_suppressed) > 0"
+        names = (f"{of}grain", f"{of}dimension")
+        alike = " AND ".join(f"MIN({name}) {rows} = MAX({name}) {rows}" for name in names)
         return f"CASE WHEN {shown} AND {alike} THEN {value} END"
+
+    def value(self, numerator: str, denominator: str) -> str:
+        """The SQL of the value, from that of both sums."""
+        if self.is_total:
+            return numerator
+        times = "" if self.factor == 1 else f"{self.factor:g} * "
+        return f"{times}{numerator} / NULLIF({denominator}, 0)"
 
 
 def rollup(kpi: Kpi, settings: Settings, *, has_denominator: bool) -> Rollup:

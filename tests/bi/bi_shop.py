@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from trip_bench import Bench
 
@@ -69,3 +71,13 @@ def make(folder: Path, warehouse: dict[str, Any]) -> Shop:
         calculator.compute(connection, bench.settings, every, datetime.now(UTC), everything=True)
     flow.publish(bench.settings)
     return Shop(bench)
+
+
+def close(one: Any, other: Any) -> bool:
+    """Whether two values are equal but for the order in which a database adds; two missing ones are."""
+    return one is None if other is None else bool(one == pytest.approx(other, rel=1e-9))
+
+
+def tool(environment: str, program: str) -> Path:
+    """A program of one of the environments that `make bi` makes."""
+    return Path(os.environ["CXFLOW_BI"]).absolute() / environment / "bin" / program

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from bi_shop import Shop
+from bi_shop import Shop, close
 
 COARSER = (("day", "week"), ("day", "month"), ("month", "quarter"), ("quarter", "year"))
 CELL = "grain, period_start, dimension, dimension_value"
@@ -61,7 +59,3 @@ def test_what_is_suppressed_stays_so(shop: Shop) -> None:
     hidden = "FROM mart_kpi WHERE kpi = 'nps' AND grain = 'day' AND dimension = '' AND is_suppressed"
     assert shop.ask(f"SELECT sum(denominator) {hidden}")[0][0] > 0, "its components are there"
     assert shop.ask(f"SELECT {nps} {hidden}")[0][0] is None
-
-
-def close(one: Any, other: Any) -> bool:
-    return one is None if other is None else bool(one == pytest.approx(other, rel=1e-9))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 import superset_browser
 import superset_server
 import yaml
-from bi_shop import Shop
+from bi_shop import Shop, tool
 from superset_server import Superset
 
 from cxflow.bi import files
@@ -27,8 +26,7 @@ PROJECT = "cxflow"
 @pytest.fixture(scope="module")
 def superset(tmp_path_factory: pytest.TempPathFactory, bundle_file: Path) -> Iterator[Superset]:
     """It, with the bundle imported as a person does."""
-    python = Path(os.environ.get("CXFLOW_SUPERSET", "no Superset: run `make bi`")).absolute()
-    with superset_server.running(python, tmp_path_factory.mktemp("superset")) as found:
+    with superset_server.running(tool("superset", "python"), tmp_path_factory.mktemp("superset")) as found:
         found.load("dashboard", bundle_file, cxflow="any: the server trusts this machine")
         yield found
 

@@ -16,7 +16,11 @@ def test_superset_gets_a_bundle_in_the_project_or_where_it_is_wanted(own: Path, 
         assert "superset/dashboards/cxflow.yaml" in archive.namelist()
     folder = tmp_path / "new" / "bundle"
     answer = cxflow("bi", "superset", "--out", folder, "--language", "es", "--json", project=own)
-    assert answer.json == {"path": str(folder), "datasets": 27, "charts": len(list((folder / "charts").iterdir()))}
+    assert answer.json == {
+        "path": str(folder),
+        "datasets": 27,
+        "charts": len(list((folder / "charts").iterdir())),
+    }
     assert "Experiencia de cliente" in (folder / "dashboards" / "cxflow.yaml").read_text(encoding="utf-8")
 
 
@@ -44,3 +48,15 @@ def test_a_project_without_a_warehouse_is_told_so(own: Path) -> None:
     assert answer.code != 0
     assert "the warehouse has no tables yet" in answer.err
     assert not (own / "superset.zip").exists()
+
+
+def test_semantic_models_are_written_where_they_are_wanted(own: Path, tmp_path: Path) -> None:
+    answer = cxflow("bi", "ossie", project=own)
+    assert answer.code == 0, answer.err
+    assert "version: 0.2.0.dev0\n" in (own / "ossie.yaml").read_text(encoding="utf-8")
+    answer = cxflow("bi", "metricflow", "--out", tmp_path / "dbt", "--json", project=own)
+    assert answer.json["metrics"] > 10
+    assert "source('cxflow', 'mart_kpi')" in (tmp_path / "dbt" / "models" / "kpi_month.sql").read_text()
+    answer = cxflow("bi", "ossie", "--out", tmp_path, project=own)
+    assert answer.code == 78
+    assert "--out is a folder" in answer.err

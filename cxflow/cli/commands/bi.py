@@ -29,6 +29,8 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(help="Write files for BI tools: dashboards, semantic models.", no_args_is_help=True)
     command(group)(superset)
+    command(group)(ossie)
+    command(group)(metricflow)
     app.add_typer(group, name="bi", rich_help_panel="Inspect")
 
 
@@ -79,6 +81,53 @@ def superset(
     call.out.report(
         {"path": path, **count}, f"wrote {path}: {count['charts']} charts on {count['datasets']} datasets"
     )
+
+
+def ossie(
+    call: Call,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="Where to write it; default: ossie.yaml in the project."
+        ),
+    ] = None,
+) -> None:
+    """Write the semantic layer as an Apache Ossie document: datasets, relationships, KPIs as metrics."""
+    from cxflow.bi import files
+    from cxflow.bi import ossie as semantics
+
+    path = out or call.settings.path("ossie.yaml")
+    if path.is_dir():
+        raise ConfigError(f"--out is a folder: {path}", value=str(path), fix="name a file in it")
+    with _published(call) as published:
+        made = semantics.document(published, call.settings)
+    with call.writing(path.parent):
+        files.write({path.name: made}, path.parent)
+    call.out.report(
+        {"path": path, "metrics": len(made["metrics"])}, f"wrote {path}: {len(made['metrics'])} metrics"
+    )
+
+
+def metricflow(
+    call: Call,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="FOLDER", help="Where to write it; default: metricflow in the project."
+        ),
+    ] = None,
+) -> None:
+    """Write a dbt project for MetricFlow: the KPIs whose months add up, as metrics."""
+    from cxflow.bi import files
+    from cxflow.bi import metricflow as semantics
+
+    path = out or call.settings.path("metricflow")
+    with _published(call) as published:
+        made = semantics.project(published, call.settings)
+    with call.writing(path):
+        files.write(made, path)
+    count = sum(metric["type"] == "derived" for metric in made["models/kpis.yml"]["metrics"])
+    call.out.report({"path": path, "metrics": count}, f"wrote {path}: {count} metrics")
 
 
 @contextmanager
