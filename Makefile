@@ -14,15 +14,15 @@ INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint con
 export CXFLOW_REAL_DATA ?= $(abspath ../shared/data)
 export CXFLOW_VENDOR_EXAMPLES ?= $(abspath ../shared/vendors/examples)
 
-.PHONY: bi coverage help demo test test-long lint types contracts units faults bench words docs clean
+.PHONY: coverage help demo test test-long lint types contracts units faults bench words bi docs clean
 
 help:
 	@echo "make demo   runs a small simulated company through everything, under Airflow, and checks it against the truth"
 	@echo "make test   runs everything that CI runs"
 	@echo "make test-long  runs the slow tests: the demo, real clients, every real data set on the server in every order"
 	@echo "make bench  measures cxflow against its peers, and updates docs/benchmarks.md"
-	@echo "make bi     imports the demo's dashboard into a real Superset, and compares its numbers (after make demo)"
 	@echo "make words  judges real reviews with the models of texts, and updates docs/words.md"
+	@echo "make bi     imports the bundle into a real Superset, looks at it, and validates the semantic models"
 	@echo "make faults races two workers, runs processes in parallel, kills a thousand runs per engine, and updates docs/reliability.md"
 
 $(BIN)/uv:
@@ -82,11 +82,30 @@ coverage: $(VENV)/.development
 	$(BIN)/python tests/kpis/interval_coverage.py
 	$(BIN)/python tests/kpis/experience/experience_simulation.py
 
-bi: $(VENV)/.development
-	$(BIN)/python tests/bi/superset_import.py demo demo/superset
-
 words: $(VENV)/.development
 	$(BIN)/python tests/words/words_table.py
+
+# Environments of their own: Superset needs an older SQLAlchemy, dbt an older Jinja. They name few upper bounds, so their
+# libraries are those of a day; rich and cachetools Superset needs and does not name. dbt-core 1.12 fetches a binary.
+SUPERSET ?= 6.1.0
+OF_A_DAY := $(BIN)/uv pip install --quiet --exclude-newer
+$(VENV)/superset/.$(SUPERSET): $(VENV)/.development
+	@echo "installing Superset $(SUPERSET) into $(VENV)/superset"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/superset
+	@$(OF_A_DAY) 2026-06-15 --python $(VENV)/superset/bin/python \
+		apache-superset==$(SUPERSET) cachetools duckdb-engine psycopg2-binary rich
+	@touch $@
+
+$(VENV)/semantics/.installed: $(VENV)/.development
+	@echo "installing MetricFlow and a reader of Ossie into $(VENV)/semantics and $(VENV)/ossie"
+	@for name in semantics ossie; do $(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/$$name; done
+	@$(OF_A_DAY) 2026-11-20 --python $(VENV)/ossie/bin/python azem==0.2.0
+	@$(OF_A_DAY) 2026-11-20 --python $(VENV)/semantics/bin/python \
+		dbt-metricflow==0.15.0 "dbt-core<1.12" dbt-duckdb dbt-postgres
+	@touch $@
+
+bi: $(VENV)/superset/.$(SUPERSET) $(VENV)/semantics/.installed
+	CXFLOW_BI=$(VENV) $(BIN)/pytest -m bi tests/bi
 
 docs: $(VENV)/.development
 	$(BIN)/python -m cxflow.cli.reference docs

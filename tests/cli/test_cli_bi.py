@@ -1,47 +1,62 @@
-"""`cxflow bi superset` at the prompt."""
+"""`cxflow bi`, over the project that `cxflow init` writes."""
 
 from __future__ import annotations
 
 import zipfile
 from pathlib import Path
 
-from cli_runner import cxflow
-from trip_bench import Bench
-
-from cxflow import flow
+from cli_runner import cxflow, edit
 
 
-def published(folder: Path) -> Path:
-    """A project whose views are there, and empty."""
-    bench = Bench(folder / "project", {})
-    flow.publish(bench.settings)
-    return bench.settings.folder
+def test_superset_gets_a_bundle_in_the_project_or_where_it_is_wanted(own: Path, tmp_path: Path) -> None:
+    answer = cxflow("bi", "superset", project=own)
+    assert answer.code == 0, answer.err
+    assert answer.out.startswith(f"wrote {own / 'superset.zip'}: ")
+    with zipfile.ZipFile(own / "superset.zip") as archive:
+        assert "superset/dashboards/cxflow.yaml" in archive.namelist()
+    folder = tmp_path / "new" / "bundle"
+    answer = cxflow("bi", "superset", "--output", folder, "--language", "es", "--json", project=own)
+    assert answer.json == {
+        "path": str(folder),
+        "datasets": 27,
+        "charts": len(list((folder / "charts").iterdir())),
+    }
+    assert "Experiencia de cliente" in (folder / "dashboards" / "cxflow.yaml").read_text(encoding="utf-8")
 
 
-def test_it_writes_the_bundle_and_says_what_comes_next(tmp_path: Path) -> None:
-    project = published(tmp_path)
-    answer = cxflow("bi", "superset", project=project)
-    assert answer.code == 0
-    assert "next: import it in Superset under Dashboards" in answer.out
-    with zipfile.ZipFile(project / "superset.zip") as bundle:
-        assert "cxflow/metadata.yaml" in bundle.namelist()
-
-
-def test_what_cannot_be_written_is_refused_before_anything_is(tmp_path: Path) -> None:
-    project = published(tmp_path)
-    for arguments, words in (
-        (("--for", "5"), "for Superset 6, and not for 5"),
-        (("--output", tmp_path), "--output is a folder"),
-        (("--user", "ada"), "DuckDB has no users"),
+def test_bad_input_writes_nothing_and_loads_nothing(own: Path, tmp_path: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in own.rglob("*") if path.is_file()}
+    out = tmp_path / "bundle.zip"
+    for arguments, told in (
+        (("--superset-version", "5.0.0"), "the bundle is for Superset 6, not 5.0.0"),
+        (("--uri", "postgresql://ada:canary@db/cx"), "--uri holds a password"),
     ):
-        answer = cxflow("bi", "superset", *arguments, project=project)
+        answer = cxflow("bi", "superset", "--output", out, *arguments, project=own)
         assert answer.code == 78
-        assert words in answer.err
-    assert not (project / "superset.zip").exists()
-
-
-def test_views_that_are_not_published_are_told(tmp_path: Path) -> None:
-    bench = Bench(tmp_path / "project", {})
-    answer = cxflow("bi", "superset", project=bench.settings.folder)
+        assert told in answer.err
+        assert "canary" not in answer.err
+    out.mkdir()
+    answer = cxflow("bi", "superset", "--output", out, project=own)
     assert answer.code == 78
-    assert "`cxflow publish` publishes it" in answer.err
+    assert "--output is a folder" in answer.err
+    assert {path: path.stat().st_mtime_ns for path in own.rglob("*") if path.is_file()} == before
+
+
+def test_a_project_without_a_warehouse_is_told_so(own: Path) -> None:
+    edit(own, "[project]", '[warehouse]\nurl = "duckdb:///other.duckdb"\n\n[project]')
+    answer = cxflow("bi", "superset", project=own)
+    assert answer.code != 0
+    assert "the warehouse has no tables yet" in answer.err
+    assert not (own / "superset.zip").exists()
+
+
+def test_semantic_models_are_written_where_they_are_wanted(own: Path, tmp_path: Path) -> None:
+    answer = cxflow("bi", "ossie", project=own)
+    assert answer.code == 0, answer.err
+    assert "version: 0.2.0.dev0\n" in (own / "ossie.yaml").read_text(encoding="utf-8")
+    answer = cxflow("bi", "metricflow", "--output", tmp_path / "dbt", "--json", project=own)
+    assert answer.json["metrics"] > 10
+    assert "source('cxflow', 'mart_kpi')" in (tmp_path / "dbt" / "models" / "kpi_month.sql").read_text()
+    answer = cxflow("bi", "ossie", "--output", tmp_path, project=own)
+    assert answer.code == 78
+    assert "--output is a folder" in answer.err

@@ -194,6 +194,18 @@ def test_a_period_that_becomes_complete_is_published_again_and_no_other(answers:
     assert published(answers) == before | new
 
 
+def test_contacts_without_an_order_become_complete_like_any(desk: Desk) -> None:
+    sources(desk, "shop")
+    desk.contact(at("2-10"))
+    desk.order(at("3-10"))
+    delivered(desk, at("2-20"))
+    desk.compute("contact_rate", as_of=at("4-1"))
+    delivered(desk, at("4-10"))
+    desk.compute("contact_rate", as_of=at("4-15"))
+    found = {f"{each.period_start:%m}": each for each in desk.values("contact_rate", "month")}
+    assert (found["02"].n, found["02"].numerator, found["02"].is_complete) == (0, 1, True)
+
+
 def test_late_rows_of_a_complete_period_are_published_once(answers: Desk) -> None:
     delivered(answers, at("3-16 12:00"))
     answers.compute("nps", as_of=at("4-1"))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from cxflow.settings import Settings
+from cxflow.settings import Settings, load
 from cxflow.warehouse import revisions, transactions
 
 VALUES: list[tuple[Any, Any]] = [
@@ -34,8 +34,10 @@ VALUES: list[tuple[Any, Any]] = [
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    made = Settings.model_validate({"project": {"name": "acme"}, "warehouse": {"url": "duckdb:///w.duckdb"}})
-    made = made.model_copy(update={"folder": tmp_path})
+    (tmp_path / "cxflow.toml").write_text(
+        '[project]\nname = "acme"\n[warehouse]\nurl = "duckdb:///w.duckdb"\n'
+    )
+    made = load(tmp_path)
     revisions.migrate(made)
     return made
 
