@@ -34,7 +34,7 @@ def faults(settings: Settings, connection: str) -> Iterator[CxflowError]:
 def _declared(settings: Settings, connection: str) -> list[str]:
     """The names of a connection's streams, as far as a faulty connection has them."""
     table = settings.connections[connection]
-    kind = registry.connectors(registry.of_project(settings)).get(table.get("connector", ""))
+    kind = registry.connector(registry.of_project(settings), str(table.get("connector", "")))
     changes = table.get("streams")
     names = [stream.name for stream in kind.declared] if kind else []
     names += [name for name in changes if name not in names] if isinstance(changes, dict) else []

@@ -7,7 +7,7 @@ import importlib
 import importlib.metadata
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -129,10 +129,22 @@ def plugin_infos(manager: pluggy.PluginManager) -> list[PluginInfo]:
     return sorted(found.values(), key=lambda info: info.name)
 
 
+def connector(manager: pluggy.PluginManager, name: str) -> type[Connector] | None:
+    """The connector of a name, if there is one. That of the plugin of the same name is taken without asking the others:
+    a project of files imports no vendor's connector. Raises what `connectors` raises."""
+    own = (each for each in manager.hook.cxflow_connectors.get_hookimpls() if each.plugin_name == name)
+    found = _by_name(each.function() for each in own)
+    return found[name] if name in found else connectors(manager).get(name)
+
+
 def connectors(manager: pluggy.PluginManager) -> dict[str, type[Connector]]:
     """Connector classes by name. Raises ConfigError for an invalid one, and if two plugins claim the same name."""
+    return _by_name(manager.hook.cxflow_connectors())
+
+
+def _by_name(brought_by_plugins: Iterable[Any]) -> dict[str, type[Connector]]:
     found: dict[str, type[Connector]] = {}
-    for brought in manager.hook.cxflow_connectors():
+    for brought in brought_by_plugins:
         for connector in brought:
             if not (isinstance(connector, type) and issubclass(connector, Connector)):
                 raise ConfigError(
@@ -222,21 +234,21 @@ def open_connection(settings: Settings, name: str) -> Connector:
         )
     if "connector" not in table:
         raise ConfigError(f"connections.{name}.connector: this setting is required", connection=name)
-    known = connectors(of_project(settings))
-    kind = table.get("connector")
-    if kind not in known:
+    kind = str(table["connector"])
+    found = connector(of_project(settings), kind)
+    if found is None:
+        known = connectors(of_project(settings))
         raise ConfigError(
-            f"there is no connector {kind!r}{nearest(str(kind), known)}",
+            f"there is no connector {kind!r}{nearest(kind, known)}",
             connection=name,
-            value=str(kind),
+            value=kind,
             fix=f"installed: {', '.join(known)}",
         )
-    connector = known[kind]
     try:
-        connection = connector.connection_model.model_validate(
+        connection = found.connection_model.model_validate(
             {**table, "name": name}, context={"folder": settings.folder}
         )
     except ValidationError as problem:
-        text = explain(problem, connector.connection_model, f"connections.{name}")
+        text = explain(problem, found.connection_model, f"connections.{name}")
         raise ConfigError(text, connection=name) from problem
-    return connector(settings, connection)
+    return found(settings, connection)

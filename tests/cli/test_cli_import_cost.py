@@ -13,7 +13,7 @@ NEVER = ("airflow", "alembic", "great_expectations", "pandas", "polars", "scipy"
 WATCHED = """
 import atexit, json, sys
 sys.argv = ["cxflow", *sys.argv[1:]]
-names = lambda: sorted({name.split(".")[0] for name in sys.modules})
+names = lambda: sorted({part for name in sys.modules for part in (name, name.split(".")[0])})
 atexit.register(lambda: print("LOADED", json.dumps(names()), file=sys.stderr))
 from cxflow.cli import main
 main()
@@ -21,7 +21,7 @@ main()
 
 
 def _loaded_by(project: Path, *arguments: str) -> set[str]:
-    """The top-level modules that a command has loaded when it ends."""
+    """The modules that a command has loaded when it ends."""
     done = subprocess.run(
         [sys.executable, "-c", WATCHED, "--project", str(project), *arguments],
         capture_output=True,
@@ -54,3 +54,8 @@ def test_looking_at_a_project_loads_no_library_for_processing(
 
 def test_looking_at_kpis_loads_neither_arrow_nor_a_http_client(loaded: Path) -> None:
     assert _loaded_by(loaded, "kpis") & {"pyarrow", "httpx2", "phonenumbers", "fsspec"} == set()
+
+
+@pytest.mark.parametrize("command", ["status", "lint"])
+def test_a_project_of_files_imports_no_other_connector(loaded: Path, command: str) -> None:
+    assert _loaded_by(loaded, command) & {"httpx2", "sqlglot", "cxflow_zendesk.connector"} == set()

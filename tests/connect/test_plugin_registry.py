@@ -88,6 +88,26 @@ def test_two_plugins_of_one_connector_name_are_both_named() -> None:
     assert caught.value.value == "helpdesk"
 
 
+@pytest.mark.parametrize("names", [("helpdesk", "other"), ("other", "helpdesk")])
+def test_the_plugin_of_a_connectors_name_is_taken_before_all_others(names: tuple[str, ...]) -> None:
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    for name in names:
+        plugin = ModuleType(name)
+        plugin.cxflow_connectors = hookspecs.hookimpl(  # type: ignore[attr-defined]
+            _bring(Helpdesk if name == "helpdesk" else OtherHelpdesk)
+        )
+        manager.register(plugin, name)
+    assert registry.connector(manager, "helpdesk") is Helpdesk
+
+
+def test_a_connector_of_another_name_than_its_plugin_is_looked_for_in_all() -> None:
+    assert registry.connector(_manager(Helpdesk), "helpdesk") is Helpdesk
+    assert registry.connector(_manager(Helpdesk), "another") is None
+    with pytest.raises(ConfigError, match="which is not a Connector class"):
+        registry.connector(_manager(Helpdesk, dict), "another")
+
+
 def test_two_plugins_of_one_kpi_name_are_an_error() -> None:
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
