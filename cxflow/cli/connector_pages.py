@@ -22,6 +22,7 @@ from cxflow.connect.connector import Connector
 from cxflow.connect.http import HttpConnection, RestConnector, RestStream
 from cxflow.errors import CxflowError
 from cxflow.model.secret import Secret
+from cxflow.model.snapshots import SnapshotStream
 from cxflow.model.stream import Stream
 from cxflow.settings import Connection, Settings
 
@@ -233,7 +234,7 @@ def _facts(stream: Stream, connector: Connector) -> dict[str, str]:
     facts = {
         "key": _code(stream.primary_key),
         "version": _code([stream.version]) if stream.version else "the time of delivery",
-        "deleted records": f"where {_code([stream.deleted])}" if stream.deleted else "the source tells none",
+        "deleted records": _deletions(stream),
     }
     if isinstance(stream, RestStream):
         facts |= _requests(stream)
@@ -241,6 +242,7 @@ def _facts(stream: Stream, connector: Connector) -> dict[str, str]:
         "a run reads": "what changed since the last one"
         if _is_windowed(stream, connector)
         else "the whole list, each time",
+        "the whole list": _whole(stream),
         "look-back": _span(stream.look_back) if stream.look_back else "",
         "lag": _span(stream.lag) if stream.lag else "",
         "identifiers": ", ".join(f"{name} (`{_cell(sql)}`)" for name, sql in stream.identifiers.items()),
@@ -250,6 +252,21 @@ def _facts(stream: Stream, connector: Connector) -> dict[str, str]:
         columns = dict.fromkeys(column for each in projections for column in each.columns)
         facts[f"fills `{table}`"] = _code(columns)
     return facts
+
+
+def _deletions(stream: Stream) -> str:
+    """How a stream's deleted records become known."""
+    if stream.deleted:
+        return f"where {_code([stream.deleted])}"
+    if isinstance(stream, SnapshotStream) and stream.snapshot:
+        return "where two whole lists lack them"
+    return "the source tells none"
+
+
+def _whole(stream: Stream) -> str:
+    """How often a stream whose runs ask for changes alone reads everything; empty: never."""
+    every = stream.whole_every if isinstance(stream, RestStream) else None
+    return f"every {_span(every)}" if every else ""
 
 
 def _is_windowed(stream: Stream, connector: Connector) -> bool:

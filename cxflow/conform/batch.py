@@ -141,9 +141,8 @@ def conform(
             spelling.check(database, stream, manifest.raw_columns, derived.records_in(folder, manifest))
             read = raw_schema.spelled_as(read, manifest.raw_columns)
             spelled = {name.lower() for name in read}
-            absent = {
-                name: "NULL" for name in stream.may_lack if "." not in name and name.lower() not in spelled
-            }
+            outermost = (name.partition(".")[0] for name in stream.may_lack)
+            absent = {name: "NULL" for name in outermost if name.lower() not in spelled}
             read = with_unseen({**absent, **read}, stream)
         raw = raw_schema.with_absent(read, stream.may_lack)
         work = _Work(settings, connection, stream, database, raw, own_columns.renamed(raw, stream))

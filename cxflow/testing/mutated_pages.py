@@ -1,7 +1,9 @@
 """A thousand damaged pages: each is a page of the service with a few changes, and goes through the connector in this
 process, without a network. Called by the conformance suite.
 
-A page may end the reading with an error of cxflow. If it does not, each of its records has landed, or is a reject.
+A page may end the reading with an error of cxflow. If it does not, each of its records has landed, or is a reject; and
+what landed of a stream, of all pages whose values kept their kinds (a value of another kind, an object in place of a
+text, may stop a load), is then loaded, each record as rows or as a refusal.
 """
 
 from __future__ import annotations
@@ -9,20 +11,22 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections import defaultdict
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+from unittest import mock
 from urllib.parse import parse_qsl, urlsplit
 
 from cxflow.connect.http.client import without_network
 from cxflow.connect.http.connector import RestConnector
 from cxflow.connect.http.stream import Call
 from cxflow.errors import CxflowError
-from cxflow.model.reading import Checkpoint, Count, Page
+from cxflow.model.reading import Checkpoint, Count, Page, Reading
 from cxflow.model.window import Window
 from cxflow.testing import faults
-from cxflow.testing.sample import Sample
+from cxflow.testing.sample import NAME, Sample
 
 PAGES = 1_000
 _VALUES: tuple[Any, ...] = (
@@ -97,9 +101,33 @@ def check(sample: Sample) -> None:
     )
     @given(st.sampled_from(targets), st.lists(change, min_size=1, max_size=3))
     def damaged(target: _Target, changes: list[tuple[int, int]]) -> None:
-        _read_damaged(sample, connector, known, target, changes)
+        landed[target.stream] += _read_damaged(sample, connector, known, target, changes)
 
+    # The pages as they are come first: what all of the damaged ones lack has its kind from them.
+    landed: dict[str, list[Page]] = defaultdict(list)
+    for target in targets:
+        landed[target.stream] += _read_damaged(sample, connector, known, target, [])
     damaged()
+    for stream, pages in landed.items():
+        _load(sample, stream, pages)
+
+
+def _load(sample: Sample, stream: str, pages: list[Page]) -> None:
+    """Load the pages as one reading. No share of refused records stops it."""
+    sizes = [len(page.records) + len(page.rejects) for page in pages]
+
+    def read(*_: Any) -> Reading:
+        for page, size in zip(pages, sizes, strict=True):
+            yield Count(size, page.origin)
+            yield replace(page, checkpoint=None)
+        return {}
+
+    project = sample.new_project()
+    project.reconfigure({**sample.kit.configuration(sample.url), "quality": {"max_rejected_share": 1}})
+    with mock.patch.object(type(sample.connector()), "read", read):
+        report = project.run(NAME, stream, mode="backfill", end=sample.end)[f"{NAME}.{stream}"]
+    assert report.counts.extracted == sum(sizes)
+    assert report.counts.balanced, f"{stream}: {report.counts}"
 
 
 def _recorded(sample: Sample) -> tuple[dict[tuple[str, bytes, bytes], faults.Exchange], list[_Target]]:
@@ -194,7 +222,9 @@ def _read_damaged(
     known: dict[tuple[str, bytes, bytes], faults.Exchange],
     target: _Target,
     changes: list[tuple[int, int]],
-) -> None:
+) -> list[Page]:
+    """Read a page after some changes. Returns what landed of it, if its values kept their kinds; nothing, if the
+    reading ended with an error."""
     document = deepcopy(target.document)
     for place, change in changes:
         document = _changed(document, place, change, target.call.changed)
@@ -215,6 +245,7 @@ def _read_damaged(
     stream = connector.stream(target.stream)
     window = Window(None, sample.end)
     landed = said = 0
+    pages: list[Page] = []
     with without_network(reply):
         reading = (
             connector.read(stream, window, {})
@@ -228,19 +259,35 @@ def _read_damaged(
                 if isinstance(item, Page):
                     landed = len(item.records) + len(item.rejects)
                     if came:
+                        pages = [item]
                         break
         except CxflowError:
-            return
+            return []
         finally:
             reading.close()
     if not came:
-        return
+        return []
     records = _list_at(document, target.call.records, optional=target.call.optional_records)
     assert records is not None, (
         f"{target.stream}: an answer without a list of records is taken for an empty one"
     )
     assert said == landed, f"{target.stream}: {said} records are told, and {landed} land"
     assert landed == len(records), f"{target.stream}: a page has {len(records)} records, and {landed} land"
+    return pages if _is_alike(target.document, document) else []
+
+
+def _is_alike(before: Any, after: Any) -> bool:
+    """Whether all values are still an object, a list or a plain value, or null now; keys may be gone or new."""
+    match before, after:
+        case _, None:
+            return True
+        case None, _:
+            return False
+        case dict(), dict():
+            return all(_is_alike(before[name], after[name]) for name in before.keys() & after.keys())
+        case list(), list():
+            return all(any(_is_alike(one, other) for one in before) for other in after)
+    return not isinstance(before, dict | list) and not isinstance(after, dict | list)
 
 
 def _changed(document: Any, place: int, change: int, spared: str | None) -> Any:

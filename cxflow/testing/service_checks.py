@@ -170,7 +170,7 @@ class ServiceChecks:
 
     @pytest.mark.usefixtures("rest")
     def test_a_thousand_mutated_pages_crash_nothing_and_hide_nothing(self, sample: Sample) -> None:
-        """Damaged pages end with an error of cxflow, or land whole."""
+        """Damaged pages end with an error of cxflow, or land whole; then each record is loaded or refused."""
         mutated_pages.check(sample)
 
     def test_the_budget_is_kept(

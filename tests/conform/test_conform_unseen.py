@@ -63,6 +63,16 @@ def test_what_has_never_been_seen_reads_as_null_and_does_not_become_known(
         assert "kind" not in str(scratch.conformed.raw_columns)
 
 
+@pytest.mark.parametrize("record", [{"id": 1}, {"id": 1, "basket": None}, {"id": 1, "basket": {}}])
+def test_a_list_inside_of_what_a_record_may_lack_is_empty(conform: Any, record: dict[str, Any]) -> None:
+    lines = {"for_each": "basket.lines", "order_id": "id", "line_no": "item.no", "quantity": "item.pieces"}
+    declaration = {"primary_key": ["id"], "may_lack": ["basket.lines"], "to": {"order_line": lines}}
+    with conform(declaration, [record]) as scratch:
+        assert scratch.refused == []
+        assert scratch.column("SELECT count(*) FROM order_line") == [0]
+        assert "pieces" not in str(scratch.conformed.raw_columns)
+
+
 def test_what_is_seen_later_is_read(conform: Any) -> None:
     full = {
         "id": 2,
