@@ -167,6 +167,7 @@ class Extract(StreamOperator):
                 batch = flow.extract(settings, trip["connection"], trip["stream"], window, trip["mode"])
         except JobRunningError as problem:
             pause = timedelta(seconds=problem.look_again_seconds)
+            self.log.info("%s: deferred for %g s", problem, pause.total_seconds())
             self.defer(trigger=TimeDeltaTrigger(pause), method_name="look_again")
         return dict(batch.as_json())
 

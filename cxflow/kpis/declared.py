@@ -17,6 +17,7 @@ from cxflow.kpis import (
     sla,
     survey,
     touchpoints,
+    waiting,
 )
 from cxflow.kpis.experience import loyalty, memory, net, omnichannel, preventable
 from cxflow.kpis.kpi import Kpi
@@ -61,6 +62,7 @@ KPIS: tuple[Kpi, ...] = (
     business_cases.resolution_business_minutes_p90,
     business_cases.first_reply_business_minutes_of_opened,
     business_cases.resolution_business_minutes_of_opened,
+    waiting.requester_wait_minutes,
     cases.reopen_rate,
     cases.fcr_one_touch,
     cases.backlog,

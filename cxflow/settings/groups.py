@@ -166,6 +166,8 @@ class Kpis(Frozen):
     conversion_days: float = Field(default=90, gt=0, le=LONGEST.days)
     """The same for leads that become a won deal."""
     sla: Sla = Sla()
+    waiting_statuses: tuple[str, ...] = ()
+    """The states of cases in which who opened one waits for the team, in the source's words: new, open, hold."""
     new_after_days: float = Field(default=180, ge=0)
     """Whose first known order lies within so many days of the first order of its source may have ordered before, and
     is in no cohort; 0 if the data hold all orders that there ever were."""

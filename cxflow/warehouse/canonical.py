@@ -150,6 +150,7 @@ case_status_history = canonical(
     column("status", String, "in the source's words", nullable=False),
     source_id("agent_id", "the agent assigned to the case"),
     in_order=(("valid_from", "valid_to"),),
+    parent=("support_case", "case_id"),
 )
 
 order_header = canonical(

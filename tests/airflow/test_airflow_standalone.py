@@ -44,7 +44,9 @@ def found(project):
 
 disturbed, other, text = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[1], "cxflow.toml").read_text()
 undisturbed = TestProject(other, text)
-for connection, stream in [("shop", "reviews"), ("desk", "people"), ("faulty", "busy")]:
+for connection, stream in [
+    ("shop", "reviews"), ("desk", "people"), ("faulty", "busy"), ("faulty", "exporting")
+]:
     undisturbed.run(connection, stream)
 undisturbed.settle()
 print(json.dumps([found(TestProject(disturbed, text)), found(undisturbed)], default=str))
@@ -247,6 +249,7 @@ def test_a_task_killed_in_its_midst_is_tried_again_and_the_result_is_the_same(
     assert disturbed["books"] == [
         ["desk", "people", canary_project.PEOPLE, canary_project.PEOPLE, 0],
         ["faulty", "busy", 1, 1, 0],
+        ["faulty", "exporting", 1, 1, 0],
         ["shop", "reviews", 7, 2, 5],
     ]
 
@@ -264,6 +267,7 @@ def test_a_failure_names_connection_stream_and_reason_and_only_a_fatal_one_is_fi
     assert ends == {
         "extract busy": ("success", 2),
         "extract careless": ("failed", 2),
+        "extract exporting": ("success", 1),
         "extract refused": ("failed", 1),
     }
     assert "faulty.busy: the desk asks to wait" in logs["extract busy", 1]
@@ -275,6 +279,13 @@ def test_a_failure_names_connection_stream_and_reason_and_only_a_fatal_one_is_fi
         assert "faulty.careless: ValueError at aviary_desk.py:" in logs["extract careless", attempt]
         assert '"name":"careless"' in logs["extract careless", attempt]  # the frame at fault
     assert all(found_in(log) == [] for log in logs.values())
+
+
+def test_a_task_leaves_its_place_to_the_triggerer_while_a_service_exports(days: Days) -> None:
+    log = days.server.log(days.faulty["extract exporting"], 1)
+    assert log.count("faulty.exporting: the desk works on the export: deferred for 10 s") == 1
+    assert log.count("Pausing task as DEFERRED") == 1
+    assert log.count("extracted") == 1
 
 
 def test_airflow_keeps_no_canary(days: Days) -> None:
