@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from datetime import timedelta
 
 import numpy as np
@@ -61,7 +62,9 @@ def test_a_prediction_is_that_of_the_models(desk: Desk) -> None:
     history = (rows[:, 0], rows[:, 1] / 7, rows[:, 2] / 7)
     assert found.buying == BgNbd.fit(*history)
     valued, mean = rows[:, 3], rows[:, 4] / np.maximum(rows[:, 3], 1)
-    assert found.spending == GammaGamma.fit(valued[valued > 0], mean[valued > 0])
+    # Sums of amounts end in other digits if the database adds them in another order.
+    fitted = GammaGamma.fit(valued[valued > 0], mean[valued > 0])
+    assert astuple(found.spending) == pytest.approx(astuple(fitted), rel=1e-5)
     orders = found.buying.expected(12 * WEEKS_IN_A_MONTH, *history)
     assert found.orders == pytest.approx(orders)
     assert found.value == pytest.approx(orders * found.spending.expected(valued, mean))
