@@ -18,7 +18,7 @@ from sqlalchemy.exc import DataError, DBAPIError, OperationalError, ProgrammingE
 
 from cxflow.duck import MEMORY_VARIABLE, OUT_OF_MEMORY
 from cxflow.errors import ConfigError
-from cxflow.kpis import business_hours, days, horizons, left_out, restatement, status
+from cxflow.kpis import business_hours, days, horizons, left_out, restatement, shared, status
 from cxflow.kpis.affected import Touched, affected
 from cxflow.kpis.cell_values import Cells, cell_values
 from cxflow.kpis.cells import Cut
@@ -232,8 +232,9 @@ class _Computation:
             self._completeness.move(kpi, estimator, known.dimensions)
             return
         count = self.of_days if isinstance(estimator, Additive) else self.of_events
-        counted = count(kpi, estimator, known.dimensions, periods, slices)
-        self._leave_out(kpi, estimator, known.dimensions, counted)
+        with shared.stored(connection, estimator.sliced.shared):
+            counted = count(kpi, estimator, known.dimensions, periods, slices)
+            self._leave_out(kpi, estimator, known.dimensions, counted)
         if counted.values or known.was_published:
             before = self._completeness.end_of(kpi, estimator, known.dimensions, counted.values)
             because = _because(kpi, known, everything=everything, had_failed=had_failed)

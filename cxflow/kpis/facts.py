@@ -95,6 +95,8 @@ class Fact:
     stands for every signal of it."""
     table: str = ""
     """The canonical table whose rows the events are, if there is one."""
+    shared: Rows | None = None
+    """What its rows and those that it leaves out are all made of, if computing that takes long."""
     followed_days: float = 0
     """Days after an event until all is known that it counts for, where `reach` does not say so."""
     left_out: Mapping[str, Fact] = field(default_factory=dict)

@@ -94,7 +94,10 @@ def _days(found: Found) -> str:
         "ratio to 1 million",
         "ratio to by hand",
     ]
-    return _table(head, rows)
+    steps = {count: one["steps"] for count, one in found.items() if "steps" in one}
+    names = list(next(iter(steps.values())))
+    of_steps = [[name, *(f"{one[name]:.1f} s" for one in steps.values())] for name in names]
+    return f"{_table(head, rows)}\n\n{_table(['step', *(f'{int(count):,}' for count in steps)], of_steps)}"
 
 
 def _http(found: Found) -> str:

@@ -1,6 +1,7 @@
 """Single steps of a project's trip, in a process of their own.
 
-    python steps.py FOLDER STEP…        extract, expectations, prepare, load, identity, kpis, all_kpis, statements
+    python steps.py FOLDER STEP…        extract, expectations, prepare, load, identity, kpis, all_kpis,
+                                    publish, statements
 
 Prints a JSON object: step to wall seconds. `extract` keeps the reference of its batch for `prepare` and `load`.
 After `statements`, the object has an entry for each kind of statement on the warehouse, too: a verb and a table.
@@ -75,6 +76,8 @@ def _run(settings: Settings, step: str) -> None:
         (flow.prepare if step == "prepare" else flow.load)(settings, batch)
     elif step == "identity":
         flow.resolve_identity(settings)
+    elif step == "publish":
+        flow.publish(settings)
     else:
         flow.compute_kpis(settings, everything=step == "all_kpis")
 

@@ -79,7 +79,7 @@ def first_days(settings: Settings) -> Fact:
         .where(seconds_between(met.c.at, met.c.occurred_at) < EXPOSED.total_seconds())
         .group_by(met.c.customer_id, met.c.at)
         .having(func.count() > 1)
-        .subquery()
+        .cte("exposed", nesting=True)
     )
     order = net_orders(settings).subquery()
     since = seconds_between(exposed.c.at, order.c.at)
@@ -113,6 +113,7 @@ def first_days(settings: Settings) -> Fact:
     fact = Fact(
         rows,
         {table.name: EVERYWHERE for table in (touchpoint, order_header, order_line, refund)},
+        shared=rows,
         followed_days=(EXPOSED + FOLLOWED).days,
         dimensions={
             "segment": column("segment", String),
