@@ -42,6 +42,8 @@ _QUESTIONS = (
     "FROM kpi_value WHERE kpi = 'nps' QUALIFY as_of = max(as_of) "
     "OVER (PARTITION BY grain, period_start, dimension, dimension_value) ORDER BY ALL",
 )
+HISTORIES = (1, 10)
+"""Millions of records. With 50, which take half an hour, by hand: a warehouse of 12 GB."""
 DAY = ("extract", "prepare", "load", "identity", "kpis", "publish")
 """The steps of a daily run."""
 Parts = dict[str, Callable[["Bench"], Any]]
@@ -134,7 +136,7 @@ def _agree(hand: Path, project: Path) -> None:
 
 
 def days(bench: Bench) -> dict[str, Any]:
-    """The second day on 1, 10 and 50 million records of history, step by step; on one million, by hand, too."""
+    """The second day on 1 and 10 million records of history, step by step; on one million, by hand, too."""
     first = 50 * MILLION
     file = bench.folder / "second-day.jsonl"
     _apart(records.second_day, file, MILLION, first)
@@ -144,7 +146,7 @@ def days(bench: Bench) -> dict[str, Any]:
         bench.by_hand("days-hand", bench.history(MILLION, first))
         theirs.append(bench.by_hand("days-hand", file))
     found: dict[str, Any] = {"by_hand": measure.best(theirs).as_json()}
-    for times in (1, 10, 50):
+    for times in HISTORIES:
         project = bench.project(f"days-{times}", bench.history(MILLION, first))
         bench.cxflow(project)
         if times > 1:
