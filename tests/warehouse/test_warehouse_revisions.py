@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +105,34 @@ def _downgrade(settings: Settings, revision: str) -> None:
         context = MigrationContext.configure(connection, opts=opts)
         with Operations.context(context):
             context.run_migrations()
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from cxflow.settings import load
+from cxflow.warehouse import revisions, transactions
+settings = load(Path(sys.argv[1]))
+dialect = transactions.database(settings).dialect
+commit = dialect.do_commit
+def do_commit(connection):
+    commit(connection)
+    os.kill(os.getpid(), signal.SIGKILL)
+dialect.do_commit = do_commit
+revisions.migrate(settings)
+"""
+
+
+@pytest.mark.parametrize("before", [None, "0001"])
+def test_a_kill_right_after_the_commit_leaves_a_warehouse_that_can_be_opened(
+    settings: Settings, before: str | None
+) -> None:
+    if before is not None:
+        revisions.migrate(settings)
+        _downgrade(settings, before)
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(settings.folder)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert revisions.migrate(settings) == (revisions.head(), revisions.head())
 
 
 def test_the_last_file_is_the_last_revision() -> None:
