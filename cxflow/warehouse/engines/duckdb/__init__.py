@@ -138,8 +138,8 @@ class DuckDB(Engine):
         return duck.sqlstate(problem)
 
     def run_exclusive(self, connection: sa.Connection, work: Callable[[], None]) -> None:
-        """DDL that no log holds: the commit writes the file itself. DuckDB (1.5) cannot read a log in which a table with a
-        function in a check gets a column: after a kill, the warehouse could not be opened any more."""
+        """DDL that no log holds: the commit writes the file itself. DuckDB (1.5) fails on a logged ALTER TABLE if the
+        table has a function in a check: after a kill, the warehouse could not be opened any more."""
         connection.exec_driver_sql("SET checkpoint_threshold = '0B'")
         work()
 
