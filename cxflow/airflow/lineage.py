@@ -25,6 +25,8 @@ from cxflow.settings import Settings
 from cxflow.warehouse import tables, transactions
 from cxflow.warehouse.tables import CANONICAL, metadata
 
+_tables_of = cache(tables_of)
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -193,8 +195,3 @@ def _columns_of(expression: str) -> list[str]:
         named = record_sql.parse(database, "", expression).columns()
         paths = {each.path for each in named}
     return sorted(".".join(path) for path in paths if path[0] not in ("item", "item_no"))
-
-
-@cache
-def _tables_of(query: str, dialect: str) -> list[tuple[str | None, str]]:
-    return tables_of(query, dialect)

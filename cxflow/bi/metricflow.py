@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from cxflow.bi.published import Published, PublishedKpi
+from cxflow.bi.published import Published, PublishedKpi, model_name
 from cxflow.bi.rollups import TABLE
 from cxflow.duck import literal
 from cxflow.settings import Settings
@@ -29,7 +29,7 @@ _PARTS = {
 
 def project(published: Published, settings: Settings) -> dict[str, Any]:
     """Path to content: YAML, or the text of a SQL model."""
-    name = f"cxflow_{settings.project.name.replace('-', '_')}"
+    name = model_name(settings)
     kpis = [kpi for kpi in published.kpis.values() if _adds_up(kpi)]
     models = [{"name": MODEL, "description": f"The complete months of {TABLE}."}, _time_spine()]
     return {
@@ -111,7 +111,7 @@ def _metrics(kpi: PublishedKpi) -> Iterator[dict[str, Any]]:
         yield {
             "name": f"{declared.name}_by_{dimension.replace('.', '_')}" if dimension else declared.name,
             "label": f"{declared.title} by {dimension}" if dimension else declared.title,
-            "description": f"{declared.description or declared.title} [{declared.formula}; {declared.unit}]",
+            "description": kpi.described,
             "type": "derived",
             "type_params": {
                 "expr": f"CASE WHEN {_part(kpi, 'shown')} > 0 THEN {value} END",

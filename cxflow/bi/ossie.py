@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from cxflow.bi.published import Published, PublishedKpi
+from cxflow.bi.published import Published, PublishedKpi, model_name
 from cxflow.bi.rollups import TABLE
 from cxflow.publish import marts
 from cxflow.settings import Settings
@@ -45,7 +45,7 @@ def document(published: Published, settings: Settings) -> dict[str, Any]:
     """The document: every mart, and every KPI that has values."""
     return {
         "version": VERSION,
-        "name": f"cxflow_{settings.project.name.replace('-', '_')}",
+        "name": model_name(settings),
         "description": "Customer experience: touchpoints, journeys, service, orders, and KPIs with their components.",
         "ai_context": {
             "instructions": f"Take KPIs from the metrics, over one grain and one dimension of {TABLE} at a time: they "
@@ -105,7 +105,7 @@ def _metric(kpi: PublishedKpi) -> dict[str, Any]:
     return {
         "name": declared.name,
         "expression": _expression(kpi.rollup.sql_over(TABLE)),
-        "description": f"{declared.description or declared.title} [{declared.formula}; {declared.unit}]",
+        "description": kpi.described,
         "datatype": "Float",
         "ai_context": context,
     }

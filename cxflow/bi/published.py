@@ -38,6 +38,12 @@ class PublishedKpi:
     dimensions: Mapping[str, int]
     """What its values are sliced by, to the number of slices; empty text: the whole."""
 
+    @property
+    def described(self) -> str:
+        """What it tells, its formula and its unit, in English."""
+        declared = self.declared
+        return f"{declared.description or declared.title} [{declared.formula}; {declared.unit}]"
+
 
 @dataclass(frozen=True, slots=True)
 class Published:
@@ -51,6 +57,11 @@ class Published:
     """Whether a mart has rows, or rows with a value in a column. Asks the database: call it in the transaction."""
     kpis: Mapping[str, PublishedKpi]
     """By name, in the order of the catalogue."""
+
+
+def model_name(settings: Settings) -> str:
+    """The name of the project's semantic model: tools allow no hyphen."""
+    return f"cxflow_{settings.project.name.replace('-', '_')}"
 
 
 def read(connection: sa.Connection, settings: Settings) -> Published:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -19,3 +20,11 @@ Names = Annotated[
 """Connections or streams; none means all."""
 
 NoKpis = Annotated[bool, typer.Option("--no-kpis", help="Skip customers, KPIs and views.")]
+
+
+class _Language(StrEnum):
+    en = "en"
+    es = "es"
+
+
+Language = Annotated[_Language | None, typer.Option(help="English or Spanish; default: report.language.")]

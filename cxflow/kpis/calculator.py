@@ -13,7 +13,7 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Row, TableClause, column, table
+from sqlalchemy import Connection, Row, TableClause
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError, ProgrammingError
 
 from cxflow.duck import MEMORY_VARIABLE, OUT_OF_MEMORY
@@ -25,7 +25,6 @@ from cxflow.kpis.cells import Cut
 from cxflow.kpis.completeness import Completeness
 from cxflow.kpis.estimators import Additive, Estimator
 from cxflow.kpis.experience import judgement
-from cxflow.kpis.facts import Rows
 from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.periods import EVERY_PERIOD, Grain, Periods
 from cxflow.kpis.publication import (
@@ -359,7 +358,7 @@ class _Computation:
                 census.count(rows)
             return rows
         events = estimator.kept(cuts)
-        stored = None if events is None else self._store(events)
+        stored = None if events is None else shared.store(self._connection, events, _KEPT)
         found: list[Row[*tuple[Any, ...]]] = []
         try:
             for cut in cuts:
@@ -382,12 +381,6 @@ class _Computation:
             slices = ranked(self._connection, estimator.sizes(cut), self._most)
             self._sized = (estimator, cut, slices)
         return slices
-
-    def _store(self, events: Rows) -> TableClause:
-        """Store events in a temporary table, to read them once for several cuts."""
-        self._connection.execute(events.into(_KEPT, temporary=True))
-        engines.of(self._connection).analyze(self._connection, _KEPT)
-        return table(_KEPT, *(column(each.name, each.type) for each in events.selected_columns))
 
     def _drop(self, stored: TableClause | None) -> None:
         if stored is not None:

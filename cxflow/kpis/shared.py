@@ -1,4 +1,4 @@
-"""Rows that several statements of one KPI are made of, and that are costly: computed once, into a temporary table."""
+"""Rows that several statements of a KPI read: computed once, into a temporary table."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, column, event, select, table
+from sqlalchemy import Connection, TableClause, column, event, select, table
 from sqlalchemy.sql.visitors import replacement_traverse
 
 from cxflow.kpis.facts import Rows
@@ -15,17 +15,21 @@ from cxflow.warehouse import engines
 _NAME = "kpi_shared"
 
 
+def store(connection: Connection, rows: Rows, name: str) -> TableClause:
+    """Store the rows as a temporary table of this name, which the caller drops."""
+    connection.execute(rows.into(name, temporary=True))
+    engines.of(connection).analyze(connection, name)
+    return table(name, *(column(each.name, each.type) for each in rows.selected_columns))
+
+
 @contextmanager
 def stored(connection: Connection, rows: Rows | None) -> Iterator[None]:
-    """Store the rows for the block: its statements read them wherever they hold this very SELECT. None: nothing is
-    stored."""
+    """Store rows that take long to compute: statements of the block read them wherever they hold this very SELECT.
+    None: nothing is stored."""
     if rows is None:
         yield
         return
-    connection.execute(rows.into(_NAME, temporary=True))
-    engines.of(connection).analyze(connection, _NAME)
-    kept = table(_NAME, *(column(each.name, each.type) for each in rows.selected_columns))
-    stand_in = select(*kept.c)
+    stand_in = select(*store(connection, rows, _NAME).c)
 
     def swap(element: Any, **_: Any) -> Any:
         return stand_in if element is rows else None

@@ -24,11 +24,16 @@ _state = func.lower(func.trim(_h.status))
 _waited = column("waited_minutes", Double)
 
 
+def _named(statuses: Sequence[str]) -> tuple[str, ...]:
+    """Names of states as they are compared: in lower case, each once, sorted."""
+    return tuple(sorted({name.strip().lower() for name in statuses}))
+
+
 @lru_cache(maxsize=4)
 def waits(statuses: tuple[str, ...]) -> Fact:
     """Cases by `last_solved_at`: the minutes in states with these names up to then, in any case of letters."""
     solved = fact(support_case, _t.last_solved_at, case_id=_t.case_id)
-    names = tuple(sorted({name.strip().lower() for name in statuses}))
+    names = _named(statuses)
 
     def of_range(start: datetime, end: datetime) -> Rows:
         return _with_wait(solved.between(start, end).rows, names, (start, end))
@@ -73,7 +78,7 @@ def _states(span: Span | None) -> Subquery:
 
 def _check(connection: Connection, settings: Settings) -> None:
     """Raise ConfigError if no case has ever been in one of the states: a misspelt name would be no wait at all."""
-    wanted = {name.strip().lower() for name in settings.kpis.waiting_statuses}
+    wanted = _named(settings.kpis.waiting_statuses)
     state = select(_state).where(~_h.is_deleted)
     if not wanted or connection.execute(state.where(_state.in_(wanted)).limit(1)).first():
         return
@@ -81,7 +86,7 @@ def _check(connection: Connection, settings: Settings) -> None:
     if not known:
         return
     raise ConfigError(
-        f"no case has been in a state of kpis.waiting_statuses: {', '.join(sorted(wanted))}",
+        f"no case has been in a state of kpis.waiting_statuses: {', '.join(wanted)}",
         value="kpis.waiting_statuses",
         fix=f"the states are: {', '.join(known)}",
     )

@@ -1,4 +1,4 @@
-"""Cohorts worked out by pandas, from purchases alone: who bought, in which month, for how much."""
+"""Retention and cohorts worked out by pandas, from purchases alone: who bought, in which month, for how much."""
 
 from __future__ import annotations
 
@@ -6,6 +6,16 @@ from typing import Any
 
 import pandas as pd
 from real_project import published
+
+
+def retention(purchases: pd.DataFrame) -> dict[str, Any]:
+    """What cxflow should publish by month of `customer` and `month` (a period): who buys again the month after."""
+    active = purchases.groupby("month").customer.agg(set)
+    return {
+        f"{month + 1}-01": published(len(before & active.get(month + 1, set())) / len(before), len(before))
+        for month, before in active.items()
+        if month < active.index.max()
+    }
 
 
 def cohorts(

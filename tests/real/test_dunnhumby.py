@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from binary_slices import write
-from cohorts_by_pandas import cohorts
+from cohorts_by_pandas import cohorts, retention
 from editions import Figure, Load, Source, of_the_slice
 from pyarrow import parquet
-from real_project import RealProject, published
+from real_project import RealProject
 from real_sets import DUNNHUMBY, PWC, REAL, rows_of
 
 
@@ -140,13 +140,8 @@ def test_average_order_value_and_repeat_purchases(
 
 def test_households_buy_again_the_month_after(dunnhumby: RealProject, baskets: pd.DataFrame) -> None:
     month = baskets["transaction_timestamp"].dt.to_period("M")
-    buying = {each: set(found["household_id"]) for each, found in baskets.groupby(month)}
-    expected = {}
-    for each in sorted(buying)[1:]:
-        if before := buying.get(each - 1):
-            expected[f"{each}-01"] = published(len(before & buying[each]) / len(before), len(before))
-    found = dunnhumby.published("retention_rate", "--grain", "month")
-    assert {period: found[period] for period in expected} == expected
+    expected = retention(pd.DataFrame({"customer": baskets["household_id"], "month": month}))
+    assert dunnhumby.published("retention_rate", "--grain", "month") == expected
 
 
 def test_cohorts_of_households_that_certainly_are_new(
@@ -157,11 +152,11 @@ def test_cohorts_of_households_that_certainly_are_new(
         {"customer": baskets["household_id"], "month": placed.dt.to_period("M"), "amount": baskets["sales"]}
     )
     first = placed.groupby(baskets["household_id"]).min()
-    retention, lifetime = cohorts(said, is_new=first >= placed.min() + pd.Timedelta(days=180))
-    assert dunnhumby.cohorts("cohort_retention") == retention
+    again, lifetime = cohorts(said, is_new=first >= placed.min() + pd.Timedelta(days=180))
+    assert dunnhumby.cohorts("cohort_retention") == again
     assert dunnhumby.cohorts("customer_lifetime_value") == lifetime
     # From June 30 on; the newest basket is of January 2018: June has seven months, December one.
-    assert len(retention) == figure(real=7 + 6 + 5 + 4 + 3 + 2 + 1, slice=16)
+    assert len(again) == figure(real=7 + 6 + 5 + 4 + 3 + 2 + 1, slice=16)
 
 
 @of_the_slice

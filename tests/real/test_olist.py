@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from cohorts_by_pandas import cohorts
+from cohorts_by_pandas import cohorts, retention
 from editions import Figure, Source, of_the_slice
 from real_project import RealProject, published
 from real_sets import OLIST
@@ -222,12 +222,7 @@ def test_two_of_twelve_came_back_in_april(olist: RealProject) -> None:
 
 def test_retention_is_of_persons_from_month_to_month(olist: RealProject, kept: pd.DataFrame) -> None:
     month = pd.PeriodIndex(kept.order_purchase_timestamp.str[:7], freq="M")
-    active = kept.groupby(month).customer_unique_id.agg(set)
-    expected = {}
-    for earlier, before in active.items():
-        if earlier < active.index.max():
-            here = active.get(earlier + 1, set())
-            expected[f"{earlier + 1}-01"] = share(pd.Series([person in here for person in before]))
+    expected = retention(pd.DataFrame({"customer": kept.customer_unique_id, "month": month}))
     assert olist.published("retention_rate", "--grain", "month") == expected
 
 
@@ -239,8 +234,8 @@ def test_cohorts_of_persons_who_certainly_are_new(
     said = pd.DataFrame({"customer": kept.customer_unique_id, "month": at.dt.to_period("M"), "amount": 1.0})
     first = at.groupby(kept.customer_unique_id).min()
     is_new = first >= placed.min() + pd.Timedelta(days=180)
-    retention, _ = cohorts(said, is_new=is_new, newest=placed.max().to_period("M"))
-    assert olist.cohorts("cohort_retention") == retention
+    again, _ = cohorts(said, is_new=is_new, newest=placed.max().to_period("M"))
+    assert olist.cohorts("cohort_retention") == again
 
 
 def test_leads_convert_in_the_month_they_came(

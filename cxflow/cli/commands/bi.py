@@ -4,24 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cxflow.cli.call import Call, command
+from cxflow.cli.options import Language
 
 if TYPE_CHECKING:
     from cxflow.bi.published import Published
-
-
-class _Language(StrEnum):
-    en = "en"
-    es = "es"
-
-
-Language = Annotated[_Language | None, typer.Option(help="English or Spanish; default: report.language.")]
 
 
 def register(app: typer.Typer) -> None:

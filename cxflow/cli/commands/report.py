@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cxflow.cli.call import Call, command
-
-
-class _Language(StrEnum):
-    en = "en"
-    es = "es"
+from cxflow.cli.options import Language
 
 
 def register(app: typer.Typer) -> None:
@@ -29,9 +24,7 @@ def report(
             "--output", "-o", metavar="FILE", help="Where to write it; default: report.html in the project."
         ),
     ] = None,
-    language: Annotated[
-        _Language | None, typer.Option(help="English or Spanish; default: report.language.")
-    ] = None,
+    language: Language = None,
     period: Annotated[
         str | None,
         typer.Option(

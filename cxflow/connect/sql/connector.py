@@ -213,8 +213,8 @@ def _independent_count(
     """The number of rows that the database itself counts in the snapshot that was read.
 
     It is counted after reading, so that a dry run, which stops early, does not pay for it, unless that was done
-    `before`, for the progress that is shown. Raises ConfigError if the
-    numbers differ because the statement yields different rows each time it runs.
+    `before`, for the progress that is shown. Raises ConfigError if the numbers differ because the statement yields
+    different rows each time it runs.
     """
     if not database.has_one_snapshot:
         return
