@@ -124,7 +124,7 @@ def read_first(
             first.suggestions = examples.suggestions(database, stream)
             # What is made of a customer's id alone, such as the direction of a ticket, the views show, too.
             tagged = {name.lower() for name in stream.pii}
-            hidden = set() if reveal else personal.places(stream, tagged, database)
+            hidden = set() if reveal else personal.places(stream, tagged)
             first.rows = {name: _rows(database, name, hidden) for name in verdict.tables}
             if stream.identifiers:
                 first.rows["identifier"] = _identifiers(database, reveal=reveal)
@@ -136,7 +136,7 @@ def _landed(settings: Settings, stream: Stream, batch: BatchRef, *, reveal: bool
     manifest = zone.read_manifest(settings, batch)
     first = FirstRows({}, {})
     with zone.local_copy(settings, batch.path) as landed, workbench() as database:
-        tagged = set() if reveal else personal.columns(stream, database)
+        tagged = set() if reveal else personal.columns(stream)
         if manifest.records > manifest.malformed:
             found = database.execute(f"SELECT * FROM {files.records_in(landed)} ORDER BY _row")
             names = [each[0] for each in found.description or ()]

@@ -12,12 +12,12 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Set
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import duckdb
 
-from cxflow.duck import identifier, literal
+from cxflow.duck import blank, identifier, literal
 from cxflow.errors import ConfigError
 from cxflow.model.sql_place import named, shown
 
@@ -122,13 +122,10 @@ class Expression:
         return len(encoded[:start].decode(errors="ignore")) if 0 <= start < len(encoded) else None
 
 
-def parse(database: duckdb.DuckDBPyConnection, place: str, text: str) -> Expression:
-    """Parse an expression; `place` names it in errors. Raises ConfigError if it is not exactly one.
-
-    Any DuckDB database will do: nothing is read from it."""
+def parse(place: str, text: str) -> Expression:
+    """Parse an expression; `place` names it in errors. Raises ConfigError if it is not exactly one."""
     try:
-        for tail in (_TAIL.lstrip(), _TAIL):  # it stands on one line with SQL after it, too
-            tree = _serialised(database, f"{_HEAD}{text}{tail}")
+        found = _parsed(text)
     except _SyntaxError as problem:
         at = None if problem.position is None else problem.position - len(_HEAD)
         # DuckDB also sees what stands after the expression, and would quote that.
@@ -136,15 +133,23 @@ def parse(database: duckdb.DuckDBPyConnection, place: str, text: str) -> Express
         raise ConfigError(
             f"{place}: {named(text)} does not parse: {what}{shown(text, at)}", value=place
         ) from None
-    expressions = tree.pop("select_list")
-    if len(expressions) != 1 or _shape(tree) != _frame():
+    if found is None:
         raise ConfigError(f"{place}: {named(text)} is not one expression", value=place)
-    return Expression(text, expressions[0])
+    return found
 
 
-def check(database: duckdb.DuckDBPyConnection, place: str, text: str) -> Expression:
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> Expression | None:
+    """One expression; None for several, or for more than expressions. Raises _SyntaxError."""
+    for tail in (_TAIL.lstrip(), _TAIL):  # it stands on one line with SQL after it, too
+        tree = _serialised(f"{_HEAD}{text}{tail}")
+    expressions = tree.pop("select_list")
+    return Expression(text, expressions[0]) if len(expressions) == 1 and _shape(tree) == _frame() else None
+
+
+def check(place: str, text: str) -> Expression:
     """Parse an expression and check that it sees only its own record. Raises ConfigError."""
-    expression = parse(database, place, text)
+    expression = parse(place, text)
     for node in _nodes(expression.tree):
         if node.get("class") == "WINDOW":
             raise _refused(place, expression, node, "uses a window function")
@@ -166,7 +171,7 @@ def check(database: duckdb.DuckDBPyConnection, place: str, text: str) -> Express
                 f"calls {name}(), whose value depends on more than the record (a clock, chance, a file, a setting)",
                 "use a raw column or a constant instead",
             )
-    for column in value_functions(database, expression):
+    for column in value_functions(expression):
         if not column.is_quoted and _reaches_out(column.path[0].lower(), 0):
             raise _refused(
                 place,
@@ -228,25 +233,26 @@ def _not_there(
 
 @cache
 def _types() -> frozenset[str]:
-    with duckdb.connect() as database:
+    with blank() as database:
         rows = database.execute("SELECT lower(type_name) FROM duckdb_types()").fetchall()
     return frozenset(row[0] for row in rows)
 
 
-def value_functions(database: duckdb.DuckDBPyConnection, expression: Expression) -> Iterator[Column]:
+def value_functions(expression: Expression) -> Iterator[Column]:
     """The names in an expression that DuckDB takes for a function unless there is such a column: `current_date`."""
     for column in expression.columns():
-        if len(column.path) == 1 and _is_value_function(database, column.path[0].lower()):
+        if len(column.path) == 1 and _is_value_function(column.path[0].lower()):
             yield column
 
 
 _value_functions: dict[str, bool] = {"*": False}
 
 
-def _is_value_function(database: duckdb.DuckDBPyConnection, name: str) -> bool:
+def _is_value_function(name: str) -> bool:
     if name not in _value_functions:
         try:
-            database.execute(f"SELECT {identifier(name)}")
+            with blank() as database:
+                database.execute(f"SELECT {identifier(name)}")
         except duckdb.Error:
             _value_functions[name] = False
         else:
@@ -273,11 +279,11 @@ class _SyntaxError(Exception):
         self.position = position
 
 
-def _serialised(database: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
+def _serialised(sql: str) -> dict[str, Any]:
     """The tree of a statement. Raises _SyntaxError."""
-    row = database.execute(
-        f"SELECT json_serialize_sql({literal(sql)})"
-    ).fetchone()  # a parameter would import Arrow
+    with blank() as database:
+        # A parameter would import Arrow.
+        row = database.execute(f"SELECT json_serialize_sql({literal(sql)})").fetchone()
     outcome: dict[str, Any] = json.loads(row[0]) if row else {}
     if outcome.get("error"):
         position = outcome.get("position")
@@ -290,8 +296,7 @@ def _serialised(database: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]
 @cache
 def _frame() -> str:
     """What surrounds a lone expression: nothing but `raw` is read, and nothing is filtered or sorted."""
-    with duckdb.connect() as database:
-        tree = _serialised(database, f"{_HEAD}1{_TAIL}")
+    tree = _serialised(f"{_HEAD}1{_TAIL}")
     tree.pop("select_list")
     return _shape(tree)
 
@@ -326,7 +331,7 @@ class _Function:
 @cache
 def _catalogue() -> dict[str, list[_Function]]:
     found: dict[str, list[_Function]] = {}
-    with duckdb.connect() as database:
+    with blank() as database:
         for name, *rest in database.execute(
             "SELECT DISTINCT lower(function_name), function_type, stability, macro_definition "
             "FROM duckdb_functions()"
@@ -354,9 +359,8 @@ def _reaches_out(name: str, arguments: int) -> bool:
 
 @cache
 def _macro_reaches_out(definition: str) -> bool:
-    with duckdb.connect() as database:
-        try:
-            check(database, "", definition)
-        except ConfigError:
-            return True
+    try:
+        check("", definition)
+    except ConfigError:
+        return True
     return False

@@ -17,7 +17,6 @@ from cxflow.conform.projection import check_references
 from cxflow.connect import registry
 from cxflow.connect.connector import Connector
 from cxflow.connect.extraction import Extraction
-from cxflow.duck import workbench
 from cxflow.errors import ConfigError, CxflowError, UnexpectedError
 from cxflow.model import progress, raw_schema
 from cxflow.model.activities import ACTIVITIES, remark
@@ -26,9 +25,11 @@ from cxflow.model.snapshots import SnapshotStream
 from cxflow.model.window import Window
 from cxflow.settings import Settings
 from cxflow.validate import gate
-from cxflow.warehouse import database_errors, ledger, transactions
+from cxflow.warehouse import database_errors, ledger, revisions, transactions
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
+
     # Imported by the functions that need it: it knows all stages, and their libraries take longer than a check.
     from cxflow import dry_run
 
@@ -74,10 +75,10 @@ def lint(settings: Settings, connection: str) -> list[str]:
     """
     checked = []
     connector = open_connection(settings, connection)
-    with at(connection), workbench() as database:
+    with at(connection):
         for name, stream in connector.streams.items():
             with at(connection, name):
-                check_mapping(stream, database)
+                check_mapping(stream)
                 check_references(stream, settings.connections)
                 identifiers.check(settings, connector.connection, stream)
                 gate.check(stream)
@@ -88,9 +89,9 @@ def lint(settings: Settings, connection: str) -> list[str]:
 def remarks(settings: Settings, connection: str, stream: str) -> list[str]:
     """What to know about a stream whose declaration has no fault: activities that no KPI knows, and what becomes of
     records that are gone from the source."""
-    with at(connection, stream), workbench() as database:
+    with at(connection, stream):
         declared = open_connection(settings, connection).stream(stream)
-        found = constants.activities(declared, database)
+        found = constants.activities(declared)
         unknown = [remark(activity) for activity in found if activity not in ACTIVITIES]
         return unknown + (declared.remarks if isinstance(declared, SnapshotStream) else [])
 
@@ -103,12 +104,12 @@ def check_columns(settings: Settings, connection: str, stream: str, *, offline: 
     to refuse: the files that had it may be gone.
     """
     connector = open_connection(settings, connection)
-    with at(connection, stream), workbench() as database:
+    with at(connection, stream):
         declared = connector.stream(stream)
         names = connector.columns(declared, offline=offline)
         if names is None:
             return
-        header.check(declared, database, names, lambda: _loaded_columns(settings, connection, stream))
+        header.check(declared, names, lambda: _loaded_columns(settings, connection, stream))
 
 
 def _loaded_columns(settings: Settings, connection: str, stream: str) -> raw_schema.RawSchema:
@@ -227,7 +228,14 @@ def extraction_of(settings: Settings, connection: str, stream: str, window: Wind
 
 def outdated(settings: Settings, connection: str, stream: str) -> int:
     """The number of loaded records of a stream whose rows were made by another mapping than the present one."""
+    with transactions.reading(settings) as warehouse:
+        revisions.require(warehouse)
+        return outdated_in(warehouse, settings, connection, stream)
+
+
+def outdated_in(warehouse: sa.Connection, settings: Settings, connection: str, stream: str) -> int:
+    """The same, in the caller's transaction."""
     with at(connection, stream):
         connector = open_connection(settings, connection)
         mapping = fingerprint.of(settings, connector.connection, connector.stream(stream))
-        return ledger.outdated(settings, connection, stream, mapping)
+        return ledger.outdated_in(warehouse, connection, stream, mapping)

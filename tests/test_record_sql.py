@@ -112,58 +112,50 @@ ALLOWED = (
 )
 
 
-@pytest.fixture(scope="module")
-def database() -> duckdb.DuckDBPyConnection:
-    return duckdb.connect()
-
-
 @pytest.mark.parametrize("text", QUERIES)
-def test_a_query_is_refused(database: duckdb.DuckDBPyConnection, text: str) -> None:
+def test_a_query_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"(?s)^a\.b: .* contains a query.*list functions"):
-        record_sql.check(database, "a.b", text)
+        record_sql.check("a.b", text)
 
 
 @pytest.mark.parametrize("text", NOT_THE_RECORD)
-def test_a_function_of_more_than_the_record_is_refused(
-    database: duckdb.DuckDBPyConnection, text: str
-) -> None:
+def test_a_function_of_more_than_the_record_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"^a\.b: .* calls \w+\(\), whose value depends on more than"):
-        record_sql.check(database, "a.b", text)
+        record_sql.check("a.b", text)
 
 
 @pytest.mark.parametrize("text", CLOCKS)
-def test_a_clock_without_parentheses_is_refused(database: duckdb.DuckDBPyConnection, text: str) -> None:
+def test_a_clock_without_parentheses_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"^a\.b: .* uses \w+, whose value depends on more than"):
-        record_sql.check(database, "a.b", text)
+        record_sql.check("a.b", text)
 
 
 @pytest.mark.parametrize("text", BROKEN_OUT)
-def test_what_is_not_one_expression_is_refused(database: duckdb.DuckDBPyConnection, text: str) -> None:
+def test_what_is_not_one_expression_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"^a\.b: .*(does not parse|is not one expression)"):
-        record_sql.check(database, "a.b", text)
+        record_sql.check("a.b", text)
 
 
 @pytest.mark.parametrize("text", ALLOWED)
-def test_an_expression_over_its_record_is_allowed(database: duckdb.DuckDBPyConnection, text: str) -> None:
-    assert record_sql.check(database, "a.b", text).text == text
+def test_an_expression_over_its_record_is_allowed(text: str) -> None:
+    assert record_sql.check("a.b", text).text == text
 
 
-def test_every_function_that_the_catalogue_calls_inconsistent_is_refused(
-    database: duckdb.DuckDBPyConnection,
-) -> None:
-    rows = database.execute(
-        "SELECT DISTINCT function_name FROM duckdb_functions() "
-        "WHERE function_type = 'scalar' AND stability <> 'CONSISTENT'"
-    ).fetchall()
+def test_every_function_that_the_catalogue_calls_inconsistent_is_refused() -> None:
+    with duckdb.connect() as database:
+        rows = database.execute(
+            "SELECT DISTINCT function_name FROM duckdb_functions() "
+            "WHERE function_type = 'scalar' AND stability <> 'CONSISTENT'"
+        ).fetchall()
     assert len(rows) > 20
     for (name,) in rows:
         with pytest.raises(ConfigError, match="whose value depends on more than"):
-            record_sql.check(database, "a.b", f'"{name}"()')
+            record_sql.check("a.b", f'"{name}"()')
 
 
-def test_the_columns_of_an_expression_are_those_of_the_record(database: duckdb.DuckDBPyConnection) -> None:
+def test_the_columns_of_an_expression_are_those_of_the_record() -> None:
     text = 'coalesce(sha256(a || "b c".d), list_first(list_filter(l, lambda x: x.y = z)))'
-    found = {column.path: column.inside for column in record_sql.parse(database, "", text).columns()}
+    found = {column.path: column.inside for column in record_sql.parse("", text).columns()}
     assert found == {
         ("a",): ("sha256", "||"),
         ("b c", "d"): ("sha256", "||"),
@@ -201,9 +193,9 @@ def test_the_columns_of_an_expression_are_those_of_the_record(database: duckdb.D
         ),
     ],
 )
-def test_the_place_of_a_fault_is_shown(database: duckdb.DuckDBPyConnection, text: str, message: str) -> None:
+def test_the_place_of_a_fault_is_shown(text: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        record_sql.check(database, "a.b", text)
+        record_sql.check("a.b", text)
     assert caught.value.message.startswith("a.b: ")
     assert caught.value.message.endswith(message)
 
@@ -220,6 +212,5 @@ def test_the_place_of_a_fault_is_shown(database: duckdb.DuckDBPyConnection, text
     ],
 )
 def test_a_list_is_in_order_if_it_says_so_or_is_sorted(aggregate: str, is_ordered: bool) -> None:
-    with duckdb.connect() as database:
-        found = {call.name: call for call in record_sql.calls(record_sql.parse(database, "", aggregate))}
+    found = {call.name: call for call in record_sql.calls(record_sql.parse("", aggregate))}
     assert found["list"].is_ordered == is_ordered

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 
-import duckdb
 import sqlalchemy as sa
 
 from cxflow import record_sql, sources
@@ -191,7 +190,5 @@ def _filled(settings: Settings, stream: Stream, name: str, counts: Counts | None
 @cache
 def _columns_of(expression: str) -> list[str]:
     """The raw columns that an expression of a mapping names, dotted if nested. `item` is part of a list, no column."""
-    with duckdb.connect() as database:
-        named = record_sql.parse(database, "", expression).columns()
-        paths = {each.path for each in named}
+    paths = {each.path for each in record_sql.parse("", expression).columns()}
     return sorted(".".join(path) for path in paths if path[0] not in ("item", "item_no"))

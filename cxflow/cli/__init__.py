@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_COLLECT_AFTER = 50_000
+_COLLECT_AFTER = 500_000
 """Objects made before Python looks for cycles. Imports make some hundred thousand that stay: with Python's own number,
 looking takes a tenth of a short command."""
 
@@ -22,4 +22,8 @@ def main() -> None:
         from cxflow import flow
 
         flow.make_ready()
-    app()
+    try:
+        app()
+    finally:
+        # Python would look for cycles among all of them once more: a fifth of a short command.
+        gc.freeze()

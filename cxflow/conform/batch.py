@@ -118,7 +118,7 @@ def conform(
     without = {name: witness.header_from_json(each) for name, each in manifest.headers.items() if is_table}
     path = scratch / "scratch.duckdb"
     with zone.local_copy(settings, batch.path) as folder, connect(path, files.all_in(folder)) as database:
-        check(stream, database)
+        check(stream)
         # A backfill may read files older than the known schema.
         before = {} if manifest.mode in ("backfill", "remap") else known
         missing = missing_columns.lacking(folder, before, without) if readable or without else {}

@@ -1,6 +1,6 @@
 """The fingerprint of a mapping: a hash of every declaration that decides what rows a raw record becomes.
 
-Loads keep it, so that rows made by an earlier mapping are noticed (`warehouse.ledger.outdated`). Descriptions,
+Loads keep it, so that rows made by an earlier mapping are noticed (`warehouse.ledger.outdated_in`). Descriptions,
 where and how often a stream is read, and the thresholds of the gate are left out: they change no row.
 """
 

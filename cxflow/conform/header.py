@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-import duckdb
-
 from cxflow import record_sql
 from cxflow.conform import own_columns
 from cxflow.conform.projection import expressions, unknown_column
@@ -24,23 +22,22 @@ _WHOLE_RECORD = "raw"
 
 def check(
     stream: Stream,
-    database: duckdb.DuckDBPyConnection,
     names: Sequence[str],
     further: Callable[[], Iterable[str]] = tuple,
 ) -> None:
     """Check that the raw columns that a stream uses are among `names`, and that no two of these differ in case alone.
 
-    `further` gives more names, and is asked only if some are missing: what an earlier load knew. Any DuckDB database
-    will do: nothing is read from it. Raises ConfigError with the nearest name.
+    `further` gives more names, and is asked only if some are missing: what an earlier load knew. Raises ConfigError
+    with the nearest name.
     """
     try:
-        _check(stream, database, names)
+        _check(stream, names)
     except ConfigError:
         lower = {name.lower() for name in names}
-        _check(stream, database, [*names, *(name for name in further() if name.lower() not in lower)])
+        _check(stream, [*names, *(name for name in further() if name.lower() not in lower)])
 
 
-def _check(stream: Stream, database: duckdb.DuckDBPyConnection, names: Sequence[str]) -> None:
+def _check(stream: Stream, names: Sequence[str]) -> None:
     if pair := alike(names):
         raise ConfigError(
             f"the raw columns {pair[0]!r} and {pair[1]!r} differ in case alone, and SQL cannot tell them apart",
@@ -52,7 +49,7 @@ def _check(stream: Stream, database: duckdb.DuckDBPyConnection, names: Sequence[
     may_lack = (name.split(".")[0].lower() for name in stream.may_lack)
     known = {*map(str.lower, names), *own_columns.names(stream), "*", *may_lack}
     for place, expression, has_items in expressions(stream):
-        for column in record_sql.parse(database, place, expression).columns():
+        for column in record_sql.parse(place, expression).columns():
             first, *inner = (part.lower() for part in column.path)
             if first == _WHOLE_RECORD and first not in known:
                 first = inner[0] if inner else "*"

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
-import duckdb
-
 from cxflow import record_sql
 from cxflow.errors import ConfigError
 from cxflow.model.names import nearest
@@ -34,10 +32,10 @@ class _Use:
     because: str
 
 
-def check(stream: Stream, database: duckdb.DuckDBPyConnection) -> None:
+def check(stream: Stream) -> None:
     """Check that no personal column is shown in clear, and that each entry of `in_clear` is about one that would be.
     Raises ConfigError with the place, the column and the ways out."""
-    uses = list(_uses(stream, database))
+    uses = list(_uses(stream))
     for use in uses:
         if use.place not in stream.in_clear:
             raise ConfigError(
@@ -69,37 +67,37 @@ def _ways_out(use: _Use) -> str:
     )
 
 
-def _uses(stream: Stream, database: duckdb.DuckDBPyConnection) -> Iterator[_Use]:
+def _uses(stream: Stream) -> Iterator[_Use]:
     if not stream.pii:
         return
     tagged = {name.lower() for name in stream.pii}
     for number, key in enumerate(stream.primary_key, start=1):
-        for column in _shown(database, key, tagged):
+        for column in _shown(key, tagged):
             yield _Use(f"primary_key_{number}", key, column, "keys of records are stored in clear")
     for name, projection in ((name, each) for name, many in stream.to.items() for each in many):
         known = tables.mappable(tables.CANONICAL[name])
-        inner = tagged | _items(database, projection, tagged)
+        inner = tagged | _items(projection, tagged)
         for target, expression in projection.columns.items():
             if not known[target].info.get("pii"):
-                for column in _shown(database, expression, inner):
+                for column in _shown(expression, inner):
                     yield _Use(
                         f"{name}.{target}", expression, column, f"the views do not mask {name}.{target}"
                     )
 
 
-def _items(database: duckdb.DuckDBPyConnection, projection: Projection, tagged: Set[str]) -> Set[str]:
+def _items(projection: Projection, tagged: Set[str]) -> Set[str]:
     """What is personal of a projection's `item`: what is tagged in a list that is a column, else all of it."""
     listed = projection.for_each
-    if not listed or not any(_shown(database, listed, tagged)):
+    if not listed or not any(_shown(listed, tagged)):
         return set()
-    columns = [".".join(each.path).lower() for each in record_sql.parse(database, "", listed).columns()]
+    columns = [".".join(each.path).lower() for each in record_sql.parse("", listed).columns()]
     if columns != [listed.strip().lower()] or any(f"{columns[0]}.".startswith(f"{tag}.") for tag in tagged):
         return {"item"}
     return {f"item{tag[len(columns[0]) :]}" for tag in tagged if tag.startswith(f"{columns[0]}.")}
 
 
-def _shown(database: duckdb.DuckDBPyConnection, expression: str, tagged: Set[str]) -> Iterator[str]:
+def _shown(expression: str, tagged: Set[str]) -> Iterator[str]:
     """The personal columns whose values an expression may give. A nested column counts with those around and in it."""
-    for column in record_sql.parse(database, "", expression).columns():
+    for column in record_sql.parse("", expression).columns():
         if _HIDES.isdisjoint(column.inside) and column.touches(tagged):
             yield "*" if column.dotted == "*" else ".".join(column.path)

@@ -17,7 +17,7 @@ from cxflow.conform import personal, time_formats
 from cxflow.conform.bound_projection import required
 from cxflow.conform.expressions import MACROS
 from cxflow.conform.guard import Evaluation
-from cxflow.duck import seal_sql, workbench
+from cxflow.duck import blank, seal_sql, workbench
 from cxflow.errors import ConfigError
 from cxflow.model import raw_schema
 from cxflow.model.sql_place import marked, named, shown
@@ -43,11 +43,9 @@ def connect(path: Path, files: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnec
         yield database
 
 
-def check(stream: Stream, database: duckdb.DuckDBPyConnection) -> None:
+def check(stream: Stream) -> None:
     """Check that a mapping's tables and columns exist, that its SQL parses and sees only its record, and that it shows
-    no personal column. Raises ConfigError at the first fault.
-
-    Any DuckDB database will do: nothing is read from it."""
+    no personal column. Raises ConfigError at the first fault."""
     for name, projections in stream.to.items():
         if name not in tables.CANONICAL:
             raise ConfigError(
@@ -60,15 +58,15 @@ def check(stream: Stream, database: duckdb.DuckDBPyConnection) -> None:
                     raise ConfigError(
                         f"{name} has no column {column!r} to map{nearest(column, allowed)}", value=column
                     )
-                _parse(database, f"{name}.{column}", expression)
+                _parse(f"{name}.{column}", expression)
             _require_mapped(name, projection, stream)
             for clause in ("where", "for_each"):
                 if expression := getattr(projection, clause):
-                    _parse(database, f"{name}.{clause}", expression)
+                    _parse(f"{name}.{clause}", expression)
     for place, expression in record_expressions(stream).items():
-        _parse(database, place, expression)
-    time_formats.check(database, stream.time_formats)
-    personal.check(stream, database)
+        _parse(place, expression)
+    time_formats.check(stream.time_formats)
+    personal.check(stream)
 
 
 def check_references(stream: Stream, systems: Iterable[str]) -> None:
@@ -130,7 +128,7 @@ def expressions(stream: Stream) -> Iterator[tuple[str, str, bool]]:
 
 @cache
 def _sql_keywords() -> frozenset[str]:
-    with duckdb.connect() as database:
+    with blank() as database:
         rows = database.execute(
             "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category IN ('reserved', 'type_function')"
         ).fetchall()
@@ -142,7 +140,7 @@ def is_word_of_sql(name: str) -> bool:
     return name.lower() in _sql_keywords()
 
 
-def _parse(database: duckdb.DuckDBPyConnection, place: str, expression: str) -> None:
+def _parse(place: str, expression: str) -> None:
     word = expression.strip()
     if word.lower() not in ("null", "true", "false") and is_word_of_sql(word):
         raise ConfigError(
@@ -150,7 +148,7 @@ def _parse(database: duckdb.DuckDBPyConnection, place: str, expression: str) -> 
             value=place,
             fix=f"quote a column of that name twice, for TOML and for SQL: '\"{word}\"'",
         )
-    record_sql.require_known(place, record_sql.check(database, place, expression), MACROS)
+    record_sql.require_known(place, record_sql.check(place, expression), MACROS)
 
 
 def types(
@@ -167,7 +165,7 @@ def types(
     found = {}
     known = {"item", "item_no", *(name.lower() for name in raw)}
     for name, expression in expressions.items():
-        for column in record_sql.value_functions(database, record_sql.parse(database, place, expression)):
+        for column in record_sql.value_functions(record_sql.parse(place, expression)):
             if column.path[0].lower() not in known:  # DuckDB would take it for a function
                 raise unknown_column(
                     f"{place}{name}: {named(expression)}",

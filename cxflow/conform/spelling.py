@@ -35,7 +35,7 @@ def check(database: duckdb.DuckDBPyConnection, stream: Stream, seen: RawSchema, 
     references = {
         tuple(part.lower() for part in column.path)
         for sql in mapping
-        for column in record_sql.parse(database, "mapping", sql).columns()
+        for column in record_sql.parse("mapping", sql).columns()
     }
     for clash in found:
         if not any(_reads(reference, clash, text) for reference in references):

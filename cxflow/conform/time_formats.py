@@ -9,24 +9,22 @@ from itertools import permutations
 import duckdb
 
 from cxflow.conform.expressions import is_named
-from cxflow.duck import literal
+from cxflow.duck import blank, literal
 from cxflow.errors import ConfigError
 
 _PROBE = "TIMESTAMP '2026-02-03 04:05:06'"
 """A time whose day, month and year can be taken for each other."""
 
 
-def check(database: duckdb.DuckDBPyConnection, forms: Sequence[str]) -> None:
+def check(forms: Sequence[str]) -> None:
     """Check that each format is one, that it tells morning from afternoon, and that no two read a text as different
     times. Raises ConfigError.
-
-    Any DuckDB database will do: nothing is read from it.
     """
     for form in forms:
         if not is_named(form):
-            _check(database, form)
+            _check(form)
     for one, other in permutations(forms, 2):
-        if one != other and (example := _contradiction(database, one, other)):
+        if one != other and (example := _contradiction(one, other)):
             raise ConfigError(
                 f"time_formats: {one!r} and {other!r} read {example!r} as different times",
                 value=other,
@@ -34,9 +32,10 @@ def check(database: duckdb.DuckDBPyConnection, forms: Sequence[str]) -> None:
             )
 
 
-def _check(database: duckdb.DuckDBPyConnection, form: str) -> None:
+def _check(form: str) -> None:
     try:
-        database.execute(f"SELECT try_strptime('', {literal(form)})")
+        with blank() as database:
+            database.execute(f"SELECT try_strptime('', {literal(form)})")
     except duckdb.Error as problem:
         text = str(problem).splitlines()[0].removeprefix("Invalid Input Error: ")
         raise ConfigError(f"time_formats: {form!r} is not a strptime format: {text}", value=form) from problem
@@ -49,7 +48,7 @@ def _check(database: duckdb.DuckDBPyConnection, form: str) -> None:
         )
 
 
-def _contradiction(database: duckdb.DuckDBPyConnection, one: str, other: str) -> str:
+def _contradiction(one: str, other: str) -> str:
     """A text that both formats can read, but not as the same time; empty if there is none."""
     if is_named(one):
         return ""
@@ -60,7 +59,8 @@ def _contradiction(database: duckdb.DuckDBPyConnection, one: str, other: str) ->
         reading = f"TRY_CAST({text} AS TIMESTAMP)"
     else:
         return ""
-    row = database.execute(
-        f"SELECT {text} WHERE {reading} <> try_strptime({text}, {literal(one)})"
-    ).fetchone()
+    with blank() as database:
+        row = database.execute(
+            f"SELECT {text} WHERE {reading} <> try_strptime({text}, {literal(one)})"
+        ).fetchone()
     return str(row[0]) if row else ""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date
 from typing import NamedTuple
 
@@ -63,9 +64,9 @@ def summed(connection: Connection, kpi: Kpi, periods: Periods, slices: Slices) -
     return {tuple(row[:-1]): int(row[-1]) for row in rows}
 
 
-def reasons(connection: Connection, kpi: str, grain: Grain) -> list[LeftOut]:
-    """How many events a KPI leaves out of each period of a grain, over everything, most frequent reason first."""
-    day = select(kpi_left_out).where(_t.kpi == kpi, _t.dimension == "").cte("days")
+def reasons(connection: Connection, kpis: Collection[str], grain: Grain) -> list[LeftOut]:
+    """How many events KPIs leave out of each period of a grain, over everything, most frequent reason first."""
+    day = select(kpi_left_out).where(_t.kpi.in_(kpis), _t.dimension == "").cte("days")
     found = in_periods(day, grain, Periods(None)).subquery()
     each = (found.c.kpi, found.c.version, found.c.period_start, found.c.reason)
     events = func.sum(found.c.events)

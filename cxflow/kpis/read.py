@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import ColumnElement, Connection, case, func, select
+from sqlalchemy import ColumnElement, Connection, case, func, or_, select
 
 from cxflow.kpis.facts import Rows
 from cxflow.kpis.periods import Grain, period_of
@@ -91,10 +91,31 @@ def values(
     """
     t = kpi_value.c
     wanted = [] if kpi is None else [t.kpi == kpi if isinstance(kpi, str) else t.kpi.in_(kpi)]
-    cells = [t.grain == grain, t.dimension == (by or "")]
-    cells += [t.period_start >= since] if since is not None else []
-    cells += [t.period_start < until] if until is not None else []
-    return _current(connection, wanted, cells, as_of)
+    return _current(connection, wanted, [t.grain == grain, *_within(by, since, until)], as_of)
+
+
+def values_of_grains(
+    connection: Connection,
+    kpis: Mapping[Grain, Collection[str]],
+    by: str | None = None,
+    since: date | None = None,
+    until: date | None = None,
+    as_of: datetime | None = None,
+) -> list[KpiValue]:
+    """The same, with a grain for each KPI."""
+    t = kpi_value.c
+    wanted = [t.kpi.in_({name for names in kpis.values() for name in names})]
+    in_grain = or_(*((t.grain == grain) & t.kpi.in_(names) for grain, names in kpis.items()))
+    return _current(connection, wanted, [in_grain, *_within(by, since, until)], as_of)
+
+
+def _within(by: str | None, since: date | None, until: date | None) -> list[ColumnElement[bool]]:
+    """The cells of everything, or of the slices of a dimension, whose periods begin in a span of days."""
+    t = kpi_value.c
+    found = [t.dimension == (by or "")]
+    found += [t.period_start >= since] if since is not None else []
+    found += [t.period_start < until] if until is not None else []
+    return found
 
 
 def slices(
@@ -134,10 +155,12 @@ def history(
     """Every value of a KPI that was ever published, of all versions, with why each replaced the one before; ordered by
     period, slice and time of publication. `by`, `since` and `until` as in `values`."""
     t = kpi_value.c
-    wanted = [t.kpi == kpi, t.grain == grain, t.dimension == (by or "")]
-    wanted += [t.period_start >= since] if since is not None else []
-    wanted += [t.period_start < until] if until is not None else []
-    rows = select(kpi_value).where(*wanted).order_by(t.period_start, t.dimension_value, t.as_of)
+    wanted = [t.kpi == kpi, t.grain == grain]
+    rows = (
+        select(kpi_value)
+        .where(*wanted, *_within(by, since, until))
+        .order_by(t.period_start, t.dimension_value, t.as_of)
+    )
     return [KpiValue(**row) for row in connection.execute(rows).mappings()]
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import duckdb
 
-from cxflow.duck import identifier, literal, workbench
+from cxflow.duck import identifier, literal
 from cxflow.model.expectation import Expectation
 from cxflow.model.stream import Stream
 from cxflow.model.usual_times import EPOCHS, FORMATS, ISO
@@ -101,10 +101,9 @@ def _of_rows(
 def _personal_places(stream: Stream) -> set[str]:
     """The columns, as `table.column`, whose values may be personal: masked ones, and those that a mapping makes of a
     column that is personal or names the customer."""
-    with workbench() as database:
-        tagged = personal.columns(stream, database)
-        has_personal_key = any(personal.touches(key, tagged, database) for key in stream.primary_key)
-        return personal.places(stream, tagged, database) | ({"primary_key"} if has_personal_key else set())
+    tagged = personal.columns(stream)
+    has_personal_key = any(personal.touches(key, tagged) for key in stream.primary_key)
+    return personal.places(stream, tagged) | ({"primary_key"} if has_personal_key else set())
 
 
 def masked(value: str) -> str:

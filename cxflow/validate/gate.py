@@ -51,25 +51,22 @@ def _check_conditions(conditions: dict[str, str], absent: Collection[str]) -> No
     `absent`. Raises ConfigError."""
     if not conditions:
         return
-    with workbench() as database:
-        for place, sql in conditions.items():
-            condition = record_sql.check(database, place, sql)
-            record_sql.require_known(place, condition)
-            for column in condition.columns():
-                if column.path[0].lower() == "k" and not {*map(str.lower, column.path)}.isdisjoint(absent):
-                    raise ConfigError(
-                        f"{place}: {named(sql)} names the place of a record in a file, which this stream's records do "
-                        f"not have{shown(sql, column.at)}",
-                        value=place,
-                    )
-            for column in record_sql.value_functions(
-                database, condition
-            ):  # no canonical column has such a name
+    for place, sql in conditions.items():
+        condition = record_sql.check(place, sql)
+        record_sql.require_known(place, condition)
+        for column in condition.columns():
+            if column.path[0].lower() == "k" and not {*map(str.lower, column.path)}.isdisjoint(absent):
                 raise ConfigError(
-                    f"{place}: {named(sql)} names the column {column.path[0]!r}, which does not exist"
-                    f"{shown(sql, column.at)}",
+                    f"{place}: {named(sql)} names the place of a record in a file, which this stream's records do not "
+                    f"have{shown(sql, column.at)}",
                     value=place,
                 )
+        for column in record_sql.value_functions(condition):  # no canonical column has such a name
+            raise ConfigError(
+                f"{place}: {named(sql)} names the column {column.path[0]!r}, which does not exist"
+                f"{shown(sql, column.at)}",
+                value=place,
+            )
 
 
 def validate(

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from typing import Any
 
-import duckdb
-
 from cxflow import record_sql
 from cxflow.model.stream import Stream
 from cxflow.warehouse import tables
@@ -19,31 +17,31 @@ _LONGEST = 40
 """Characters of a shape."""
 
 
-def columns(stream: Stream, database: duckdb.DuckDBPyConnection) -> set[str]:
+def columns(stream: Stream) -> set[str]:
     """The raw columns, dotted and in lower case, that a stream calls personal, and those that name its customers; `*`
-    if that may be any. Any database will do: expressions are only parsed."""
+    if that may be any."""
     named = {
         column.dotted
         for sql in stream.identifiers.values()
-        for column in record_sql.parse(database, "identifiers", sql).columns()
+        for column in record_sql.parse("identifiers", sql).columns()
     }
     return {name.lower() for name in stream.pii} | named
 
 
-def touches(sql: str, tagged: Set[str], database: duckdb.DuckDBPyConnection) -> bool:
-    """Whether an expression reads one of these raw columns. Any database will do."""
-    return any(column.touches(tagged) for column in record_sql.parse(database, "to", sql).columns())
+def touches(sql: str, tagged: Set[str]) -> bool:
+    """Whether an expression reads one of these raw columns."""
+    return any(column.touches(tagged) for column in record_sql.parse("to", sql).columns())
 
 
-def places(stream: Stream, tagged: Set[str], database: duckdb.DuckDBPyConnection) -> set[str]:
+def places(stream: Stream, tagged: Set[str]) -> set[str]:
     """The canonical columns, as `table.column`, that the views mask, or that a mapping makes of one of the raw columns
-    `tagged`. Any database will do."""
+    `tagged`."""
     found = set()
     for name, projection in ((name, each) for name, many in stream.to.items() for each in many):
         known = tables.mappable(tables.CANONICAL[name])
-        items = {"item"} if projection.for_each and touches(projection.for_each, tagged, database) else set()
+        items = {"item"} if projection.for_each and touches(projection.for_each, tagged) else set()
         for column, sql in projection.columns.items():
-            if known[column].info.get("pii") or touches(sql, tagged | items, database):
+            if known[column].info.get("pii") or touches(sql, tagged | items):
                 found.add(f"{name}.{column}")
     return found
 

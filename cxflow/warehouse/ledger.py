@@ -177,20 +177,18 @@ def loaded_batches(settings: Settings, connection: str, stream: str) -> list[Bat
         return [BatchRef(connection, stream, row.batch_id, row.mode) for row in warehouse.execute(query)]
 
 
-def outdated(settings: Settings, connection: str, stream: str, mapping: str) -> int:
+def outdated_in(warehouse: sa.Connection, connection: str, stream: str, mapping: str) -> int:
     """The number of a stream's loaded records whose rows another mapping made than the one with this fingerprint."""
+    of_all = sa.select(stream_state.c.mapping).where(_of_stream(stream_state, connection, stream))
+    if warehouse.scalar(of_all) == mapping:
+        return 0
     query = (
         sa.select(sa.func.count())
         .select_from(source_record)
         .join(load_run, load_run.c.run_id == source_record.c.run_id)
         .where(_of_stream(source_record, connection, stream), load_run.c.mapping != mapping)
     )
-    with transactions.reading(settings) as warehouse:
-        revisions.require(warehouse)
-        of_all = sa.select(stream_state.c.mapping).where(_of_stream(stream_state, connection, stream))
-        if warehouse.scalar(of_all) == mapping:
-            return 0
-        return int(warehouse.scalar(query) or 0)
+    return int(warehouse.scalar(query) or 0)
 
 
 def vanished(warehouse: sa.Connection) -> dict[tuple[str, str], int]:

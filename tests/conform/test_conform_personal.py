@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from trip_bench import Bench
 from typer.testing import CliRunner
@@ -28,7 +27,7 @@ def declared(to: dict[str, Any], **more: Any) -> Stream:
 
 
 def checked(stream: Stream) -> None:
-    check(stream, duckdb.connect())
+    check(stream)
 
 
 SHOWN = {

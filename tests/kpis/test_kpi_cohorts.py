@@ -161,7 +161,7 @@ def test_who_may_have_ordered_before_the_data_begin_is_in_no_cohort(desk: Desk) 
     assert shares(desk) == {(1, "00"): (0, 1), (1, "01"): (0, 1), (2, "00"): (0, 1)}
     assert shares(desk, LIFETIME) == {(1, "00"): (5, 1), (1, "01"): (5, 1), (2, "00"): (5, 1)}
     for kpi in BOTH:
-        reasons = {each.reason: each.events for each in left_out.reasons(desk.connection, kpi, "all")}
+        reasons = {each.reason: each.events for each in left_out.reasons(desk.connection, [kpi], "all")}
         assert reasons == {"who may have ordered before the data begin": 3}
         assert [(v.period_start.month, v.n, v.left_out) for v in desk.values(kpi)] == [(1, 1, 2), (2, 1, 1)]
 
@@ -184,7 +184,7 @@ def test_refunds_lower_what_customers_are_worth_and_an_unknown_value_leaves_them
     desk.compute(*BOTH, as_of=FIRST + timedelta(hours=1))
     assert shares(desk, LIFETIME) == {(1, "00"): (70, 1)}
     assert shares(desk) == {(1, "00"): (0, 2)}, "an order is an order, whatever it is worth"
-    reasons = {each.reason: each.events for each in left_out.reasons(desk.connection, LIFETIME, "all")}
+    reasons = {each.reason: each.events for each in left_out.reasons(desk.connection, [LIFETIME], "all")}
     assert reasons == {"with an order without a value": 1}
 
 

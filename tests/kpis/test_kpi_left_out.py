@@ -16,7 +16,7 @@ from cxflow.warehouse.tables import kpi_left_out, order_header, pending_kpi, sur
 
 
 def reasons(desk: Desk, kpi: str) -> dict[str, int]:
-    return {each.reason: each.events for each in left_out.reasons(desk.connection, kpi, "all")}
+    return {each.reason: each.events for each in left_out.reasons(desk.connection, [kpi], "all")}
 
 
 def test_orders_without_a_value_are_counted_beside_those_with_one(desk: Desk) -> None:

@@ -173,10 +173,11 @@ def _values(
         for kpi in names:
             if kpi not in found and rank < len(grains[kpi]):
                 wanted.setdefault(grains[kpi][rank], []).append(kpi)
-        for each, kpis in wanted.items():
-            for value in read.values(connection, kpis, each, by, edges[0], edges[1], as_of):
-                if value.n or value.left_out:
-                    found.setdefault(value.kpi, []).append(value)
+        if not wanted:
+            break
+        for value in read.values_of_grains(connection, wanted, by, *edges, as_of):
+            if value.n or value.left_out:
+                found.setdefault(value.kpi, []).append(value)
     return [value for kpi in names for value in found.get(kpi, ())]
 
 

@@ -97,19 +97,19 @@ def _streams(settings: Settings, read: Reading) -> list[dict[str, Any]]:
             "quarantine_open": refused.get(place, 0),
             "position": positions.get(place),
             # The registry of records is in no snapshot.
-            "outdated": None if read.taken_at else _outdated(settings, *place),
+            "outdated": None if read.taken_at else _outdated(read, settings, *place),
             "vanished": None if read.taken_at else vanished.get(place, 0),
         }
         for place in sorted({*totals, *positions, *stopped})
     ]
 
 
-def _outdated(settings: Settings, connection: str, stream: str) -> int:
+def _outdated(read: Reading, settings: Settings, connection: str, stream: str) -> int:
     """Records that an earlier mapping made; 0 for a stream that is not configured any more, or has a fault."""
     from cxflow import sources
     from cxflow.errors import ConfigError
 
     try:
-        return sources.outdated(settings, connection, stream)
+        return sources.outdated_in(read.connection, settings, connection, stream)
     except ConfigError:
         return 0
