@@ -13,19 +13,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import structlog
 
 from cxflow import extract as extraction
 from cxflow import scratch
-from cxflow.alerts import watch
-from cxflow.alerts.alert import Alert
 from cxflow.conform import batch as conforming
 from cxflow.conform import identifiers
 from cxflow.connect import registry
 from cxflow.errors import CxflowError
-from cxflow.identity import resolve
-from cxflow.kpis import calculator, catalogue
 from cxflow.kpis.report import KpiReport
 from cxflow.landing import derived, prepared, zone
 from cxflow.load import batch as loading
@@ -36,7 +33,13 @@ from cxflow.settings import Settings
 from cxflow.sources import at, extraction_of, first_instant, open_connection
 from cxflow.validate import gate, quarantine, runner
 from cxflow.warehouse import engines, key_claims, ledger, revisions, transactions
-from cxflow.words import score
+
+if TYPE_CHECKING:
+    # The steps of the whole warehouse are imported by the functions that run them: a task extracts, or loads.
+    from cxflow.alerts.alert import Alert
+    from cxflow.alerts.watch import Known
+    from cxflow.identity.resolve import IdentityReport
+    from cxflow.words.score import WordsReport
 
 log = structlog.get_logger("cxflow")
 
@@ -225,18 +228,22 @@ def _process_again(
     return reports
 
 
-def resolve_identity(settings: Settings) -> resolve.IdentityReport:
+def resolve_identity(settings: Settings) -> IdentityReport:
     """Resolve the pending identifiers to customers, and update `customer_id` in their rows."""
+    from cxflow.identity import resolve
+
     with at(), transactions.transaction(settings) as connection:
         return resolve.resolve(connection, settings)
 
 
-def score_texts(settings: Settings) -> score.WordsReport:
+def score_texts(settings: Settings) -> WordsReport:
     """Compute the languages, sentiments and topics of texts that loads changed, with the models that `[words]` names.
 
     Raises ConfigError for a model that is not there, and FatalError, which names its plugin, for one that fails: then
     nothing changes. No error quotes a text.
     """
+    from cxflow.words import score
+
     known = registry.text_models(registry.of_project(settings), settings)
     with at(), transactions.transaction(settings) as connection:
         return score.score(connection, settings, known, datetime.now(UTC))
@@ -247,6 +254,8 @@ def compute_kpis(settings: Settings, *, everything: bool = False) -> KpiReport:
 
     A KPI that fails stops no other: the report and its status say why.
     """
+    from cxflow.kpis import calculator, catalogue
+
     failed: dict[str, str] = {}
     while True:
         with at():
@@ -271,15 +280,19 @@ def publish(settings: Settings) -> list[str]:
         return names
 
 
-def alerts(settings: Settings) -> list[watch.Known]:
+def alerts(settings: Settings) -> list[Known]:
     """What somebody should look at now, the longest known first. Since when it is known is remembered, and whether
     somebody was told; see `alerts_told`."""
+    from cxflow.alerts import watch
+
     with at():
         return watch.look(settings, datetime.now(UTC))
 
 
 def alerts_told(settings: Settings, told: Sequence[Alert]) -> None:
     """Note that somebody was told of alerts: they are not new any more."""
+    from cxflow.alerts import watch
+
     with at():
         watch.told(settings, told, datetime.now(UTC))
 

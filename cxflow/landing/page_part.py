@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+from array import array
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ _SCHEMA = pa.schema(
         ("_received_at", pa.timestamp("us", tz="UTC")),
     ]
 )
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 GROUP_RECORDS = 40_960
 """Records per row group, which one DuckDB thread compresses at a time: a third of its default, with which the threads
 of a small machine wait for each other."""
@@ -49,10 +52,12 @@ class PagePart:
         """Add the records of a page."""
         count = len(records)
         payloads = _payloads(records)
-        at = pa.scalar(received_at, pa.timestamp("us", tz="UTC"))
-        self._held.append(
-            pa.table([payloads, pa.repeat(origin, count), pa.repeat(at, count)], schema=_SCHEMA)
+        origins = _texts([origin.encode()] * count)
+        microseconds = array("q", [(received_at - _EPOCH) // timedelta(microseconds=1)]) * count
+        times = pa.Array.from_buffers(
+            _SCHEMA.field("_received_at").type, count, [None, pa.py_buffer(microseconds)]
         )
+        self._held.append(pa.table([payloads, origins, times], schema=_SCHEMA))
         self._held_bytes += payloads.nbytes
         self._held_records += count
         if self._held_records >= GROUP_RECORDS or self._held_bytes >= _GROUP_BYTES:
@@ -70,13 +75,16 @@ class PagePart:
 
 
 def _payloads(records: Sequence[Record]) -> pa.Array:
-    """Records as JSON texts. Those that are JSON already are taken over in one step."""
-    if all(type(record) is bytes for record in records):
-        return pa.array(records, pa.binary()).cast(pa.string())
-    return pa.array(
-        [record.decode() if isinstance(record, bytes) else _as_json(record) for record in records],
-        pa.string(),
-    )
+    """Records as JSON texts."""
+    return _texts([record if isinstance(record, bytes) else _as_json(record).encode() for record in records])
+
+
+def _texts(encoded: Sequence[bytes]) -> pa.Array:
+    """Texts from their UTF-8. Made of buffers, because all else that makes an Arrow array of Python's values imports
+    pandas first, to ask whether they are its own."""
+    ends = array("i", accumulate(map(len, encoded), initial=0))
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.binary(), len(encoded), buffers).cast(pa.string())
 
 
 def _as_json(record: Mapping[str, Any]) -> str:
