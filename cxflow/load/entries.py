@@ -29,10 +29,10 @@ def id_of(loading: Loading, **refused: Any) -> sa.ColumnElement[str]:
 
 
 def stage(loading: Loading) -> None:
-    """Fill `stage_entry`: one entry per record and rule, even if the batch holds the record several times."""
+    """Fill `stage_entry`: one entry per record and rule, even if the batch holds the record several times: its newest
+    reading."""
     key = id_of(loading, **dict(REFUSED.c))
-    newest = (versions.version(REFUSED.c).desc(), REFUSED.c.received_at.desc(), REFUSED.c._row.desc())
-    rank = sa.func.row_number().over(partition_by=key, order_by=newest)
+    rank = sa.func.row_number().over(partition_by=key, order_by=versions.newest_first(REFUSED.c))
     ranked = sa.select(REFUSED, key.label("quarantine_id"), rank.label("rank")).subquery()
     newest_only = sa.select(*(ranked.c[name] for name in names(ENTRY))).where(ranked.c.rank == 1)
     loading.execute(newest_only.into(ENTRY.name, temporary=True))
@@ -56,7 +56,7 @@ def keep(loading: Loading) -> None:
     is_met = met.c.quarantine_id == quarantine.c.quarantine_id
     loading.execute(
         sa.update(quarantine)
-        .where(is_met, quarantine.c.status != "discarded", sa.not_(versions.is_before(met.c, quarantine.c)))
+        .where(is_met, quarantine.c.status != "discarded", sa.not_(versions.precedes(met.c, quarantine.c)))
         .values(**renewed)
     )
     loading.execute(

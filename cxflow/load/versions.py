@@ -51,6 +51,12 @@ def precedes(one: Columns, other: Columns) -> sa.ColumnElement[bool]:
     return sa.or_(is_before(one, other), sa.and_(at_same_time(one, other), before))
 
 
+def newest_first(record: Columns) -> tuple[sa.ColumnElement[Any], ...]:
+    """The total order as terms of an ORDER BY, the newest first."""
+    keys = (version(record), record.received_at, _origin(record), _batch(record), _row(record))
+    return tuple(key.desc() for key in keys)
+
+
 def is_same_raw(one: Columns, other: Columns) -> sa.ColumnElement[bool]:
     """Whether two raw records are the same. One of which nothing is known is taken for the other."""
     return sa.func.coalesce(one.raw_hash == other.raw_hash, sa.true())

@@ -178,6 +178,25 @@ def test_a_file_read_again_is_no_rival_of_itself(bench: Bench) -> None:
     assert (totals(bench), open_ones(bench)) == ({"shop:1": 3}, [])
 
 
+def test_a_refusal_is_open_in_whichever_order_the_readings_of_its_file_are_loaded(bench: Bench) -> None:
+    """Two runs read the file side by side. It holds a version that cannot be loaded, and one that can."""
+    outcomes = []
+    for readings in permutations(range(3)):
+        batches = {
+            number: bench.land([], "lasts", deliveries=[(name, AT, [order("none"), order(5)])])
+            for number, name in enumerate(("a", "a", "b"))
+        }
+        for batch in batches.values():
+            flow.prepare(bench.settings, batch)
+        for number in readings:
+            flow.load(bench.settings, batches[number])
+        (found,) = bench.query("SELECT origin, batch_id FROM quarantine WHERE status = 'open'")
+        outcomes.append((totals(bench), found[0], found[1] == batches[2].batch_id))
+        assert bench.books_balance()
+        bench.clear()
+    assert outcomes == [({"shop:1": 5}, "b", True)] * 6
+
+
 def test_a_rival_whose_raw_record_is_gone_is_still_taken_back(bench: Bench) -> None:
     load(bench, ("a", order(9)))
     shutil.rmtree(bench.folder / "landing")
