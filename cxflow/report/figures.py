@@ -165,10 +165,11 @@ class Figures:
 
     def heat(self, number: float, cohorts: Sequence[Cohort]) -> int:
         """How strongly a cell of a heat map is coloured, 0 to HEATS − 1, on the scale of its largest value."""
-        found = [
-            value.value for cohort in cohorts for value in cohort.values.values() if value.value is not None
-        ]
-        return min(HEATS - 1, max(0, int(HEATS * number / (max(found, default=0) or 1))))
+        return min(HEATS - 1, max(0, int(HEATS * number / (_hottest(cohorts) or 1))))
+
+    def heat_decimals(self, cohorts: Sequence[Cohort]) -> int:
+        """The decimals of percentages in a heat map: where none reaches 10 %, one tells them apart."""
+        return 1 if _hottest(cohorts) < 0.1 else 0
 
     def _svg(self, spec: Spec, description: str) -> Markup:
         return svg(spec, description, self.contents.language)
@@ -262,3 +263,9 @@ class Figures:
 def _largest(indicator: Indicator) -> float:
     known = [each.value for each in indicator.trend if each is not None and each.value is not None]
     return max(map(abs, known), default=0)
+
+
+def _hottest(cohorts: Sequence[Cohort]) -> float:
+    """The largest value of any cohort; 0 without one."""
+    found = (value.value for cohort in cohorts for value in cohort.values.values())
+    return max((value for value in found if value is not None), default=0.0)

@@ -239,6 +239,21 @@ def test_cohorts_are_a_heat_map_that_is_a_table() -> None:
     assert "by months since the first order: see the cohorts" in page.root.one("section", id="kpis").text
 
 
+def test_cohorts_of_whom_few_return_show_how_few() -> None:
+    def of_few(company: Company) -> None:
+        """Forty first order in January, of whom two in February and one in March; April runs."""
+        company.settings = Settings.model_validate({"kpis": {"new_after_days": 0}})
+        for month, count in ((1, 40), (2, 2), (3, 1), (4, 5)):
+            company.orders(month, count)
+        company.touchpoints(MARCH, 40, "called_support", "phone")
+        company.read_up_to(shop=READ_UP_TO)
+        company.compute("cohort_retention", "customer_lifetime_value", "touchpoints")
+
+    (retention, _) = drawn(of_few, "en").root.one("section", id="cohorts").all("table")
+    (january,) = retention.one("tbody").all("tr")
+    assert [each.text for each in january.all("td")] == ["40", "0.0 %", "5.0 %", "2.5 %"]
+
+
 def test_definitions_are_within_reach_of_pointer_keyboard_and_reader(full_page: HtmlPage) -> None:
     for term in full_page.root.all(class_="term"):
         tip = term.one(role="tooltip")
