@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from typer.main import get_command
+from typer.testing import CliRunner
 
 import cxflow
 from cxflow.cli.app import app
@@ -41,6 +42,25 @@ def test_a_command_has_a_section_with_all_its_options(name: str) -> None:
     assert match, f"docs/cli.md has no section on {name}"
     everywhere = options(get_command(app)) | {"--help"}
     assert [each for each in options(COMMANDS[name]) - everywhere if each not in match[0]] == []
+
+
+def groups(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every group of commands, by what one types after `cxflow`; the whole is one."""
+    yield path
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from groups(command, (*path, name))
+
+
+TYPED = [*groups(get_command(app)), *(tuple(name.split()[1:]) for name in COMMANDS)]
+
+
+@pytest.mark.parametrize("words", TYPED, ids=" ".join)
+def test_no_flag_shows_a_type(words: tuple[str, ...]) -> None:
+    shown = CliRunner().invoke(app, [*words, "--help"])
+    assert shown.exit_code == 0
+    assert "--help" in shown.output
+    assert "<bool>" not in shown.output
 
 
 def test_the_shared_options_are_described() -> None:

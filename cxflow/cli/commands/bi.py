@@ -11,6 +11,7 @@ import typer
 
 from cxflow.cli.call import Call, command
 from cxflow.cli.options import Language
+from cxflow.cli.typer_classes import Group
 
 if TYPE_CHECKING:
     from cxflow.bi.published import Published
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(help="Write files for BI tools: dashboards, semantic models.", no_args_is_help=True)
+    group = typer.Typer(
+        cls=Group, help="Write files for BI tools: dashboards, semantic models.", no_args_is_help=True
+    )
     command(group)(superset)
     command(group)(ossie)
     command(group)(metricflow)

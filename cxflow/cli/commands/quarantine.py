@@ -15,6 +15,7 @@ import typer
 from cxflow.cli import outcome
 from cxflow.cli.call import Call, command
 from cxflow.cli.output import moment, table
+from cxflow.cli.typer_classes import Group
 from cxflow.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ Status = Literal["open", "replayed", "superseded", "discarded", "all"]
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(help="Show, replay or discard the entries of refused records.", no_args_is_help=True)
+    group = typer.Typer(
+        cls=Group, help="Show, replay or discard the entries of refused records.", no_args_is_help=True
+    )
     command(group, "list")(list_reasons)
     command(group)(show)
     command(group)(replay)

@@ -9,12 +9,15 @@ import typer
 from cxflow.cli import completion
 from cxflow.cli.call import Call, command
 from cxflow.cli.output import moment, table
+from cxflow.cli.typer_classes import Group
 from cxflow.errors import ConfigError
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    state = typer.Typer(help="Show or reset how far each stream has been read.", no_args_is_help=True)
+    state = typer.Typer(
+        cls=Group, help="Show or reset how far each stream has been read.", no_args_is_help=True
+    )
     command(state, "list")(list_states)
     command(state)(forget)
     app.add_typer(state, name="state", rich_help_panel="Inspect")
