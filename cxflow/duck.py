@@ -67,8 +67,8 @@ def blank() -> Iterator[duckdb.DuckDBPyConnection]:
 
 @cache
 def _blank(_process: int) -> duckdb.DuckDBPyConnection:
-    """By process: the threads of a database do not survive a fork."""
-    database = duckdb.connect()
+    """By process, and without threads of its own: those do not survive a fork, and whoever closes it waits for them."""
+    database = duckdb.connect(config={"threads": 1})
     settings = (f"SET GLOBAL {name} = {str(value).lower()}" for name, value in SEALED.items())
     database.execute("; ".join(["SET GLOBAL TimeZone = 'UTC'", *settings]))
     return database

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import duckdb
 import pytest
 
@@ -214,3 +217,18 @@ def test_the_place_of_a_fault_is_shown(text: str, message: str) -> None:
 def test_a_list_is_in_order_if_it_says_so_or_is_sorted(aggregate: str, is_ordered: bool) -> None:
     found = {call.name: call for call in record_sql.calls(record_sql.parse("", aggregate))}
     assert found["list"].is_ordered == is_ordered
+
+
+_FORKING = """
+import os, sys
+from cxflow import record_sql
+record_sql.check("a", "upper(x)")
+child = os.fork()
+record_sql.check("a", "lower(x)")
+sys.exit(0 if child == 0 else os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_forked_process_can_check_and_end() -> None:
+    """As the tasks of a process that has checked a mapping itself."""
+    subprocess.run([sys.executable, "-c", _FORKING], check=True, timeout=120)
