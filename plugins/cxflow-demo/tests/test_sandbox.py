@@ -53,7 +53,9 @@ def free_ports(count: int) -> int:
 
 
 def test_the_sandbox_serves_until_it_is_interrupted(tmp_path: Path) -> None:
-    script = "from cxflow.cli import main; main()"
+    # What a shell starts in the background ignores the signal, and so do its children.
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    script = f"{heard}; from cxflow.cli import main; main()"
     port = free_ports(len(VENDORS))
     arguments = ["sandbox", str(tmp_path / "box"), "--scale", "0.02", "--port", str(port), "--json"]
     with subprocess.Popen(
