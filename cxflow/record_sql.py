@@ -245,19 +245,16 @@ def value_functions(expression: Expression) -> Iterator[Column]:
             yield column
 
 
-_value_functions: dict[str, bool] = {"*": False}
-
-
+@cache
 def _is_value_function(name: str) -> bool:
-    if name not in _value_functions:
-        try:
-            with blank() as database:
-                database.execute(f"SELECT {identifier(name)}")
-        except duckdb.Error:
-            _value_functions[name] = False
-        else:
-            _value_functions[name] = True
-    return _value_functions[name]
+    if name == "*":
+        return False
+    try:
+        with blank() as database:
+            database.execute(f"SELECT {identifier(name)}")
+    except duckdb.Error:
+        return False
+    return True
 
 
 def _refused(
@@ -350,7 +347,7 @@ def _reaches_out(name: str, arguments: int) -> bool:
     listed = _catalogue().get(name, [])
     if not listed:
         # The catalogue lists `current_timestamp` under another name.
-        return arguments == 0 and _value_functions.get(name, False)
+        return arguments == 0 and _is_value_function(name)
     if any(each.stability not in (None, "CONSISTENT") for each in listed):
         return True
     scalar = [each for each in listed if each.kind in ("scalar", "aggregate", "macro")]

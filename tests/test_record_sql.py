@@ -219,6 +219,13 @@ def test_a_list_is_in_order_if_it_says_so_or_is_sorted(aggregate: str, is_ordere
     assert found["list"].is_ordered == is_ordered
 
 
+def test_a_clock_is_refused_whatever_was_checked_before() -> None:
+    """DuckDB's catalogue does not list it."""
+    for text in ("localtime()", "localtime"):
+        with pytest.raises(ConfigError, match="whose value depends on more than"):
+            record_sql.check("a.b", text)
+
+
 _FORKING = """
 import os, sys
 from cxflow import record_sql

@@ -23,7 +23,7 @@ def reasons(connection: Connection, values: Sequence[KpiValue]) -> Reasons:
     from cxflow.kpis import left_out
 
     found: dict[tuple[str, date], dict[str, int]] = {}
-    for grain in sorted({value.grain for value in values}):
+    for grain in sorted({value.grain for value in values if value.left_out}):
         kpis = {value.kpi for value in values if value.left_out and value.grain == grain}
         for each in left_out.reasons(connection, kpis, grain):
             found.setdefault((each.kpi, each.period_start), {})[each.reason] = each.events

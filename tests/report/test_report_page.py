@@ -52,8 +52,13 @@ def of_this_month_alone(company: Company) -> None:
 
 def of_cohorts(company: Company) -> None:
     """Forty first order in January, of whom twenty in February and all in March, with twenty more; April runs."""
+    fill_cohorts(company, 40, 20, 60, 5)
+
+
+def fill_cohorts(company: Company, *counts: int) -> None:
+    """So many customers order in each month from January on, always the first ones."""
     company.settings = Settings.model_validate({"kpis": {"new_after_days": 0}})
-    for month, count in ((1, 40), (2, 20), (3, 60), (4, 5)):
+    for month, count in enumerate(counts, start=1):
         company.orders(month, count)
     company.touchpoints(MARCH, 40, "called_support", "phone")
     company.read_up_to(shop=READ_UP_TO)
@@ -242,12 +247,7 @@ def test_cohorts_are_a_heat_map_that_is_a_table() -> None:
 def test_cohorts_of_whom_few_return_show_how_few() -> None:
     def of_few(company: Company) -> None:
         """Forty first order in January, of whom two in February and one in March; April runs."""
-        company.settings = Settings.model_validate({"kpis": {"new_after_days": 0}})
-        for month, count in ((1, 40), (2, 2), (3, 1), (4, 5)):
-            company.orders(month, count)
-        company.touchpoints(MARCH, 40, "called_support", "phone")
-        company.read_up_to(shop=READ_UP_TO)
-        company.compute("cohort_retention", "customer_lifetime_value", "touchpoints")
+        fill_cohorts(company, 40, 2, 1, 5)
 
     (retention, _) = drawn(of_few, "en").root.one("section", id="cohorts").all("table")
     (january,) = retention.one("tbody").all("tr")
