@@ -11,15 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from cxflow.duck import literal, literals, workbench
 from cxflow.errors import SourceError
+from cxflow.landing import files
+from cxflow.landing.shape import MIXED, NULL, SCALAR, InexpressibleError, Shape
 from cxflow.model.raw_schema import RawSchema, json_step
 
 _FIRST_RECORDS = 2_000
 """How many records make the first guess at a schema."""
-_PATH = re.compile(r"\$(\.[A-Za-z_][A-Za-z0-9_]*)*")
-"""Paths that need no quoting."""
+_MOST_ADDITIONS = 8
+"""Row groups with records of another shape whose description is added to the first: each is described anew."""
 
 MOST_LEVELS = 100
 """How deep a record may be nested."""
@@ -49,20 +53,67 @@ def infer(folder: Path, layout: str | None) -> Inferred:
         if layout == "columns":
             rows = database.execute(f"DESCRIBE SELECT * FROM {parts}").fetchall()
             return Inferred({row[0]: row[1] for row in rows if row[0] not in OWN})
-        first = f"SELECT _payload AS record FROM {parts} LIMIT {_FIRST_RECORDS}"
-        found = _structure_of(database, parts, first)
-        holds, repeated = _holds_for_all(database, parts, found)
-        if not holds:
-            # Of the records that are built alike, one stands for all: folding structures takes DuckDB longer
-            # than telling them apart.
-            alike = f"SELECT any_value(_payload) AS record FROM {parts} GROUP BY json_structure(_payload)"
-            found = _structure_of(database, parts, alike)
-            repeated = _repeated(database, parts, found)
-        return Inferred(found, sorted(repeated))
+        return _by_example(database, folder, parts) or _by_all(database, parts)
 
 
-def _structure_of(database: duckdb.DuckDBPyConnection, parts: str, records: str) -> RawSchema:
-    """The schema that some records (`record`) have between them."""
+def _by_example(database: duckdb.DuckDBPyConnection, folder: Path, parts: str) -> Inferred | None:
+    """The schema of the first records, once the others are found to be built alike. Where some are not, theirs is
+    added; None if that is so again and again, or cannot be told."""
+    database.execute("CREATE TEMP TABLE example (record VARCHAR)")
+    first = f"SELECT _payload AS record FROM {parts} LIMIT {_FIRST_RECORDS}"
+    examples = f"({first}) UNION ALL SELECT record FROM example"
+    known = Shape(_keys_of(database, parts, examples, examples))
+    repeated: set[str] = set()
+    additions = 0
+    try:
+        for payloads, group in _groups(folder):
+            seen = known.look(payloads)
+            if not seen.alike and additions < _MOST_ADDITIONS:
+                additions += 1
+                database.execute(f"INSERT INTO example {_one_of_each(group)}")
+                known = Shape(_keys_of(database, parts, examples, examples))
+                seen = known.look(payloads)
+            if not seen.alike:
+                return None
+            if seen.repeats:
+                repeated |= _repeated(database, group, _columns(known.keys))
+    except InexpressibleError:
+        return None
+    return Inferred(_columns(known.keys), sorted(repeated))
+
+
+def _by_all(database: duckdb.DuckDBPyConnection, parts: str) -> Inferred:
+    """The schema of all records, described one by one."""
+    all_records = f"SELECT _payload AS record FROM {parts}"
+    found = _columns(_keys_of(database, parts, _one_of_each(parts), all_records))
+    return Inferred(found, sorted(_repeated(database, parts, found)))
+
+
+def _one_of_each(records: str) -> str:
+    """Of the records that are built alike, one stands for all: folding structures takes DuckDB longer than telling them
+    apart."""
+    return f"SELECT any_value(_payload) AS record FROM {records} GROUP BY json_structure(_payload)"
+
+
+def _groups(folder: Path) -> Iterator[tuple[pa.StringArray, str]]:
+    """The records of each row group, as JSON and as a DuckDB relation."""
+    for part in files.parts_in(folder):
+        relation = f"read_parquet({literals([str(part)])}, file_row_number = true)"
+        first = 0
+        with pq.ParquetFile(part) as file:
+            for number in range(file.num_row_groups):
+                payloads = file.read_row_group(number, columns=["_payload"]).column(0).combine_chunks()
+                texts = payloads.storage if isinstance(payloads, pa.ExtensionArray) else payloads
+                last = first + len(texts) - 1
+                yield texts, f"(SELECT * FROM {relation} WHERE file_row_number BETWEEN {first} AND {last})"
+                first = last + 1
+
+
+def _keys_of(database: duckdb.DuckDBPyConnection, parts: str, records: str, among: str) -> dict[str, Any]:
+    """The keys that some records (`record`) have between them, each with the shape of what stands there.
+
+    `among`: the records of which some are looked at again, because DuckDB says the same of empty objects and of a
+    mixture."""
     row = database.execute(f"SELECT json_group_structure(record::JSON) FROM ({records})").fetchone()
     text = row[0] if row and row[0] else "{}"
     if (depth := _depth(text)) > MOST_LEVELS:
@@ -72,21 +123,28 @@ def _structure_of(database: duckdb.DuckDBPyConnection, parts: str, records: str)
             value=origin,
             fix="have the source write what is nested as text, or take the record out",
         )
-    structure = json.loads(text)
 
-    def plain(value: Any, path: str, in_list: bool = False) -> Any:
+    def shape(value: Any, path: str, in_list: bool = False) -> Any:
         """All scalars alike: numbers, texts and booleans of JSON are kept as they are written."""
         if isinstance(value, dict):
-            # An empty key has no name in SQL.
-            return {key: plain(item, f'{path}."{key}"', in_list) for key, item in value.items() if key}
+            return {key: shape(item, f'{path}."{key}"', in_list) for key, item in value.items()}
         if isinstance(value, list):
-            return [plain(value[0], f"{path}[*]", True) if value else "NULL"]
-        if value == "JSON" and _only_objects(database, parts, path, in_list):
-            return {}
-        return "NULL" if value == "NULL" else "VARCHAR"
+            return [shape(value[0], f"{path}[*]", True) if value else NULL]
+        if value == MIXED:
+            return {} if _only_objects(database, among, path, in_list) else MIXED
+        return NULL if value == NULL else SCALAR
 
-    found = plain(structure, "$")
+    found = shape(json.loads(text), "$")
     return found if isinstance(found, dict) else {}
+
+
+def _columns(shape: Any) -> Any:
+    """What a raw schema says of a shape: an empty key has no name in SQL, and a mixture is read as text."""
+    if isinstance(shape, dict):
+        return {key: _columns(item) for key, item in shape.items() if key}
+    if isinstance(shape, list):
+        return [_columns(shape[0])]
+    return SCALAR if shape == MIXED else shape
 
 
 def _deep_origin(database: duckdb.DuckDBPyConnection, parts: str) -> str:
@@ -106,35 +164,6 @@ def _depth(structure: str) -> int:
         depth += (bracket in "{[") - (bracket in "}]")
         deepest = max(deepest, depth)
     return deepest
-
-
-def _holds_for_all(
-    database: duckdb.DuckDBPyConnection, parts: str, found: RawSchema
-) -> tuple[bool, set[str]]:
-    """Whether no record has a key, or a kind of value, that the schema does not know; and if so, the paths of objects
-    with a repeated key. Every record is looked at, in half the time that it takes to describe them. Where there are
-    lists it cannot be told."""
-    places = dict(_places(found, "$"))
-    if any(isinstance(value, list) or not _PATH.fullmatch(path) for path, value in places.items()):
-        return False, set()
-    repeated: set[str] = set()
-    objects = {path: value for path, value in places.items() if isinstance(value, dict)}
-    looks = [f"json_keys(_payload, {literal(path)})" for path in objects]
-    looks.append(f"json_type(_payload, {literals(list(places))})")
-    named = [f"look_{number}" for number in range(len(looks))]
-    seen = ", ".join(f"{look} AS {name}" for look, name in zip(looks, named, strict=True))
-    # By their hash: to tell lists apart takes longer than to make them.
-    forms = f"SELECT {', '.join(f'first({name})' for name in named)} FROM (SELECT {seen} FROM {parts})"
-    for *names, types in database.execute(f"{forms} GROUP BY hash({', '.join(named)})").fetchall():
-        known_keys = all(
-            set(met or ()) <= set(schema) for met, schema in zip(names, objects.values(), strict=True)
-        )
-        if not known_keys or not all(map(_is_of, types, places.values())):
-            return False, set()
-        repeated |= {
-            path for met, path in zip(names, objects, strict=True) if met and len(met) != len(set(met))
-        }
-    return True, repeated
 
 
 def _repeated(database: duckdb.DuckDBPyConnection, parts: str, found: RawSchema) -> set[str]:
@@ -160,29 +189,12 @@ def _object_paths(value: Any, path: str) -> Iterator[str]:
                 yield from _object_paths(inner, f"{path}{step}")
 
 
-def _places(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Every path in a schema, itself included, with the schema there."""
-    yield path, value
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield from _places(inner, f"{path}.{name}")
-
-
-def _is_of(kind: str | None, value: Any) -> bool:
-    """Whether a kind of JSON value is one that a schema says."""
-    if kind in (None, "NULL"):
-        return True
-    if isinstance(value, dict):
-        return kind == "OBJECT"
-    return value == "VARCHAR" and kind not in ("OBJECT", "ARRAY")
-
-
-def _only_objects(database: duckdb.DuckDBPyConnection, parts: str, path: str, in_list: bool) -> bool:
+def _only_objects(database: duckdb.DuckDBPyConnection, records: str, path: str, in_list: bool) -> bool:
     """Whether what stands at a path are empty objects. DuckDB says of them what it says of a mixture."""
     if path.count('"') % 2 or "\\" in path or '""' in path:  # no path of DuckDB's leads there
         return False
-    kinds = f"json_type(_payload, {literal(path)})"
+    kinds = f"json_type(record, {literal(path)})"
     rows = database.execute(
-        f"SELECT DISTINCT {f'unnest({kinds})' if in_list else kinds} AS kind FROM {parts}"
+        f"SELECT DISTINCT {f'unnest({kinds})' if in_list else kinds} AS kind FROM ({records})"
     ).fetchall()
     return {row[0] for row in rows} <= {"OBJECT", "NULL", None}

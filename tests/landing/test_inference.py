@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from cxflow.landing import inference, zone
+from cxflow import duck
+from cxflow.landing import inference, page_part, zone
 from cxflow.model import raw_schema
 from cxflow.model.raw_schema import Drift
 from cxflow.model.reading import Page, Query
@@ -71,6 +76,107 @@ def test_the_shape_of_json_records_is_seen(
 
 def test_a_key_of_one_record_in_many_is_seen() -> None:
     assert "rare" in _describe(*({"id": number} for number in range(30_000)), {"rare": 1})
+
+
+KEYS = ["a", "b", "c d", "", 'q"']
+VALUES = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-5, 5),
+        st.sampled_from([2**70, 1e300, '"', "\\u0022", "é", '{"a":1,"a":2}']),
+    ),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=3),
+    max_leaves=4,
+)
+RECORDS = st.lists(st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=3), min_size=1, max_size=12)
+
+
+@contextmanager
+def _landed(*records: str) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path, str]]:
+    """Two records are the examples, three are a row group."""
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        zone.writing() as writer,
+        duck.workbench() as database,
+    ):
+        patch.setattr(inference, "_FIRST_RECORDS", 2)
+        patch.setattr(page_part, "GROUP_RECORDS", 3)
+        for start in range(0, len(records), 3):
+            writer.land(Page("x", NOW, [record.encode() for record in records[start : start + 3]]))
+        writer.close()
+        parts = duck.literals([str(path) for path in sorted(writer.folder.glob("part-*"))])
+        yield database, writer.folder, f"read_parquet({parts})"
+
+
+@settings(max_examples=200, deadline=None)
+@given(RECORDS, st.sampled_from([None, (",", ":"), (" , ", " : ")]), st.booleans())
+def test_examples_describe_what_a_look_at_every_record_does(
+    records: list[dict[str, Any]], separators: tuple[str, str] | None, escaped: bool
+) -> None:
+    texts = [json.dumps(record, separators=separators, ensure_ascii=escaped) for record in records]
+    with _landed(*texts) as (database, folder, parts):
+        by_example = inference._by_example(database, folder, parts)
+        assert by_example in (None, inference._by_all(database, parts))
+
+
+TICKET = (
+    '{"id":%d,"tags":["new"],"via":{"channel":"web"},"fields":[{"id":1,"value":null},{"id":2,"value":["x"]}]}'
+)
+
+
+@pytest.mark.parametrize(
+    ("others", "expected"),
+    [
+        ([], {}),
+        (['{"id":8,"rare":{"x":1}}'], {"rare": {"x": "VARCHAR"}}),
+        (['{"via":{"rare":[1]}}'], {"via": {"channel": "VARCHAR", "rare": ["VARCHAR"]}}),
+        (['{"id":{"now":"an object"}}'], {"id": "VARCHAR"}),
+        (['{"tags":["new",null,2]}', '{"tags":"none"}'], {"tags": "VARCHAR"}),
+        (
+            [f'{{"rare_{number}":null}}' for number in range(20)],
+            {f"rare_{number}": "NULL" for number in range(20)},
+        ),
+    ],
+)
+def test_records_with_lists_are_known_by_example(others: list[str], expected: raw_schema.RawSchema) -> None:
+    tickets = [TICKET % number for number in range(50)]
+    known = {
+        "id": "VARCHAR",
+        "tags": ["VARCHAR"],
+        "via": {"channel": "VARCHAR"},
+        "fields": [{"id": "VARCHAR", "value": ["VARCHAR"]}],
+    }
+    with _landed(*tickets, *others) as (database, folder, parts):
+        found = inference._by_example(database, folder, parts)
+        assert found == inference.Inferred(known | expected)
+
+
+def test_where_every_group_is_built_anew_all_records_are_described() -> None:
+    records = [json.dumps({f"key {number}": number}) for number in range(60)]
+    with _landed(*records) as (database, folder, parts):
+        assert inference._by_example(database, folder, parts) is None
+        assert len(inference.infer(folder, "json").raw_columns) == 60
+
+
+@pytest.mark.parametrize(
+    ("record", "paths"),
+    [
+        ('{"id":1,"id":1}', ["$"]),
+        ('{"id":"x","via":{"channel":"a", "channel" : "b"}}', ['$."via"']),
+        ('{"id":"\\u0022","id":"\\u0022\\u0022"}', ["$"]),  # as many quotes as the parser writes
+        ('{"id":"\\u0022\\u0022","id":1}', ["$"]),
+        ('{"via":{"channel":1},"via":{"channel":2}}', ["$"]),
+        ('{"id":"\\"id\\":1"}', []),
+        ('{"fields":[{"id":1,"id":2}]}', []),
+    ],
+)
+def test_a_repeated_key_is_found_among_records_that_are_alike(record: str, paths: list[str]) -> None:
+    tickets = [TICKET % number for number in range(20)]
+    with _landed(*tickets, record, *tickets) as (database, folder, parts):
+        found = inference._by_example(database, folder, parts)
+        assert found is not None
+        assert found.repeated_keys == paths == inference._by_all(database, parts).repeated_keys
 
 
 def test_typed_columns_are_described_by_their_types() -> None:
