@@ -6,6 +6,7 @@ import json
 import math
 from array import array
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from pathlib import Path
@@ -47,6 +48,8 @@ class PagePart:
         self._held: list[pa.Table] = []
         self._held_bytes = 0
         self._held_records = 0
+        self._thread = ThreadPoolExecutor(1, "cxflow-landing")
+        self._writing: Future[None] | None = None
 
     def add(self, records: Sequence[Record], origin: str, received_at: datetime) -> None:
         """Add the records of a page."""
@@ -65,13 +68,26 @@ class PagePart:
 
     def close(self) -> None:
         """Finish the file."""
-        self._write()
-        self._file.close()
+        try:
+            self._write()
+            self._written()
+        finally:
+            self._thread.shutdown()
+            self._file.close()
 
     def _write(self) -> None:
+        """Compress and write what is held, while the next page is fetched; one group at a time, so that memory is
+        bounded."""
+        self._written()
         if self._held:
-            self._file.write_table(pa.concat_tables(self._held))
+            self._writing = self._thread.submit(self._file.write_table, pa.concat_tables(self._held))
         self._held, self._held_bytes, self._held_records = [], 0, 0
+
+    def _written(self) -> None:
+        """Wait for the group that is being written. Raises what its writing raises."""
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            writing.result()
 
 
 def _payloads(records: Sequence[Record]) -> pa.Array:
@@ -83,8 +99,11 @@ def _texts(encoded: Sequence[bytes]) -> pa.Array:
     """Texts from their UTF-8. Made of buffers, because all else that makes an Arrow array of Python's values imports
     pandas first, to ask whether they are its own."""
     ends = array("i", accumulate(map(len, encoded), initial=0))
-    buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
-    return pa.Array.from_buffers(pa.binary(), len(encoded), buffers).cast(pa.string())
+    joined = b"".join(encoded)
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(joined)]
+    if joined.isascii():
+        return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
+    return pa.Array.from_buffers(pa.binary(), len(encoded), buffers).cast(pa.string())  # checks the UTF-8
 
 
 def _as_json(record: Mapping[str, Any]) -> str:
