@@ -46,14 +46,14 @@ log = structlog.get_logger("cxflow")
 
 def streams(settings: Settings, connection: str) -> list[str]:
     """The names of a connection's streams, in order of declaration."""
-    return list(open_connection(settings, connection).streams)
+    return list(open_connection(settings, connection, offline=True).streams)
 
 
 def scheduled_window(settings: Settings, connection: str, stream: str, end: datetime) -> Window:
     """The window of a scheduled run up to `end`: from the cursor minus the stream's look-back, to `end` minus its lag.
     Without a cursor it starts at the connection's `start`, or at the beginning of the source. A look-back does not
     reach before that `start`."""
-    connector = open_connection(settings, connection)
+    connector = open_connection(settings, connection, offline=True)
     declared = connector.stream(stream)
     with at(connection, stream):
         position = ledger.position(settings, connection, stream)
@@ -77,7 +77,7 @@ def prepare(settings: Settings, batch: BatchRef) -> BatchRef:
     A closed gate does not raise here: the verdict is part of the prepared batch, and `load` acts on it.
     """
     with at(batch.connection, batch.stream):
-        connector = open_connection(settings, batch.connection)
+        connector = open_connection(settings, batch.connection, offline=True)
         stream = connector.stream(batch.stream)
         known = ledger.raw_columns(settings, batch.connection, batch.stream)
         with scratch.folder(batch.stream) as folder:
@@ -199,7 +199,7 @@ def remap(settings: Settings, connection: str, stream: str) -> list[loading.Load
     gate may stop it, and then nothing changes. Returns no report if nothing was loaded yet.
     """
     with at(connection, stream):
-        open_connection(settings, connection).stream(stream)
+        open_connection(settings, connection, offline=True).stream(stream)
         batches = dict.fromkeys(ledger.loaded_batches(settings, connection, stream))
     return _process_again(settings, batches, "remap")
 
@@ -216,7 +216,7 @@ def _process_again(
         return reports
     connection, stream = next((batch.connection, batch.stream) for batch in chosen)
     with at(connection, stream):
-        declared = open_connection(settings, connection).stream(stream)
+        declared = open_connection(settings, connection, offline=True).stream(stream)
         composed = derived.compose(settings, chosen, mode, has_places=declared.has_places)
     try:
         for batch in composed:

@@ -53,10 +53,11 @@ def at(connection: str | None = None, stream: str | None = None) -> Iterator[Non
         raise found.with_traceback(problem.__traceback__) from problem
 
 
-def open_connection(settings: Settings, connection: str) -> Connector:
-    """The connector of a configured connection, its declarations checked."""
+def open_connection(settings: Settings, connection: str, *, offline: bool = False) -> Connector:
+    """The connector of a configured connection, its declarations checked. `offline`: for what it declares alone, so
+    that nothing of its account is looked up in Airflow."""
     with at(connection):
-        return registry.open_connection(settings, connection)
+        return registry.open_connection(settings, connection, offline=offline)
 
 
 def first_instant(settings: Settings, connector: Connector) -> datetime | None:
@@ -74,7 +75,7 @@ def lint(settings: Settings, connection: str) -> list[str]:
     fault.
     """
     checked = []
-    connector = open_connection(settings, connection)
+    connector = open_connection(settings, connection, offline=True)
     with at(connection):
         for name, stream in connector.streams.items():
             with at(connection, name):
@@ -90,7 +91,7 @@ def remarks(settings: Settings, connection: str, stream: str) -> list[str]:
     """What to know about a stream whose declaration has no fault: activities that no KPI knows, and what becomes of
     records that are gone from the source."""
     with at(connection, stream):
-        declared = open_connection(settings, connection).stream(stream)
+        declared = open_connection(settings, connection, offline=True).stream(stream)
         found = constants.activities(declared)
         unknown = [remark(activity) for activity in found if activity not in ACTIVITIES]
         return unknown + (declared.remarks if isinstance(declared, SnapshotStream) else [])
@@ -103,7 +104,7 @@ def check_columns(settings: Settings, connection: str, stream: str, *, offline: 
     Raises ConfigError with the nearest name, and what the connector raises. A column that an earlier load knew is none
     to refuse: the files that had it may be gone.
     """
-    connector = open_connection(settings, connection)
+    connector = open_connection(settings, connection, offline=offline)
     with at(connection, stream):
         declared = connector.stream(stream)
         names = connector.columns(declared, offline=offline)
@@ -236,6 +237,6 @@ def outdated(settings: Settings, connection: str, stream: str) -> int:
 def outdated_in(warehouse: sa.Connection, settings: Settings, connection: str, stream: str) -> int:
     """The same, in the caller's transaction."""
     with at(connection, stream):
-        connector = open_connection(settings, connection)
+        connector = open_connection(settings, connection, offline=True)
         mapping = fingerprint.of(settings, connector.connection, connector.stream(stream))
         return ledger.outdated_in(warehouse, connection, stream, mapping)

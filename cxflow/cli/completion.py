@@ -34,7 +34,8 @@ def _streams(context: typer.Context) -> Iterator[str]:
         yield from settings.connections
         for name in settings.connections:
             with suppress(Exception):
-                yield from (f"{name}.{stream}" for stream in registry.open_connection(settings, name).streams)
+                connector = registry.open_connection(settings, name, offline=True)
+                yield from (f"{name}.{stream}" for stream in connector.streams)
 
 
 def _settings(context: typer.Context) -> Settings:

@@ -196,6 +196,8 @@ def _settings(model: type[BaseModel], base: type[BaseModel]) -> Iterator[str]:
         default = each["default"]
         shown = default if default in ("", "required") else f"`{default}`"
         kind = _type(types_of[each["setting"]])
+        if each["setting"] in getattr(model, "account_settings", ()):
+            kind += ", here or where the secrets are"
         yield f"| `{each['setting']}` | {kind} | {_cell(shown)} | {_cell(each['means'])} |"
     yield ""
 

@@ -225,7 +225,7 @@ def _streams(settings: Settings) -> Iterator[Finding]:
         if any(problem.stream is None for problem in found):
             continue
         try:
-            streams = list(sources.open_connection(settings, connection).streams)
+            streams = list(sources.open_connection(settings, connection, offline=True).streams)
         except CxflowError:  # already reported
             continue
         faulty = {problem.stream for problem in found}

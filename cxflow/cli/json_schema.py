@@ -78,6 +78,8 @@ def _connection(connector: type[Connector], resolved: Any) -> dict[str, Any]:
     stream = _with_template(_unnamed(resolved(connector.stream_model)))
     changes = _partial(stream)
     properties = _unnamed(connection)["properties"]
+    for name in connector.connection_model.account_settings:
+        properties[name] = _or_found_elsewhere(properties[name])
     properties["connector"] = {"const": connector.name, "description": connector.title}
     properties["streams"] = {
         "type": "object",
@@ -96,6 +98,13 @@ def _connection(connector: type[Connector], resolved: Any) -> dict[str, Any]:
         },
     }
     return {**connection, "title": f"A connection of {connector.name}", "properties": properties}
+
+
+def _or_found_elsewhere(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a text that may be found where the secrets are."""
+    about = {key: part for key, part in schema.items() if key in ("title", "description", "default")}
+    text = {key: part for key, part in schema.items() if key not in about}
+    return {**about, "anyOf": [text, {"$ref": "#/$defs/Secret"}]}
 
 
 def _partial(schema: dict[str, Any]) -> dict[str, Any]:

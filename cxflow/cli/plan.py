@@ -76,6 +76,6 @@ def _plan(
         "stream": stream,
         "window": window.as_json(),
         "reads": reads,
-        "fills": list(sources.open_connection(settings, connection).stream(stream).to),
+        "fills": list(sources.open_connection(settings, connection, offline=True).stream(stream).to),
         "tried": asdict(tried),
     }

@@ -67,9 +67,8 @@ def _table(entry: Mapping[str, Any]) -> str:
 def _stream(settings: Settings, entry: Mapping[str, Any]) -> Stream | None:
     """The entry's stream; None if it is no longer configured, or cannot be opened."""
     try:
-        found: Stream = sources.open_connection(settings, entry["source_system"]).stream(
-            entry["source_object"]
-        )
+        connector = sources.open_connection(settings, entry["source_system"], offline=True)
+        found: Stream = connector.stream(entry["source_object"])
     except CxflowError:
         return None
     return found

@@ -217,10 +217,11 @@ def services(manager: pluggy.PluginManager) -> dict[str, Callable[..., ServiceDe
     return dict(sorted(found.items()))
 
 
-def open_connection(settings: Settings, name: str) -> Connector:
+def open_connection(settings: Settings, name: str, *, offline: bool = False) -> Connector:
     """The connector of a configured connection, with its settings checked.
 
-    Raises ConfigError with the connection, the setting and the nearest valid name.
+    Texts of its account that are found elsewhere are looked up, unless `offline`: such a connector tells what it
+    declares, and cannot ask its source. Raises ConfigError with the connection, the setting and the nearest valid name.
     """
     if name not in settings.connections:
         raise ConfigError(f"there is no connection {name!r}{nearest(name, settings.connections)}", value=name)
@@ -246,7 +247,7 @@ def open_connection(settings: Settings, name: str) -> Connector:
         )
     try:
         connection = found.connection_model.model_validate(
-            {**table, "name": name}, context={"folder": settings.folder}
+            {**table, "name": name}, context={"folder": settings.folder, "offline": offline}
         )
     except ValidationError as problem:
         text = explain(problem, found.connection_model, f"connections.{name}")

@@ -61,6 +61,16 @@ class Secret(Frozen):
 
     def reveal(self, setting: str = "") -> SecretStr:
         """The secret itself. Raises ConfigError, with the name of the `setting`, if it cannot be read."""
+        found = self._read(setting, self.field)
+        redaction.remember(found)
+        return SecretStr(found)
+
+    def text(self, setting: str) -> str:
+        """A text that is kept beside secrets and is none itself, so it is not masked. Without a `field`, it is the
+        extra field with the setting's name, and never the password. Raises ConfigError as `reveal` does."""
+        return self._read(setting, self.field or f"extra.{setting.rpartition('.')[2]}")
+
+    def _read(self, setting: str, field: str | None) -> str:
         where = f"{setting}: " if setting else ""
         if self.env:
             if self.env not in os.environ:
@@ -71,10 +81,10 @@ class Secret(Frozen):
                 )
             if not is_text(os.environ[self.env]):
                 raise ConfigError(f"{where}the environment variable {self.env} is not UTF-8", value=self.env)
-            return _kept(os.environ[self.env])
+            return os.environ[self.env]
         if self.airflow:
             try:
-                return _kept(_reader("airflow")(self.airflow, self.field, setting.rpartition(".")[2]))
+                return _reader("airflow")(self.airflow, field, setting.rpartition(".")[2])
             except ConfigError as problem:
                 raise ConfigError(f"{where}{problem.message}", value=self.airflow, fix=problem.fix) from None
         assert self.file is not None
@@ -85,7 +95,7 @@ class Secret(Frozen):
                 fix="create it with the secret as its only content",
             )
         try:
-            return _kept(self.file.read_text(encoding="utf-8").strip())
+            return self.file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeError) as problem:
             # Python's message for bytes that are not UTF-8 quotes some of them.
             reason = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8"
@@ -102,8 +112,3 @@ def _reader(kind: str) -> Reader:
         f"secrets cannot be read from {kind}: cxflow is not installed completely",
         fix="pip install 'cxflow-framework[airflow]'",
     )
-
-
-def _kept(secret: str) -> SecretStr:
-    redaction.remember(secret)
-    return SecretStr(secret)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, ValidatorFunctionWrapHandler, field_validator
 
 from cxflow.model.currencies import known_currency
 from cxflow.model.frozen import Frozen
@@ -266,8 +266,17 @@ class Airflow(TaskOptions):
     _cron = field_validator("schedule")(known_schedule)
 
 
+NOT_LOOKED_UP = "(not looked up)"
+"""Stands for a text of an account that is found elsewhere, where nothing is asked of the source."""
+
+
 class Connection(Frozen):
     """One configured instance of a connector. Connectors extend this model with their own settings."""
+
+    account_settings: ClassVar[tuple[str, ...]] = ()
+    """The names of text settings that say whose account it is, such as a subdomain or a login name. Each may be found
+    where the secrets are, `{ airflow = "conn_id" }`, and Airflow's form asks for it. Streams and their mappings must
+    not depend on one: `cxflow lint` does not look it up."""
 
     name: str = ""
     """Filled from the table's name in TOML; the source system in the warehouse."""
@@ -305,3 +314,15 @@ class Connection(Frozen):
     _currency = field_validator("currency")(known_currency)
     _cron = field_validator("schedule")(known_schedule)
     _names = field_validator("streams")(plain_names)
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _of_account(cls, value: Any, check: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        """Look a text of the account up where the file says, and check it as if it were written there. Raises
+        ConfigError. With `offline` in the context, it is neither looked up nor checked."""
+        if info.field_name not in cls.account_settings or not isinstance(value, dict):
+            return check(value)
+        place = Secret.model_validate(value, context=info.context)
+        if (info.context or {}).get("offline"):
+            return NOT_LOOKED_UP
+        return check(place.text(f"connections.{info.data['name']}.{info.field_name}"))

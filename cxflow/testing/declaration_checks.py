@@ -36,7 +36,8 @@ class DeclarationChecks:
         assert connector.version() != "not installed", "its distribution is installed under that name"
 
     def test_its_settings_are_described_and_its_secrets_are_secrets(self, sample: Sample) -> None:
-        """Its own settings have descriptions; what is named like a secret is a `Secret`."""
+        """Its own settings have descriptions; what is named like a secret is a `Secret`, what says whose account it is
+        a text."""
         model = type(sample.connector()).connection_model
         described = model.model_json_schema()["properties"]
         for name in model.model_fields.keys() - Connection.model_fields.keys():
@@ -44,6 +45,10 @@ class DeclarationChecks:
             if _SECRET.search(name):
                 kinds = _kinds(model.model_fields[name].annotation)
                 assert Secret in kinds, f"the setting {name} is shown as it is: it should be a Secret"
+        for name in model.account_settings:
+            assert name in model.model_fields, f"account_settings names {name}, which is no setting"
+            kinds = _kinds(model.model_fields[name].annotation)
+            assert kinds <= {str, types.NoneType}, f"account_settings names {name}, which is no text"
 
     def test_its_documentation_names_every_stream(self, sample: Sample) -> None:
         """The README of its distribution names the connector and its streams."""

@@ -74,8 +74,38 @@ CONNECTIONS = {
             "extra": {"sslmode": "require", "options": {"nested": 1}},
         }
     ),
+    "AIRFLOW_CONN_ACCOUNT": json.dumps(
+        {
+            "conn_type": "cxflow_zendesk",
+            "host": "acme-eu",
+            "extra": {"subdomain": "acme", "email": "ada@acme.example", "token": "hush", "client_id": None},
+        }
+    ),
+    "AIRFLOW_CONN_PASSWORD": json.dumps({"conn_type": "cxflow_zendesk", "password": "hush-hush"}),
     "AIRFLOW_CONN_ODD": json.dumps({"conn_type": "generic", "extra": "[1]"}),
 }
+
+ACCOUNT = """
+import json, sys
+from cxflow import sources
+from cxflow.errors import ConfigError
+from cxflow.settings import Settings
+
+def opened(subdomain):
+    place = {"airflow": "account"}
+    desk = {"connector": "zendesk", "subdomain": subdomain, "email": place, "token": place}
+    try:
+        connector = sources.open_connection(Settings(connections={"desk": desk}), "desk")
+    except ConfigError as problem:
+        return problem.message
+    return [connector.address, connector.connection.email]
+
+print(json.dumps({
+    "found": opened({"airflow": "account"}),
+    "with the password alone": opened({"airflow": "password"}),
+    "by its field": opened({"airflow": "account", "field": "host"}),
+}))
+"""
 
 IN_A_TASK = """
 import json, sys
@@ -142,6 +172,15 @@ def test_what_a_connection_lacks_is_named_with_the_way_to_add_it(outside: dict[s
 
 def test_the_password_of_a_url_is_masked_in_each_of_its_spellings(outside: dict[str, Any]) -> None:
     assert outside["masked"] == "no *** here, nor *** or ***"
+
+
+def test_whose_account_it_is_comes_from_the_form_s_fields_and_never_from_the_password(script: Script) -> None:
+    found = script(ACCOUNT, **CONNECTIONS)
+    assert found == {
+        "found": ["https://acme.zendesk.com", "ada@acme.example"],
+        "with the password alone": "connections.desk.subdomain: the Airflow connection password has no extra.subdomain",
+        "by its field": ["https://acme-eu.zendesk.com", "ada@acme.example"],
+    }
 
 
 def test_without_airflow_the_error_says_that_it_is_not_installed(script: Script) -> None:

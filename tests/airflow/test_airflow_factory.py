@@ -71,7 +71,9 @@ PROJECTS = {
     "plain": TOML,
     "two connections": TOML + '[connections.desk]\nconnector = "files"\nschedule = "30 1 * * 1-5"\n',
     "on a server": TOML + '[warehouse]\nurl = "postgresql+psycopg://cx@localhost/cx"\n',
-    "in a connection": TOML + '[warehouse]\nurl = { airflow = "not_there" }\n',
+    "in a connection": TOML
+    + '[warehouse]\nurl = { airflow = "not_there" }\n'
+    + '[connections.desk]\nconnector = "zendesk"\nsubdomain = { airflow = "not_there" }\n',
     "with accounts": TOML.replace(
         'connector = "files"', 'connector = "files"\npool = "acme_desk"\npool_slots = 3'
     )
@@ -184,6 +186,10 @@ def test_only_tasks_that_stay_in_the_warehouse_wait_for_the_duckdb_pool(describe
     for elsewhere in ("on a server", "in a connection"):
         pools = {pool for dag in described[elsewhere].values() for pool in dag["pools"].values()}
         assert pools == {"default_pool"}
+
+
+def test_a_connection_whose_account_is_in_airflow_has_its_dag_without_it(described: dict[str, Any]) -> None:
+    assert set(described["in a connection"]) == {"acme__shop", "acme__desk", "acme__kpis"}
 
 
 def test_streams_of_one_account_are_extracted_in_its_pool(described: dict[str, Any]) -> None:

@@ -69,7 +69,7 @@ def test_every_connector_of_the_repository_has_its_page_and_no_other_page_is_lef
     assert len(declared) > 10
     assert {path.stem for path in (DOCS / "connectors").glob("*.md")} == declared
     page = (DOCS / "connectors" / "zendesk.md").read_text()
-    assert "| `subdomain` | text | required |" in page
+    assert "| `subdomain` | text, here or where the secrets are | required |" in page
     assert "| look-back | 60 days |" in page, "of ratings"
     assert "| version | `coalesce(to_timestamp(generated_timestamp::BIGINT), " in page
     assert "| fills `support_case` | `case_id`" in page

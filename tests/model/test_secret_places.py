@@ -56,6 +56,15 @@ def test_an_airflow_connection_is_asked_for_the_field_or_for_what_the_setting_ne
     assert problem.value.fix == "add it"
 
 
+def test_a_text_beside_secrets_is_its_own_field_and_is_not_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda **_: [Readers()])
+    assert Secret(airflow="acme").text("connections.desk.subdomain") == "acme/extra.subdomain/subdomain"
+    named = Secret(airflow="acme", field="login").text("connections.desk.email")
+    assert redaction.masked(named) == named == "acme/login/email"
+    with pytest.raises(ConfigError, match=r"^connections\.desk\.email: no nobody"):
+        Secret(airflow="nobody").text("connections.desk.email")
+
+
 def test_where_no_reader_is_installed_the_error_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda **_: [])
     with pytest.raises(ConfigError, match="token: secrets cannot be read from airflow") as problem:

@@ -48,7 +48,7 @@ def lint(call: Call, connections: Names = None) -> None:
         for fault in found:
             call.fail(fault)
         if not found:
-            for stream in wanted or sources.open_connection(settings, connection).streams:
+            for stream in wanted or sources.open_connection(settings, connection, offline=True).streams:
                 try:
                     sources.check_columns(settings, connection, stream, offline=True)
                 except CxflowError as problem:

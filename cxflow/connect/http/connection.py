@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -13,6 +14,7 @@ from cxflow.settings import Connection
 class HttpConnection(Connection):
     """A connection to an HTTP service."""
 
+    account_settings: ClassVar[tuple[str, ...]] = ("base_url",)
     base_url: str | None = None
     """Another address of the service: a region, a sandbox. Unset: the service's own."""
     private_network: bool = False
@@ -36,6 +38,7 @@ class HttpConnection(Connection):
 class OAuthConnection(HttpConnection):
     """A connection whose credentials may be an OAuth application's."""
 
+    account_settings: ClassVar[tuple[str, ...]] = ("base_url", "client_id")
     client_id: str | None = None
     """The OAuth application's identifier."""
     client_secret: Secret | None = None

@@ -23,6 +23,7 @@ _COST_OF_MORE = 600
 class ShopifyConnection(http.HttpConnection):
     """One shop."""
 
+    account_settings: ClassVar[tuple[str, ...]] = ("shop", "base_url", "client_id")
     shop: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     """The part of `….myshopify.com` that is the shop's."""
     api_version: str = Field(default="2026-07", pattern=r"^20\d\d-\d\d$")

@@ -19,6 +19,7 @@ _TOKENS = "/oauth/oauth-business-users-for-applications/accesstoken"
 class TrustpilotConnection(http.HttpConnection):
     """One business unit: a company's profile on Trustpilot."""
 
+    account_settings: ClassVar[tuple[str, ...]] = ("business_unit", "base_url")
     business_unit: str
     """Its id (24 hexadecimal digits), or its domain, such as `example.com`."""
     api_key: Secret

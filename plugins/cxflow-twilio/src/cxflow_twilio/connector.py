@@ -14,6 +14,7 @@ from cxflow_twilio.streams import STREAMS, TASKROUTER
 class TwilioConnection(http.HttpConnection):
     """One Twilio account: with an API key, or with the account's own token."""
 
+    account_settings: ClassVar[tuple[str, ...]] = ("account_sid", "key_sid", "workspace", "base_url")
     account_sid: str
     """The account, `AC…`."""
     key_sid: str | None = None

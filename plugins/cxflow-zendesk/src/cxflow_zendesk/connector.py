@@ -19,6 +19,7 @@ from cxflow_zendesk.talk import CALLS, LEGS
 class ZendeskConnection(http.OAuthConnection):
     """One Zendesk account."""
 
+    account_settings: ClassVar[tuple[str, ...]] = ("subdomain", "email", "base_url", "client_id")
     subdomain: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     """The part of its address before .zendesk.com."""
     email: str | None = None
