@@ -1,9 +1,9 @@
 """Airflow's connection forms for connectors, made from the models of their settings.
 
-A form asks for the secrets of a connector; the rest of its settings stays in `cxflow.toml`, where it is reviewed. It is
-a file beside the plugin's code, `airflow_connection.json`: Airflow reads the forms in each of its processes, where no
-connector is to be imported. `python -m cxflow.airflow.forms` writes those of all installed plugins, or of the modules
-named.
+A form asks for the secrets of a connector and for the texts that say whose account it is; the rest of its settings
+stays in `cxflow.toml`, where it is reviewed. It is a file beside the plugin's code, `airflow_connection.json`: Airflow
+reads the forms in each of its processes, where no connector is to be imported. `python -m cxflow.airflow.forms` writes
+those of all installed plugins, or of the modules named.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def installed() -> list[dict[str, Any]]:
 
 
 def made(module: str) -> list[dict[str, Any]]:
-    """The connection types of a plugin's connectors that have secrets, from their settings. Imports the plugin."""
+    """The connection types of a plugin's connectors that have something to ask for, from their settings. Imports the
+    plugin."""
     from cxflow.connect.connector import Connector
 
     plugin = importlib.import_module(module)
@@ -72,18 +73,29 @@ def _kind(name: str, title: str, fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _fields(model: Any) -> dict[str, Any]:
-    """The secrets of a model of settings, as form fields."""
+    """The account's texts and the secrets of a model of settings, as form fields. A text may stay in `cxflow.toml`: the
+    form does not insist on one."""
     from cxflow.model.secret import Secret
 
+    secrets = [
+        name
+        for name, field in model.model_fields.items()
+        if field.annotation is Secret or Secret in get_args(field.annotation)
+    ]
     found = {}
-    for name, field in model.model_fields.items():
-        if field.annotation is Secret or Secret in get_args(field.annotation):
-            kind = "string" if field.is_required() else ["string", "null"]
-            found[name] = {
-                "label": name.replace("_", " ").capitalize(),
-                "description": inspect.cleandoc(field.description or ""),
-                "schema": {"type": kind, "format": "password"},
-            }
+    for name in (*model.account_settings, *secrets):
+        field = model.model_fields[name]
+        is_secret = name in secrets
+        schema: dict[str, Any] = {
+            "type": "string" if is_secret and field.is_required() else ["string", "null"]
+        }
+        if is_secret:
+            schema["format"] = "password"
+        found[name] = {
+            "label": name.replace("_", " ").capitalize(),
+            "description": inspect.cleandoc(field.description or ""),
+            "schema": schema,
+        }
     return found
 
 

@@ -23,7 +23,7 @@ class ConnectionHook(BaseHook):
     def get_conn(self) -> Any:
         """There is nothing to open. Raises NotImplementedError."""
         raise NotImplementedError(
-            "a cxflow connection holds secrets for cxflow.toml; its connector opens the service"
+            "a cxflow connection holds settings for cxflow.toml; its connector opens the service"
         )
 
 

@@ -63,15 +63,21 @@ def test_every_form_is_as_its_connector_s_settings_are() -> None:
     assert stale == [], "run `python -m cxflow.airflow.forms`"
 
 
-def test_each_vendor_has_a_type_whose_form_asks_for_its_secrets_alone(read: dict[str, Any]) -> None:
-    assert list(read["hooks"]) == [f"cxflow_{name}" for name in VENDORS]
-    asked: dict[str, list[str]] = {name: [] for name in VENDORS}
+def asked(read: dict[str, Any], *, secret: bool) -> dict[str, list[str]]:
+    """The fields of each vendor's form: those that hide what is written, or those that show it."""
+    found: dict[str, list[str]] = {name: [] for name in VENDORS}
     for place, (field, is_sensitive, title, description) in read["widgets"].items():
         _, kind, name = place.split("__")
-        asked[kind.removeprefix("cxflow_")].append(name)
-        assert (field, is_sensitive, bool(title), bool(description)) == (name, True, True, True)
+        assert (field, bool(title), bool(description)) == (name, True, True)
+        if is_sensitive == secret:
+            found[kind.removeprefix("cxflow_")].append(name)
+    return {name: sorted(fields) for name, fields in found.items()}
+
+
+def test_each_vendor_has_a_type_whose_form_asks_for_its_secrets(read: dict[str, Any]) -> None:
+    assert list(read["hooks"]) == [f"cxflow_{name}" for name in VENDORS]
     oauth = ["client_secret", "refresh_token"]
-    assert {name: sorted(fields) for name, fields in asked.items()} == {
+    assert asked(read, secret=True) == {
         "hubspot": [*oauth, "token"],
         "shopify": [*oauth, "token"],
         "trustpilot": ["api_key", "api_secret"],
@@ -81,9 +87,30 @@ def test_each_vendor_has_a_type_whose_form_asks_for_its_secrets_alone(read: dict
     }
 
 
+def test_the_form_asks_whose_account_it_is_and_does_not_insist(read: dict[str, Any]) -> None:
+    assert asked(read, secret=False) == {
+        "hubspot": ["base_url", "client_id"],
+        "shopify": ["base_url", "client_id", "shop"],
+        "trustpilot": ["base_url", "business_unit"],
+        "twilio": ["account_sid", "base_url", "key_sid", "workspace"],
+        "typeform": ["base_url", "client_id"],
+        "zendesk": ["base_url", "client_id", "email", "subdomain"],
+    }
+    fields = next(kind for kind in forms.installed() if kind["connection-type"] == "cxflow_zendesk")
+    assert fields["conn-fields"]["subdomain"]["schema"] == {"type": ["string", "null"]}
+
+
 def test_airflow_s_form_shows_these_fields_and_hides_its_own(read: dict[str, Any]) -> None:
     fields, standard = read["shown"]["cxflow_zendesk"]
-    assert fields == ["client_secret", "refresh_token", "token"]
+    assert fields == [
+        "base_url",
+        "client_id",
+        "client_secret",
+        "email",
+        "refresh_token",
+        "subdomain",
+        "token",
+    ]
     hidden = {name for name, behaviour in standard.items() if behaviour and behaviour["hidden"]}
     assert {"host", "port", "login", "password"} <= hidden
     assert set(read["behaviours"]["cxflow_zendesk"]["hidden_fields"]) >= {"extra", "schema"}
