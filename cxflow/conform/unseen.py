@@ -10,10 +10,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import duckdb
-
+from cxflow import record_sql
 from cxflow.conform.projection import record_expressions
-from cxflow.duck import literal
 from cxflow.model.raw_schema import RawSchema
 from cxflow.model.stream import Stream
 
@@ -26,24 +24,23 @@ _Place = tuple[Any, Any]
 def with_unseen(schema: RawSchema, stream: Stream) -> RawSchema:
     """The schema, with an object or a list wherever the mapping needs one and none has been seen."""
     inference = _Inference(json.loads(json.dumps(schema)))
-    with duckdb.connect() as database:
-        for sql in record_expressions(stream).values():
-            inference.learn(_parsed(database, sql), {})
-        for projection in (item for items in stream.to.values() for item in items):
-            names: dict[str, _Place] = {}
-            if projection.for_each:
-                listed = _parsed(database, projection.for_each)
-                inference.learn(listed, {})
-                if item := inference.item_of(listed, {}):
-                    names["item"] = item
-            for expression in (*projection.columns.values(), projection.where or "true"):
-                inference.learn(_parsed(database, expression), names)
+    for sql in record_expressions(stream).values():
+        inference.learn(_tree(sql), {})
+    for projection in (item for items in stream.to.values() for item in items):
+        names: dict[str, _Place] = {}
+        if projection.for_each:
+            listed = _tree(projection.for_each)
+            inference.learn(listed, {})
+            if item := inference.item_of(listed, {}):
+                names["item"] = item
+        for expression in (*projection.columns.values(), projection.where or "true"):
+            inference.learn(_tree(expression), names)
     return inference.schema
 
 
-def _parsed(database: duckdb.DuckDBPyConnection, sql: str) -> Any:
-    row = database.execute(f"SELECT json_serialize_sql({literal(f'SELECT ({sql}) FROM raw')})").fetchone()
-    return json.loads(row[0])["statements"][0]["node"]["select_list"][0] if row else {}
+def _tree(sql: str) -> Any:
+    """What DuckDB's parser makes of an expression. It is shared: nothing here changes it."""
+    return record_sql.parse("mapping", sql).tree
 
 
 class _Inference:
