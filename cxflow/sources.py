@@ -5,7 +5,7 @@ Each takes the settings and names. Errors name their connection and stream.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -227,15 +227,17 @@ def extraction_of(settings: Settings, connection: str, stream: str, window: Wind
     )
 
 
-def outdated(settings: Settings, connection: str, stream: str) -> int:
-    """The number of loaded records of a stream whose rows were made by another mapping than the present one."""
+def outdated(settings: Settings, places: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """Those of the streams, each a connection and a stream, that have loaded records whose rows were made by another
+    mapping than the present one, and how many. All are asked for in one transaction."""
     with transactions.reading(settings) as warehouse:
         revisions.require(warehouse)
-        return outdated_in(warehouse, settings, connection, stream)
+        found = {place: outdated_in(warehouse, settings, *place) for place in places}
+    return {place: records for place, records in found.items() if records}
 
 
 def outdated_in(warehouse: sa.Connection, settings: Settings, connection: str, stream: str) -> int:
-    """The same, in the caller's transaction."""
+    """How many such records a stream has, in the caller's transaction."""
     with at(connection, stream):
         connector = open_connection(settings, connection, offline=True)
         mapping = fingerprint.of(settings, connector.connection, connector.stream(stream))

@@ -50,7 +50,7 @@ def load_streams(
     def job(connection: str, stream: str) -> list[outcome.Load]:
         window = window_of(connection, stream)
         report = flow.run_stream(call.settings, connection, stream, window, mode)
-        outdated = sources.outdated(call.settings, connection, stream)
+        outdated = sum(sources.outdated(call.settings, [(connection, stream)]).values())
         available = None
         if mode == "backfill" and not report.counts.extracted:
             with suppress(CxflowError):  # the backfill itself did not fail

@@ -253,7 +253,7 @@ def test_a_remap_holds_what_a_fresh_load_would(bench: Bench) -> None:
         "total": "CASE WHEN total = '7' THEN 'seven' WHEN total = 'odd' THEN '0' ELSE total END",
     }
     mapped(bench, **changed)
-    assert sources.outdated(bench.settings, "shop", "things") == 1
+    assert sources.outdated(bench.settings, [("shop", "things")]) == {("shop", "things"): 1}
     (report,) = flow.remap(bench.settings, "shop", "things")
     counts = report.counts
     assert (counts.extracted, counts.inserted, counts.quarantined, report.withdrawn) == (4, 3, 1, 1)
@@ -261,7 +261,7 @@ def test_a_remap_holds_what_a_fresh_load_would(bench: Bench) -> None:
         "9 was replaced by 7, which does not fit any more"
     )
     assert open_ones(bench) == [("c", "cast", "order_header.price_total")]
-    assert sources.outdated(bench.settings, "shop", "things") == 0
+    assert sources.outdated(bench.settings, [("shop", "things")]) == {}
     assert bench.books_balance()
     (again,) = flow.remap(bench.settings, "shop", "things")
     assert (again.counts.unchanged, again.withdrawn) == (3, 0)
@@ -282,7 +282,7 @@ def test_a_remap_that_the_gate_stops_changes_nothing(bench: Bench) -> None:
     with pytest.raises(GateClosedError):
         flow.remap(bench.settings, "shop", "things")
     assert bench.digest() == before
-    assert sources.outdated(bench.settings, "shop", "things") == 1
+    assert sources.outdated(bench.settings, [("shop", "things")]) == {("shop", "things"): 1}
     assert len(list((bench.folder / "landing" / "shop" / "things").iterdir())) == 1, "and leaves no copy"
 
 

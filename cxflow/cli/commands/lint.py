@@ -77,10 +77,8 @@ def lint(call: Call, connections: Names = None) -> None:
 def _outdated(settings: Settings, streams: list[str]) -> dict[str, int]:
     """Streams with loaded records that an earlier mapping made. Nothing, if there is no warehouse to ask."""
     from cxflow import sources
-    from cxflow.warehouse import revisions, transactions
 
-    with suppress(CxflowError), transactions.reading(settings) as read:
-        revisions.require(read)
-        found = {name: sources.outdated_in(read, settings, *name.split(".", 1)) for name in streams}
-        return {name: records for name, records in found.items() if records}
+    places = [(connection, stream) for connection, _, stream in (name.partition(".") for name in streams)]
+    with suppress(CxflowError):
+        return {".".join(place): records for place, records in sources.outdated(settings, places).items()}
     return {}

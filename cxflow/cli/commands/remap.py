@@ -28,7 +28,7 @@ def remap(call: Call, streams: Names = None, no_kpis: NoKpis = False) -> None:
     warehouse.require(settings)
     chosen = faults.ready(call, project.chosen(settings, streams or ()))
     if not streams:
-        chosen = [place for place in chosen if sources.outdated(settings, *place)]
+        chosen = list(sources.outdated(settings, chosen))
 
     def job(connection: str, stream: str) -> list[outcome.Load]:
         return [outcome.Load(report) for report in flow.remap(settings, connection, stream)]
