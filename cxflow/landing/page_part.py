@@ -92,7 +92,7 @@ class PagePart:
 
 def _payloads(records: Sequence[Record]) -> pa.Array:
     """Records as JSON texts."""
-    return _texts([record if isinstance(record, bytes) else _as_json(record).encode() for record in records])
+    return _texts([record if isinstance(record, bytes) else _as_json(record) for record in records])
 
 
 def _texts(encoded: Sequence[bytes]) -> pa.Array:
@@ -106,18 +106,17 @@ def _texts(encoded: Sequence[bytes]) -> pa.Array:
     return pa.Array.from_buffers(pa.binary(), len(encoded), buffers).cast(pa.string())  # checks the UTF-8
 
 
-def _as_json(record: Mapping[str, Any]) -> str:
-    """A record as JSON that DuckDB reads: numbers that are none (NaN, infinity) as text, which a cast refuses
+def _as_json(record: Mapping[str, Any]) -> bytes:
+    """A record as JSON that DuckDB reads, in UTF-8: numbers that are none (NaN, infinity) as text, which a cast refuses
     with its reason; halves of a character as U+FFFD."""
     try:
         text = json.dumps(record, ensure_ascii=False, allow_nan=False, default=_text)
     except ValueError:
         text = json.dumps(_finite(record), ensure_ascii=False, allow_nan=False, default=_text)
     try:
-        text.encode()
+        return text.encode()
     except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
 
 
 def _text(value: object) -> str:
