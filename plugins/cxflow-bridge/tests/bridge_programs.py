@@ -21,8 +21,6 @@ with open(told["log"], "a") as log:
 if "--discover" in arguments or "discover" in arguments:
     print(told["discover"])
     sys.exit(0)
-state = option("--state")
-after = told["after"](state) if callable(told["after"]) else 0
 for line in told["lines"]:
     print(line, flush=True)
 for line in told["stderr"]:
@@ -35,8 +33,6 @@ sys.exit(told["exit"])
 
 def write(folder: Path, name: str, discover: Any, lines: list[Any], **more: Any) -> Path:
     """A program in its environment below a project's folder; returns the log of its runs."""
-    binaries = folder / ".cxflow" / "bridges" / name / "bin"
-    binaries.mkdir(parents=True, exist_ok=True)
     log = folder / f"{name}.log"
     log.unlink(missing_ok=True)
     told = {
@@ -46,13 +42,18 @@ def write(folder: Path, name: str, discover: Any, lines: list[Any], **more: Any)
         "stderr": [],
         "signal": 0,
         "exit": 0,
-        "after": 0,
         **more,
     }
-    program = binaries / name
-    program.write_text(PROGRAM.format(python=sys.executable, told=json.dumps(told)))
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    install(folder, name, PROGRAM.format(python=sys.executable, told=json.dumps(told)))
     return log
+
+
+def install(folder: Path, name: str, text: str) -> None:
+    """Put a program where the bridge looks for it: in its environment below a project's folder."""
+    program = folder / ".cxflow" / "bridges" / name / "bin" / name
+    program.parent.mkdir(parents=True, exist_ok=True)
+    program.write_text(text)
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
 
 
 def runs(log: Path) -> list[dict[str, Any]]:

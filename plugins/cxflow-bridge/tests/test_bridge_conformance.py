@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import stat
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
+import bridge_programs as programs
 from cxflow.testing import conformance
 
 _PROGRAM = """#!{python}
 import json, sys
 
 COUNT, STATE_EVERY = 2500, 500
-SCHEMA = {{"type": "object", "properties": {{"id": {{"type": "integer"}}, "email": {{"type": ["null", "string"]}},
-    "created_at": {{"type": "string", "format": "date-time"}}, "note": {{"type": ["null", "string"]}}}}}}
+SCHEMA = json.loads({schema!r})
 arguments = sys.argv[1:]
 
 
@@ -81,11 +81,8 @@ def _connection(connector: str) -> dict[str, Any]:
 
 def _source(protocol: str) -> Any:
     def write(folder: Path) -> None:
-        """A program in its environment below the project's folder."""
-        program = folder / ".cxflow" / "bridges" / "tap-desk" / "bin" / "tap-desk"
-        program.parent.mkdir(parents=True)
-        program.write_text(_PROGRAM.format(python=sys.executable, protocol=protocol))
-        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+        text = _PROGRAM.format(python=sys.executable, schema=json.dumps(programs.TICKET), protocol=protocol)
+        programs.install(folder, "tap-desk", text)
 
     return write
 
