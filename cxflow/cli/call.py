@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, TypedD
 
 import typer
 
-from cxflow.cli import failures, logs
+from cxflow.cli import failures, logs, output_file
 from cxflow.cli.output import Output
 from cxflow.cli.typer_classes import Command
-from cxflow.errors import ConfigError, TransientError
-from cxflow.scratch import is_full
+from cxflow.errors import ConfigError
 
 if TYPE_CHECKING:
     from cxflow.settings import Settings
@@ -111,21 +110,9 @@ class Call:
         self.failed.append(problem)
         failures.report(self.out, problem, self.verbose)
 
-    @contextmanager
-    def writing(self, folder: Path) -> Iterator[None]:
+    def writing(self, folder: Path) -> AbstractContextManager[None]:
         """Turn an OSError in the block into a TransientError (disk full) or ConfigError that names the folder."""
-        try:
-            yield
-        except OSError as problem:
-            if is_full(problem):
-                raise TransientError(
-                    f"the disk of {folder} is full", value=str(folder), fix="free some disk space"
-                ) from problem
-            raise ConfigError(
-                f"{folder} cannot be written: {problem.strerror}",
-                value=str(folder),
-                fix="name another folder",
-            ) from problem
+        return output_file.writing(folder, "name another folder")
 
 
 def shared(function: Callable[..., None]) -> Callable[..., None]:
