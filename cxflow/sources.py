@@ -68,6 +68,16 @@ def first_instant(settings: Settings, connector: Connector) -> datetime | None:
     return first
 
 
+def is_configured(settings: Settings, connection: str, stream: str) -> bool:
+    """Whether `cxflow.toml` has the stream, and a run reads it. A connection with a fault is taken to have it."""
+    if connection not in settings.connections:
+        return False
+    try:
+        return stream in open_connection(settings, connection, offline=True).streams
+    except CxflowError:
+        return True
+
+
 def lint(settings: Settings, connection: str) -> list[str]:
     """Check a connection without reading a record: settings, mapping, expectations. Returns what was checked.
 

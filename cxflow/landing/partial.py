@@ -125,7 +125,7 @@ def find(settings: Settings, request: Request) -> list[Partial]:
     youngest = datetime.now(UTC) - OLDEST
     found = [
         each
-        for _, each in _named(settings, request)
+        for _, each in _named(settings, request.folder)
         if each is not None and each.kept_at >= youngest and request.continues(each.request)
     ]
     return sorted(found, key=lambda each: (each.records, each.kept_at), reverse=True)
@@ -149,7 +149,21 @@ def fetch(settings: Settings, partial: Partial, writer: BatchWriter) -> bool:
 
 def remove(settings: Settings, request: Request, batch_id: str) -> None:
     """Remove a partial batch, if it exists; what cannot be removed is left to the next run."""
-    file_system, folder = place(settings, request, batch_id)
+    _remove(*place(settings, request, batch_id))
+
+
+def drop(settings: Settings, connection: str, stream: str) -> int:
+    """Remove all partial batches of a stream that no run reads any more; returns how many. Raises what `zone.reached`
+    raises."""
+    file_system, root = zone.storage(settings)
+    folder = f"{connection}/{stream}"
+    found = _named(settings, folder)
+    for batch_id, _ in found:
+        _remove(file_system, f"{root}/{folder}/{batch_id}{zone.PARTIAL}")
+    return len(found)
+
+
+def _remove(file_system: fsspec.AbstractFileSystem, folder: str) -> None:
     # First: without this file the others are ignored, even if removing them fails.
     with suppress(OSError):
         file_system.rm_file(f"{folder}/{CHECKPOINT}")
@@ -167,7 +181,7 @@ def clear(settings: Settings, request: Request) -> None:
     """
     youngest = datetime.now(UTC) - OLDEST
     try:
-        found = _named(settings, request)
+        found = _named(settings, request.folder)
     except (CxflowError, OSError):
         log.warning("partial batches could not be removed", stream=request.folder)
         return
@@ -182,10 +196,10 @@ def place(settings: Settings, request: Request, batch_id: str) -> tuple[fsspec.A
     return file_system, f"{root}/{request.folder}/{batch_id}{zone.PARTIAL}"
 
 
-def _named(settings: Settings, request: Request) -> list[tuple[str, Partial | None]]:
-    """The partial batches of a stream by batch id; None for one whose checkpoint is missing or unreadable."""
+def _named(settings: Settings, of_stream: str) -> list[tuple[str, Partial | None]]:
+    """The partial batches in a stream's folder by batch id; None for one whose checkpoint is missing or unreadable."""
     file_system, root = zone.storage(settings)
-    folder = f"{root}/{request.folder}"
+    folder = f"{root}/{of_stream}"
     file_system.invalidate_cache()  # other workers keep pages too
     with zone.reached(settings):
         try:

@@ -38,9 +38,54 @@ def test_status_is_readable(loaded: Path) -> None:
 def test_a_forgotten_stream_is_read_again(own: Path) -> None:
     assert cxflow("state", "forget", "surveys.answers", project=own, typed="n\n").code == 1
     answer = cxflow("state", "forget", "surveys.answers", "--yes", "--json", project=own)
-    assert answer.json == {"forgotten": 1}
+    assert answer.json == {"forgotten": 1, "dropped_pulls": 0}
     total = cxflow("run", "--json", project=own).json["total"]
     assert (total["extracted"], total["unchanged"]) == (20, 19)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("streams.answers", "streams.replies"), ("connections.surveys", "connections.polls")],
+    ids=["a stream", "a connection"],
+)
+def test_what_is_left_of_a_removed_stream_is_listed_and_dropped_with_its_pages(
+    own: Path, old: str, new: str
+) -> None:
+    def left() -> dict[str, bool]:
+        found = cxflow("state", "list", "--json", project=own).json
+        return {f"{each['source_system']}.{each['source_object']}": each["configured"] for each in found}
+
+    pages = own / "landing" / "surveys" / "answers" / "20260301T000000Z-0000.partial"
+    pages.mkdir()
+    (pages / "records-00001.parquet").write_bytes(b"a page of an interrupted pull")
+    batches = {path for path in pages.parent.iterdir() if path != pages}
+    assert left() == {"surveys.answers": True}
+    assert "not configured" not in cxflow("state", "list", project=own).out
+    edit(own, old, new)
+    assert left() == {"surveys.answers": False}
+    assert (
+        "surveys.answers is not configured any more; `cxflow state forget surveys.answers` drops its state"
+        in cxflow("state", "list", project=own).out
+    )
+    answer = cxflow("state", "forget", "surveys.answers", "--yes", "--json", project=own)
+    assert answer.json == {"forgotten": 1, "dropped_pulls": 1}
+    assert left() == {}
+    assert set((own / "landing" / "surveys" / "answers").iterdir()) == batches
+
+
+def test_a_stream_that_only_leaves_out_is_not_read_any_more_and_one_with_a_fault_is(own: Path) -> None:
+    def listed() -> str:
+        return cxflow("state", "list", project=own).out
+
+    edit(own, 'connector = "files"', 'connector = "filse"')
+    assert "not configured" not in listed()
+    edit(own, 'connector = "filse"', 'connector = "files"\nonly = ["others"]')
+    with (own / "cxflow.toml").open("a") as toml:
+        toml.write(
+            '\n[connections.surveys.streams.others]\npath = "others.csv"\nprimary_key = "id"\n'
+            """to = { review = { review_id = "id" } }\n"""
+        )
+    assert "surveys.answers is not configured any more" in listed()
 
 
 def test_what_was_never_read_cannot_be_forgotten(loaded: Path) -> None:

@@ -24,13 +24,17 @@ def register(app: typer.Typer) -> None:
 
 
 def list_states(call: Call) -> None:
-    """Show where the next scheduled run of each stream starts."""
+    """Show where the next scheduled run of each stream starts, and what is known of streams that no run reads."""
+    from cxflow import sources
     from cxflow.cli import warehouse
     from cxflow.warehouse import ledger
 
     settings = call.settings
     warehouse.require(settings)
-    states = [dict(row) for row in ledger.states(settings)]
+    states = [
+        {**row, "configured": sources.is_configured(settings, row["source_system"], row["source_object"])}
+        for row in ledger.states(settings)
+    ]
     zone = settings.project.timezone
     rows = [
         (
@@ -41,7 +45,17 @@ def list_states(call: Call) -> None:
         )
         for state in states
     ]
-    call.out.answer(states, table(f"Cursors ({zone})", ("stream", "read up to", "set at", "by load"), rows))
+    left = [
+        f"{state['source_system']}.{state['source_object']}" for state in states if not state["configured"]
+    ]
+    call.out.answer(
+        states,
+        table(f"Cursors ({zone})", ("stream", "read up to", "set at", "by load"), rows),
+        *(
+            f"{name} is not configured any more; `cxflow state forget {name}` drops its state"
+            for name in left
+        ),
+    )
 
 
 def forget(
@@ -49,8 +63,13 @@ def forget(
     name: Annotated[str, typer.Argument(metavar="CONNECTION[.STREAM]", autocompletion=completion.streams)],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Forget how far a stream has been read: its next run reads from the beginning. Loaded data stays."""
+    """Forget how far a stream has been read: its next run reads from the beginning. Loaded data stays.
+
+    Of a stream that is not configured any more, the pages of interrupted pulls are removed, too.
+    """
+    from cxflow import sources
     from cxflow.cli import warehouse
+    from cxflow.landing import partial
     from cxflow.settings import nearest
     from cxflow.warehouse import ledger
 
@@ -58,9 +77,19 @@ def forget(
     warehouse.require(settings)
     connection, _, stream = name.partition(".")
     known = [f"{row['source_system']}.{row['source_object']}" for row in ledger.states(settings)]
-    if not any(each == name or (not stream and each.startswith(f"{name}.")) for each in known):
+    chosen = [each for each in known if each == name or (not stream and each.startswith(f"{name}."))]
+    if not chosen:
         raise ConfigError(f"there is no cursor for {name!r}{nearest(name, known)}", value=name)
     if not yes:
         typer.confirm(f"Forget how far {name} has been read?", abort=True, err=True)
+    places = [(connection, each.removeprefix(f"{connection}.")) for each in chosen]
+    # First: what names them is the cursor.
+    pulls = sum(
+        partial.drop(settings, *place) for place in places if not sources.is_configured(settings, *place)
+    )
     count = ledger.forget(settings, connection, stream or None)
-    call.out.report({"forgotten": count}, f"{count} cursors forgotten; the next run reads from the beginning")
+    call.out.report(
+        {"forgotten": count, "dropped_pulls": pulls},
+        f"{count} cursors forgotten; the next run reads from the beginning",
+        *([f"the pages of {pulls} interrupted pulls removed"] if pulls else []),
+    )
