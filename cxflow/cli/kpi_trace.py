@@ -11,6 +11,7 @@ from cxflow.cli.units import with_unit
 
 if TYPE_CHECKING:
     from cxflow.cli.call import Call
+    from cxflow.kpis.behind import Sides
     from cxflow.kpis.kpi import Kpi
     from cxflow.kpis.landed_events import Event
     from cxflow.kpis.periods import Period
@@ -46,9 +47,14 @@ def _parts(call: Call, kpi: Kpi, title: str, found: Trace, payloads: Payloads) -
     project = call.settings.project
     yield table(title, ("", ""), _components(kpi, found, project.currency))
     if found.events is None:
-        yield f"the events of {kpi.name} are not listed one by one: its components are sums over customers"
+        yield (
+            f"the estimator of {kpi.name} does not say which events its values stand on, so that they are not listed "
+            f"one by one; its slices are in `cxflow kpis {kpi.name} --by DIMENSION`, and --against says what moved it"
+        )
     else:
         counts = found.counts
+        if found.sides:
+            yield _sides(found.sides)
         yield table(
             f"Raw records: {counts['events']:,} events of {counts['records']:,} records",
             ("connection", "stream", "batch", "file", "records", "events"),
@@ -56,8 +62,9 @@ def _parts(call: Call, kpi: Kpi, title: str, found: Trace, payloads: Payloads) -
         )
         if found.more_places:
             yield f"and {found.more_places:,} more places; --rows lists more"
-        columns = ["at", "counted with", "customer", "stream", "record", "file", "row"]
-        lines = [_line(event, project.timezone) for event in found.events]
+        side = ["side"] if found.sides else []
+        columns = ["at", "counted with", *side, "customer", "stream", "record", "file", "row"]
+        lines = [_line(event, project.timezone, has_sides=bool(side)) for event in found.events]
         if payloads:
             columns.append("raw record")
             lines = [
@@ -72,7 +79,10 @@ def _parts(call: Call, kpi: Kpi, title: str, found: Trace, payloads: Payloads) -
 
 def _components(kpi: Kpi, found: Trace, currency: str) -> Iterator[tuple[str, Any]]:
     value = found.value
-    yield "value", with_unit(value.value, kpi, currency) or "too few to say"
+    too_few = (
+        "too few to say" if value.is_suppressed else f"none: {value.interval_note or 'nothing to divide by'}"
+    )
+    yield "value", with_unit(value.value, kpi, currency) or too_few
     if value.ci_low is not None and value.ci_high is not None:
         yield (
             "95 % interval",
@@ -92,11 +102,19 @@ def _components(kpi: Kpi, found: Trace, currency: str) -> Iterator[tuple[str, An
     yield "complete", value.is_complete
 
 
-def _line(event: Event, zone: str) -> list[Any]:
+def _sides(sides: Sides) -> Any:
+    """What each side comes to; of sides whose customers are counted, no sums."""
+    is_sum = any(side.given for side in sides.values())
+    columns = ("side", "customers", "events", *(["counted with"] if is_sum else []))
+    return table("Sides", columns, [(name, *side[: len(columns) - 1]) for name, side in sides.items()])
+
+
+def _line(event: Event, zone: str, *, has_sides: bool) -> list[Any]:
     stream = f"{event.connection}.{event.stream}" if event.stream else None
     return [
-        *(moment(event.at, zone), event.gives, event.customer_id, stream),
-        *(event.record, event.file, event.row),
+        *(moment(event.at, zone), event.gives),
+        *([event.side] if has_sides else []),
+        *(event.customer_id, stream, event.record, event.file, event.row),
     ]
 
 
@@ -122,6 +140,7 @@ def _as_json(kpi: Kpi, found: Trace, payloads: Payloads) -> dict[str, Any]:
         "value": asdict(found.value),
         "left_out": dict(found.left_out),
         "counts": dict(found.counts),
+        "sides": {name: side._asdict() for name, side in found.sides.items()},
         "places": [asdict(place) for place in found.places],
         "more_places": found.more_places,
         "events": events,

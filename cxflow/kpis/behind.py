@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, column
+from sqlalchemy import ColumnElement, column, select
 
-from cxflow.kpis.facts import Fact
+from cxflow.kpis.facts import Fact, Rows
 from cxflow.kpis.periods import Period
+from cxflow.kpis.slices import OTHER, Slices, published_name
 from cxflow.warehouse.columns import TIME
+
+By = tuple[str, str] | None
+"""A slice: a dimension and the name under which one of its values is published; None: everything."""
 
 Narrowing = Callable[[Fact, Period, ZoneInfo], Fact]
 """Gives those of a fact's events that belong to a period, whose days begin in the time zone."""
+Slicing = Callable[[Fact, By, Slices], Fact]
+"""Gives those of a fact's events that belong to a slice."""
 
 
 def of_period(fact: Fact, period: Period, zone: ZoneInfo) -> Fact:
@@ -32,6 +38,42 @@ def up_to_period(fact: Fact, period: Period, zone: ZoneInfo) -> Fact:
     return fact if period.grain == "all" else fact.where(column("at", TIME) < period.instants(zone)[1])
 
 
+def of_slice(fact: Fact, by: By, slices: Slices) -> Fact:
+    """The events with a value of a dimension or, for `(other)`, with one that has no slice of its own."""
+    if by is None:
+        return fact
+    dimension, wanted = by
+    names = slices.get(dimension, ())
+    own = [each for each in names if each != OTHER]
+    is_shared = wanted == OTHER and OTHER in names
+    name = published_name(fact.dimension(dimension)).label("event_slice")
+
+    def sliced(rows: Rows) -> Rows:
+        event = select(rows.subquery(), name).subquery()
+        found = event.c.event_slice
+        return select(event).where(found.not_in(own) if is_shared else found == wanted)
+
+    return fact.derived(sliced)
+
+
+class Side(NamedTuple):
+    """What the events of one side come to."""
+
+    customers: int
+    """Different ones; of unknown ones, none."""
+    events: int
+    """How many there are."""
+    given: float
+    """The sum of what they are counted with."""
+
+
+NOBODY = Side(0, 0, 0.0)
+"""A side without events."""
+
+Sides = Mapping[str, Side]
+"""Side to what its events come to; only sides with events."""
+
+
 @dataclass(frozen=True, slots=True)
 class Behind:
     """The events behind a value, for who looks at them one by one."""
@@ -47,4 +89,11 @@ class Behind:
     is_sum: bool = False
     """Whether the numerator, or without one the value, is the sum of what they give."""
     narrowed: Narrowing = of_period
-    """Which of them belong to a period."""
+    """Which of them belong to a period. Applied to those of the slice, whose customers alone count there."""
+    sliced: Slicing = of_slice
+    """Which of them belong to a slice."""
+    side: ColumnElement[str] | None = None
+    """Where a value compares events with each other: on which side each stands, in words. Over the columns of the
+    events of a period. None: there are no sides."""
+    comes_to: Callable[[Sides], Mapping[str, float]] | None = None
+    """What the sides come to: `numerator`, `denominator` or `value` to the number it must be."""

@@ -7,12 +7,24 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Connection, String, and_, case, cast, func, literal, null, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Double,
+    String,
+    and_,
+    case,
+    cast,
+    func,
+    literal,
+    null,
+    select,
+)
 
-from cxflow.kpis.behind import Behind
+from cxflow.kpis.behind import Behind, By, Side
 from cxflow.kpis.facts import FROM_RECORD, FROM_STREAM, Rows
 from cxflow.kpis.periods import Period
-from cxflow.kpis.slices import OTHER, Slices, published_name
+from cxflow.kpis.slices import Slices
 from cxflow.warehouse.tables import order_header, source_record, support_case, touchpoint
 
 
@@ -24,6 +36,8 @@ class Event:
     """When it happened, as the KPI dates it."""
     gives: float | str | None
     """Its part of the numerator or, of a quantile, its measure; None: nothing but that it is there."""
+    side: str | None
+    """On which side of a comparison it stands, in words; None: its KPI compares none."""
     customer_id: str | None
     """Of whom; None: nobody known."""
     connection: str | None
@@ -58,18 +72,15 @@ class Place:
     """What they became."""
 
 
-def traced(
-    behind: Behind, period: Period, by: tuple[str, str] | None, slices: Slices, zone: ZoneInfo
-) -> Rows:
-    """The events of a cell: `at`, `gives`, `is_counted` (1 or 0), `customer_id`, `connection`, `stream`, `record`,
-    `batch`, `file` and `row`."""
-    fact = behind.narrowed(behind.fact, period, zone)
-    row = fact.rows.subquery()
-    gives: ColumnElement[Any] = null() if behind.gives is None else behind.gives
+def traced(behind: Behind, period: Period, by: By, slices: Slices, zone: ZoneInfo) -> Rows:
+    """The events of a cell: `at`, `gives`, `side`, `is_counted` (1 or 0), `customer_id`, `connection`, `stream`,
+    `record`, `batch`, `file` and `row`."""
+    row = behind.narrowed(behind.sliced(behind.fact, by, slices), period, zone).rows.subquery()
+    gives: ColumnElement[Any] = cast(null(), Double) if behind.gives is None else behind.gives
     counts: ColumnElement[Any] = literal(1) if behind.counts is None else case((behind.counts, 1), else_=0)
-    slice_: ColumnElement[Any] = literal("") if by is None else published_name(fact.dimension(by[0]))
+    side: ColumnElement[Any] = cast(null(), String) if behind.side is None else behind.side
     event = select(
-        row, gives.label("event_gives"), counts.label("event_counts"), slice_.label("event_slice")
+        row, gives.label("event_gives"), counts.label("event_counts"), side.label("event_side")
     ).subquery()
     made: Any = touchpoint.c
     joined: Any = event
@@ -101,33 +112,19 @@ def traced(
             known.source_record_id == place[2],
         ),
     )
-    return (
-        select(
-            event.c.at,
-            event.c.event_gives.label("gives"),
-            event.c.event_counts.label("is_counted"),
-            event.c.customer_id,
-            place[0].label("connection"),
-            place[1].label("stream"),
-            place[2].label("record"),
-            known.batch_id.label("batch"),
-            known.origin.label("file"),
-            known.row_number.label("row"),
-        )
-        .select_from(joined)
-        .where(*_of_slice(event.c.event_slice, by, slices))
-    )
-
-
-def _of_slice(
-    name: ColumnElement[str], by: tuple[str, str] | None, slices: Slices
-) -> list[ColumnElement[bool]]:
-    if by is None:
-        return []
-    dimension, wanted = by
-    own = [each for each in slices.get(dimension, ()) if each != OTHER]
-    is_shared = wanted == OTHER and OTHER in slices.get(dimension, ())
-    return [name.not_in(own) if is_shared else name == wanted]
+    return select(
+        event.c.at,
+        event.c.event_gives.label("gives"),
+        event.c.event_side.label("side"),
+        event.c.event_counts.label("is_counted"),
+        event.c.customer_id,
+        place[0].label("connection"),
+        place[1].label("stream"),
+        place[2].label("record"),
+        known.batch_id.label("batch"),
+        known.origin.label("file"),
+        known.row_number.label("row"),
+    ).select_from(joined)
 
 
 class Totals(NamedTuple):
@@ -149,6 +146,18 @@ def totals(connection: Connection, events: Any, behind: Behind) -> Totals:
         select(func.count(t.customer_id.distinct()), func.sum(t.is_counted), given)
     ).one()
     return Totals(int(row[0]), int(row[1] or 0), float(row[2] or 0))
+
+
+def sides(connection: Connection, events: Any) -> dict[str, Side]:
+    """Each side to what its events come to, by name."""
+    t = events.c
+    rows = connection.execute(
+        select(t.side, func.count(t.customer_id.distinct()), func.count(), func.sum(t.gives))
+        .where(t.side.is_not(None))
+        .group_by(t.side)
+        .order_by(t.side)
+    )
+    return {side: Side(customers, events, float(given or 0)) for side, customers, events, given in rows}
 
 
 def places(connection: Connection, events: Any) -> list[Place]:

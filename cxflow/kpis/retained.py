@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import Boolean, ColumnElement, Double, cast, column, func, select
+from sqlalchemy import Boolean, ColumnElement, Double, String, case, cast, column, func, select
 
-from cxflow.kpis.behind import Behind, of_period_before
+from cxflow.kpis.behind import NOBODY, Behind, Sides, of_period_before
 from cxflow.kpis.cells import Cut, cells, cells_of_customers, kept, local_day
 from cxflow.kpis.estimators import (
     EXACT,
@@ -21,7 +22,11 @@ from cxflow.kpis.estimators import (
     share_of,
 )
 from cxflow.kpis.facts import Fact, Reach, Rows, newest
+from cxflow.kpis.periods import Period
 from cxflow.kpis.ratio import POWERS, power, ratio_of
+
+BEFORE, NOW = "period before", "this period"
+"""The sides of a sum that is retained."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ class Retained(OfFact):
     indivisible = OF_CUSTOMERS
 
     @property
-    def behind(self) -> Behind | None:
+    def behind(self) -> Behind:
         return Behind(self.counted, is_per_customer=True, narrowed=of_period_before)
 
     @property
@@ -116,8 +121,40 @@ class RetainedSum(Retained):
     )
 
     @property
-    def behind(self) -> Behind | None:
-        return None  # n leaves out the customers whose events come to nothing
+    def behind(self) -> Behind:
+        return Behind(
+            self.counted,
+            column("retained", Double),
+            is_per_customer=True,
+            narrowed=self._of_both_periods,
+            side=column("side", String),
+            comes_to=_sums,
+        )
+
+    def _of_both_periods(self, fact: Fact, period: Period, zone: ZoneInfo) -> Fact:
+        """The events of the period before and of this one, by customers whose earlier sum is above 0, with their `side`
+        and what is `retained`: the measure. Where it is capped and a customer's later sum is larger, each of the later
+        events counts for its part of the earlier sum."""
+        start, end = period.instants(zone)
+        event = fact.between(period.before.instants(zone)[0], end).rows.subquery()
+        was_here = event.c.at < start
+        amount = cast(self.measure, Double)
+        sums = {"earlier": was_here, "later": ~was_here}
+        summed = select(
+            event,
+            amount.label("retained_measure"),
+            case((was_here, BEFORE), else_=NOW).label("side"),
+            *(
+                func.sum(case((is_it, amount), else_=0.0)).over(partition_by=event.c.customer_id).label(name)
+                for name, is_it in sums.items()
+            ),
+        ).subquery()
+        c = summed.c
+        retained: ColumnElement[Any] = c.retained_measure
+        if self.capped:
+            is_over = (c.side == NOW) & (c.later > c.earlier)
+            retained = case((is_over, retained * c.earlier / c.later), else_=retained)
+        return replace(fact, rows=select(summed, retained.label("retained")).where(c.earlier > 0))
 
     @property
     def family(self) -> Hashable:
@@ -154,3 +191,11 @@ class RetainedSum(Retained):
     def estimate(self, components: Components) -> Estimate:
         name = "up_to" if self.capped else "all"
         return ratio_of(components["n"], {(i, j): components[f"{name}_{i}_{j}"] for i, j in POWERS})
+
+
+def _sums(sides: Sides) -> Mapping[str, float]:
+    """The numerator and the denominator of a retained sum."""
+    return {
+        "numerator": sides.get(NOW, NOBODY).given,
+        "denominator": sides.get(BEFORE, NOBODY).given,
+    }

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, func, select
 
 from cxflow.errors import ConfigError
 from cxflow.kpis import landed_events, left_out, read
-from cxflow.kpis.behind import Behind
+from cxflow.kpis.behind import Behind, By, Sides
 from cxflow.kpis.cell_values import cell_values
 from cxflow.kpis.cells import Cut
 from cxflow.kpis.estimators import Estimator
@@ -64,6 +64,8 @@ class Trace:
     """How many further ones there are."""
     counts: Mapping[str, int]
     """events, customers, records and places: how many there are in all."""
+    sides: Sides
+    """Of a KPI that compares events with each other: each side to what its events come to."""
     checks: Sequence[Check]
 
     @property
@@ -77,7 +79,7 @@ def trace(
     settings: Settings,
     kpi: Kpi,
     period: Period,
-    by: tuple[str, str] | None = None,
+    by: By = None,
     rows: int = 10,
 ) -> Trace:
     """Trace the current value of a KPI in a period, of everything or of one slice, down to its raw records.
@@ -93,7 +95,14 @@ def trace(
     behind = estimator.behind
     if behind is None:
         return Trace(
-            value=value, left_out=reasons, events=None, places=(), more_places=0, counts={}, checks=checks
+            value=value,
+            left_out=reasons,
+            events=None,
+            places=(),
+            more_places=0,
+            counts={},
+            sides={},
+            checks=checks,
         )
     traced = landed_events.traced(behind, period, by, slices, zone).subquery()
     places = landed_events.places(connection, traced)
@@ -105,7 +114,9 @@ def trace(
         "records": sum(place.records for place in landed),
         "places": len(landed),
     }
+    sides = {} if behind.side is None else landed_events.sides(connection, traced)
     checks += _of_events(behind, now, totals)
+    checks += _of_sides(behind, now, sides)
     checks.append(
         Check(
             "events and those with a raw record",
@@ -121,6 +132,7 @@ def trace(
         places=places[:rows],
         more_places=max(len(places) - rows, 0),
         counts=counts,
+        sides=sides,
         checks=checks,
     )
 
@@ -148,9 +160,18 @@ def _of_events(behind: Behind, now: CellValue, totals: Totals) -> list[Check]:
     return checks
 
 
-def published_value(
-    connection: Connection, kpi: Kpi, period: Period, by: tuple[str, str] | None, slices: Slices
-) -> KpiValue:
+def _of_sides(behind: Behind, now: CellValue, sides: Sides) -> list[Check]:
+    """Whether the sides are those of the components."""
+    found = {} if behind.comes_to is None else behind.comes_to(sides)
+    counted = {"numerator": now.numerator, "denominator": now.denominator, "value": now.value}
+    return [
+        Check(f"{what} and what the events give", whole, found[what])
+        for what, whole in counted.items()
+        if what in found and whole is not None
+    ]
+
+
+def published_value(connection: Connection, kpi: Kpi, period: Period, by: By, slices: Slices) -> KpiValue:
     """The current value of a cell. Raises ConfigError if there is none."""
     dimension, name = by or ("", "")
     found = read.cells(connection, period.grain, [period.start], [kpi.name], dimension)
@@ -181,7 +202,7 @@ def _counted(
     kpi: Kpi,
     estimator: Estimator,
     period: Period,
-    by: tuple[str, str] | None,
+    by: By,
     slices: Slices,
 ) -> CellValue:
     """The cell, counted from the events that the warehouse holds now."""

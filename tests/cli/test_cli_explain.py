@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_runner import cxflow
+from cli_runner import cxflow, edit
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -47,6 +47,36 @@ def test_a_slice_and_its_parts_are_explained(loaded: Path) -> None:
     part = explained(loaded, "nps", "--by", f"source={source}")
     assert part["adds_up"]
     assert part["value"]["dimension_value"] == source
+
+
+OPAQUE = """
+from cxflow import Kpi, Share, fact, hookimpl, survey_response
+from sqlalchemy import Integer, column
+
+
+class Opaque(Share):
+    behind = None
+
+
+rating = survey_response.c.rating_value
+happy = Opaque(fact(survey_response, rating=rating), column("rating", Integer) > 8)
+
+
+@hookimpl
+def cxflow_kpis():
+    return [Kpi(name="happy", title="Happy", unit="share", better="higher", formula="9–10 ÷ all", of=happy)]
+"""
+
+
+def test_where_no_events_are_declared_it_says_what_can_be_seen_instead(own: Path) -> None:
+    (own / "opaque_kpis.py").write_text(OPAQUE)
+    edit(own, "[project]", 'plugins = ["opaque_kpis"]\n\n[project]')
+    assert cxflow("run", project=own).code == 0
+    found = explained(own, "happy")
+    assert (found["events"], found["adds_up"]) == (None, True)
+    shown = cxflow("explain", "happy", project=own).out
+    assert "numerator" in shown
+    assert "`cxflow kpis happy --by DIMENSION`" in shown
 
 
 @pytest.mark.parametrize(

@@ -2,65 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from kpi_desk import BY_NAME, FIRST, Desk, at
-from sqlalchemy import insert, select, update
+from kpi_traced import MARCH, failing, land, traced
+from sqlalchemy import insert, update
 
 from cxflow.errors import ConfigError
 from cxflow.kpis.declared import KPIS
+from cxflow.kpis.estimators import Share
 from cxflow.kpis.periods import BEGINNING, Period
-from cxflow.kpis.trace import Check, Trace, trace
-from cxflow.warehouse.tables import CANONICAL, pending_kpi, source_record, support_case
-
-MARCH = Period("month", date(2025, 3, 1))
-
-
-def traced(
-    desk: Desk, kpi: str, period: Period = MARCH, by: tuple[str, str] | None = None, rows: int = 10
-) -> Trace:
-    return trace(desk.connection, desk.settings, BY_NAME[kpi], period, by, rows)
-
-
-def land(desk: Desk, file: str = "a.csv", batch: str = "b1") -> None:
-    """Register the raw record of each row that has none: one file of one batch, a row for each."""
-    known = {
-        (row.source_system, row.source_object, row.source_record_id)
-        for row in desk.connection.execute(select(source_record))
-    }
-    rows = []
-    for table in CANONICAL.values():
-        names = (table.c.source_system, table.c.source_object, table.c.source_record_id)
-        found = sorted({tuple(row) for row in desk.connection.execute(select(*names))} - known)
-        known |= set(found)
-        rows += found
-    registered = {
-        "received_at": FIRST,
-        "content_hash": "",
-        "is_deleted": False,
-        "run_id": "run",
-        "origin": file,
-        "batch_id": batch,
-    }
-    desk.connection.execute(
-        insert(source_record),
-        [
-            registered
-            | {
-                "source_system": system,
-                "source_object": stream,
-                "source_record_id": key,
-                "row_number": number,
-            }
-            for number, (system, stream, key) in enumerate(rows, 1)
-        ],
-    )
-
-
-def failing(found: Trace) -> list[Check]:
-    return [check for check in found.checks if not check.adds_up]
+from cxflow.kpis.trace import trace
+from cxflow.warehouse.tables import pending_kpi, support_case
 
 
 def test_a_share_goes_down_to_the_rows_of_its_files(desk: Desk) -> None:
@@ -205,12 +160,21 @@ def test_a_formula_that_was_not_computed_yet_is_not_compared_with_an_earlier_one
         trace(desk.connection, desk.settings, second, MARCH)
 
 
-def test_a_kpi_whose_events_cannot_be_listed_has_its_components(desk: Desk) -> None:
-    desk.configure(project={"currency": "EUR"})
-    for day, total in (("2-14", 40.0), ("3-14", 30.0)):
-        desk.order(at(day), "ana", price_total=total)
-    desk.compute("net_revenue_retention")
-    found = traced(desk, "net_revenue_retention")
+@dataclass(frozen=True)
+class Opaque(Share):
+    """An estimator of a plugin, which does not say what its values stand on."""
+
+    behind = None  # type: ignore[assignment]
+
+
+def test_a_kpi_whose_events_are_not_declared_has_its_components(desk: Desk) -> None:
+    csat = BY_NAME["csat"].estimator(desk.settings)
+    assert isinstance(csat, Share)
+    opaque = replace(BY_NAME["csat"], of=Opaque(csat.of, csat.where))
+    for rating in (5, 5, 5, 1):
+        desk.answer("csat", rating)
+    desk.compute("csat")
+    found = trace(desk.connection, desk.settings, opaque, MARCH)
     assert (found.events, found.value.value) == (None, 0.75)
     assert found.adds_up
 
@@ -258,6 +222,17 @@ def test_a_memory_stands_on_the_experiences_of_90_days_by_the_customers_of_its_b
     whole = traced(desk, "memory_index_1", Period("all", BEGINNING))
     assert (whole.value.n, whole.counts["events"], whole.adds_up) == (2, 2, True)
     assert traced(desk, "memory_index").counts["events"] == 4
+
+
+def test_the_whole_time_of_a_slice_ends_for_a_memory_when_it_ends_for_all(desk: Desk) -> None:
+    desk.configure(kpis={"dimensions": ["segment"]})
+    for customer, segment, when in (("ana", "vip", "1-10"), ("ben", "vip", "2-20"), ("eva", "plain", "5-10")):
+        desk.customer(customer, segment)
+        desk.answer("nps", 10, at(when), touchpoint_id=desk.touchpoint(at(when), customer_id=customer))
+    land(desk)
+    desk.compute("memory_index_1")
+    found = traced(desk, "memory_index_1", Period("all", BEGINNING), ("segment", "vip"))
+    assert (found.value.n, found.counts["events"], found.adds_up) == (1, 1, True)
 
 
 def test_every_kpi_adds_up(desk: Desk) -> None:

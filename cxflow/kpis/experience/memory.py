@@ -83,7 +83,8 @@ class PeakEnd(OfFact):
     def _of_memory(self, fact: Fact, period: Period, zone: ZoneInfo) -> Fact:
         """The experiences that are remembered at the end of a period, by the customers of the band."""
         if period.grain == "all":
-            until = seconds_between(column("at", TIME), newest(fact.rows))
+            # Of everybody: the whole time ends for a slice when it ends for all.
+            until = seconds_between(column("at", TIME), newest(self.counted.rows))
             lived = fact.where(until <= REMEMBERED.total_seconds())
         else:
             end = period.instants(zone)[1]
