@@ -3,13 +3,15 @@ what they are worth so far."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from sqlalchemy import (
     ARRAY,
+    Boolean,
     ColumnElement,
     Date,
     Double,
@@ -17,22 +19,27 @@ from sqlalchemy import (
     Integer,
     String,
     and_,
+    case,
     cast,
+    column,
     func,
     literal,
     null,
+    or_,
     select,
     union_all,
 )
 
 from cxflow.kpis import customer_months, intervals
+from cxflow.kpis.behind import NOBODY, Behind, By, Slicing
 from cxflow.kpis.cells import Cut
 from cxflow.kpis.customer_months import AGE
 from cxflow.kpis.estimators import EXACT, Components, Estimate, Estimator, share_of
 from cxflow.kpis.facts import EVERYWHERE, Fact, Reach, Rows
 from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.order_facts import refunds_have_a_rate_too
-from cxflow.kpis.periods import BEGINNING, Grain
+from cxflow.kpis.periods import BEGINNING, Grain, Period
+from cxflow.kpis.slices import Slices
 from cxflow.settings import Settings
 from cxflow.warehouse.tables import order_header, order_line, refund
 
@@ -41,9 +48,13 @@ LAST_AGE = 36
 BY_AGE = f"by {AGE} only"
 """A cohort as a whole has no value: it would grow with the months that it has been followed for."""
 
+FIRST, AGAIN = "first order", "ordered again"
+"""The sides of a cohort's retention: the order that makes a customer one of it, and those of the month in question."""
+
 _GRAINS: tuple[Grain, ...] = ("month", "all")
 _SUMS = ("sum_1", "sum_2", "sum_3")
 _ROUNDING = 1e-12
+_age, _over, _number = (column(name, Integer) for name in ("age", "over", "number"))
 
 
 @dataclass(frozen=True)
@@ -66,6 +77,12 @@ class Cohorts(Estimator):
     def _last(self) -> int:
         """The last age: there is a slice for each."""
         return min(LAST_AGE, self.settings.kpis.max_values - 1)
+
+    @property
+    def _orders(self) -> Fact:
+        """The orders of the customers of cohorts."""
+        rows = customer_months.orders_of_cohorts(self.settings, self.settings.project.timezone)
+        return Fact(rows, self.reach, table=order_header.name)
 
     def kept(self, cuts: Sequence[Cut]) -> Rows:
         return customer_months.triangle(self.settings, cuts[0].zone, self._last)
@@ -140,6 +157,17 @@ class CohortShare(Cohorts):
     def left_out(self) -> Mapping[str, Fact]:
         return customer_months.left_out(self.settings, needs_value=False)
 
+    @property
+    def behind(self) -> Behind:
+        return Behind(
+            self._orders,
+            is_per_customer=True,
+            narrowed=_of_cohort,
+            sliced=_at_age(lambda age: or_(_number == 1, _age == age)),
+            side=case((_number == 1, FIRST), else_=AGAIN),
+            comes_to=lambda sides: {"numerator": sides.get(AGAIN, NOBODY).customers},
+        )
+
     def estimate(self, components: Components) -> Estimate:
         found = share_of({name: components[name] for name in ("n", "numerator")})
         return _by_age_alone(found)
@@ -161,6 +189,17 @@ class CohortValue(Cohorts):
     def left_out(self) -> Mapping[str, Fact]:
         return customer_months.left_out(self.settings, needs_value=True)
 
+    @property
+    def behind(self) -> Behind:
+        return Behind(
+            self._orders.where(column("is_valued", Boolean)),
+            column("net", Double),
+            is_per_customer=True,
+            is_sum=True,
+            narrowed=_of_cohort,
+            sliced=_at_age(lambda age: _age <= age),
+        )
+
     def estimate(self, components: Components) -> Estimate:
         n, *sums = (components[name] for name in ("valued", *_SUMS))
         total, squares, cubes = sums
@@ -172,6 +211,24 @@ class CohortValue(Cohorts):
         skew = np.where(spread > 0, cubes - 3 * mean * squares + 2 * mean**2 * total, 0.0)
         low, high, notes = intervals.skewed(mean, spread, skew, n)
         return _by_age_alone(Estimate(n, total, n, spread, skew, mean, low, high, notes))
+
+
+def _of_cohort(orders: Fact, period: Period, _zone: ZoneInfo) -> Fact:
+    """The orders of the customers of one cohort or, over all time, of all."""
+    return orders if period.grain == "all" else orders.where(column("cohort", Date) == period.start)
+
+
+def _at_age(which: Callable[[int], ColumnElement[bool]]) -> Slicing:
+    """At an age, the orders for which `which` holds, by customers whose month of that age is over. Of cohorts as a
+    whole, the order that made a customer one of them."""
+
+    def sliced(orders: Fact, by: By, _slices: Slices) -> Fact:
+        if by is None:
+            return orders.where(_number == 1)
+        age = int(by[1])
+        return orders.where(_over > age, which(age))
+
+    return sliced
 
 
 def _by_age_alone(found: Estimate) -> Estimate:

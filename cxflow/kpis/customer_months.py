@@ -33,8 +33,8 @@ from sqlalchemy import (
 
 from cxflow.kpis.cells import local_time
 from cxflow.kpis.estimators import NO_CUSTOMER
-from cxflow.kpis.facts import EVERYWHERE, Fact, Rows, seconds_between
-from cxflow.kpis.order_facts import net_orders
+from cxflow.kpis.facts import EVERYWHERE, FROM_RECORD, FROM_STREAM, Fact, Rows, seconds_between
+from cxflow.kpis.order_facts import net_orders, with_origin
 from cxflow.settings import Settings
 from cxflow.warehouse.tables import order_header
 
@@ -127,6 +127,44 @@ def triangle(settings: Settings, zone: str, last: int) -> Rows:
         )
         .where(or_(a.age == 0, and_(a.age < a.over, a.age <= last)))
         .group_by(*key)
+    )
+
+
+def orders_of_cohorts(settings: Settings, zone: str) -> Rows:
+    """What cohorts are made of, one by one: each order by a customer who is new, with the record that it comes from,
+    its `number` among the customer's orders from 1, its `net` value, and `cohort`, `over` and `age` as in `triangle`.
+
+    `is_valued`: whether all orders of its customer have a net value.
+    """
+    order = with_origin(_placed_orders(settings)).subquery()
+    o = order.c
+    month = cast(func.date_trunc("month", local_time(o.at, zone)), Date)
+    whole: dict[str, Any] = {"partition_by": o.customer_id}
+    lived = (
+        select(
+            order,
+            month.label("month"),
+            func.min(month).over(**whole).label("cohort"),
+            func.min(o.at).over(**whole).label("first_at"),
+            func.min(o.place).over(**whole).label("first_place"),
+            func.bool_and(o.net.is_not(None)).over(**whole).label("is_valued"),
+            func.row_number().over(**whole, order_by=(o.at, o.order_id)).label("number"),
+        )
+        .where(o.customer_id.is_not(None))
+        .subquery()
+    )
+    source = _sources().subquery()
+    each = lived.c
+    over = _number(local_time(source.c.newest, zone)) - _number(each.cohort)
+    kept = ("at", "customer_id", "source", FROM_STREAM, FROM_RECORD, "number", "net", "cohort", "is_valued")
+    return (
+        select(
+            *(each[name] for name in kept),
+            over.label("over"),
+            (_number(each.month) - _number(each.cohort)).label("age"),
+        )
+        .join_from(lived, source, source.c.rank == each.first_place % _SOURCES)
+        .where(_is_new(source, each.first_at, settings))
     )
 
 

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from cxflow.errors import ConfigError
-from cxflow.kpis.facts import Fact, Rows, fact
+from cxflow.kpis.facts import Fact, Rows, fact, origin
 from cxflow.settings import Settings
 from cxflow.warehouse.tables import order_header, order_line, refund
 
@@ -78,6 +78,14 @@ def net_orders(settings: Settings) -> Rows:
     ).where(~_t.is_deleted, ~is_cancelled)
     order = _with_net(_with_value(rows, settings), settings).subquery()
     return select(*(order.c[name] for name in ("order_id", "customer_id", "at", "source", "net")))
+
+
+def with_origin(orders: Rows) -> Rows:
+    """Orders, each with the record that its row was made from: the columns FROM_STREAM and FROM_RECORD."""
+    order = orders.subquery()
+    return select(order, *origin(order_header)).join_from(
+        order, order_header, _t.order_id == order.c.order_id
+    )
 
 
 def _own_amounts(settings: Settings) -> dict[str, ColumnElement[float]]:

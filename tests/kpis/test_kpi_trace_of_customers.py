@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from kpi_desk import Desk, at
-from kpi_traced import failing, land, traced
+from kpi_traced import MARCH, failing, land, traced
 
 from cxflow.kpis.landed_events import Event
 from cxflow.kpis.periods import BEGINNING, Period
@@ -119,3 +119,113 @@ def test_an_order_that_is_not_computed_yet_is_on_neither_side(desk: Desk) -> Non
     assert [
         (check.what, check.expected, check.found) for check in failing(traced(desk, "net_revenue_retention"))
     ] == [("numerator published and counted now", 75, 80)]
+
+
+# Cohorts
+
+
+def four_in_january(desk: Desk) -> None:
+    """January: ana 100 and 20, ben 50, eva 30, fay 20. February: ana 40, ben 10; gil, first, 7. March: ana 10, gil 3,
+    and hal, first. April: hal, so that March is over."""
+    desk.configure(kpis={"new_after_days": 0})
+    for day, customer, amount in (
+        ("1-05", "ana", 100),
+        ("1-20", "ana", 20),
+        ("1-10", "ben", 50),
+        ("1-31", "eva", 30),
+        ("1-31", "fay", 20),
+        ("2-10", "ana", 40),
+        ("2-11", "ben", 10),
+        ("2-12", "gil", 7),
+        ("3-01", "ana", 10),
+        ("3-31", "gil", 3),
+        ("3-31", "hal", 1),
+        ("4-01", "hal", 1),
+    ):
+        desk.order(at(day), customer, price_total=amount)
+    land(desk)
+    desk.compute("cohort_retention", "customer_lifetime_value")
+
+
+def test_a_cohort_stands_on_first_orders_and_on_those_of_the_month(desk: Desk) -> None:
+    four_in_january(desk)
+    found = traced(desk, "cohort_retention", JANUARY, (AGE, "01"))
+    assert (found.value.numerator, found.value.n) == (2, 4)
+    assert sorted((str(event.customer_id), f"{event.at:%m-%d}", event.side) for event in events(found)) == [
+        ("ana", "01-05", "first order"),
+        ("ana", "02-10", "ordered again"),
+        ("ben", "01-10", "first order"),
+        ("ben", "02-11", "ordered again"),
+        ("eva", "01-31", "first order"),
+        ("fay", "01-31", "first order"),
+    ]
+    assert {side: it.customers for side, it in found.sides.items()} == {"first order": 4, "ordered again": 2}
+    assert found.adds_up
+    # In the first month itself, who ordered again did so in it.
+    same_month = traced(desk, "cohort_retention", JANUARY, (AGE, "00"))
+    assert same_month.sides["ordered again"][:2] == (1, 1)
+    assert same_month.adds_up
+
+
+def test_a_cohort_of_whom_nobody_ordered_again_has_its_first_orders(desk: Desk) -> None:
+    four_in_january(desk)
+    found = traced(desk, "cohort_retention", MARCH, (AGE, "00"))
+    assert (found.value.numerator, found.value.n) == (0, 1)
+    assert list(found.sides) == ["first order"]
+    assert found.adds_up
+
+
+def test_all_cohorts_stand_on_those_that_have_come_so_far(desk: Desk) -> None:
+    four_in_january(desk)
+    found = traced(desk, "cohort_retention", WHOLE, (AGE, "01"), rows=100)
+    # Hal's second month is not over.
+    assert (found.value.numerator, found.value.n) == (3, 5)
+    assert {event.customer_id for event in events(found)} == {"ana", "ben", "eva", "fay", "gil"}
+    assert found.adds_up
+
+
+def test_a_cohort_as_a_whole_stands_on_its_first_orders(desk: Desk) -> None:
+    four_in_january(desk)
+    for kpi in ("cohort_retention", "customer_lifetime_value"):
+        found = traced(desk, kpi, JANUARY)
+        assert (found.value.value, found.value.n, found.counts["events"]) == (None, 4, 4)
+        assert {event.at.month for event in events(found)} == {1}
+        assert found.adds_up
+        assert traced(desk, kpi, WHOLE).counts["events"] == 6
+
+
+def test_lifetime_value_stands_on_the_orders_up_to_the_end_of_the_month(desk: Desk) -> None:
+    four_in_january(desk)
+    found = traced(desk, "customer_lifetime_value", JANUARY, (AGE, "01"))
+    assert (found.value.numerator, found.value.n) == (270, 4)
+    assert by_customer(found) == [
+        ("ana", "01-05", 100),
+        ("ana", "01-20", 20),
+        ("ana", "02-10", 40),
+        ("ben", "01-10", 50),
+        ("ben", "02-11", 10),
+        ("eva", "01-31", 30),
+        ("fay", "01-31", 20),
+    ]
+    assert found.adds_up
+
+
+def test_cohorts_begin_in_the_reporting_time_zone_and_leave_out_who_is_not_new(desk: Desk) -> None:
+    desk.configure(kpis={"new_after_days": 20}, project={"timezone": "America/Sao_Paulo"})
+    # 02:30 UTC on 1 February is January there. Ana may have ordered before the data begin; eva's first has no value.
+    for when, customer, total in (
+        ("1-05", "ana", 10),
+        ("2-01 02:30", "ben", 20),
+        ("1-30", "eva", None),
+        ("2-10", "eva", 5),
+        ("3-02", "fay", 1),
+    ):
+        desk.order(at(when), customer, price_total=total)
+    land(desk)
+    desk.compute("cohort_retention", "customer_lifetime_value")
+    retention = traced(desk, "cohort_retention", JANUARY, (AGE, "01"))
+    assert (retention.value.numerator, retention.value.n) == (1, 2)
+    assert {event.customer_id for event in events(retention)} == {"ben", "eva"}
+    lifetime = traced(desk, "customer_lifetime_value", JANUARY, (AGE, "01"))
+    assert by_customer(lifetime) == [("ben", "02-01", 20)]
+    assert (failing(retention), failing(lifetime)) == ([], [])
