@@ -179,6 +179,10 @@ def test_a_kpi_whose_events_are_not_declared_has_its_components(desk: Desk) -> N
     assert found.adds_up
 
 
+def test_every_kpi_has_its_events(desk: Desk) -> None:
+    assert [kpi.name for kpi in KPIS if kpi.estimator(desk.settings).behind is None] == []
+
+
 def test_what_is_open_at_the_end_stands_on_all_that_came_and_went_before(desk: Desk) -> None:
     desk.case(at("2-10"))
     desk.case(at("3-14"), last_solved_at=at("3-20"))

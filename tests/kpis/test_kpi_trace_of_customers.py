@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime, timedelta
 
+import pytest
 from kpi_desk import Desk, at
 from kpi_traced import MARCH, failing, land, traced
 
 from cxflow.kpis.landed_events import Event
 from cxflow.kpis.periods import BEGINNING, Period
 from cxflow.kpis.trace import Trace
+from cxflow.warehouse.tables import order_header
 
 JANUARY, APRIL = (Period("month", date(2025, month, 1)) for month in (1, 4))
 WHOLE, YEAR = Period("all", BEGINNING), Period("year", date(2025, 1, 1))
@@ -229,3 +231,120 @@ def test_cohorts_begin_in_the_reporting_time_zone_and_leave_out_who_is_not_new(d
     lifetime = traced(desk, "customer_lifetime_value", JANUARY, (AGE, "01"))
     assert by_customer(lifetime) == [("ben", "02-01", 20)]
     assert (failing(retention), failing(lifetime)) == ([], [])
+
+
+# Several channels
+
+
+def day(number: float) -> datetime:
+    return at("1-01") + timedelta(days=number)
+
+
+def customer(
+    desk: Desk, name: str, channels: str, revenue: float | None = None, segment: str | None = None
+) -> None:
+    """A customer with a touchpoint per letter, a day apart, and an order worth so much after 100 days."""
+    desk.customer(name, segment)
+    for number, channel in enumerate(channels):
+        desk.touchpoint(day(number), channel=channel, customer_id=name)
+    if revenue is not None:
+        desk.order(day(100), name, price_total=revenue)
+
+
+def test_several_channels_stand_on_touchpoints_and_later_orders_of_both_sides(desk: Desk) -> None:
+    desk.order(day(300), "last")
+    for name, channels, revenue in (
+        ("a", "ww", 100),
+        ("b", "ww", None),
+        ("c", "wp", 90),
+        ("d", "www", 200),
+        ("e", "wps", 450),
+        # Nobody to compare with.
+        ("f", "wpsw", 9999),
+        ("g", "w", 9999),
+    ):
+        customer(desk, name, channels, revenue)
+    # Too early, too late, and sent by the brand.
+    desk.order(day(89), "a", price_total=1)
+    desk.order(day(270), "a", price_total=1)
+    desk.touchpoint(day(1), channel="email", customer_id="a", direction="outbound")
+    land(desk)
+    desk.compute("omnichannel_uplift")
+    found = traced(desk, "omnichannel_uplift", YEAR, rows=100)
+    # Weights 2·1/3 and 1·1/2: (60 + 225) ÷ (33⅓ + 100) − 1.
+    assert (found.value.value, found.value.n) == (pytest.approx(285 / (400 / 3) - 1), 5)
+    assert found.sides == {
+        "one channel, 2 touchpoints": (2, 5, 100),
+        "one channel, 3 touchpoints": (1, 4, 200),
+        "several channels, 2 touchpoints": (1, 3, 90),
+        "several channels, 3 touchpoints": (1, 4, 450),
+    }
+    assert [(f"{event.at:%m-%d}", event.gives) for event in events(found) if event.customer_id == "a"] == [
+        ("01-01", None),
+        ("01-02", None),
+        ("04-11", 100),
+    ]
+    assert found.counts["events"] == found.counts["records"] == 16
+    assert found.adds_up
+    assert "value and what the events give" in {check.what for check in found.checks}
+    assert traced(desk, "omnichannel_uplift", WHOLE, rows=100).adds_up
+
+
+def test_in_a_slice_customers_are_compared_with_those_of_the_slice(desk: Desk) -> None:
+    desk.configure(kpis={"dimensions": ["segment"]})
+    desk.order(day(300), "last")
+    for name, channels, revenue, segment in (
+        ("a", "ww", 100, "vip"),
+        ("b", "wp", 150, "vip"),
+        ("c", "wp", 999, None),
+        # Of the whole, but without anybody of one channel in its segment.
+        ("d", "wps", 30, "vip"),
+        ("e", "www", 10, None),
+    ):
+        customer(desk, name, channels, revenue, segment)
+    land(desk)
+    desk.compute("omnichannel_uplift")
+    found = traced(desk, "omnichannel_uplift", YEAR, ("segment", "vip"))
+    assert (found.value.value, found.value.n) == (pytest.approx(0.5), 2)
+    assert {event.customer_id for event in events(found)} == {"a", "b"}
+    assert found.adds_up
+    whole = traced(desk, "omnichannel_uplift", YEAR)
+    assert (whole.value.n, whole.adds_up) == (5, True)
+
+
+def test_customers_of_channels_who_never_order_are_there_with_their_touchpoints(desk: Desk) -> None:
+    desk.put(
+        order_header,
+        {
+            "order_id": "last",
+            "created_at": day(300),
+            "customer_id": None,
+            "currency_code": "EUR",
+            "price_total": 1,
+        },
+    )
+    customer(desk, "a", "ww")
+    customer(desk, "b", "wp")
+    land(desk)
+    desk.compute("omnichannel_uplift")
+    found = traced(desk, "omnichannel_uplift", YEAR)
+    assert (found.value.value, found.value.n) == (None, 2)
+    assert found.sides == {
+        "one channel, 2 touchpoints": (1, 2, 0),
+        "several channels, 2 touchpoints": (1, 2, 0),
+    }
+    assert found.adds_up
+
+
+def test_ten_touchpoints_and_more_are_one_side(desk: Desk) -> None:
+    desk.order(day(300), "last")
+    customer(desk, "a", "w" * 10, 100)
+    customer(desk, "b", "w" * 14 + "p", 150)
+    land(desk)
+    desk.compute("omnichannel_uplift")
+    found = traced(desk, "omnichannel_uplift", YEAR)
+    assert set(found.sides) == {
+        "one channel, 10 or more touchpoints",
+        "several channels, 10 or more touchpoints",
+    }
+    assert (found.value.value, found.adds_up) == (pytest.approx(0.5), True)

@@ -7,9 +7,10 @@ compared within strata of the same number of touchpoints: who has more of them m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from sqlalchemy import (
@@ -19,7 +20,6 @@ from sqlalchemy import (
     ColumnElement,
     Double,
     Integer,
-    String,
     case,
     cast,
     column,
@@ -27,21 +27,16 @@ from sqlalchemy import (
     select,
 )
 
+from cxflow.kpis.behind import NOBODY, Behind, Sides, of_period
 from cxflow.kpis.cells import KEY, Cut, cells
 from cxflow.kpis.estimators import Components, Estimate, OfFact
-from cxflow.kpis.facts import EVERYWHERE, Fact, Rows, newest, seconds_between
+from cxflow.kpis.experience.first_days import MOST_TOUCHPOINTS, first_days, lived
+from cxflow.kpis.facts import Fact, Rows
 from cxflow.kpis.intervals import LEVEL, Array
 from cxflow.kpis.kpi import Kpi
-from cxflow.kpis.order_facts import is_cancelled, net_orders, refunds_have_a_rate_too
-from cxflow.settings import Settings
-from cxflow.warehouse.tables import customer, order_header, order_line, refund, touchpoint
+from cxflow.kpis.order_facts import net_orders, refunds_have_a_rate_too
+from cxflow.kpis.periods import Period
 
-EXPOSED = timedelta(days=90)
-"""How long from a customer's first touchpoint channels are counted."""
-FOLLOWED = timedelta(days=180)
-"""How long after that their net revenue is counted."""
-MOST_TOUCHPOINTS = 10
-"""Customers with as many touchpoints or more are one stratum."""
 GROUPS = 400
 """The customers of a stratum and side are resampled in at most so many groups of equal size: one each, if they are
 fewer. The spread of group means says the same as that of customers, at a bounded cost."""
@@ -50,79 +45,8 @@ SEED = 20_080_415
 FEWEST = 30
 """Customers on either side, in strata that have both, that an interval needs."""
 
-NOT_OVER = "270 days not over"
-NO_VALUE = "with an order without a value"
 TOO_FEW = "too few customers on one side for an interval"
 NO_COMPARISON = "no two customers to compare, or no revenue to compare with"
-
-
-def first_days(settings: Settings) -> Fact:
-    """Customers with at least two touchpoints in the 90 days from their first one, by its time: `touchpoints` (10
-    stands for more), `is_multichannel`, and `revenue`, net, of the 180 days after."""
-    t, o = touchpoint.c, order_header.c
-    is_own = (
-        ~t.is_deleted,
-        t.customer_id.is_not(None),
-        # What the brand sends is no channel that the customer uses.
-        func.coalesce(t.direction, "") != "outbound",
-    )
-    first = func.min(t.occurred_at).over(partition_by=t.customer_id)
-    met = select(t.customer_id, t.occurred_at, t.channel, first.label("at")).where(*is_own).subquery()
-    channels = func.count(met.c.channel.distinct())
-    exposed = (
-        select(
-            met.c.customer_id,
-            met.c.at,
-            func.least(func.count(), MOST_TOUCHPOINTS).label("touchpoints"),
-            (channels > 1).label("is_multichannel"),
-        )
-        .where(seconds_between(met.c.at, met.c.occurred_at) < EXPOSED.total_seconds())
-        .group_by(met.c.customer_id, met.c.at)
-        .having(func.count() > 1)
-        .cte("exposed", nesting=True)
-    )
-    order = net_orders(settings).subquery()
-    since = seconds_between(exposed.c.at, order.c.at)
-    begin, end = EXPOSED.total_seconds(), (EXPOSED + FOLLOWED).total_seconds()
-    bought = (
-        select(
-            order.c.customer_id,
-            func.sum(order.c.net).label("revenue"),
-            func.bool_or(order.c.net.is_(None)).label("is_unknown"),
-        )
-        .join_from(order, exposed, exposed.c.customer_id == order.c.customer_id)
-        .where(since >= begin, since < end)
-        .group_by(order.c.customer_id)
-        .subquery()
-    )
-    last = newest(select(o.created_at.label("at")).where(~o.is_deleted, ~is_cancelled))
-    rows = (
-        select(
-            exposed,
-            func.coalesce(bought.c.revenue, 0.0).label("revenue"),
-            func.coalesce(~bought.c.is_unknown, True).label("is_known"),
-            (seconds_between(exposed.c.at, last) >= end).label("is_over"),
-            customer.c.segment,
-            customer.c.country.label("by_country"),
-            customer.c.consent.label("by_consent"),
-        )
-        .select_from(exposed)
-        .outerjoin(bought, bought.c.customer_id == exposed.c.customer_id)
-        .outerjoin(customer, customer.c.customer_id == exposed.c.customer_id)
-    )
-    fact = Fact(
-        rows,
-        {table.name: EVERYWHERE for table in (touchpoint, order_header, order_line, refund)},
-        shared=rows,
-        followed_days=(EXPOSED + FOLLOWED).days,
-        dimensions={
-            "segment": column("segment", String),
-            "country": column("by_country", String),
-            "consent": column("by_consent", Boolean),
-        },
-        table=touchpoint.name,
-    )
-    return fact.needing(NOT_OVER, column("is_over", Boolean)).needing(NO_VALUE, column("is_known", Boolean))
 
 
 @dataclass(frozen=True)
@@ -134,8 +58,36 @@ class Uplift(OfFact):
     bootstrap within strata and sides, with a fixed seed.
     """
 
+    orders: Rows
+    """The orders that revenue is the sum of, for who looks at them one by one."""
     method = f"stratified bootstrap over customers, {RESAMPLES} resamples, fixed seed; none under {FEWEST} on a side"
     indivisible = "it compares customers within strata, and weighs the strata anew in each slice"
+
+    @property
+    def behind(self) -> Behind:
+        sides = {_code(*side): words for side, words in _SIDES.items()}
+        code = _code(column("touchpoints", Integer), case((column("is_multichannel", Boolean), 1), else_=0))
+        return Behind(
+            self.counted,
+            column("net", Double),
+            is_per_customer=True,
+            narrowed=self._lived,
+            side=case(sides, value=code),
+            comes_to=_of_sides,
+        )
+
+    def _lived(self, customers: Fact, period: Period, zone: ZoneInfo) -> Fact:
+        """What customers who first came in a period did, of strata that have both sides."""
+        who = of_period(customers, period, zone).rows.subquery()
+        is_several = who.c.is_multichannel
+        stratum: dict[str, Any] = {"partition_by": who.c.touchpoints}
+        sided = select(
+            who,
+            func.bool_or(is_several).over(**stratum).label("has_several"),
+            func.bool_or(~is_several).over(**stratum).label("has_one"),
+        ).subquery()
+        compared = replace(customers, rows=select(sided).where(sided.c.has_several, sided.c.has_one))
+        return replace(compared, rows=lived(compared, self.orders))
 
     def cells(self, cut: Cut) -> Rows:
         customers = cells(
@@ -148,7 +100,7 @@ class Uplift(OfFact):
         ).subquery()
         c = customers.c
         key = [c[name] for name in KEY]
-        code = 2 * c.touchpoints + case((c.is_multichannel, 1), else_=0)
+        code = _code(c.touchpoints, case((c.is_multichannel, 1), else_=0))
         place = func.row_number().over(partition_by=(*key, code), order_by=c.customer_id.collate("C"))
         grouped = select(
             *key, code.label("code"), (cast(place, BigInteger) % GROUPS).label("place"), c.revenue
@@ -187,6 +139,34 @@ class Uplift(OfFact):
         n, value, low, high, notes = (np.array(each) for each in zip(*found, strict=True))
         none = np.full(len(found), np.nan)
         return Estimate(n, none, none, none, none, value, low, high, notes.astype(object))
+
+
+def _code(touchpoints: Any, side: Any) -> Any:
+    """A stratum and a side, 1 of several channels and 0 of one, as one number."""
+    return 2 * touchpoints + side
+
+
+_SIDES = {
+    (
+        touchpoints,
+        side,
+    ): f"{channels}, {touchpoints}{' or more' * (touchpoints == MOST_TOUCHPOINTS)} touchpoints"
+    for touchpoints in range(2, MOST_TOUCHPOINTS + 1)
+    for side, channels in enumerate(("one channel", "several channels"))
+}
+"""Stratum and side to its words."""
+
+
+def _of_sides(sides: Sides) -> Mapping[str, float]:
+    """The value, from the revenue of the customers of each side."""
+    sums = [0.0, 0.0]
+    for touchpoints in range(2, MOST_TOUCHPOINTS + 1):
+        one, several = (sides.get(_SIDES[touchpoints, side], NOBODY) for side in (0, 1))
+        if one.customers and several.customers:
+            weight = one.customers * several.customers / (one.customers + several.customers)
+            sums[0] += weight * one.given / one.customers
+            sums[1] += weight * several.given / several.customers
+    return {"value": sums[1] / sums[0] - 1} if sums[0] > 0 else {}
 
 
 def _uplift(codes: Array, sizes: Array, totals: Array) -> tuple[float, float, float, float, str | None]:
@@ -239,6 +219,6 @@ omnichannel_uplift = Kpi(
     counts="customers with two or more touchpoints in their first 90 days",
     version=2,
     grains=("year", "all"),
-    of=lambda settings: Uplift(first_days(settings)),
+    of=lambda settings: Uplift(first_days(settings), net_orders(settings)),
     check=refunds_have_a_rate_too,
 )

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from kpi_desk import Desk, at
 
-from cxflow.kpis.experience.omnichannel import Uplift, first_days
+from cxflow.kpis.experience.first_days import first_days
+from cxflow.kpis.experience.omnichannel import Uplift
+from cxflow.kpis.order_facts import net_orders
 from cxflow.settings import Settings
 from cxflow.warehouse.tables import order_header, touchpoint
 
@@ -181,7 +183,7 @@ def test_the_bootstrap_says_what_the_delta_method_does_and_the_same_each_time(de
 
 
 def test_cells_are_resampled_alike_whatever_else_is_computed_with_them() -> None:
-    uplift = Uplift(first_days(Settings()))
+    uplift = Uplift(first_days(Settings()), net_orders(Settings()))
     random = np.random.default_rng(2)
     cell = ([4.0] * 40 + [5.0] * 40, [1.0] * 80, list(random.gamma(2, 50, 80)))
 
