@@ -25,4 +25,8 @@ class Wording:
     def description(self, kpi: Kpi) -> str:
         """What a KPI tells."""
         english = kpi.description or kpi.formula
-        return self(english, kpi.description_es or english)
+        return self(english, kpi.description_es or kpi.description or self.formula(kpi))
+
+    def formula(self, kpi: Kpi) -> str:
+        """A KPI's formula in words."""
+        return self(kpi.formula, kpi.formula_es or kpi.formula)

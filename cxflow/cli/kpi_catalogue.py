@@ -11,8 +11,9 @@ from cxflow.settings import Settings
 _HEAD = """# The catalogue of KPIs
 
 Made by `make docs` from the declarations in `cxflow/kpis`; do not edit. [KPIs](kpis.md) tells how they are computed,
-[DECISIONS](../warehouse/DECISIONS.md) why contested ones are defined as they are. The names, in both languages, the
-descriptions and the decimals to show are in `kpi_definition` and `mart_kpi`, too.
+[DECISIONS](../warehouse/DECISIONS.md) why contested ones are defined as they are. The names and
+descriptions, in both languages, and the decimals to show are in `kpi_definition` and `mart_kpi`, too; the formulas in
+`kpi_definition` and `mart_kpi_definition`.
 """
 
 
@@ -33,6 +34,7 @@ def _facts(kpi: Kpi) -> Iterator[str]:
         "name": f"`{kpi.name}`, version {kpi.version}",
         "in Spanish": f"{kpi.title_es}: {kpi.description_es}",
         "formula": kpi.formula,
+        "formula in Spanish": kpi.formula_es,
         "unit": f"{kpi.unit}, {_decimals(kpi)}, {_good(kpi)}{_range(kpi)}",
         "interval": estimator.method,
         "leaves out events": ", ".join(estimator.left_out) or "none",

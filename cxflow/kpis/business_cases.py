@@ -20,6 +20,9 @@ from cxflow.warehouse.tables import support_case
 _t = support_case.c
 open_minutes = column("open_minutes", Double)
 _CLOCK = "minutes in which the team of the case's source works, by its calendar in [calendars]"
+_CLOCK_ES = (
+    "en los minutos en que trabaja el equipo de la fuente del caso, según su calendario en [calendars]"
+)
 
 
 def in_business_minutes(of: Fact, used: Hours) -> Fact:
@@ -75,6 +78,8 @@ first_reply_business_minutes = Kpi(
     better="lower",
     lowest=0,
     formula=f"median time from opening to first reply, cases opened in the period that have a reply; {_CLOCK}",
+    formula_es="mediana del tiempo desde la apertura hasta la primera respuesta, de los casos abiertos en el "
+    f"periodo que tienen respuesta; {_CLOCK_ES}",
     of=_quantile(_replied, 0.5, beside=0.9),
     depends_on=described,
     lacks=lacking,
@@ -93,6 +98,8 @@ first_reply_business_minutes_p90 = Kpi(
     lowest=0,
     formula="90th percentile of the time from opening to first reply, cases opened in the period that have a reply; "
     f"{_CLOCK}",
+    formula_es="percentil 90 del tiempo desde la apertura hasta la primera respuesta, de los casos abiertos en el "
+    f"periodo que tienen respuesta; {_CLOCK_ES}",
     of=_quantile(_replied, 0.9, beside=0.5),
     depends_on=described,
     lacks=lacking,
@@ -110,6 +117,8 @@ resolution_business_minutes = Kpi(
     better="lower",
     lowest=0,
     formula=f"median time from opening to last solved, cases last solved in the period; {_CLOCK}",
+    formula_es="mediana del tiempo desde la apertura hasta la última resolución, de los casos resueltos por última "
+    f"vez en el periodo; {_CLOCK_ES}",
     of=_quantile(_solved, 0.5, beside=0.9),
     depends_on=described,
     lacks=lacking,
@@ -127,6 +136,8 @@ resolution_business_minutes_p90 = Kpi(
     better="lower",
     lowest=0,
     formula=f"90th percentile of the time from opening to last solved, cases last solved in the period; {_CLOCK}",
+    formula_es="percentil 90 del tiempo desde la apertura hasta la última resolución, de los casos resueltos por "
+    f"última vez en el periodo; {_CLOCK_ES}",
     of=_quantile(_solved, 0.9, beside=0.5),
     depends_on=described,
     lacks=lacking,
@@ -145,6 +156,8 @@ first_reply_business_minutes_of_opened = Kpi(
     lowest=0,
     formula="Kaplan–Meier median of the time from opening to first reply, of the cases and watched as in "
     f"first_reply_minutes_of_opened; {_CLOCK}",
+    formula_es="mediana de Kaplan–Meier del tiempo desde la apertura hasta la primera respuesta, de los mismos "
+    f"casos, seguidos igual, que en «Tiempo de primera respuesta de todos los casos, mediana»; {_CLOCK_ES}",
     of=_median_of_opened(_t.first_reply_at, otherwise=_t.first_solved_at),
     depends_on=described,
     lacks=lacking,
@@ -163,6 +176,8 @@ resolution_business_minutes_of_opened = Kpi(
     lowest=0,
     formula="Kaplan–Meier median of the time from opening to last solved, of the cases and watched as in "
     f"resolution_minutes_of_opened; {_CLOCK}",
+    formula_es="mediana de Kaplan–Meier del tiempo desde la apertura hasta la última resolución, de los mismos "
+    f"casos, seguidos igual, que en «Tiempo de resolución de todos los casos, mediana»; {_CLOCK_ES}",
     of=_median_of_opened(_t.last_solved_at),
     depends_on=described,
     lacks=lacking,

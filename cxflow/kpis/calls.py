@@ -50,6 +50,8 @@ average_handle_time = Kpi(
     better="lower",
     lowest=0,
     formula="(talk + hold + after-call work) ÷ answered interactions for which at least one of the three is known",
+    formula_es="(conversación + retención + trabajo posterior) ÷ contactos atendidos de los que se conoce al menos "
+    "uno de los tres",
     of=Mean(
         answered.needing("without talk, hold or after-call time", column("was_timed", Boolean)),
         column("handle_seconds", Double),
@@ -67,6 +69,7 @@ average_speed_of_answer = Kpi(
     better="lower",
     lowest=0,
     formula="wait of answered interactions ÷ answered interactions whose wait is known",
+    formula_es="espera de los contactos atendidos ÷ contactos atendidos cuya espera se conoce",
     of=Mean(waited, wait_seconds),
 )
 
@@ -81,6 +84,7 @@ abandonment_rate = Kpi(
     lowest=0,
     highest=1,
     formula="abandoned ÷ offered interactions, short waits included",
+    formula_es="contactos abandonados ÷ contactos ofrecidos, incluidas las esperas breves",
     of=Share(offered, where=_is_abandoned),
 )
 
@@ -97,6 +101,8 @@ service_level_80_20 = Kpi(
     lowest=0,
     highest=1,
     formula="answered within service_level_seconds (default 20) ÷ answered interactions whose wait is known",
+    formula_es="contactos atendidos en un máximo de service_level_seconds segundos (por defecto, 20) ÷ contactos "
+    "atendidos cuya espera se conoce",
     version=2,
     of=lambda settings: Share(waited, where=wait_seconds <= settings.kpis.service_level_seconds),
 )
@@ -121,6 +127,8 @@ abandonment_rate_excluding_short = Kpi(
     highest=1,
     formula="abandoned after short_abandon_seconds (default 5) or later ÷ offered interactions without those "
     "abandoned earlier",
+    formula_es="contactos abandonados tras short_abandon_seconds segundos (por defecto, 5) o más ÷ contactos "
+    "ofrecidos sin los abandonados antes",
     of=_excluding_short,
 )
 
@@ -152,6 +160,8 @@ service_level_of_offered = Kpi(
     highest=1,
     formula="answered within service_level_seconds (default 20) ÷ answered interactions whose wait is known and "
     "those abandoned later than that",
+    formula_es="contactos atendidos en un máximo de service_level_seconds segundos (por defecto, 20) ÷ contactos "
+    "atendidos cuya espera se conoce y los abandonados después de ese tiempo",
     of=_level_of(lambda target: or_(_is_answered, and_(_is_abandoned, _waited_seconds > target))),
 )
 
@@ -168,6 +178,8 @@ service_level_of_queued = Kpi(
     highest=1,
     formula="answered within service_level_seconds (default 20) ÷ all interactions but those answered after an "
     "unknown wait",
+    formula_es="contactos atendidos en un máximo de service_level_seconds segundos (por defecto, 20) ÷ todos los "
+    "contactos salvo los atendidos tras una espera desconocida",
     of=_level_of(lambda _: true()),
 )
 
@@ -184,6 +196,8 @@ transfer_rate = Kpi(
     lowest=0,
     highest=1,
     formula="answered interactions transferred at least once ÷ answered interactions whose transfers are known",
+    formula_es="contactos atendidos transferidos al menos una vez ÷ contactos atendidos cuyas transferencias se "
+    "conocen",
     of=Share(
         answered.needing("without a number of transfers", _transfers.is_not(None)), where=_transfers > 0
     ),
@@ -200,5 +214,7 @@ wait_seconds_p90 = Kpi(
     better="lower",
     lowest=0,
     formula="90th percentile of the wait of all offered interactions whose wait is known, abandoned ones included",
+    formula_es="percentil 90 de la espera de todos los contactos ofrecidos cuya espera se conoce, incluidos los "
+    "abandonados",
     of=Quantile(offered.needing("without a wait", _waited_seconds.is_not(None)), _waited_seconds, 0.9),
 )

@@ -60,6 +60,8 @@ first_reply_minutes = Kpi(
     better="lower",
     lowest=0,
     formula="median time from opening to first reply, cases opened in the period that have a reply",
+    formula_es="mediana del tiempo desde la apertura hasta la primera respuesta, de los casos abiertos en el "
+    "periodo que tienen respuesta",
     of=Quantile(replied, minutes, 0.5, beside=(0.9,)),
 )
 
@@ -73,6 +75,8 @@ first_reply_minutes_p90 = Kpi(
     better="lower",
     lowest=0,
     formula="90th percentile of the time from opening to first reply, cases opened in the period that have a reply",
+    formula_es="percentil 90 del tiempo desde la apertura hasta la primera respuesta, de los casos abiertos en el "
+    "periodo que tienen respuesta",
     of=Quantile(replied, minutes, 0.9, beside=(0.5,)),
 )
 
@@ -87,6 +91,8 @@ resolution_minutes = Kpi(
     better="lower",
     lowest=0,
     formula="median time from opening to last solved, cases last solved in the period",
+    formula_es="mediana del tiempo desde la apertura hasta la última resolución, de los casos resueltos por última "
+    "vez en el periodo",
     of=Quantile(solved, minutes, 0.5, beside=(0.9,)),
 )
 
@@ -100,6 +106,8 @@ resolution_minutes_p90 = Kpi(
     better="lower",
     lowest=0,
     formula="90th percentile of the time from opening to last solved, cases last solved in the period",
+    formula_es="percentil 90 del tiempo desde la apertura hasta la última resolución, de los casos resueltos por "
+    "última vez en el periodo",
     of=Quantile(solved, minutes, 0.9, beside=(0.5,)),
 )
 
@@ -117,6 +125,8 @@ reopen_rate = Kpi(
     highest=1,
     formula="cases last solved in the period that were reopened at least once ÷ cases last solved in it whose "
     "reopenings are known",
+    formula_es="casos resueltos por última vez en el periodo que se reabrieron al menos una vez ÷ casos resueltos "
+    "por última vez en él cuyas reaperturas se conocen",
     of=Share(solved.needing("without a number of reopenings", _reopens.is_not(None)), where=_reopens > 0),
 )
 
@@ -132,6 +142,8 @@ fcr_one_touch = Kpi(
     highest=1,
     formula="cases last solved in the period with exactly one public reply ÷ cases last solved in it whose public "
     "replies are known",
+    formula_es="casos resueltos por última vez en el periodo con exactamente una respuesta pública ÷ casos "
+    "resueltos por última vez en él cuyas respuestas públicas se conocen",
     of=Share(solved.needing("without a number of replies", _replies.is_not(None)), where=_replies == 1),
 )
 
@@ -195,6 +207,9 @@ first_reply_minutes_of_opened = Kpi(
     lowest=0,
     formula="Kaplan–Meier median of the time from opening to first reply, cases opened in the period; a case "
     "without one is watched until it was solved or its source is known, follow_up_days (default 90) at most",
+    formula_es="mediana de Kaplan–Meier del tiempo desde la apertura hasta la primera respuesta, de los casos "
+    "abiertos en el periodo; un caso sin respuesta se sigue hasta que se resolvió o hasta donde se conoce su "
+    "fuente, como mucho follow_up_days días (por defecto, 90)",
     of=_median_of_opened(_t.first_reply_at, otherwise=_t.first_solved_at),
 )
 
@@ -211,6 +226,9 @@ resolution_minutes_of_opened = Kpi(
     lowest=0,
     formula="Kaplan–Meier median of the time from opening to last solved, cases opened in the period; an open case "
     "is watched until its source is known, follow_up_days (default 90) at most",
+    formula_es="mediana de Kaplan–Meier del tiempo desde la apertura hasta la última resolución, de los casos "
+    "abiertos en el periodo; un caso sin resolver se sigue hasta donde se conoce su fuente, como mucho "
+    "follow_up_days días (por defecto, 90)",
     of=_median_of_opened(_t.last_solved_at),
 )
 
@@ -233,5 +251,7 @@ backlog = Kpi(
     lowest=0,
     decimals=0,
     formula="cases opened up to the end of the period − cases last solved up to then; n is the cases opened",
+    formula_es="casos abiertos hasta el final del periodo − casos resueltos por última vez hasta entonces; n es el "
+    "número de los abiertos",
     of=Stock(_openings_and_solutions(), column("change", Integer)),
 )

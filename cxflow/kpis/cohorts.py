@@ -252,6 +252,11 @@ _WHO = (
     "(kpis.new_after_days)"
 )
 _MONTHS = "calendar months that are over: the newest order of their source is of a later one"
+_WHO_ES = (
+    "clientes cuyo primer pedido se hizo en el mes de la cohorte, salvo en los primeros 180 días de su fuente "
+    "(kpis.new_after_days)"
+)
+_MONTHS_ES = "meses naturales ya terminados: el pedido más reciente de su fuente es de uno posterior"
 
 cohort_retention = Kpi(
     name="cohort_retention",
@@ -267,6 +272,8 @@ cohort_retention = Kpi(
     highest=1,
     formula=f"{_WHO} who order again in the month that is months_since_first later (00: again in the first month) ÷ "
     f"those customers; {_MONTHS}",
+    formula_es=f"{_WHO_ES}, que vuelven a pedir en el mes que llega months_since_first meses después (00: otra vez "
+    f"en el primer mes) ÷ esos clientes; {_MONTHS_ES}",
     of=CohortShare,
     grains=_GRAINS,
     always=(AGE,),
@@ -285,6 +292,8 @@ customer_lifetime_value = Kpi(
     decimals=2,
     formula="net value (as in net_revenue) of the orders placed up to the end of the month that is months_since_first "
     f"later, by {_WHO} ÷ those customers; {_MONTHS}",
+    formula_es="importe neto (como en «Ingresos netos») de los pedidos hechos hasta el final del mes que llega "
+    f"months_since_first meses después, por {_WHO_ES} ÷ esos clientes; {_MONTHS_ES}",
     of=CohortValue,
     grains=_GRAINS,
     always=(AGE,),

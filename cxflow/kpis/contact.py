@@ -188,6 +188,10 @@ _ONCE = (
     "those of one case or conversation that follow each other within same_contact_minutes (default 60) are one, such "
     "as a call and the ticket that it opened"
 )
+_ONCE_ES = (
+    "los de un mismo caso o conversación que se suceden en un máximo de same_contact_minutes minutos (por defecto, 60) "
+    "cuentan como uno, como una llamada y el caso que abrió"
+)
 _COUNTS = f"touchpoints with the activity {', '.join(SUPPORT_ACTIVITIES[:-1])} or {SUPPORT_ACTIVITIES[-1]}"
 
 contact_rate = Kpi(
@@ -202,6 +206,8 @@ contact_rate = Kpi(
     better="lower",
     lowest=0,
     formula=f"100 × support contacts in the period ÷ orders placed in it, cancelled ones included; {_ONCE}",
+    formula_es="100 × contactos con soporte del periodo ÷ pedidos hechos en él, incluidos los cancelados; "
+    f"{_ONCE_ES}",
     version=2,
     of=lambda settings: Rate(contacts_once(settings.kpis.same_contact_minutes), per=_orders),
     counts=_COUNTS,
@@ -221,6 +227,7 @@ complaint_rate = Kpi(
     better="lower",
     lowest=0,
     formula="100 × complaints in the period ÷ orders placed in it, cancelled ones included",
+    formula_es="100 × reclamaciones del periodo ÷ pedidos hechos en él, incluidos los cancelados",
     of=Rate(_complaints, per=_orders),
     counts="touchpoints with the activity filed_complaint",
     needs=_complaints.where(exists(select(order_header.c.order_id))).rows,
@@ -238,6 +245,7 @@ support_contact_volume = Kpi(
     lowest=0,
     decimals=0,
     formula=f"number of support contacts in the period; {_ONCE}",
+    formula_es=f"número de contactos con soporte del periodo; {_ONCE_ES}",
     counts=_COUNTS,
     of=lambda settings: Volume(contacts_once(settings.kpis.same_contact_minutes)),
 )
@@ -256,6 +264,10 @@ first_contact_resolution = Kpi(
     formula="support contacts that were answered and not followed by another from the same customer for the same "
     "reason within repeat_contact_days ÷ support contacts of known customers whose repeat_contact_days are over; "
     "those of one case or conversation are one, and one that nobody answered is part of the next try",
+    formula_es="contactos con soporte atendidos a los que no siguió otro del mismo cliente por el mismo motivo en "
+    "repeat_contact_days días ÷ contactos con soporte de clientes conocidos cuyos repeat_contact_days días ya "
+    "pasaron; los de un mismo caso o conversación cuentan como uno, y el que nadie atendió forma parte del "
+    "siguiente intento",
     version=2,
     counts=f"{_COUNTS}, of known customers",
     of=lambda settings: Share(
@@ -275,6 +287,8 @@ repeat_contact_rate_7d = Kpi(
     highest=1,
     formula="support contacts followed by another from the same customer for the same reason within "
     "repeat_contact_days (default 7) ÷ the same contacts as in first_contact_resolution",
+    formula_es="contactos con soporte a los que siguió otro del mismo cliente por el mismo motivo en "
+    "repeat_contact_days días (por defecto, 7) ÷ los mismos contactos que en «Resolución en el primer contacto»",
     counts=f"{_COUNTS}, of known customers",
     of=lambda settings: Share(
         judged_contacts(settings.kpis.repeat_contact_days), where=column("is_repeated", Boolean)

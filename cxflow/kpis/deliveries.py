@@ -139,6 +139,8 @@ on_time_delivery_rate = Kpi(
     highest=1,
     formula="orders whose last parcel came by the end of the promised day (time zone of their source) ÷ orders "
     "delivered in the period that had a promised date",
+    formula_es="pedidos cuyo último paquete llegó a más tardar el día prometido (zona horaria de su fuente) ÷ "
+    "pedidos entregados en el periodo que tenían fecha prometida",
     version=2,
     counts="orders with a time of delivery",
     of=lambda settings: Share(
@@ -161,6 +163,8 @@ on_time_delivery_rate_of_due = Kpi(
     highest=1,
     formula="orders placed in the period whose last parcel came by the end of the promised day (time zone of their "
     "source) ÷ orders placed in it whose promised day is over, as far as their source is known",
+    formula_es="pedidos hechos en el periodo cuyo último paquete llegó a más tardar el día prometido (zona horaria "
+    "de su fuente) ÷ pedidos hechos en él cuyo día prometido ya pasó, hasta donde se conoce su fuente",
     counts="orders whose promised day is over",
     of=lambda settings: Share(_due(settings), where=_on_time(settings)),
     depends_on=zones,
@@ -179,6 +183,8 @@ delivery_days = Kpi(
     lowest=0,
     decimals=1,
     formula="median days from order to the delivery of its last parcel, orders delivered in the period",
+    formula_es="mediana de los días desde el pedido hasta la entrega de su último paquete, de los pedidos "
+    "entregados en el periodo",
     counts="orders with a time of delivery",
     of=Quantile(delivered, _days_taken, 0.5, beside=(0.9,)),
 )
@@ -196,6 +202,8 @@ delivery_days_p90 = Kpi(
     decimals=1,
     formula="90th percentile of the days from order to the delivery of its last parcel, orders delivered in the "
     "period",
+    formula_es="percentil 90 de los días desde el pedido hasta la entrega de su último paquete, de los pedidos "
+    "entregados en el periodo",
     counts="orders with a time of delivery",
     of=Quantile(delivered, _days_taken, 0.9, beside=(0.5,)),
 )

@@ -46,6 +46,8 @@ class Kpi:
     """Which way is good, for whoever colours a change; neither: of a plain number, such as of touchpoints."""
     formula: str
     """The formula in words."""
+    formula_es: str = ""
+    """The same in Spanish; empty: as in English."""
     of: Estimator | Callable[[Settings], Estimator]
     """How it is measured, or a function of the settings if it depends on them."""
     version: int = 1

@@ -25,6 +25,7 @@ lead_conversion_rate = Kpi(
     lowest=0,
     highest=1,
     formula="leads created in the period with a won opportunity so far ÷ leads created in it",
+    formula_es="leads creados en el periodo con una oportunidad ganada hasta ahora ÷ leads creados en él",
     of=Share(
         fact(lead, is_won=lead.c.lead_id.in_(_won)),
         where=column("is_won", Boolean),
@@ -77,6 +78,7 @@ win_rate = Kpi(
     lowest=0,
     highest=1,
     formula="deals won ÷ deals won or lost, closed in the period",
+    formula_es="oportunidades ganadas ÷ oportunidades ganadas o perdidas, cerradas en el periodo",
     of=Share(closed_deals, where=_is_won),
 )
 
@@ -91,5 +93,6 @@ sales_cycle_days = Kpi(
     lowest=0,
     decimals=1,
     formula="median days from opening to closing, deals won in the period",
+    formula_es="mediana de los días desde la apertura hasta el cierre, de las oportunidades ganadas en el periodo",
     of=Quantile(closed_deals.where(_is_won), _days_taken, 0.5),
 )

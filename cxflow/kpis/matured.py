@@ -89,6 +89,8 @@ matured_return_rate = Kpi(
     highest=1,
     formula="orders placed in the period with goods returned within return_days (default 30) ÷ orders placed in it "
     "whose return_days are over, as far as their source is known",
+    formula_es="pedidos hechos en el periodo con mercancía devuelta en return_days días (por defecto, 30) ÷ "
+    "pedidos hechos en él cuyos return_days días ya pasaron, hasta donde se conoce su fuente",
     counts="orders whose return_days are over",
     of=lambda settings: Share(
         _followed(kept_orders(id=_o.order_id), _returned, settings.kpis.return_days, _orders_known),
@@ -111,6 +113,8 @@ matured_lead_conversion_rate = Kpi(
     highest=1,
     formula="leads created in the period with an opportunity won within conversion_days (default 90) ÷ leads created "
     "in it whose conversion_days are over, as far as their source is known",
+    formula_es="leads creados en el periodo con una oportunidad ganada en conversion_days días (por defecto, 90) ÷ "
+    "leads creados en él cuyos conversion_days días ya pasaron, hasta donde se conoce su fuente",
     counts="leads whose conversion_days are over",
     of=lambda settings: Share(
         _followed(fact(lead, id=_l.lead_id), _won, settings.kpis.conversion_days, _leads_known),

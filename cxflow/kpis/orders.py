@@ -37,6 +37,7 @@ return_rate = Kpi(
     lowest=0,
     highest=1,
     formula="orders placed in the period with goods returned so far ÷ orders placed in it",
+    formula_es="pedidos hechos en el periodo con mercancía devuelta hasta ahora ÷ pedidos hechos en él",
     of=Share(
         kept_orders(is_returned=_t.order_id.in_(_returns)),
         where=column("is_returned", Boolean),
@@ -66,6 +67,7 @@ refund_rate = Kpi(
     lowest=0,
     highest=1,
     formula="orders placed in the period with money refunded so far ÷ orders placed in it",
+    formula_es="pedidos hechos en el periodo con dinero reembolsado hasta ahora ÷ pedidos hechos en él",
     of=Share(kept_orders(is_refunded=_refunded), where=column("is_refunded", Boolean)),
     needs=_any_refund,
 )
@@ -81,6 +83,8 @@ average_order_value = Kpi(
     better="higher",
     formula="value of the orders placed in the period ÷ those orders; the value is price_total, or the sum of the "
     "lines if that is missing, converted with [kpis.rates]",
+    formula_es="importe de los pedidos hechos en el periodo ÷ esos pedidos; el importe es price_total o, si falta, "
+    "la suma de las líneas, convertido con [kpis.rates]",
     of=lambda settings: Mean(valued(settings), column("value", Double)),
     check=every_currency_has_a_rate,
 )
@@ -130,6 +134,8 @@ return_rate_by_revenue = Kpi(
     lowest=0,
     formula="value of the returns so far of the orders placed in the period ÷ value of those orders, both converted "
     "with [kpis.rates]",
+    formula_es="importe de las devoluciones hasta ahora de los pedidos hechos en el periodo ÷ importe de esos "
+    "pedidos, ambos convertidos con [kpis.rates]",
     of=lambda settings: Ratio(_returned(settings), column("returned", Double), column("value", Double)),
     check=_every_currency_of_returns_has_a_rate,
     needs=select(refund.c.order_id),
@@ -145,6 +151,7 @@ revenue = Kpi(
     better="higher",
     decimals=0,
     formula="sum of the values of the orders placed in the period, as in average_order_value",
+    formula_es="suma de los importes de los pedidos hechos en el periodo, como en «Valor medio del pedido»",
     of=lambda settings: Total(valued(settings), column("value", Double)),
     check=every_currency_has_a_rate,
 )
@@ -162,6 +169,8 @@ net_revenue = Kpi(
     decimals=0,
     formula="sum of the values of the orders placed in the period, as in average_order_value, less what was refunded "
     "of these orders so far, both converted with [kpis.rates]",
+    formula_es="suma de los importes de los pedidos hechos en el periodo, como en «Valor medio del pedido», menos "
+    "lo reembolsado de ellos hasta ahora, ambos convertidos con [kpis.rates]",
     of=lambda settings: Total(net_of_refunds(settings), column("net", Double)),
     check=refunds_have_a_rate_too,
     needs=_any_refund,

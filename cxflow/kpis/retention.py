@@ -27,6 +27,7 @@ repeat_purchase_rate = Kpi(
     lowest=0,
     highest=1,
     formula="customers with 2 or more orders in the period ÷ customers with 1 or more",
+    formula_es="clientes con 2 pedidos o más en el periodo ÷ clientes con 1 o más",
     of=RepeatShare(kept),
 )
 
@@ -41,6 +42,7 @@ retention_rate = Kpi(
     lowest=0,
     highest=1,
     formula="customers of the previous period who ordered again in this one ÷ customers of the previous period",
+    formula_es="clientes del periodo anterior que volvieron a pedir en este ÷ clientes del periodo anterior",
     of=Retained(kept),
     grains=_GRAINS,
 )
@@ -57,6 +59,7 @@ churn_rate = Kpi(
     lowest=0,
     highest=1,
     formula="customers of the previous period without an order in this one ÷ customers of the previous period",
+    formula_es="clientes del periodo anterior sin ningún pedido en este ÷ clientes del periodo anterior",
     of=Churned(kept),
     grains=_GRAINS,
 )
@@ -74,6 +77,9 @@ net_revenue_retention = Kpi(
     lowest=0,
     formula="value of this period's orders by customers of the previous one ÷ value of their orders in the previous "
     "one, before refunds, as in average_order_value; of customers who were worth more than 0 then",
+    formula_es="importe de los pedidos de este periodo de los clientes del anterior ÷ importe de sus pedidos en el "
+    "anterior, antes de reembolsos, como en «Valor medio del pedido»; de los clientes cuyo importe de entonces fue "
+    "mayor que 0",
     of=lambda settings: RetainedSum(valued(settings), _value, shared="value of orders"),
     check=every_currency_has_a_rate,
     grains=_SPENT,
@@ -95,6 +101,9 @@ gross_revenue_retention = Kpi(
     formula="value of this period's orders by customers of the previous one, of each at most what they were worth "
     "then, ÷ value of their orders in the previous one, before refunds, as in average_order_value; of customers who "
     "were worth more than 0 then",
+    formula_es="importe de los pedidos de este periodo de los clientes del anterior, de cada uno como mucho el de "
+    "entonces, ÷ importe de sus pedidos en el anterior, antes de reembolsos, como en «Valor medio del pedido»; de "
+    "los clientes cuyo importe de entonces fue mayor que 0",
     of=lambda settings: RetainedSum(valued(settings), _value, capped=True, shared="value of orders"),
     check=every_currency_has_a_rate,
     grains=_SPENT,

@@ -29,6 +29,7 @@ review_rating = Kpi(
     lowest=1,
     highest=5,
     formula="mean rating, each rescaled linearly from its own scale to 1–5",
+    formula_es="media de las valoraciones, cada una convertida linealmente de su propia escala a la de 1 a 5",
     of=Mean(rated, stars, scale=(1, 5)),
 )
 
@@ -46,5 +47,6 @@ review_rating_bayes = Kpi(
     highest=5,
     decimals=2,
     formula="(sum of the ratings on 1–5 + 7 × 3.5) ÷ (reviews + 7)",  # the prior of Trustpilot's TrustScore
+    formula_es="(suma de las valoraciones de 1 a 5 + 7 × 3,5) ÷ (reseñas + 7)",
     of=MeanWithPrior(rated, stars, scale=(1, 5), prior=7, prior_mean=3.5),
 )

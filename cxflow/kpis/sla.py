@@ -113,6 +113,10 @@ _OVER = (
     "cases opened in the period whose time is over, as far as their source is known; in calendar or business minutes, "
     "as [kpis.sla] says"
 )
+_OVER_ES = (
+    "casos abiertos en el periodo cuyo plazo ya pasó, hasta donde se conoce su fuente; en minutos naturales o "
+    "laborables, según [kpis.sla]"
+)
 
 sla_breach_rate = Kpi(
     name="sla_breach_rate",
@@ -126,6 +130,7 @@ sla_breach_rate = Kpi(
     lowest=0,
     highest=1,
     formula=f"cases that missed their target of the first reply, or of the resolution ÷ {_OVER}",
+    formula_es=f"casos que incumplieron su objetivo de primera respuesta o el de resolución ÷ {_OVER_ES}",
     of=_breaches("first_reply", "resolution"),
     always=("priority",),
     depends_on=described,
@@ -143,6 +148,7 @@ first_reply_sla_breach_rate = Kpi(
     lowest=0,
     highest=1,
     formula=f"cases without a reply, or a solution, within their target of the first reply ÷ {_OVER}",
+    formula_es=f"casos sin respuesta ni resolución dentro de su objetivo de primera respuesta ÷ {_OVER_ES}",
     of=_breaches("first_reply"),
     always=("priority",),
     depends_on=described,
@@ -160,6 +166,7 @@ resolution_sla_breach_rate = Kpi(
     lowest=0,
     highest=1,
     formula=f"cases not last solved within their target of the resolution ÷ {_OVER}",
+    formula_es=f"casos no resueltos por última vez dentro de su objetivo de resolución ÷ {_OVER_ES}",
     of=_breaches("resolution"),
     always=("priority",),
     depends_on=described,

@@ -23,6 +23,8 @@ class Status(NamedTuple):
 
 
 COMPUTED = Status("computed")
+NO_ROWS, NOTHING = "no rows in ", "nothing that it counts: "
+"""How the reasons begin of a KPI without events: what follows is a table, or what the KPI counts."""
 
 
 def keep(connection: Connection, kpi: Kpi, found: Status) -> None:
@@ -56,12 +58,12 @@ def without_events(connection: Connection, kpi: Kpi, settings: Settings) -> Stat
         return Status("no events", lacking)
     for table in (CANONICAL[name] for name in kpi.estimator(settings).tables):
         if not has_rows(connection, table):
-            return Status("no events", f"no rows in {table.name}")
+            return Status("no events", f"{NO_ROWS}{table.name}")
     if kpi.needs is not None:
         needed = next(iter(kpi.needs.get_final_froms()), None)
         if isinstance(needed, Table) and not has_rows(connection, needed):
-            return Status("no events", f"no rows in {needed.name}")
-    return Status("no events", f"nothing that it counts: {kpi.counts or kpi.formula}")
+            return Status("no events", f"{NO_ROWS}{needed.name}")
+    return Status("no events", f"{NOTHING}{kpi.counts or kpi.formula}")
 
 
 def has_rows(connection: Connection, table: Table) -> bool:

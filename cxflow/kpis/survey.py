@@ -54,6 +54,7 @@ nps = Kpi(
     lowest=-100,
     highest=100,
     formula="100 × (share of 9–10 − share of 0–6), answers on the 0–10 scale",  # Reichheld 2003
+    formula_es="100 × (proporción de 9–10 − proporción de 0–6), respuestas en la escala de 0 a 10",
     counts="rated answers with the metric type nps",
     of=Net(_recommendations, plus=score >= 9, minus=score <= 6),
 )
@@ -70,6 +71,8 @@ csat = Kpi(
     highest=1,
     formula="answers in the top two points of their scale (in the top one, if it spans under 3; in its top 40 %, if "
     "it spans over 10) ÷ answers",
+    formula_es="respuestas en los dos puntos más altos de su escala (en el más alto, si abarca menos de 3; en su "
+    "40 % superior, si abarca más de 10) ÷ respuestas",
     version=2,
     counts="rated answers with the metric type csat",
     of=Share(_satisfactions, where=_is_satisfied),
@@ -90,6 +93,7 @@ ces = Kpi(
     lowest=1,
     highest=7,
     formula="mean agreement that it was easy, answers on the 1–7 scale",
+    formula_es="media del grado de acuerdo con que fue fácil, respuestas en la escala de 1 a 7",
     counts="rated answers with the metric type ces",
     of=Mean(_effort, score, scale=(1, 7)),
 )
@@ -106,6 +110,7 @@ ces_top = Kpi(
     lowest=0,
     highest=1,
     formula="answers of 5–7 ÷ answers on the 1–7 scale",
+    formula_es="respuestas de 5 a 7 ÷ respuestas en la escala de 1 a 7",
     counts="rated answers with the metric type ces",
     of=Share(_effort, where=score >= 5),
 )
@@ -121,6 +126,7 @@ ces_net = Kpi(
     lowest=-100,
     highest=100,
     formula="100 × (share of 6–7 − share of 1–3), answers on the 1–7 scale",
+    formula_es="100 × (proporción de 6–7 − proporción de 1–3), respuestas en la escala de 1 a 7",
     counts="rated answers with the metric type ces",
     of=Net(_effort, plus=score >= 6, minus=score <= 3),
 )
@@ -136,6 +142,8 @@ fcr_survey = Kpi(
     lowest=0,
     highest=1,
     formula="answers at the top of their scale (yes) ÷ answers to the question whether the first contact solved it",
+    formula_es="respuestas en lo más alto de su escala (sí) ÷ respuestas a la pregunta de si el primer contacto lo "
+    "resolvió",
     counts="rated answers with the metric type fcr",
     of=Share(answers("fcr"), where=score == best),
 )
@@ -152,6 +160,7 @@ response_rate = Kpi(
     lowest=0,
     highest=1,
     formula="invitations sent in the period that were answered so far ÷ invitations sent in it",
+    formula_es="invitaciones enviadas en el periodo y respondidas hasta ahora ÷ invitaciones enviadas en él",
     of=Share(
         fact(survey_invitation, is_answered=survey_invitation.c.responded_at.is_not(None)),
         where=column("is_answered", Boolean),
@@ -181,6 +190,8 @@ nps_weighted = Kpi(
     lowest=-100,
     highest=100,
     formula="100 × (weights of 9–10 − weights of 0–6) ÷ all weights, answers on the 0–10 scale; without a weight, 1",
+    formula_es="100 × (pesos de 9–10 − pesos de 0–6) ÷ suma de los pesos, respuestas en la escala de 0 a 10; una "
+    "respuesta sin peso cuenta 1",
     counts="rated answers with the metric type nps",
     of=WeightedNet(_recommendations, _weight, plus=score >= 9, minus=score <= 6),
     needs=_has_weights("nps"),
@@ -198,6 +209,8 @@ csat_weighted = Kpi(
     lowest=0,
     highest=1,
     formula="weights of the answers that csat counts as satisfied ÷ all weights; without a weight, 1",
+    formula_es="pesos de las respuestas que «Satisfacción del cliente» cuenta como satisfechas ÷ suma de los "
+    "pesos; una respuesta sin peso cuenta 1",
     counts="rated answers with the metric type csat",
     of=WeightedShare(_satisfactions, _weight, where=_is_satisfied),
     needs=_has_weights("csat"),

@@ -49,6 +49,7 @@ touchpoints = Kpi(
     lowest=0,
     decimals=0,
     formula="number of touchpoints in the period",
+    formula_es="número de puntos de contacto del periodo",
     of=Volume(fact(touchpoint)),
     always=("activity",),
 )
@@ -65,6 +66,8 @@ net_sentiment = Kpi(
     highest=100,
     formula="100 × (positive − negative) ÷ (positive + neutral + negative) sentiments, the newest model's of each "
     "touchpoint",
+    formula_es="100 × (positivos − negativos) ÷ (positivos + neutros + negativos), el sentimiento de cada punto de "
+    "contacto según el modelo más reciente",
     counts="signals named sentiment",
     of=Net(_sentiments(), plus=_is_positive, minus=_is_negative),
 )

@@ -105,6 +105,8 @@ requester_wait_minutes = Kpi(
     lowest=0,
     formula="median of the minutes in the states of waiting_statuses up to last solved, cases last solved in the "
     "period whose states are known",
+    formula_es="mediana de los minutos en los estados de waiting_statuses hasta la última resolución, de los casos "
+    "resueltos por última vez en el periodo cuyos estados se conocen",
     of=lambda settings: Quantile(waits(settings.kpis.waiting_statuses), _waited, 0.5),
     needs=select(_h.case_id),
     lacks=lambda settings: (

@@ -62,12 +62,15 @@ class Definition:
     description: str
     formula: str
     """In words, in English."""
+    formula_worded: str
+    """The same in the language of the report; in English where it has not been translated."""
     unit: str
     decimals: int
     """Of a share, those of its percentage."""
     better: str
     """higher, lower, or anything else: neither."""
     interval_method: str
+    """In English."""
 
     @property
     def is_open(self) -> bool:
@@ -229,6 +232,7 @@ def _definition(row: sa.RowMapping, language: Language) -> Definition:
         title=translated("title"),
         description=translated("description"),
         formula=row["formula"],
+        formula_worded=translated("formula"),
         unit=row["unit"],
         decimals=_decimals(row),
         better=row["better"],

@@ -122,7 +122,7 @@ def _missing(contents: Contents, words: Words, figures: Figures) -> list[str]:
     by_reason: dict[str, list[str]] = {}
     for each in contents.indicators:
         if each.is_absent:
-            by_reason.setdefault(each.absence, []).append(each.definition.title)
+            by_reason.setdefault(words.why_absent(each), []).append(each.definition.title)
     return found + [
         words.say("missing_kpis", kpis=", ".join(titles), reason=reason)
         for reason, titles in by_reason.items()

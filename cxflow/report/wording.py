@@ -12,7 +12,8 @@ from cxflow.kpis.cohorts import BY_AGE
 from cxflow.kpis.periods import Grain, Period
 from cxflow.kpis.read import KpiValue
 from cxflow.kpis.slices import OTHER
-from cxflow.report.indicators import Definition
+from cxflow.kpis.status import NO_ROWS, NOTHING
+from cxflow.report.indicators import Definition, Indicator
 from cxflow.report.phrases import Language, is_known, month, name, phrase
 from cxflow.visible import one_line
 
@@ -109,6 +110,15 @@ class Words:
         if value.interval_note == BY_AGE:
             return self.say("by_age_only")
         return self.say("no_denominator")
+
+    def why_absent(self, indicator: Indicator) -> str:
+        """Why a KPI has no value in any period; in English where only the warehouse has words for it."""
+        reason, definition = indicator.absence, indicator.definition
+        if reason == NOTHING + definition.formula:
+            return self.say("absent_events", what=definition.formula_worded)
+        if reason.startswith(NO_ROWS):
+            return self.say("absent_rows", table=reason.removeprefix(NO_ROWS))
+        return reason
 
     def period(self, period: Period) -> str:
         """A period: March 2026, Q1 2026, week of 2 March 2026."""

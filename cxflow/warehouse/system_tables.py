@@ -110,6 +110,7 @@ kpi_definition = derived_table(
     column("description", String, "what it tells a manager"),
     column("description_es", String, "the same in Spanish"),
     column("decimals", Integer, "how many to show; of a share, those of its percentage"),
+    column("formula_es", String, "the formula in words, in Spanish"),
 )
 
 kpi_value = derived_table(

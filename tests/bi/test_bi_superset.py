@@ -22,6 +22,7 @@ from cxflow.bi.superset.bundle import bundle
 from cxflow.bi.superset.connection import database
 from cxflow.bi.wording import Wording
 from cxflow.errors import ConfigError, SchemaError
+from cxflow.kpis.declared import KPIS
 from cxflow.settings import Settings
 from cxflow.warehouse import transactions
 
@@ -190,6 +191,15 @@ def test_in_spanish_it_has_the_spanish_titles(shop: Shop) -> None:
         found = bundle(published, shop.bench.settings, Wording("es"))
         english = bundle(published, shop.bench.settings, Wording("en"))
     assert found["charts/number-return_rate.yaml"]["slice_name"] == "Tasa de devolución"
+    metrics = {
+        metric["metric_name"]: metric["description"]
+        for dataset in of(found, "datasets").values()
+        for metric in dataset["metrics"]
+    }
+    kpis = [kpi for kpi in KPIS if kpi.name in metrics]
+    assert kpis
+    for kpi in kpis:
+        assert metrics[kpi.name] == f"{kpi.description_es} [{kpi.formula_es}]"
     titles = {path: each["slice_name"] for path, each in of(found, "charts").items()}
     alike = [path for path, title in titles.items() if title == english[path]["slice_name"]]
     assert alike in ([], ["charts/number-nps.yaml"])

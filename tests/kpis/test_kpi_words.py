@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -26,8 +27,32 @@ def test_every_built_in_kpi_has_its_words_in_english_and_spanish(kpi: Kpi) -> No
     for sentence in (kpi.description, kpi.description_es):
         assert sentence.endswith("."), sentence
         assert len(sentence) < 250
-    assert not any(word in kpi.description_es for word in ENGLISH)
+    for formula in (kpi.formula, kpi.formula_es):
+        assert formula == formula.strip()
+        assert formula
+        assert not formula.endswith(".")  # those who show it add one
+    for spanish in (kpi.description_es, kpi.formula_es):
+        assert not any(word in spanish for word in ENGLISH), spanish
     assert kpi.description != kpi.description_es
+    assert kpi.formula != kpi.formula_es
+    # A Spanish formula names other KPIs as they are shown: «Tasa de contacto».
+    titles = {each.title_es for each in KPIS}
+    assert set(re.findall("«(.*?)»", kpi.formula_es)) <= titles
+    assert not {each.name for each in KPIS if "_" in each.name} & set(re.findall(r"\w+", kpi.formula_es))
+
+
+@pytest.mark.parametrize("kpi", KPIS, ids=lambda kpi: kpi.name)
+def test_both_formulas_speak_of_the_same_settings_and_numbers(kpi: Kpi) -> None:
+    names = {each.name for each in KPIS}
+    english, spanish = (
+        (
+            set(re.findall(r"\w+_\w+|\[[\w.]+\]", text)) - names,
+            sorted(re.findall(r"\d+(?:[.]\d+)?", text)),
+            [text.count(operator) for operator in "÷×−"],
+        )
+        for text in (kpi.formula, kpi.formula_es.replace("0,1", "0.1").replace("3,5", "3.5"))
+    )
+    assert spanish == english
 
 
 def test_no_two_kpis_have_one_title() -> None:
@@ -38,6 +63,10 @@ def test_no_two_kpis_have_one_title() -> None:
 def test_the_words_are_in_the_warehouse(desk: Desk) -> None:
     desk.compute("nps", "review_rating")
     t = kpi_definition.c
+    formulas = desk.connection.execute(select(t.formula, t.formula_es).order_by(t.kpi)).all()
+    assert formulas == [
+        (kpi.formula, kpi.formula_es) for kpi in map(BY_NAME.get, ("nps", "review_rating")) if kpi
+    ]
     rows = desk.connection.execute(
         select(t.kpi, t.title_es, t.description, t.description_es, t.decimals).order_by(t.kpi)
     ).all()
@@ -49,11 +78,12 @@ def test_the_words_are_in_the_warehouse(desk: Desk) -> None:
 
 
 def test_a_plugin_may_leave_out_spanish_and_description(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = replace(nps, name="plain", title_es="", description="", description_es="")
+    plain = replace(nps, name="plain", title_es="", description="", description_es="", formula_es="")
     monkeypatch.setitem(BY_NAME, "plain", plain)
     desk.compute("plain")
     row = desk.connection.execute(select(kpi_definition).where(kpi_definition.c.kpi == "plain")).one()
-    assert (row.title_es, row.description, row.description_es) == (nps.title, nps.formula, nps.formula)
+    assert (row.title_es, row.formula_es) == (nps.title, nps.formula)
+    assert (row.description, row.description_es) == (nps.formula, nps.formula)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 from html_page import Element, HtmlPage
@@ -16,8 +17,10 @@ from small_company import MARCH, MARCH_TOUCHPOINTS, PUBLISHED, READ_UP_TO, SCRIP
 
 from cxflow.kpis.declared import KPIS
 from cxflow.kpis.experience.paths import Path, Paths, Step
+from cxflow.kpis.survey import nps
 from cxflow.report import page
 from cxflow.report.phrases import LANGUAGES
+from cxflow.report.wording import Words
 from cxflow.settings import Settings
 from cxflow.warehouse.tables import survey_response
 
@@ -300,6 +303,47 @@ def test_each_edge_says_what_there_is_and_what_is_missing(
     found = drawn(filling, "es")
     assert {name for name in sections if not found.has(name)} == set()
     assert words in found.root.one("body").text
+
+
+@pytest.mark.parametrize("filling", [fill, of_cohorts], ids=lambda filling: filling.__name__)
+def test_in_spanish_it_has_no_english_formula(filling: Filling) -> None:
+    spanish = drawn(filling, "es")
+    text = spanish.root.text
+    shown = [each.definition.kpi for each in contents_of(filling)["es"].indicators]
+    assert set(shown) <= {kpi.name for kpi in KPIS}
+    for kpi in KPIS:
+        assert kpi.formula not in text, kpi.name
+        if kpi.name in shown:
+            assert kpi.formula_es in text, kpi.name
+        assert kpi.formula_es not in drawn(filling, "en").root.text, kpi.name
+    # Only how intervals are computed is told in English, and what customers said; both say so.
+    in_english = {each.tag for each in spanish.root.one("body").all(lang="en")}
+    assert in_english - {"blockquote"} == {"i"}
+
+
+def test_a_formula_in_english_alone_is_marked_as_such() -> None:
+    found = contents_of(one_kpi_on_one_day)["es"]
+    indicators = [
+        replace(each, definition=replace(each.definition, formula_worded=each.definition.formula))
+        for each in found.indicators
+    ]
+    html = page.render(replace(found, indicators=indicators))
+    marked = {each.text for each in HtmlPage(html).root.all("span", lang="en")}
+    assert marked == {f"{nps.formula}."}
+
+
+def test_why_a_kpi_has_no_value_is_told_in_the_language_of_the_page() -> None:
+    indicator = contents_of(one_kpi_on_one_day)["es"].indicators[0]
+    words = Words("es", "EUR", ZoneInfo("UTC"))
+    for absence, told in (
+        (f"nothing that it counts: {nps.formula}", f"nada de lo que cuenta: {nps.formula_es}"),
+        ("no rows in review", "sin filas en review"),
+        (
+            "no target: set resolution_minutes in [kpis.sla]",
+            "no target: set resolution_minutes in [kpis.sla]",
+        ),
+    ):
+        assert words.why_absent(replace(indicator, absence=absence)) == told
 
 
 def test_as_of_is_said() -> None:

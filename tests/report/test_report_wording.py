@@ -37,6 +37,7 @@ def definition(unit: str, decimals: int = 1) -> Definition:
         title="K",
         description="",
         formula="",
+        formula_worded="",
         unit=unit,
         decimals=decimals,
         better="higher",

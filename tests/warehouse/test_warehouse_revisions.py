@@ -167,6 +167,7 @@ def test_a_warehouse_of_the_first_revision_keeps_its_rows_and_becomes_what_a_new
         ("kpi_definition", "decimals"),
         ("kpi_definition", "description"),
         ("kpi_definition", "description_es"),
+        ("kpi_definition", "formula_es"),
         ("kpi_definition", "settings"),
         ("kpi_definition", "slices"),
         ("kpi_definition", "title_es"),

@@ -7,6 +7,7 @@ SELECT
     d.description,
     d.description_es,
     d.formula,
+    d.formula_es,
     d.unit,
     d.decimals,
     CASE WHEN d.unit = 'share' THEN ',.' || d.decimals || '%' ELSE ',.' || d.decimals || 'f' END AS number_format, -- how to show a value, as a d3 format

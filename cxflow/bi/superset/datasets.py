@@ -144,7 +144,7 @@ def _kpi_metric(kpi: PublishedKpi, words: Wording) -> dict[str, Any]:
         words.title(declared),
         kpi.rollup.sql,
         number_format(kpi),
-        f"{words.description(declared)} [{declared.formula}]",
+        f"{words.description(declared)} [{words.formula(declared)}]",
     )
     if kpi.rollup.indivisible:
         text = words(

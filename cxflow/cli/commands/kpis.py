@@ -222,6 +222,7 @@ def _list(call: Call, known: Mapping[str, Kpi]) -> None:
             "decimals": kpi.shown_decimals,
             "better": kpi.better,
             "formula": kpi.formula,
+            "formula_es": kpi.formula_es or kpi.formula,
             "grains": kpi.grains,
             "dimensions": dimensions_of(kpi, call.settings),
             "offers": worded(kpi.offers(call.settings)),

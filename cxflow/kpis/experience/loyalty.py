@@ -11,9 +11,15 @@ from cxflow.kpis.kpi import Kpi
 
 _is_followed = column("is_followed", Boolean)
 _OVER = "whose 90 days are over, measured up to the newest order of their source"
+_OVER_ES = "cuyos 90 días ya pasaron, medidos hasta el pedido más reciente de su fuente"
 _COMPARED = (
     "customers' first judged orders in the period, in strata by the order's number and the days since the one before; "
     f"from 14 days after the order on, experiences counted up to then, {_OVER}"
+)
+_COMPARED_ES = (
+    "primeros pedidos valorados de los clientes en el periodo, por estratos según el número del pedido y los días "
+    "desde el anterior; a partir de 14 días después del pedido, con las experiencias contadas hasta entonces, "
+    f"{_OVER_ES}"
 )
 
 churn_after_bad_experience = Kpi(
@@ -30,6 +36,8 @@ churn_after_bad_experience = Kpi(
     highest=1,
     formula="orders without a further one by their customer in the 90 days after their first bad experience ÷ orders "
     f"with a bad experience {_OVER}",
+    formula_es="pedidos tras los que su cliente no hizo otro en los 90 días siguientes a su primera mala "
+    f"experiencia ÷ pedidos con una mala experiencia {_OVER_ES}",
     counts="orders with a bad judgement (docs/experience.md)",
     of=Share(after_experience(-1), where=~_is_followed),
 )
@@ -47,6 +55,8 @@ churn_after_bad_experience_difference = Kpi(
     lowest=-1,
     highest=1,
     formula=f"share without an order in 90 days after a bad experience − share after none: {_COMPARED}",
+    formula_es="proporción sin otro pedido en los 90 días tras una mala experiencia − la misma proporción sin "
+    f"ella: {_COMPARED_ES}",
     counts="judged orders (docs/experience.md)",
     of=RiskDifference(compared(-1), hit=~_is_followed),
 )
@@ -65,6 +75,8 @@ repurchase_after_good_experience = Kpi(
     highest=1,
     formula="orders with a further one by their customer in the 90 days after their first good experience ÷ orders "
     f"with a good experience {_OVER}",
+    formula_es="pedidos tras los que su cliente hizo otro en los 90 días siguientes a su primera buena experiencia "
+    f"÷ pedidos con una buena experiencia {_OVER_ES}",
     counts="orders with a good judgement (docs/experience.md)",
     of=Share(after_experience(1), where=_is_followed),
 )
@@ -82,6 +94,8 @@ repurchase_after_good_experience_difference = Kpi(
     lowest=-1,
     highest=1,
     formula=f"share with an order in 90 days after a good experience − share after none: {_COMPARED}",
+    formula_es="proporción con otro pedido en los 90 días tras una buena experiencia − la misma proporción sin "
+    f"ella: {_COMPARED_ES}",
     counts="judged orders (docs/experience.md)",
     of=RiskDifference(compared(1), hit=_is_followed),
 )

@@ -248,7 +248,7 @@ def _cut_back(grain: Grain, moment: ColumnElement[Any]) -> ColumnElement[Any]:
     return func.date_trunc(grain, moment, type_=DateTime)
 
 
-def _index(band: str | None, title: str, title_es: str, who: str, who_es: str, of: str) -> Kpi:
+def _index(band: str | None, title: str, title_es: str, who: str, who_es: str, of: str, of_es: str) -> Kpi:
     return Kpi(
         name=f"memory_index_{band}" if band else "memory_index",
         title=title,
@@ -261,6 +261,8 @@ def _index(band: str | None, title: str, title_es: str, who: str, who_es: str, o
         highest=1,
         formula=f"mean over customers of (peak + end) ÷ 2 of their judged touchpoints in the 90 days before the "
         f"period's end, each polarity × intensity; {of}",
+        formula_es="media, entre los clientes, de (pico + final) ÷ 2 de sus puntos de contacto valorados en los 90 "
+        f"días previos al final del periodo, cada uno polaridad × intensidad; {of_es}",
         counts="judged touchpoints of known customers (docs/experience.md)",
         grains=GRAINS,
         # A memory is a customer's: of all they lived through, wherever that was.
@@ -270,6 +272,7 @@ def _index(band: str | None, title: str, title_es: str, who: str, who_es: str, o
 
 
 _mix = ", ".join(f"{share:.0%}" for share in MIX.values())
+_mix_es = _mix.replace("%", " %")
 memory_index = _index(
     None,
     "Memory index",
@@ -277,6 +280,7 @@ memory_index = _index(
     "customers",
     "los clientes",
     f"customers with 1, 2–3 and 4 or more of them in the fixed mix {_mix}",
+    f"clientes con 1, con 2 o 3 y con 4 o más, en la mezcla fija {_mix_es}",
 )
 memory_index_1 = _index(
     "1",
@@ -285,6 +289,7 @@ memory_index_1 = _index(
     "customers with one experience",
     "los clientes con una experiencia",
     "customers with one of them",
+    "clientes con uno",
 )
 memory_index_2_3 = _index(
     "2_3",
@@ -293,6 +298,7 @@ memory_index_2_3 = _index(
     "customers with 2 or 3 experiences",
     "los clientes con 2 o 3 experiencias",
     "customers with 2 or 3 of them",
+    "clientes con 2 o 3",
 )
 memory_index_4_or_more = _index(
     "4_or_more",
@@ -301,4 +307,5 @@ memory_index_4_or_more = _index(
     "customers with 4 or more experiences",
     "los clientes con 4 o más experiencias",
     "customers with 4 or more of them",
+    "clientes con 4 o más",
 )

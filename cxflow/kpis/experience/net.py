@@ -74,6 +74,8 @@ net_experience = Kpi(
     lowest=-100,
     highest=100,
     formula="100 × (good − bad) ÷ judged touchpoints; one judgement per customer, order or case and 14 days",
+    formula_es="100 × (buenas − malas) ÷ puntos de contacto valorados; una sola valoración por cliente, pedido o "
+    "caso cada 14 días",
     counts=_COUNTS,
     of=Net(judged, plus=polarity == 1, minus=polarity == -1),
 )
@@ -90,6 +92,8 @@ net_experience_per_customer = Kpi(
     lowest=-100,
     highest=100,
     formula="mean over customers of their own 100 × (good − bad) ÷ judged touchpoints in the period",
+    formula_es="media, entre los clientes, de 100 × (buenas − malas) ÷ puntos de contacto valorados de cada uno en "
+    "el periodo",
     counts=f"{_COUNTS}, of known customers",
     of=NetOfCustomers(judged),
 )
@@ -108,5 +112,7 @@ judged_share = Kpi(
     highest=1,
     formula="touchpoints with evidence of their own ÷ touchpoints; net experiences of periods whose shares differ by "
     "over 0.1 are not comparable",
+    formula_es="puntos de contacto con indicios propios ÷ puntos de contacto; no se pueden comparar experiencias netas "
+    "de periodos cuyas proporciones difieren en más de 0,1",
     of=Share(lived, where=is_judged),
 )

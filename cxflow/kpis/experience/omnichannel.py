@@ -216,6 +216,9 @@ omnichannel_uplift = Kpi(
     formula="net revenue per customer who used 2 or more channels in the 90 days from their first touchpoint ÷ that of "
     "customers who used one, minus 1; of the 180 days after these, within strata of as many touchpoints (2 to 9, 10 "
     "or more), where all 270 days are over",
+    formula_es="ingresos netos por cliente que usó 2 canales o más en los 90 días desde su primer punto de "
+    "contacto ÷ los de quienes usaron uno, menos 1; ingresos de los 180 días siguientes, por estratos con el mismo "
+    "número de puntos de contacto (de 2 a 9, y 10 o más), cuando los 270 días ya pasaron",
     counts="customers with two or more touchpoints in their first 90 days",
     version=2,
     grains=("year", "all"),

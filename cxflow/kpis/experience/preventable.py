@@ -54,6 +54,8 @@ preventable_contact_rate = Kpi(
     lowest=0,
     formula="100 × support contacts whose reason the seed table contact_reasons marks preventable ÷ orders placed in "
     "the period, cancelled ones included; contacts are counted as in contact_rate",
+    formula_es="100 × contactos con soporte cuyo motivo figura como evitable en la tabla contact_reasons ÷ pedidos "
+    "hechos en el periodo, incluidos los cancelados; los contactos se cuentan como en «Tasa de contacto»",
     version=2,
     counts=contact_rate.counts,
     needs=support_contacts.where(exists(select(order_header.c.order_id))).rows,
@@ -75,6 +77,8 @@ preventable_share = Kpi(
     highest=1,
     formula="support contacts whose reason the seed table contact_reasons marks preventable ÷ support contacts whose "
     "reason it knows; contacts are counted as in contact_rate",
+    formula_es="contactos con soporte cuyo motivo figura como evitable en la tabla contact_reasons ÷ contactos con "
+    "soporte cuyo motivo figura en ella; los contactos se cuentan como en «Tasa de contacto»",
     version=2,
     counts=contact_rate.counts,
     of=_share,

@@ -173,6 +173,7 @@ KPIS = (
         lowest=0,
         decimals=0,
         formula="Kaplan–Meier median of first reply − opening, each watched for ten minutes",
+        formula_es="mediana de Kaplan–Meier de primera respuesta − apertura, cada una seguida diez minutos",
         of=SurvivalMedian(
             fact(support_case, reply=seconds(support_case.c.opened_at, support_case.c.first_reply_at)),
             func.coalesce(column("reply", Double), 600),
