@@ -97,10 +97,14 @@ def kept(
     per_customer: bool = False,
     measure: ColumnElement[Any] | None = None,
     last: ColumnElement[Any] | None = None,
+    with_columns: bool = False,
 ) -> Rows:
-    """The events of several cuts, to store once and read for each. `cells` takes the same arguments."""
+    """The events of several cuts, to store once and read for each. `cells` takes the same arguments. `with_columns`:
+    also with the fact's own columns, dimensions left out, for aggregates over these."""
     event = _events(fact, cuts, per_customer, measure, last).subquery()
     columns = [event.c.at, *(event.c[_slice(i)] for i in range(len(cuts[0].dimensions)))]
+    if with_columns:
+        columns += [event.c[each.name] for each in fact.own_columns]
     columns += [event.c[name] for name in ("measure", "last") if name in event.c]
     if per_customer:
         columns.append(event.c.customer_id)

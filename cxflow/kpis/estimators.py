@@ -140,6 +140,11 @@ class Additive(Estimator):
     """Whether the interval needs to know which events are of one customer."""
     indivisible = ""
 
+    @property
+    def counted(self) -> Fact:
+        """The events whose columns `cells` aggregates."""
+        return self.sliced
+
 
 EXACT = "exact binomial"
 OF_CUSTOMERS = "it counts customers, and one customer may be in several slices"

@@ -44,6 +44,9 @@ Dimensions = Mapping[str, ColumnElement[Any]]
 FROM_STREAM, FROM_RECORD = "from_stream", "from_record"
 """The columns that say, beside `source`, from which record an event's row was made."""
 
+_DIMENSION = "by_"
+"""Begins the names of columns that are nothing but dimensions."""
+
 USUAL: Dimensions = {name: column(name, String) for name in ("channel", "source", "segment")}
 """The dimensions of every fact."""
 
@@ -107,6 +110,18 @@ class Fact:
         if name not in self.dimensions and name.startswith(SIGNAL):
             return signal_of(self.dimensions[SIGNAL], name.removeprefix(SIGNAL))
         return text(self.dimensions[name])
+
+    @property
+    def looks_around(self) -> bool:
+        """Whether an event's row depends on other events: to find it takes long."""
+        return self.narrowed is not None
+
+    @property
+    def own_columns(self) -> list[ColumnElement[Any]]:
+        """The columns of `rows` that conditions and measures may name, beside `at`."""
+        others = ("at", FROM_STREAM, FROM_RECORD)
+        columns = self.rows.selected_columns
+        return [each for each in columns if each.name not in others and not each.name.startswith(_DIMENSION)]
 
     def between(self, start: datetime, end: datetime) -> Fact:
         """Only the events of a half-open time range."""
@@ -237,17 +252,17 @@ def fact(
             customer.c.segment,
             *origin(table),
             *(measure.label(name) for name, measure in measures.items()),
-            *(found.label(f"by_{name}") for name, found in offered.items()),
-            touchpoint.c.touchpoint_id.label("by_signal"),
+            *(found.label(f"{_DIMENSION}{name}") for name, found in offered.items()),
+            touchpoint.c.touchpoint_id.label(f"{_DIMENSION}signal"),
         )
         .select_from(joined.outerjoin(customer, customer.c.customer_id == who))
         .where(~table.c.is_deleted, at.is_not(None))
     )
-    sliced = {name: column(f"by_{name}", found.type) for name, found in offered.items()}
+    sliced = {name: column(f"{_DIMENSION}{name}", found.type) for name, found in offered.items()}
     return Fact(
         rows,
         {table.name: SAME_DAY, touchpoint.name: SAME_DAY},
-        dimensions={**USUAL, **sliced, SIGNAL: column("by_signal", String)},
+        dimensions={**USUAL, **sliced, SIGNAL: column(f"{_DIMENSION}signal", String)},
         table=table.name,
     )
 
@@ -260,7 +275,7 @@ def origin(table: Table) -> tuple[ColumnElement[str], ColumnElement[str]]:
 def _label(dimension: str) -> str:
     """The column of a dimension. Only the usual ones keep their name, for conditions; the others get a prefix, because
     a measure may have the same name."""
-    return dimension if dimension in USUAL else f"by_{dimension}"
+    return dimension if dimension in USUAL else f"{_DIMENSION}{dimension}"
 
 
 def _declared(dimensions: Dimensions) -> Dimensions:

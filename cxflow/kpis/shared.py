@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, TableClause, column, event, select, table
+from sqlalchemy import Connection, TableClause, column, event, insert, select, table
 from sqlalchemy.sql.visitors import replacement_traverse
 
 from cxflow.kpis.facts import Rows
@@ -17,9 +17,23 @@ _NAME = "kpi_shared"
 
 def store(connection: Connection, rows: Rows, name: str) -> TableClause:
     """Store the rows as a temporary table of this name, which the caller drops."""
-    connection.execute(rows.into(name, temporary=True))
-    engines.of(connection).analyze(connection, name)
-    return table(name, *(column(each.name, each.type) for each in rows.selected_columns))
+    found = store_all(connection, [rows], name)
+    assert found is not None
+    return found
+
+
+def store_all(connection: Connection, several: Iterable[Rows], name: str) -> TableClause | None:
+    """Likewise of several SELECTs of the same columns, one after the other; None if there are none."""
+    found = None
+    for rows in several:
+        if found is None:
+            connection.execute(rows.into(name, temporary=True))
+            found = table(name, *(column(each.name, each.type) for each in rows.selected_columns))
+        else:
+            connection.execute(insert(found).from_select(list(found.c), rows))
+    if found is not None:
+        engines.of(connection).analyze(connection, name)
+    return found
 
 
 @contextmanager
