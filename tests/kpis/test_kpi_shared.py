@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from kpi_desk import Desk, at
-from sqlalchemy import Table, column, func, insert, select
+from sqlalchemy import Table, column, event, func, insert, select
 
+from cxflow.kpis import days
 from cxflow.kpis.facts import Fact, Rows
 from cxflow.kpis.shared import stored
 from cxflow.warehouse.tables import pending_kpi, touchpoint
@@ -64,3 +67,33 @@ def test_it_ends_with_the_block_also_with_one_that_fails(desk: Desk) -> None:
         fail()
     desk.contact(at("3-15"), "eve")
     assert counted(desk, rows) == 2
+
+
+def test_kpis_of_one_fact_find_its_events_once_in_runs_of_days(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(days, "_AT_ONCE_ROWS", 1)  # one day at a time
+    # Ada called on the 1st and again on the 3rd, Eve on the 2nd and the 20th: three of four are not repeated.
+    for day, who in (("3-01", "ada"), ("3-03", "ada"), ("3-02", "eve"), ("3-20", "eve"), ("4-20", "last")):
+        desk.contact(at(day), who)
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement)
+
+    event.listen(desk.connection, "before_cursor_execute", note)
+    desk.compute("first_contact_resolution", "support_contacts", "repeat_contact_rate_7d")
+    found = {
+        kpi: [(value.value, value.n) for value in desk.values(kpi, "all")]
+        for kpi in ("first_contact_resolution", "repeat_contact_rate_7d", "support_contacts")
+    }
+    assert found == {
+        "first_contact_resolution": [(0.75, 4)],
+        "repeat_contact_rate_7d": [(0.25, 4)],
+        "support_contacts": [(5, 5)],
+    }
+    made = [each for each in statements if each.startswith("CREATE TEMPORARY TABLE kpi_found")]
+    filled = [each for each in statements if each.startswith("INSERT INTO kpi_found")]
+    dropped = [each for each in statements if each.startswith("DROP TABLE kpi_found")]
+    assert (len(made), len(dropped)) == (2, 2), "one for the two KPIs of judged contacts, one for all contacts"
+    assert len(filled) == 4 + 4, "a run of days for each day but the first"
