@@ -94,19 +94,22 @@ def rows(
     row = _with_evidence(moments, evidence, rules).cte("of_person")
     stage = journey.staged(select(row), places, start).subquery()
     counted = _counted(row, rules).subquery()
-    judged = counted.c
-    return select(
-        judged.judgement_id,
-        judged.touchpoint_id,
-        judged.at.label("occurred_at"),
-        *(judged[name] for name in _CARRIED),
-        stage.c.stage.label("journey_stage"),
-        journey.controlled(counted, places).label("control"),
-        case({rule.rule: rule.polarity for rule in rules}, value=judged.rule).label("polarity"),
-        judged.intensity,
-        judged.rule,
-        judged.is_counted,
-    ).where(stage.c.judgement_id == judged.judgement_id)
+    return (
+        select(
+            row.c.judgement_id,
+            row.c.touchpoint_id,
+            row.c.at.label("occurred_at"),
+            *(row.c[name] for name in _CARRIED),
+            stage.c.stage.label("journey_stage"),
+            journey.controlled(row, places).label("control"),
+            case({rule.rule: rule.polarity for rule in rules}, value=row.c.rule).label("polarity"),
+            row.c.intensity,
+            row.c.rule,
+            counted.c.judgement_id.is_not(None).label("is_counted"),
+        )
+        .join_from(row, stage, stage.c.judgement_id == row.c.judgement_id)
+        .outerjoin(counted, counted.c.judgement_id == row.c.judgement_id)
+    )
 
 
 def _with_evidence(moments: FromClause, evidence: FromClause, rules: Sequence[PolarityRule]) -> Rows:
@@ -159,20 +162,22 @@ def _with_evidence(moments: FromClause, evidence: FromClause, rules: Sequence[Po
 
 
 def _counted(row: FromClause, rules: Sequence[PolarityRule]) -> Rows:
-    """The rows, each with whether its judgement is the one of its person, thing and 14 days."""
+    """The ids of the rows whose judgement is the one of its person, thing and 14 days. A database sorts whole rows, so
+    these are as narrow as can be."""
     r = row.c
-    is_judged = r.rule.is_not(None)
     thing = func.coalesce(literal("order ") + r.order_id, literal("case ") + r.case_id, "")
-    of_thing = (r.person, thing, is_judged)
-    first = func.min(r.at).over(partition_by=of_thing)
-    number = func.floor(seconds_between(first, r.at) / ONE_EXPERIENCE.total_seconds())
-    numbered = select(row, thing.label("thing"), cast(number, BigInteger).label("number")).subquery()
-    n = numbered.c
+    strength = _strength(r.rule, rules).label("strength")
+    judged = select(r.judgement_id, r.person, thing.label("thing"), r.at, strength).where(r.rule.is_not(None))
+    j = judged.subquery().c
+    first = func.min(j.at).over(partition_by=(j.person, j.thing))
+    number = func.floor(seconds_between(first, j.at) / ONE_EXPERIENCE.total_seconds())
+    n = select(*j, cast(number, BigInteger).label("number")).subquery().c
     place = func.row_number().over(
-        partition_by=(n.person, n.thing, n.rule.is_not(None), n.number),
-        order_by=(_strength(n.rule, rules), n.at.desc(), n.judgement_id.collate("C")),
+        partition_by=(n.person, n.thing, n.number),
+        order_by=(n.strength, n.at.desc(), n.judgement_id.collate("C")),
     )
-    return select(numbered, and_(n.rule.is_not(None), place == 1).label("is_counted"))
+    placed = select(n.judgement_id, place.label("place")).subquery()
+    return select(placed.c.judgement_id).where(placed.c.place == 1)
 
 
 def _strength(rule: ColumnElement[Any], rules: Sequence[PolarityRule]) -> ColumnElement[int]:
