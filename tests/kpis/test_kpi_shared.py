@@ -95,5 +95,7 @@ def test_kpis_of_one_fact_find_its_events_once_in_runs_of_days(
     made = [each for each in statements if each.startswith("CREATE TEMPORARY TABLE kpi_found")]
     filled = [each for each in statements if each.startswith("INSERT INTO kpi_found")]
     dropped = [each for each in statements if each.startswith("DROP TABLE kpi_found")]
-    assert (len(made), len(dropped)) == (2, 2), "one for the two KPIs of judged contacts, one for all contacts"
+    assert (len(made), len(dropped)) == (2, 2), (
+        "one for the two KPIs of judged contacts, one for all contacts"
+    )
     assert len(filled) == 4 + 4, "a run of days for each day but the first"
