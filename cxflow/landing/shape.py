@@ -1,7 +1,7 @@
 """Tells whether JSON records are built as others were: a parser is made for the shape of these, and refuses all else.
 
-In half a second or two, it looks at a million records of which DuckDB needs several seconds to name the keys, and up to
-twenty to describe those with lists.
+Where records have lists, that takes a third of the time in which DuckDB describes them; where they have none, a little
+less than in DuckDB.
 """
 
 from __future__ import annotations
