@@ -37,6 +37,10 @@ DRY_RUN_RECORDS = 1_000
 """Records read by a dry run: enough to show what a mapping does, and quick to read."""
 
 
+Place = tuple[str, str]
+"""A connection and one of its streams."""
+
+
 @contextmanager
 def at(connection: str | None = None, stream: str | None = None) -> Iterator[None]:
     """Add connection and stream to errors raised in the block, and to reports of progress. Messages of databases and
@@ -68,14 +72,18 @@ def first_instant(settings: Settings, connector: Connector) -> datetime | None:
     return first
 
 
-def is_configured(settings: Settings, connection: str, stream: str) -> bool:
-    """Whether `cxflow.toml` has the stream, and a run reads it. A connection with a fault is taken to have it."""
-    if connection not in settings.connections:
-        return False
-    try:
-        return stream in open_connection(settings, connection, offline=True).streams
-    except CxflowError:
-        return True
+def not_configured(settings: Settings, places: Iterable[Place]) -> set[Place]:
+    """Those of the streams that `cxflow.toml` does not have, or that `only` leaves out. A connection with a fault is
+    taken to have its streams."""
+    asked = set(places)
+    configured: set[Place] = set()
+    for connection in {connection for connection, _ in asked} & settings.connections.keys():
+        try:
+            names: Iterable[str] = open_connection(settings, connection, offline=True).streams
+        except CxflowError:
+            names = [stream for each, stream in asked if each == connection]
+        configured |= {(connection, name) for name in names}
+    return asked - configured
 
 
 def lint(settings: Settings, connection: str) -> list[str]:
@@ -237,8 +245,8 @@ def extraction_of(settings: Settings, connection: str, stream: str, window: Wind
     )
 
 
-def outdated(settings: Settings, places: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
-    """Those of the streams, each a connection and a stream, that have loaded records whose rows were made by another
+def outdated(settings: Settings, places: Iterable[Place]) -> dict[Place, int]:
+    """Those of the streams that have loaded records whose rows were made by another
     mapping than the present one, and how many. All are asked for in one transaction."""
     with transactions.reading(settings) as warehouse:
         revisions.require(warehouse)

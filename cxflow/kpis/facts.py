@@ -193,12 +193,11 @@ class Fact:
             )
             return select(union_all(*sides).subquery())
 
-        is_narrowed = self.narrowed is not None or base.narrowed is not None
         return Fact(
             both(self, base),
             {**base.reach, **self.reach},
             (lambda start, end: both(self.between(start, end), base.between(start, end)))
-            if is_narrowed
+            if self.looks_around or base.looks_around
             else None,
             followed_days=max(base.followed_days, self.followed_days),
             dimensions={name: column(_label(name), String) for name in common},

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 
 import pytest
 from kpi_desk import Desk, at
+from kpi_january import four_in_january
 from kpi_traced import MARCH, failing, land, traced
 
 from cxflow.kpis.landed_events import Event
@@ -126,31 +127,16 @@ def test_an_order_that_is_not_computed_yet_is_on_neither_side(desk: Desk) -> Non
 # Cohorts
 
 
-def four_in_january(desk: Desk) -> None:
-    """January: ana 100 and 20, ben 50, eva 30, fay 20. February: ana 40, ben 10; gil, first, 7. March: ana 10, gil 3,
-    and hal, first. April: hal, so that March is over."""
+def traced_cohorts(desk: Desk) -> None:
+    """Those of `four_in_january`, with their raw records."""
     desk.configure(kpis={"new_after_days": 0})
-    for day, customer, amount in (
-        ("1-05", "ana", 100),
-        ("1-20", "ana", 20),
-        ("1-10", "ben", 50),
-        ("1-31", "eva", 30),
-        ("1-31", "fay", 20),
-        ("2-10", "ana", 40),
-        ("2-11", "ben", 10),
-        ("2-12", "gil", 7),
-        ("3-01", "ana", 10),
-        ("3-31", "gil", 3),
-        ("3-31", "hal", 1),
-        ("4-01", "hal", 1),
-    ):
-        desk.order(at(day), customer, price_total=amount)
+    four_in_january(desk)
     land(desk)
     desk.compute("cohort_retention", "customer_lifetime_value")
 
 
 def test_a_cohort_stands_on_first_orders_and_on_those_of_the_month(desk: Desk) -> None:
-    four_in_january(desk)
+    traced_cohorts(desk)
     found = traced(desk, "cohort_retention", JANUARY, (AGE, "01"))
     assert (found.value.numerator, found.value.n) == (2, 4)
     assert sorted((str(event.customer_id), f"{event.at:%m-%d}", event.side) for event in events(found)) == [
@@ -170,7 +156,7 @@ def test_a_cohort_stands_on_first_orders_and_on_those_of_the_month(desk: Desk) -
 
 
 def test_a_cohort_of_whom_nobody_ordered_again_has_its_first_orders(desk: Desk) -> None:
-    four_in_january(desk)
+    traced_cohorts(desk)
     found = traced(desk, "cohort_retention", MARCH, (AGE, "00"))
     assert (found.value.numerator, found.value.n) == (0, 1)
     assert list(found.sides) == ["first order"]
@@ -178,7 +164,7 @@ def test_a_cohort_of_whom_nobody_ordered_again_has_its_first_orders(desk: Desk) 
 
 
 def test_all_cohorts_stand_on_those_that_have_come_so_far(desk: Desk) -> None:
-    four_in_january(desk)
+    traced_cohorts(desk)
     found = traced(desk, "cohort_retention", WHOLE, (AGE, "01"), rows=100)
     # Hal's second month is not over.
     assert (found.value.numerator, found.value.n) == (3, 5)
@@ -187,7 +173,7 @@ def test_all_cohorts_stand_on_those_that_have_come_so_far(desk: Desk) -> None:
 
 
 def test_a_cohort_as_a_whole_stands_on_its_first_orders(desk: Desk) -> None:
-    four_in_january(desk)
+    traced_cohorts(desk)
     for kpi in ("cohort_retention", "customer_lifetime_value"):
         found = traced(desk, kpi, JANUARY)
         assert (found.value.value, found.value.n, found.counts["events"]) == (None, 4, 4)
@@ -197,7 +183,7 @@ def test_a_cohort_as_a_whole_stands_on_its_first_orders(desk: Desk) -> None:
 
 
 def test_lifetime_value_stands_on_the_orders_up_to_the_end_of_the_month(desk: Desk) -> None:
-    four_in_january(desk)
+    traced_cohorts(desk)
     found = traced(desk, "customer_lifetime_value", JANUARY, (AGE, "01"))
     assert (found.value.numerator, found.value.n) == (270, 4)
     assert by_customer(found) == [

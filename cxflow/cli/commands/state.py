@@ -31,10 +31,11 @@ def list_states(call: Call) -> None:
 
     settings = call.settings
     warehouse.require(settings)
-    states = [
-        {**row, "configured": sources.is_configured(settings, row["source_system"], row["source_object"])}
-        for row in ledger.states(settings)
-    ]
+    states = [dict(row) for row in ledger.states(settings)]
+    places = [(state["source_system"], state["source_object"]) for state in states]
+    left = sources.not_configured(settings, places)
+    for state, place in zip(states, places, strict=True):
+        state["configured"] = place not in left
     zone = settings.project.timezone
     rows = [
         (
@@ -45,15 +46,12 @@ def list_states(call: Call) -> None:
         )
         for state in states
     ]
-    left = [
-        f"{state['source_system']}.{state['source_object']}" for state in states if not state["configured"]
-    ]
     call.out.answer(
         states,
         table(f"Cursors ({zone})", ("stream", "read up to", "set at", "by load"), rows),
         *(
             f"{name} is not configured any more; `cxflow state forget {name}` drops its state"
-            for name in left
+            for name in (".".join(place) for place in places if place in left)
         ),
     )
 
@@ -84,9 +82,7 @@ def forget(
         typer.confirm(f"Forget how far {name} has been read?", abort=True, err=True)
     places = [(connection, each.removeprefix(f"{connection}.")) for each in chosen]
     # First: what names them is the cursor.
-    pulls = sum(
-        partial.drop(settings, *place) for place in places if not sources.is_configured(settings, *place)
-    )
+    pulls = sum(partial.drop(settings, *place) for place in sources.not_configured(settings, places))
     count = ledger.forget(settings, connection, stream or None)
     call.out.report(
         {"forgotten": count, "dropped_pulls": pulls},

@@ -146,11 +146,13 @@ def _code(touchpoints: Any, side: Any) -> Any:
     return 2 * touchpoints + side
 
 
+def _words(touchpoints: int, channels: str) -> str:
+    more = " or more" if touchpoints == MOST_TOUCHPOINTS else ""
+    return f"{channels}, {touchpoints}{more} touchpoints"
+
+
 _SIDES = {
-    (
-        touchpoints,
-        side,
-    ): f"{channels}, {touchpoints}{' or more' * (touchpoints == MOST_TOUCHPOINTS)} touchpoints"
+    (touchpoints, side): _words(touchpoints, channels)
     for touchpoints in range(2, MOST_TOUCHPOINTS + 1)
     for side, channels in enumerate(("one channel", "several channels"))
 }
