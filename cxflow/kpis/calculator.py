@@ -21,11 +21,11 @@ from cxflow.errors import ConfigError
 from cxflow.kpis import business_hours, days, horizons, left_out, restatement, shared, status
 from cxflow.kpis.affected import Touched, affected
 from cxflow.kpis.cell_values import Cells, cell_values
-from cxflow.kpis.cells import Cut, kept
+from cxflow.kpis.cells import Cut
 from cxflow.kpis.completeness import Completeness
 from cxflow.kpis.estimators import Additive, Estimator
 from cxflow.kpis.experience import judgement
-from cxflow.kpis.facts import Fact
+from cxflow.kpis.found_events import FoundEvents
 from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.periods import EVERY_PERIOD, Grain, Periods
 from cxflow.kpis.publication import (
@@ -51,8 +51,8 @@ from cxflow.warehouse import engines, pending
 from cxflow.warehouse.database_errors import first_line
 from cxflow.warehouse.tables import CANONICAL, customer
 
-_KEPT, _FOUND = "kpi_event", "kpi_found"
-"""Temporary tables of events: of all grains of a KPI, and of the days of KPIs of one fact."""
+_KEPT = "kpi_event"
+"""The temporary table of the events of all grains of a KPI."""
 _TOO_LARGE = f"it needs more memory than DuckDB may take; set {MEMORY_VARIABLE} to more"
 _AT_A_TIME = 20_000
 """Cells to read before each check whether there are too many."""
@@ -110,7 +110,8 @@ def compute(
     moved_horizons = horizons.refresh(connection, used.values(), touched, everything)
     completeness = Completeness(connection, settings, as_of)
     causes = restatement.Causes(connection, noted, ZoneInfo(settings.project.timezone))
-    computation = _Computation(connection, settings, as_of, moved_horizons, completeness, causes)
+    found = FoundEvents(connection, (kpi.estimator(settings) for kpi in kpis.values()))
+    computation = _Computation(connection, settings, as_of, moved_horizons, completeness, causes, found)
     for number, (name, kpi) in enumerate(_by_fact(kpis, settings)):
         progress.report("computing", number, total=len(kpis), unit="KPIs")
         if failed and name in failed:
@@ -132,17 +133,17 @@ def compute(
             if problem.orig is None or engines.of(connection).sqlstate(problem.orig) != OUT_OF_MEMORY:
                 raise
             raise KpiError(_sharing(kpis, name, settings), _TOO_LARGE) from None
-    computation.end()
+    found.forget()
     completeness.keep()
     return computation.report()
 
 
 def _by_fact(kpis: Mapping[str, Kpi], settings: Settings) -> list[tuple[str, Kpi]]:
-    """The KPIs in their order, but those of one fact together."""
+    """The KPIs in their order, but those of one fact, or of parts of one, together."""
     facts = {name: kpi.estimator(settings).sliced for name, kpi in kpis.items()}
     groups: dict[int, list[tuple[str, Kpi]]] = {}
     for name, kpi in kpis.items():
-        groups.setdefault(id(facts[name]), []).append((name, kpi))
+        groups.setdefault(id(facts[name].whole), []).append((name, kpi))
     return [each for group in groups.values() for each in group]
 
 
@@ -199,6 +200,7 @@ class _Computation:
         moved_horizons: Mapping[str, horizons.Moved],
         completeness: Completeness,
         causes: restatement.Causes,
+        found: FoundEvents,
     ) -> None:
         self._connection, self._as_of, self._causes = connection, as_of, causes
         self._moved_horizons, self._completeness = moved_horizons, completeness
@@ -206,8 +208,7 @@ class _Computation:
         self._min_n, self._most_left_out = settings.kpis.min_n, settings.kpis.max_left_out
         self._read: tuple[Estimator | None, Sequence[Cut], Cells] = (None, (), ())
         """The cells read last, with their estimator and cuts."""
-        self._events: tuple[Fact | None, Cut | None, TableClause | None] = (None, None, None)
-        """The events stored last, with their fact and cut."""
+        self._found = found
         self._sized: tuple[Estimator | None, Cut | None, Slices] = (None, None, {})
         """The slices found last, with their estimator and cut."""
         self._settings = settings
@@ -284,7 +285,7 @@ class _Computation:
         """Count what the KPI leaves out, and add it to the cells."""
         # Not with the days before, even if the value needs them: they keep what was counted.
         cut = self._cut("day", dimensions, counted.periods)
-        left_out.count(self._connection, kpi, estimator, cut, counted.periods)
+        left_out.count(self._connection, kpi, estimator, cut, counted.periods, self._found)
         every = EVERY_PERIOD if counted.moved else counted.periods
         found = left_out.summed(self._connection, kpi, every, counted.slices)
         values = counted.values
@@ -306,8 +307,9 @@ class _Computation:
         """The cells of an additive KPI: days are counted from events, longer periods summed from days."""
         assert isinstance(estimator, Additive)
         days.forget(self._connection, kpi, periods)
+        events = self._found.find(estimator, periods, lambda some: self._cut("day", dimensions, some))
         cut = self._cut("day", dimensions, periods)
-        days.count(self._connection, kpi, estimator, replace(cut, kept=self._found(estimator, cut, periods)))
+        days.count(self._connection, kpi, estimator, replace(cut, kept=events))
         slices = days.slices(self._connection, kpi, self._most)
         cells = self._connection.execute(days.summed(kpi, estimator, periods, slices))
         values = cell_values(kpi, estimator, cells.all(), self._min_n)
@@ -316,24 +318,6 @@ class _Computation:
             cells = self._connection.execute(days.summed(kpi, estimator, EVERY_PERIOD, slices, others))
             values |= cell_values(kpi, estimator, cells.all(), self._min_n)
         return _Counted(values, periods, others, slices)
-
-    def _found(self, estimator: Additive, cut: Cut, periods: Periods) -> TableClause | None:
-        """The stored events of an additive KPI, if they take long to find. Consecutive KPIs of one fact share them."""
-        fact = estimator.counted
-        of, known, stored = self._events
-        if of is fact and known == cut:
-            return stored
-        self._drop(stored)
-        self._events = (None, None, None)
-        if not fact.looks_around:
-            return None
-        pieces = days.pieces(self._connection, fact, self._zone, periods)
-        cuts = (self._cut("day", cut.dimensions, piece) for piece in pieces)
-        stored = shared.store_all(
-            self._connection, (kept(fact, (each,), with_columns=True) for each in cuts), _FOUND
-        )
-        self._events = (fact, cut, stored)
-        return stored
 
     def of_events(
         self, kpi: Kpi, estimator: Estimator, dimensions: Sequence[str], periods: Periods, before: Slices
@@ -442,10 +426,6 @@ class _Computation:
         self._published += len(changed)
         self._emptied += sum(key not in computed for key in changed)
         self._suppressed += sum(value.is_suppressed for value in computed.values() if value.n)
-
-    def end(self) -> None:
-        """Drop what is stored."""
-        self._drop(self._events[2])
 
     def report(self) -> KpiReport:
         """The report of this computation."""

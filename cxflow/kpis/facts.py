@@ -29,6 +29,7 @@ from sqlalchemy import (
     literal,
     not_,
     select,
+    true,
     union_all,
 )
 
@@ -82,6 +83,21 @@ need it: loads note the change under the parent row, too."""
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Some of the events of a fact."""
+
+    whole: Fact
+    condition: ColumnElement[bool]
+    """Holds for these, over the columns of the whole's rows."""
+    rows: Rows
+    """The same events, as a SELECT."""
+
+    def describes(self, fact: Fact) -> bool:
+        """Whether a fact is still this part, with nothing of it replaced."""
+        return fact.rows is self.rows and fact.dimensions is self.whole.dimensions
+
+
+@dataclass(frozen=True, slots=True)
 class Fact:
     """Events to count, and the tables they come from."""
 
@@ -104,6 +120,19 @@ class Fact:
     """Days after an event until all is known that it counts for, where `reach` does not say so."""
     left_out: Mapping[str, Fact] = field(default_factory=dict)
     """Reason to the events that belong here and cannot be counted for it; each event has one reason."""
+    part: Part | None = None
+    """What `where` and `needing` chose of another fact; None: this is none, or it was changed since."""
+
+    @property
+    def whole(self) -> Fact:
+        """The fact of which these events are some; itself if it is no part of another. Facts with the same whole can
+        be counted from one reading of it: see `condition`."""
+        return self.part.whole if self.part is not None and self.part.describes(self) else self
+
+    @property
+    def condition(self) -> ColumnElement[bool]:
+        """Which events of `whole` these are."""
+        return true() if self.whole is self or self.part is None else self.part.condition
 
     def dimension(self, name: str) -> ColumnElement[str]:
         """The value of a dimension as text, over the columns of `rows`. Raises KeyError if it is not offered."""
@@ -133,7 +162,8 @@ class Fact:
     def where(self, *conditions: ColumnElement[bool]) -> Fact:
         """Only the events for which the conditions hold. The others are none of those that it is about; if they are,
         and cannot be counted, use `needing`."""
-        return self.derived(lambda rows: select(rows.subquery()).where(*conditions))
+        left_out = {reason: left.where(*conditions) for reason, left in self.left_out.items()}
+        return replace(self._chosen(and_(true(), *conditions)), left_out=left_out)
 
     def needing(self, reason: str, condition: ColumnElement[bool]) -> Fact:
         """Only the events for which the condition holds. The others are counted as left out, for this reason: a few
@@ -141,11 +171,13 @@ class Fact:
         if reason in self.left_out:
             raise ConfigError(f"a fact leaves events out twice for {reason!r}", value=reason)
         holds = func.coalesce(condition, False)
-        kept, left = (
-            self._changed(lambda rows, wanted=wanted: select(rows.subquery()).where(wanted))  # type: ignore[misc]
-            for wanted in (holds, not_(holds))
-        )
-        return replace(kept, left_out={**self.left_out, reason: replace(left, left_out={})})
+        left = replace(self._chosen(not_(holds)), left_out={})
+        return replace(self._chosen(holds), left_out={**self.left_out, reason: left})
+
+    def _chosen(self, condition: ColumnElement[bool]) -> Fact:
+        """The events for which a condition holds."""
+        chosen = self._changed(lambda rows: select(rows.subquery()).where(condition))
+        return replace(chosen, part=Part(self.whole, and_(self.condition, condition), chosen.rows))
 
     def derived(self, change: Callable[[Rows], Rows]) -> Fact:
         """These events after a change of their query that keeps all columns: it may drop events or add columns. It must
@@ -164,6 +196,7 @@ class Fact:
             self,
             rows=change(self.rows),
             narrowed=narrowed and (lambda start, end: change(narrowed(start, end))),
+            part=None,
         )
 
     def reaching(self, reach: Mapping[str, Reach]) -> Fact:

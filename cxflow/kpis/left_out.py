@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import date
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from sqlalchemy import Connection, func, insert, literal, select, union_all
 from cxflow.kpis.cells import KEY, Cut, cells
 from cxflow.kpis.cells_of_days import forget, in_periods, slice_name
 from cxflow.kpis.estimators import Estimator
+from cxflow.kpis.found_events import FoundEvents
 from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.periods import Grain, Period, Periods
 from cxflow.kpis.publication import Key
@@ -33,11 +35,13 @@ class LeftOut(NamedTuple):
     events: int
 
 
-def count(connection: Connection, kpi: Kpi, estimator: Estimator, cut: Cut, periods: Periods) -> None:
+def count(
+    connection: Connection, kpi: Kpi, estimator: Estimator, cut: Cut, periods: Periods, found: FoundEvents
+) -> None:
     """Recount the days in `periods`, which the cut must match. EVERY_PERIOD starts from nothing."""
     forget(connection, kpi_left_out, kpi, periods)
     for reason, fact in estimator.left_out.items():
-        cell = cells(fact, cut, n=func.count()).subquery()
+        cell = cells(fact, replace(cut, kept=found.of(fact, cut)), n=func.count()).subquery()
         counted = select(
             literal(kpi.name).label("kpi"),
             literal(kpi.version).label("version"),

@@ -16,7 +16,6 @@ from sqlalchemy import (
     Double,
     FromClause,
     String,
-    and_,
     case,
     cast,
     func,
@@ -59,58 +58,53 @@ def controlled(rows: FromClause, places: Sequence[Place]) -> ColumnElement[str]:
     return func.coalesce(*found)
 
 
-def staged(rows: Rows, places: Sequence[Place], start: datetime | None) -> Rows:
-    """Judgement and stage (`judgement_id`, `stage`) of rows with `judgement_id`, `customer_id`, `at`, `activity` and
-    `journey_stage`, which the mapping says; `start` is when the data begin."""
-    row = rows.subquery()
-    own = row.c.customer_id.is_not(None)
+def staged(row: FromClause, start: datetime | None) -> Rows:
+    """Judgement and stage (`judgement_id`, `stage`) of those rows whose customer ordered; `start` is when the data
+    begin. The rows have `judgement_id`, `customer_id` and `at`."""
+    ordered = select(_o.customer_id).where(*_orders, _o.customer_id.is_not(None))
     of_rows = select(
         row.c.judgement_id,
         row.c.customer_id,
         row.c.at,
         cast(null(), Double).label("until"),
-        row.c.journey_stage,
-        row.c.activity,
-    )
-    customers = select(row.c.customer_id).where(own)
+    ).where(row.c.customer_id.in_(ordered))
+    customers = select(row.c.customer_id).where(row.c.customer_id.is_not(None))
     # In seconds: databases add times differently.
     until = func.coalesce(epoch(_o.delivered_at), epoch(_o.created_at) + UNDELIVERED.total_seconds())
-    nothing = cast(null(), String)
-    of_orders = select(
-        nothing, _o.customer_id, _o.created_at, until, nothing.label("s"), nothing.label("a")
-    ).where(*_orders, _o.customer_id.in_(customers))
+    of_orders = select(cast(null(), String), _o.customer_id, _o.created_at, until).where(
+        *_orders, _o.customer_id.in_(customers)
+    )
     event = union_all(of_rows, of_orders).subquery().c
     # Of one instant, the order comes first: what happens with it is during it.
     is_row = case((event.judgement_id.is_(None), 0), else_=1)
     of_customer: dict[str, Any] = {"partition_by": event.customer_id}
     last = func.max(event.until).over(**of_customer, order_by=(event.at, is_row), rows=(None, 0))
     began = func.min(case((event.judgement_id.is_(None), event.at), else_=null())).over(**of_customer)
-    along = select(
-        event.judgement_id,
-        event.customer_id,
-        event.at,
-        event.activity,
-        event.journey_stage,
-        last.label("last"),
-        began.label("began"),
-    ).subquery()
-    return select(along.c.judgement_id, _stage(along, places, start).label("stage")).where(
-        along.c.judgement_id.is_not(None)
-    )
-
-
-def _stage(along: FromClause, places: Sequence[Place], start: datetime | None) -> ColumnElement[str]:
-    at, last, began = along.c.at, along.c.last, along.c.began
-    said = {each.name: each.stage for each in places if each.kind == "activity" and each.stage}
-    by_activity = case(said, value=along.c.activity, else_=null()) if said else cast(null(), String)
-    otherwise = func.coalesce(along.c.journey_stage, by_activity, literal(UNKNOWN))
-    if start is None:
-        return otherwise
-    sure = literal(start + FIRST_DAYS, TIME)
-    return case(
-        (along.c.customer_id.is_(None), otherwise),
-        (and_(last.is_not(None), epoch(at) <= last), "during"),
-        (last.is_not(None), "after"),
-        (func.coalesce(began, at) < sure, UNKNOWN),
+    along = select(event.judgement_id, event.at, last.label("last"), began.label("began")).subquery()
+    stage = case(
+        (epoch(along.c.at) <= along.c.last, "during"),
+        (along.c.last.is_not(None), "after"),
+        (along.c.began < _sure(start), UNKNOWN),
         else_="before",
     )
+    return select(along.c.judgement_id, stage.label("stage")).where(along.c.judgement_id.is_not(None))
+
+
+def unordered(row: FromClause, places: Sequence[Place], start: datetime | None) -> ColumnElement[str]:
+    """The stage of a row whose customer, if one is known, never ordered. Of nobody, what its mapping says or else its
+    activity's row, and so of everybody where there are no orders."""
+    said = {each.name: each.stage for each in places if each.kind == "activity" and each.stage}
+    by_activity = case(said, value=row.c.activity, else_=null()) if said else cast(null(), String)
+    otherwise = func.coalesce(row.c.journey_stage, by_activity, literal(UNKNOWN))
+    if start is None:
+        return otherwise
+    return case(
+        (row.c.customer_id.is_(None), otherwise),
+        (row.c.at < _sure(start), UNKNOWN),
+        else_="before",
+    )
+
+
+def _sure(start: datetime | None) -> ColumnElement[Any]:
+    """From when a customer's first known order is their first; null without orders."""
+    return cast(null(), TIME) if start is None else literal(start + FIRST_DAYS, TIME)

@@ -158,6 +158,8 @@ class _Judging:
     def __init__(self, connection: Connection, settings: Settings, start: datetime | None) -> None:
         self._connection, self._settings, self._start = connection, settings, start
         self._rules, self._places = seeds.polarity(settings), seeds.journey(settings)
+        self._is_first = connection.execute(select(_j.judgement_id).limit(1)).first() is None
+        """Whether nobody has been judged."""
         self._stored: list[str] = []
 
     def replace(self, days: Sequence[date] | None) -> set[date | None]:
@@ -180,6 +182,19 @@ class _Judging:
         of_orders = self._store("judged_order", _of_orders(moment, whose))
         found = self._store("judged_evidence", self._evidence(moment, of_orders, whose))
         judged = verdicts.rows(moment, found, self._rules, self._places, self._start)
+        touched = self._add(judged) if self._is_first else self._exchange(judged, whose)
+        self._drop("judged_moment", "judged_order", "judged_evidence")
+        return touched
+
+    def _add(self, judged: Any) -> set[date | None]:
+        """Write rows where there were none; returns the days of all."""
+        columns = [each.name for each in judged.selected_columns]
+        self._connection.execute(insert(touchpoint_judgement).from_select(columns, judged))
+        return set(self._connection.scalars(select(_day(_j)).distinct()))
+
+    def _exchange(self, judged: Any, whose: _Whose) -> set[date | None]:
+        """Write the rows of these persons that are new or others, and delete those that are gone; returns their
+        days."""
         now = self._store("judged_now", judged)
         before = select(*(_j[each.name] for each in now.c)).where(
             # Of these persons, or of others then and of these now.
@@ -195,10 +210,9 @@ class _Judging:
         )
         # A change of a customer is noted under the days of their touchpoints: a refund has none.
         others = select(now).where(now.c.touchpoint_id.is_(None), literal(whose.are_few)).subquery()
-        changed = union(*(select(cast(utc(some.c.occurred_at), Date)) for some in (gone, new, others)))
+        changed = union(*(select(_day(some.c)) for some in (gone, new, others)))
         touched: set[date | None] = set(self._connection.scalars(changed))
-        steps = ("moment", "order", "evidence", "now", "before", "new")
-        self._drop(*(f"judged_{step}" for step in steps))
+        self._drop("judged_now", "judged_before", "judged_new")
         return touched
 
     def _drop(self, *names: str) -> None:
@@ -270,6 +284,11 @@ def _of_orders(moment: FromClause, whose: _Whose) -> Any:
     found = moments.touchpoints(t.activity.in_(evidence.ORDER_ACTIVITIES), may_be).subquery()
     names = ("judgement_id", "order_id", "activity")
     return select(*(found.c[name] for name in names)).where(found.c.order_id.in_(wanted))
+
+
+def _day(rows: Any) -> ColumnElement[date]:
+    """The UTC day on which it was lived through."""
+    return cast(utc(rows.occurred_at), Date)
 
 
 def _who_ordered() -> ColumnElement[str]:

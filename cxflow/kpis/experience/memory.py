@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from sqlalchemy import (
     DateTime,
     Double,
     Integer,
+    Interval,
     case,
     cast,
     column,
@@ -28,7 +29,7 @@ from sqlalchemy import (
 
 from cxflow.kpis import intervals
 from cxflow.kpis.behind import Behind
-from cxflow.kpis.cells import LONGEST, Cut, cells, local_day, local_time
+from cxflow.kpis.cells import Cut, cells, local_day, local_time
 from cxflow.kpis.estimators import NO_CUSTOMER, Components, Estimate, OfFact
 from cxflow.kpis.experience.lived import judged, polarity
 from cxflow.kpis.experience.moments import epoch
@@ -50,6 +51,8 @@ GRAINS: tuple[Grain, ...] = ("month", "quarter", "year", "all")
 
 _LATER_PERIODS: Mapping[Grain, int] = {"month": 3, "quarter": 1, "year": 0}
 """Grain to how many periods after its own an experience may still be remembered at the end of."""
+_MONTHS: Mapping[Grain, int] = {"month": 1, "quarter": 3, "year": 12}
+"""Grain to the months of a period."""
 
 _EXPERIENCE = cast(polarity, Double) * column("intensity", Double)
 """How good or bad it was, −1 to 1."""
@@ -111,7 +114,28 @@ class PeakEnd(OfFact):
             parts[f"spread_{band}"] = func.coalesce(
                 func.var_pop(own).filter(is_in), 0.0
             ) * func.count().filter(is_in)
-        return cells(self._memories(cut), cut, n=func.count(), **parts)
+        return cells(self._memories(cut), replace(cut, kept=None), n=func.count(), **parts)
+
+    def kept(self, cuts: Sequence[Cut]) -> Rows:
+        """The experiences of several cuts: `lived_at`, the customer and their dimensions, `peak` and `end`, packed, and
+        when the `last` of all was."""
+        rows = self.counted.rows.subquery()
+        lived = select(rows)
+        spans = [span for cut in cuts for span in cut.spans or ()]
+        if all(cut.spans is not None for cut in cuts):
+            begin, end_of_all = min(begin for begin, _ in spans), max(end for _, end in spans)
+            lived = lived.where(rows.c.at >= begin - REMEMBERED, rows.c.at < end_of_all)
+        experience = lived.subquery()
+        second = cast(func.floor(epoch(experience.c.at)), BigInteger)
+        return select(
+            experience.c.at.label("lived_at"),
+            # A hash of the customer takes a fifth of the memory of their id.
+            hashed(experience.c.customer_id).label("customer_id"),
+            *(experience.c[name] for name in ("segment", "by_country", "by_consent")),
+            _peak(_EXPERIENCE, second).label("peak"),
+            _end(_EXPERIENCE, second).label("end"),
+            newest(self.counted.rows).label("last"),
+        )
 
     def _memories(self, cut: Cut) -> Fact:
         """The memories at the ends of periods: one of each customer and period, dated to the period's beginning.
@@ -127,38 +151,22 @@ class PeakEnd(OfFact):
     def _remembered(self, cut: Cut) -> Rows:
         """The experiences, each once for every period at whose end it is remembered: `at`, when that begins, the
         customer and their dimensions, and `peak` and `end`, packed."""
-        rows = self.counted.rows.subquery()
-        lived = select(rows)
-        if cut.spans is not None:
-            (begin, _), (_, end_of_all) = cut.spans[0], cut.spans[-1]
-            lived = lived.where(rows.c.at >= begin - REMEMBERED, rows.c.at < end_of_all)
-        experience = lived.subquery()
-        second = cast(func.floor(epoch(experience.c.at)), BigInteger)
-        row = select(
-            experience.c.at.label("lived_at"),
-            # A hash of the customer takes a fifth of the memory of their id.
-            hashed(experience.c.customer_id).label("customer_id"),
-            *(experience.c[name] for name in ("segment", "by_country", "by_consent")),
-            _peak(_EXPERIENCE, second).label("peak"),
-            _end(_EXPERIENCE, second).label("end"),
-        ).subquery()
-        known = [each for each in row.c if each.name != "lived_at"]
-        last = newest(self.counted.rows)
+        row = self.kept((cut,)).subquery() if cut.kept is None else cut.kept
+        known = [each for each in row.c if each.name not in ("lived_at", "last")]
         seconds = REMEMBERED.total_seconds()
         if cut.grain == "all":
-            return select(last.label("at"), *known).where(seconds_between(row.c.lived_at, last) <= seconds)
-        last_day = local_day(last, cut.zone)
-        start = _cut_back(cut.grain, local_time(row.c.lived_at, cut.zone))
+            is_remembered = seconds_between(row.c.lived_at, row.c.last) <= seconds
+            return select(row.c.last.label("at"), *known).where(is_remembered)
+        months = _MONTHS[cut.grain]
+        first = func.date_trunc(cut.grain, local_time(row.c.lived_at, cut.zone), type_=DateTime)
         copies = []
-        for _ in range(_LATER_PERIODS[cut.grain] + 1):
-            end = _cut_back(cut.grain, start + LONGEST[cut.grain])
+        for later in range(_LATER_PERIODS[cut.grain] + 1):
+            start, end = (first + _months(months * number) for number in (later, later + 1))
             is_remembered = seconds_between(row.c.lived_at, _instant(end, cut.zone)) <= seconds
-            day = cast(start, Date)
-            wanted = [is_remembered, day <= last_day]
+            wanted = [is_remembered, cast(start, Date) <= local_day(row.c.last, cut.zone)]
             if cut.starts is not None:
-                wanted.append(day.in_(cut.starts))
+                wanted.append(cast(start, Date).in_(cut.starts))
             copies.append(select(_instant(start, cut.zone).label("at"), *known).where(*wanted))
-            start = end
         return select(union_all(*copies).subquery())
 
     def estimate(self, components: Components) -> Estimate:
@@ -244,8 +252,8 @@ def _instant(local: ColumnElement[Any], zone: str) -> ColumnElement[Any]:
     return func.timezone(zone, local, type_=TIME)
 
 
-def _cut_back(grain: Grain, moment: ColumnElement[Any]) -> ColumnElement[Any]:
-    return func.date_trunc(grain, moment, type_=DateTime)
+def _months(number: int) -> ColumnElement[Any]:
+    return literal_column(f"INTERVAL '{number} months'", Interval)
 
 
 def _index(band: str | None, title: str, title_es: str, who: str, who_es: str, of: str, of_es: str) -> Kpi:

@@ -92,7 +92,8 @@ def rows(
     """The rows of `touchpoint_judgement` for touchpoints and the evidence found of their persons. `start`: when the
     data begin."""
     row = _with_evidence(moments, evidence, rules).cte("of_person")
-    stage = journey.staged(select(row), places, start).subquery()
+    staged = journey.staged(row, start).subquery()
+    stage = func.coalesce(staged.c.stage, journey.unordered(row, places, start))
     counted = _counted(row, rules).subquery()
     return (
         select(
@@ -100,14 +101,14 @@ def rows(
             row.c.touchpoint_id,
             row.c.at.label("occurred_at"),
             *(row.c[name] for name in _CARRIED),
-            stage.c.stage.label("journey_stage"),
+            stage.label("journey_stage"),
             journey.controlled(row, places).label("control"),
             case({rule.rule: rule.polarity for rule in rules}, value=row.c.rule).label("polarity"),
             row.c.intensity,
             row.c.rule,
             counted.c.judgement_id.is_not(None).label("is_counted"),
         )
-        .join_from(row, stage, stage.c.judgement_id == row.c.judgement_id)
+        .join_from(row, staged, staged.c.judgement_id == row.c.judgement_id, isouter=True)
         .outerjoin(counted, counted.c.judgement_id == row.c.judgement_id)
     )
 

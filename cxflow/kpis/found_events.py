@@ -1,0 +1,78 @@
+"""The events of additive KPIs, found once and stored: a KPI reads its events several times, and many KPIs count parts
+of the same fact."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from sqlalchemy import ClauseElement, ColumnClause, Connection, FromClause, TableClause, select
+from sqlalchemy.sql import visitors
+
+from cxflow.kpis import days, shared
+from cxflow.kpis.cells import Cut, kept
+from cxflow.kpis.estimators import Additive, Estimator
+from cxflow.kpis.facts import Fact
+from cxflow.kpis.periods import Periods
+
+_NAME = "kpi_found"
+
+DaysOf = Callable[[Periods], Cut]
+"""Makes the cut of the days of some periods."""
+
+
+class FoundEvents:
+    """Stores the events of one fact at a time, in a temporary table: consecutive KPIs share it."""
+
+    def __init__(self, connection: Connection, estimators: Iterable[Estimator]) -> None:
+        self._connection = connection
+        self._of_whole: dict[int, list[Additive]] = {}
+        """A whole to the estimators that count it, or parts of it."""
+        for each in estimators:
+            if isinstance(each, Additive):
+                self._of_whole.setdefault(id(each.counted.whole), []).append(each)
+        self._of: Fact | None = None
+        self._cut: Cut | None = None
+        self._stored: TableClause | None = None
+
+    def find(self, estimator: Additive, periods: Periods, days_of: DaysOf) -> FromClause | None:
+        """What a KPI counts in some periods, stored; None if it is read once, and so not worth storing."""
+        counted, cut = estimator.counted, days_of(periods)
+        several = self._of_whole.get(id(counted.whole), [estimator])
+        # What all of them count, or the whole of which they count parts.
+        is_one = all(each is estimator or each.counted is counted for each in several)
+        fact = counted if is_one else counted.whole
+        if fact is not self._of or cut != self._cut:
+            self.forget()
+            if len(several) < 2 and not fact.looks_around and not estimator.over_customers:
+                return None
+            columns = {"customer_id"}.union(*(_named(each.cells(cut)) for each in several))
+            pieces = days.pieces(self._connection, fact, cut.zone, periods)
+            rows = (kept(fact, (days_of(piece),), columns=columns) for piece in pieces)
+            self._stored = shared.store_all(self._connection, rows, _NAME)
+            self._of, self._cut = fact, cut
+        return self.of(counted, cut)
+
+    def of(self, fact: Fact, cut: Cut) -> FromClause | None:
+        """The events of a fact for a cut of days, if they are stored."""
+        if self._stored is None or cut != self._cut:
+            return None
+        if fact is self._of:
+            return self._stored
+        if fact.whole is self._of and _named(fact.condition) <= set(self._stored.c.keys()):
+            return select(self._stored).where(fact.condition).subquery()
+        return None
+
+    def forget(self) -> None:
+        """Drop what is stored."""
+        if self._stored is not None:
+            self._connection.exec_driver_sql(f"DROP TABLE {self._stored.name}")
+        self._of = self._cut = self._stored = None
+
+
+def _named(element: ClauseElement) -> set[str]:
+    """The columns that a SELECT or a condition names without a table, as it names those of a fact."""
+    return {
+        each.name
+        for each in visitors.iterate(element)
+        if isinstance(each, ColumnClause) and each.table is None
+    }
