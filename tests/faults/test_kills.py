@@ -16,7 +16,7 @@ from fault_trip import TASKS, run
 from cxflow.settings import Settings, load
 from cxflow.warehouse import transactions
 
-KILLS = 60
+KILLS = 40
 """On each engine; `make faults` does a thousand."""
 BEGUN: dict[Beginning, int] = {(0, "bucket", "pages"): 4, (0, "folder", "interrupted pages"): 3}
 """Pulls with checkpoints to how many there are left: of four pages, or of three."""

@@ -168,8 +168,8 @@ SETS = {
     for each in (OLIST, SFO, PWC, CDNOW, COMCAST, SKYTRAX, RESTMEX, BPI13, WAZO, A_MONTH_OF_DUNNHUMBY)
 }
 OFTEN = ("olist", "wazo")
-"""Sets whose real edition every run of the tests loads in every way: of many streams, and of changed rows. What is left
-out of the others is in `make test-long`; their slices are always loaded in every way."""
+"""Sets whose real edition every run of the tests loads on both databases, and again: of many streams, and of changed
+rows. What is left out of the others is in `make test-long`; their slices are always loaded in every way."""
 
 
 def records_of(path: Path, groups: tuple[str, ...] = ()) -> int:
