@@ -4,9 +4,9 @@ of the same fact."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from sqlalchemy import ClauseElement, ColumnClause, Connection, FromClause, TableClause, select
-from sqlalchemy.sql import visitors
 
 from cxflow.kpis import days, shared
 from cxflow.kpis.cells import Cut, kept
@@ -71,8 +71,16 @@ class FoundEvents:
 
 def _named(element: ClauseElement) -> set[str]:
     """The columns that a SELECT or a condition names without a table, as it names those of a fact."""
-    return {
-        each.name
-        for each in visitors.iterate(element)
-        if isinstance(each, ColumnClause) and each.table is None
-    }
+    names: set[str] = set()
+    met: set[ClauseElement] = set()
+    left: list[Any] = [element]
+    # Not `visitors.iterate`, which walks a shared part once for each that has it.
+    while left:
+        each = left.pop()
+        if each in met:
+            continue
+        met.add(each)
+        if isinstance(each, ColumnClause) and each.table is None:
+            names.add(each.name)
+        left += each.get_children()
+    return names
