@@ -29,6 +29,12 @@ def name(language: Language, raw: str) -> str:
     return words if words != words.lower() else words[:1].upper() + words[1:]
 
 
+def said(language: Language, english: str) -> str:
+    """What the warehouse says of a KPI: how its interval is computed, why it has none. What the table does not have,
+    such as what a plugin says, stays in English."""
+    return str(_table()["texts"].get(english, english)) if language == "es" else english
+
+
 def month(language: Language, number: int) -> str:
     """The name of a month, 1 to 12."""
     return str(_table()["months"][language][number - 1])

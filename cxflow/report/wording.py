@@ -14,7 +14,7 @@ from cxflow.kpis.read import KpiValue
 from cxflow.kpis.slices import OTHER
 from cxflow.kpis.status import NO_ROWS, NOTHING
 from cxflow.report.indicators import Definition, Indicator
-from cxflow.report.phrases import Language, is_known, month, name, phrase
+from cxflow.report.phrases import Language, is_known, month, name, phrase, said
 from cxflow.visible import one_line
 
 _HOURS_FROM = 180
@@ -41,6 +41,10 @@ class Words:
     def say(self, key: str, **values: object) -> str:
         """A phrase of the table."""
         return phrase(self.language, key, **values)
+
+    def said(self, english: str) -> str:
+        """What the warehouse says of a KPI."""
+        return said(self.language, english)
 
     def name(self, raw: str) -> str:
         """The name of a channel, an activity, a reason or a slice, for display."""
@@ -88,7 +92,9 @@ class Words:
         """The interval of a value, in its unit; or why it has none."""
         if value.value is None or value.ci_low is None or value.ci_high is None:
             note = value.interval_note or ""
-            return self.say("skewed") if note.startswith("skewed") else note or self.say("no_interval")
+            if not note or note.startswith("skewed"):
+                return self.say("skewed" if note else "no_interval")
+            return self.said(note)
         low, high = (self._with_unit(kpi, end, value.value) for end in (value.ci_low, value.ci_high))
         return self.say("interval", low=low, high=high)
 
@@ -112,13 +118,15 @@ class Words:
         return self.say("no_denominator")
 
     def why_absent(self, indicator: Indicator) -> str:
-        """Why a KPI has no value in any period; in English where only the warehouse has words for it."""
+        """Why a KPI has no value in any period; in English where the table has no words for it."""
         reason, definition = indicator.absence, indicator.definition
         if reason == NOTHING + definition.formula:
             return self.say("absent_events", what=definition.formula_worded)
+        if reason.startswith(NOTHING):
+            return self.say("absent_events", what=self.said(reason.removeprefix(NOTHING)))
         if reason.startswith(NO_ROWS):
             return self.say("absent_rows", table=reason.removeprefix(NO_ROWS))
-        return reason
+        return self.said(reason)
 
     def period(self, period: Period) -> str:
         """A period: March 2026, Q1 2026, week of 2 March 2026."""

@@ -316,20 +316,20 @@ def test_in_spanish_it_has_no_english_formula(filling: Filling) -> None:
         if kpi.name in shown:
             assert kpi.formula_es in text, kpi.name
         assert kpi.formula_es not in drawn(filling, "en").root.text, kpi.name
-    # Only how intervals are computed is told in English, and what customers said; both say so.
+    # Only what customers said is in English, and says so.
     in_english = {each.tag for each in spanish.root.one("body").all(lang="en")}
-    assert in_english - {"blockquote"} == {"i"}
+    assert in_english <= {"blockquote"}
 
 
-def test_a_formula_in_english_alone_is_marked_as_such() -> None:
+def test_what_a_plugin_says_in_english_alone_is_marked_as_such() -> None:
     found = contents_of(one_kpi_on_one_day)["es"]
+    of_plugin = {"formula_worded": nps.formula, "interval_method": "a method of its own"}
     indicators = [
-        replace(each, definition=replace(each.definition, formula_worded=each.definition.formula))
-        for each in found.indicators
+        replace(each, definition=replace(each.definition, **of_plugin)) for each in found.indicators
     ]
-    html = page.render(replace(found, indicators=indicators))
-    marked = {each.text for each in HtmlPage(html).root.all("span", lang="en")}
-    assert marked == {f"{nps.formula}."}
+    html = HtmlPage(page.render(replace(found, indicators=indicators)))
+    assert {each.text for each in html.root.all("span", lang="en")} == {f"{nps.formula}."}
+    assert {each.text for each in html.root.all("i", lang="en")} == {"a method of its own"}
 
 
 def test_why_a_kpi_has_no_value_is_told_in_the_language_of_the_page() -> None:
@@ -340,8 +340,13 @@ def test_why_a_kpi_has_no_value_is_told_in_the_language_of_the_page() -> None:
         ("no rows in review", "sin filas en review"),
         (
             "no target: set resolution_minutes in [kpis.sla]",
-            "no target: set resolution_minutes in [kpis.sla]",
+            "ningún objetivo: indique resolution_minutes en [kpis.sla]",
         ),
+        (
+            "nothing that it counts: orders with a time of delivery",
+            "nada de lo que cuenta: pedidos con una fecha de entrega",
+        ),
+        ("a plugin's reason", "a plugin's reason"),
     ):
         assert words.why_absent(replace(indicator, absence=absence)) == told
 

@@ -8,13 +8,17 @@ import tomllib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 import cxflow.report
+from cxflow.kpis import calculator, intervals, survival, totals
 from cxflow.kpis.changes import Change
+from cxflow.kpis.declared import KPIS
+from cxflow.kpis.experience import differences, memory, omnichannel
 from cxflow.kpis.periods import Period
 from cxflow.report.indicators import Definition
 from cxflow.report.masking import KINDS
@@ -24,6 +28,7 @@ from cxflow.report.touchpoints import PHASES
 from cxflow.report.verbatims import MOODS
 from cxflow.report.ways import GOALS
 from cxflow.report.wording import Words
+from cxflow.settings import Settings
 
 FOLDER = Path(cxflow.report.__file__).parent
 TABLE: Mapping[str, Any] = tomllib.loads((FOLDER / "phrases.toml").read_text())
@@ -145,3 +150,30 @@ def test_every_phrase_is_used_and_every_used_phrase_is_there() -> None:
 )
 def test_a_duration_is_told_in_the_unit_that_says_it_shortest(hours: float | None, told: str) -> None:
     assert Words("en", "EUR", ZoneInfo("UTC")).duration(hours).replace("\u00a0", " ") == told
+
+
+def test_all_that_built_in_kpis_say_is_known_in_spanish() -> None:
+    plain = Settings.model_validate({})
+    timed = Settings.model_validate({"kpis": {"sla": {"first_reply_minutes": 60, "clock": "business"}}})
+    said = {kpi.estimator(plain).method for kpi in KPIS} | {kpi.counts for kpi in KPIS} - {""}
+    said |= {why for kpi in KPIS for settings in (plain, timed) if (why := kpi.lacks(settings))}
+    said |= {intervals.TOO_FEW, intervals.ALIKE, totals.ALL_COUNTED, survival.NOT_REACHED, memory.EMPTY_BAND}
+    said |= {differences.TOO_FEW, differences.NOTHING_TO_COMPARE, differences.ALIKE}
+    said |= {omnichannel.TOO_FEW, omnichannel.NO_COMPARISON, calculator._TOO_LARGE}
+    assert len(said) > 45
+    assert [each for each in sorted(said) if ES.said(each) == each] == []
+    assert [each for each in sorted(said) if EN.said(each) != each] == []
+
+
+@pytest.mark.parametrize(
+    ("note", "english", "spanish"),
+    [
+        ("all counted: no interval", "all counted: no interval", "se cuenta todo: sin intervalo"),
+        (intervals.SKEWED, "too skewed for an interval", "demasiado asimétrico para un intervalo"),
+        (None, "no interval", "sin intervalo"),
+        ("a plugin's note", "a plugin's note", "a plugin's note"),
+    ],
+)
+def test_why_a_value_has_no_interval(note: str | None, english: str, spanish: str) -> None:
+    value: Any = SimpleNamespace(value=4.5, ci_low=None, ci_high=None, interval_note=note)
+    assert [words.interval(definition("points"), value) for words in (EN, ES)] == [english, spanish]
