@@ -14,11 +14,11 @@ import pytest
 from broken_desks import BROKEN
 from invented_desk import TOKEN, Desk, ticket
 
-from cxflow.testing.conformance import conformance
 from cxflow.testing.declaration_checks import DeclarationChecks
 from cxflow.testing.reading_checks import ReadingChecks
 from cxflow.testing.sample import Kit, Sample, opened
 from cxflow.testing.service_checks import ServiceChecks
+from cxflow.testing.suite import conformance
 from cxflow.testing.warehouse_checks import WarehouseChecks
 
 SUITE = conformance({"connector": "invented_desk"})
