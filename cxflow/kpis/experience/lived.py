@@ -55,3 +55,7 @@ is_judged = polarity.is_not(None)
 judged = lived.where(column("is_counted", Boolean))
 """Experiences: of one customer and thing, one in 14 days. `polarity` is −1, 0 or 1, `intensity` 0 to 1."""
 of_order = column("order_id", String)
+times_of_customers = select(touchpoint_judgement.c.occurred_at.label("at")).where(
+    touchpoint_judgement.c.is_counted, touchpoint_judgement.c.customer_id.is_not(None)
+)
+"""When the experiences of known customers were: without their customers, the newest is found in no time."""

@@ -31,7 +31,7 @@ from cxflow.kpis import intervals
 from cxflow.kpis.behind import Behind
 from cxflow.kpis.cells import Cut, cells, local_day, local_time
 from cxflow.kpis.estimators import NO_CUSTOMER, Components, Estimate, OfFact
-from cxflow.kpis.experience.lived import judged, polarity
+from cxflow.kpis.experience.lived import judged, polarity, times_of_customers
 from cxflow.kpis.experience.moments import epoch
 from cxflow.kpis.facts import Fact, Reach, Rows, newest, seconds_between
 from cxflow.kpis.intervals import Array
@@ -87,7 +87,7 @@ class PeakEnd(OfFact):
         """The experiences that are remembered at the end of a period, by the customers of the band."""
         if period.grain == "all":
             # Of everybody: the whole time ends for a slice when it ends for all.
-            until = seconds_between(column("at", TIME), newest(self.counted.rows))
+            until = seconds_between(column("at", TIME), newest(times_of_customers))
             lived = fact.where(until <= REMEMBERED.total_seconds())
         else:
             end = period.instants(zone)[1]
@@ -101,7 +101,7 @@ class PeakEnd(OfFact):
 
     @property
     def reach(self) -> Mapping[str, Reach]:
-        after = Reach(after=REMEMBERED.days + 1, since_last=self.counted.rows)
+        after = Reach(after=REMEMBERED.days + 1, since_last=times_of_customers)
         return dict.fromkeys(self.of.reach, after)
 
     def cells(self, cut: Cut) -> Rows:
@@ -134,7 +134,7 @@ class PeakEnd(OfFact):
             *(experience.c[name] for name in ("segment", "by_country", "by_consent")),
             _peak(_EXPERIENCE, second).label("peak"),
             _end(_EXPERIENCE, second).label("end"),
-            newest(self.counted.rows).label("last"),
+            newest(times_of_customers).label("last"),
         )
 
     def _memories(self, cut: Cut) -> Fact:
