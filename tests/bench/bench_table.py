@@ -183,7 +183,10 @@ def http(bench: Bench) -> dict[str, Any]:
     tenth of them against dlt's client and the Singer SDK."""
     program, python = HERE / "http_pull.py", _peers(bench)
     found: dict[str, Any] = {}
-    for count, kinds in ((MILLION, ("bare", "cxflow", "dlt")), (MILLION // 10, ("bare", "cxflow", "dlt", "singer"))):
+    for count, kinds in (
+        (MILLION, ("bare", "cxflow", "dlt")),
+        (MILLION // 10, ("bare", "cxflow", "dlt", "singer")),
+    ):
         file = bench.folder / f"port-{count}"
         file.unlink(missing_ok=True)
         service = subprocess.Popen([sys.executable, program, "serve", bench.history(count), file])
