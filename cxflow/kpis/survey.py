@@ -192,7 +192,7 @@ nps_weighted = Kpi(
     formula="100 × (weights of 9–10 − weights of 0–6) ÷ all weights, answers on the 0–10 scale; without a weight, 1",
     formula_es="100 × (pesos de 9–10 − pesos de 0–6) ÷ suma de los pesos, respuestas en la escala de 0 a 10; una "
     "respuesta sin peso cuenta 1",
-    counts="rated answers with the metric type nps",
+    counts="rated answers with the metric type nps, once one has a weight",
     of=WeightedNet(_recommendations, _weight, plus=score >= 9, minus=score <= 6),
     needs=_has_weights("nps"),
 )
@@ -211,7 +211,7 @@ csat_weighted = Kpi(
     formula="weights of the answers that csat counts as satisfied ÷ all weights; without a weight, 1",
     formula_es="pesos de las respuestas que «Satisfacción del cliente» cuenta como satisfechas ÷ suma de los "
     "pesos; una respuesta sin peso cuenta 1",
-    counts="rated answers with the metric type csat",
+    counts="rated answers with the metric type csat, once one has a weight",
     of=WeightedShare(_satisfactions, _weight, where=_is_satisfied),
     needs=_has_weights("csat"),
 )
