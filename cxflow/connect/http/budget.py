@@ -52,11 +52,14 @@ class Budget:
     def reserve(self, path: str, points: float = 0) -> float:
         """Reserve the moment of a request; returns the seconds until then. `points` is its cost, where the service
         counts in points."""
-        now = time.time()
+        return max(self.moment(path, points) - time.time(), 0.0)
+
+    def moment(self, path: str, points: float = 0) -> float:
+        """The same, as Unix time. It may have passed: who waits long for others' reservations sends at once."""
         rates = [rate for rate in self._rates if rate.of in path]
         with self._open() as database:
             database.execute("BEGIN IMMEDIATE")
-            moment = first = max(now, self._paused(database))
+            moment = first = max(time.time(), self._paused(database))
             dues = []
             for rate in rates:
                 (due,) = database.execute(
@@ -74,7 +77,7 @@ class Budget:
                     (self._account, _name(rate), max(due, first) + step),
                 )
             database.execute("COMMIT")
-        return max(moment - now, 0.0)
+        return moment
 
     def pause(self, seconds: float) -> None:
         """Let nobody send a request for so long: the service asks for it."""
