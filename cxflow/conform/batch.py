@@ -224,7 +224,7 @@ def _wide_tables(work: _Work) -> list[Rows]:
         work.notation,
     )
     currency = work.connection.currency or work.settings.project.currency
-    origin = Origin(work.connection.name, stream.name, work.notation, currency)
+    origin = Origin(work.connection.name, stream.name, work.notation, currency, work.settings.reasons)
     projections = [
         BoundProjection(
             tables.CANONICAL[name],

@@ -7,11 +7,11 @@ is the wide table; `f` holds the touchpoint if it comes from another wide table.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Column, Table
 
-from cxflow.conform.expressions import Cast, Notation, cast, cast_id, duckdb_type
+from cxflow.conform.expressions import Cast, Notation, cast, cast_id, compared, duckdb_type
 from cxflow.conform.guard import Evaluation
 from cxflow.duck import identifier, literal
 from cxflow.model.activities import ACTIVITIES
@@ -28,6 +28,8 @@ class Origin:
     notation: Notation
     currency: str
     """Default currency, ISO 4217."""
+    reasons: Mapping[str, str]
+    """Another name of a reason, as it is compared, to the one that is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,11 @@ class BoundProjection:
         raw = self.raw(column.name)
         if column.info.get("qualified"):
             return cast_id(raw, kind, self.origin.system)
-        return cast(raw, kind, duckdb_type(column.type), self.origin.notation)
+        found = cast(raw, kind, duckdb_type(column.type), self.origin.notation)
+        if column.name == "reason" and self.origin.reasons:
+            kept = {name: literal(reason) for name, reason in self.origin.reasons.items()}
+            return replace(found, value=f"coalesce({_lookup(compared(found.value), kept)}, {found.value})")
+        return found
 
     def derived(self) -> dict[str, str]:
         """Defaults that cxflow fills in for unmapped or null columns: column to SQL over the cells, `record_id` and

@@ -137,6 +137,11 @@ def cast(raw: str, source: str, target: str, notation: Notation) -> Cast:
     return Cast(f"TRY_CAST({f'trim({raw})' if text else raw} AS {target})", "'cast'", present)
 
 
+def compared(reason: str) -> str:
+    """A reason as `model.reasons.known_as` spells it."""
+    return f"replace(replace(lower(trim({reason})), ' ', '_'), '-', '_')"
+
+
 def cast_id(raw: str, source: str, system: str) -> Cast:
     """The cast of an id to `system:id`. An id from `id_of` brings its own system; an empty id counts as absent, and a
     whole number is written without decimals."""

@@ -39,4 +39,6 @@ def of(settings: Settings, connection: Connection, stream: Stream) -> str:
         "quality": settings.quality.model_dump(mode="json", include=_OF_QUALITY),
         "identity": settings.identity.model_dump(mode="json", include=_OF_IDENTITY),
     }
+    if settings.reasons:
+        declared["reasons"] = settings.reasons
     return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()[:16]

@@ -12,6 +12,7 @@ from cxflow.errors import ConfigError
 from cxflow.model.calendar import Calendar
 from cxflow.model.frozen import Frozen
 from cxflow.model.names import nearest
+from cxflow.model.reasons import named_once
 from cxflow.settings.groups import (
     Airflow,
     Alerts,
@@ -51,6 +52,9 @@ class Settings(Frozen):
     templates: dict[str, dict[str, Any]] = Field(default_factory=dict, repr=False)
     """What several streams have in common: a stream that names one as its `template` has its settings, but for those
     that it makes itself. Checked where it is used."""
+    reasons: dict[str, str] = Field(default_factory=dict)
+    """Another name of a reason to the one that is kept, for contacts, cases and refunds: each system has its own names.
+    They are compared in lower case, with underscores for spaces and hyphens."""
     calendars: dict[str, Calendar] = Field(default_factory=dict)
     """Name to when a team works. A connection names the one of its team."""
     connections: dict[str, dict[str, Any]] = Field(default_factory=dict, repr=False)
@@ -74,6 +78,11 @@ class Settings(Frozen):
                 known = nearest(wanted, calendars) or "; declare it in [calendars]"
                 raise ValueError(f"{name}.calendar: there is no calendar {wanted!r}{known}")
         return connections
+
+    @field_validator("reasons")
+    @classmethod
+    def _named_once(cls, names: dict[str, str]) -> dict[str, str]:
+        return named_once(names)
 
     @field_validator("templates")
     @classmethod

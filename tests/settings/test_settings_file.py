@@ -200,6 +200,16 @@ def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
             CALENDAR + "[connections.shop]\ncalendar = 'suport'",
             "connections: shop.calendar: there is no calendar 'suport'; did you mean 'support'?",
         ),
+        ("[reasons]\n' ' = 'late'", "reasons: ' ' = 'late': a name is empty"),
+        ("[reasons]\nlate = ''", "reasons: 'late' = '': a name is empty"),
+        (
+            "[reasons]\n'Too late' = 'late'\ntoo-late = 'delay'",
+            "reasons: 'too-late': two reasons are kept for it, 'late' and 'delay'",
+        ),
+        (
+            "[reasons]\ntardy = 'late'\nlate = 'delay'",
+            "reasons: 'tardy' = 'late': 'late' is not kept itself, but 'delay' for it",
+        ),
         (
             "[connections.shop]\ncalendar = 'support'",
             "connections: shop.calendar: there is no calendar 'support'; declare it in [calendars]",
@@ -506,3 +516,8 @@ def test_a_secret_names_one_place() -> None:
     for wrong in ({}, {"env": "A", "file": "b"}, {"env": ""}):
         with pytest.raises(ValueError, match="a secret is found in one place"):
             Secret.model_validate(wrong)
+
+
+def test_names_of_reasons_are_compared_without_case_and_spelling(write: Any) -> None:
+    found = load(write("[reasons]\n'Entrega tardía' = 'late'\n'LATE' = 'late'\nlate-delivery = 'late'"))
+    assert found.reasons == {"entrega_tardía": "late", "late": "late", "late_delivery": "late"}

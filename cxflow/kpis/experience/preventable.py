@@ -22,7 +22,7 @@ def _read(settings: Settings) -> str:
 
 
 def _reason() -> ColumnElement[str]:
-    """A contact's reason, spelt as `seeds.known_as` does."""
+    """A contact's reason, spelt as `model.reasons.known_as` does."""
     lower = func.lower(func.trim(column("reason", String)))
     return func.replace(func.replace(lower, " ", "_"), "-", "_")
 

@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeVar, get_args
 from cxflow.errors import ConfigError
 from cxflow.model.activities import Control, JourneyStage
 from cxflow.model.names import nearest
+from cxflow.model.reasons import known_as
 from cxflow.settings import Settings
 from cxflow.warehouse.revisions import resources
 
@@ -70,7 +71,7 @@ class ContactReason:
     """What a company could do about the contacts for one reason."""
 
     reason: str
-    """As `known_as` spells it."""
+    """As `model.reasons.known_as` spells it."""
     answer: Answer
     is_preventable: bool
     """Whether the customer would rather not have had to ask."""
@@ -175,11 +176,6 @@ def fingerprint(settings: Settings, *tables: str) -> str:
     }
     content = repr([read[table](settings) for table in tables])
     return hashlib.sha256(content.encode()).hexdigest()[:16]
-
-
-def known_as(reason: str) -> str:
-    """A contact reason as it is compared: in lower case, with underscores for spaces and hyphens."""
-    return reason.strip().lower().replace(" ", "_").replace("-", "_")
 
 
 def _rule(line: _Line) -> PolarityRule:
