@@ -91,8 +91,8 @@ def staged(row: FromClause, start: datetime | None) -> Rows:
 
 
 def unordered(row: FromClause, places: Sequence[Place], start: datetime | None) -> ColumnElement[str]:
-    """The stage of a row whose customer, if one is known, never ordered. Of nobody, what its mapping says or else its
-    activity's row, and so of everybody where there are no orders."""
+    """The stage of a row whose customer, if it has one, never ordered. Without a customer, it is what the mapping says
+    or else the activity's row; so it is for all rows where nobody ordered."""
     said = {each.name: each.stage for each in places if each.kind == "activity" and each.stage}
     by_activity = case(said, value=row.c.activity, else_=null()) if said else cast(null(), String)
     otherwise = func.coalesce(row.c.journey_stage, by_activity, literal(UNKNOWN))

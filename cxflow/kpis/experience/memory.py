@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -121,10 +121,8 @@ class PeakEnd(OfFact):
         when the `last` of all was."""
         rows = self.counted.rows.subquery()
         lived = select(rows)
-        spans = [span for cut in cuts for span in cut.spans or ()]
-        if all(cut.spans is not None for cut in cuts):
-            begin, end_of_all = min(begin for begin, _ in spans), max(end for _, end in spans)
-            lived = lived.where(rows.c.at >= begin - REMEMBERED, rows.c.at < end_of_all)
+        if (span := _remembered_within(cuts)) is not None:
+            lived = lived.where(rows.c.at >= span[0], rows.c.at < span[1])
         experience = lived.subquery()
         second = cast(func.floor(epoch(experience.c.at)), BigInteger)
         return select(
@@ -152,6 +150,8 @@ class PeakEnd(OfFact):
         """The experiences, each once for every period at whose end it is remembered: `at`, when that begins, the
         customer and their dimensions, and `peak` and `end`, packed."""
         row = self.kept((cut,)).subquery() if cut.kept is None else cut.kept
+        span = _remembered_within((cut,))
+        is_within = [] if span is None else [row.c.lived_at >= span[0], row.c.lived_at < span[1]]
         known = [each for each in row.c if each.name not in ("lived_at", "last")]
         seconds = REMEMBERED.total_seconds()
         if cut.grain == "all":
@@ -163,7 +163,7 @@ class PeakEnd(OfFact):
         for later in range(_LATER_PERIODS[cut.grain] + 1):
             start, end = (first + _months(months * number) for number in (later, later + 1))
             is_remembered = seconds_between(row.c.lived_at, _instant(end, cut.zone)) <= seconds
-            wanted = [is_remembered, cast(start, Date) <= local_day(row.c.last, cut.zone)]
+            wanted = [*is_within, is_remembered, cast(start, Date) <= local_day(row.c.last, cut.zone)]
             if cut.starts is not None:
                 wanted.append(cast(start, Date).in_(cut.starts))
             copies.append(select(_instant(start, cut.zone).label("at"), *known).where(*wanted))
@@ -196,6 +196,14 @@ class PeakEnd(OfFact):
                 high,
             )
         return Estimate(n, none, none, none, none, value, low, high, notes)
+
+
+def _remembered_within(cuts: Sequence[Cut]) -> tuple[datetime, datetime] | None:
+    """The time range of the experiences that are remembered at the ends of all periods of some cuts; None: all time."""
+    spans = [span for cut in cuts for span in cut.spans or ()]
+    if any(cut.spans is None for cut in cuts):
+        return None
+    return min(begin for begin, _ in spans) - REMEMBERED, max(end for _, end in spans)
 
 
 def _is_in(band: str, experiences: ColumnElement[int]) -> ColumnElement[bool]:
