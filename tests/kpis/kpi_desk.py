@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from itertools import count
 from typing import Any
 
-from sqlalchemy import Connection, Table, insert, select
+from sqlalchemy import Connection, Table, event, insert, select
 
 from cxflow.kpis.calculator import compute
 from cxflow.kpis.declared import KPIS
@@ -100,6 +100,16 @@ class Desk:
     def forget(self) -> None:
         """As if nothing had been touched."""
         self._touched.clear()
+
+    def statements(self) -> list[str]:
+        """A list to which every statement is added from now on."""
+        noted: list[str] = []
+
+        def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            noted.append(statement)
+
+        event.listen(self.connection, "before_cursor_execute", note)
+        return noted
 
     def compute(self, *names: str, as_of: datetime = FIRST, everything: bool = False) -> KpiReport:
         if self._touched:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from kpi_desk import Desk, at
-from sqlalchemy import Integer, String, column, event, func, select
+from sqlalchemy import Integer, String, column, func, select
 from test_kpi_calls import ten_calls
 
 from cxflow.kpis.facts import Fact, fact
@@ -47,24 +46,12 @@ def calls_of_customers(desk: Desk) -> None:
         )
 
 
-def tables_made(desk: Desk) -> list[str]:
-    """The temporary tables of found events that are made from now on."""
-    made: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if statement.startswith("CREATE TEMPORARY TABLE kpi_found"):
-            made.append(statement)
-
-    event.listen(desk.connection, "before_cursor_execute", note)
-    return made
-
-
 def test_kpis_of_parts_of_a_fact_read_it_once_and_have_the_values_that_each_has_alone(desk: Desk) -> None:
     desk.configure(kpis={"dimensions": ["channel", "queue"]})
     calls_of_customers(desk)
-    made = tables_made(desk)
+    statements = desk.statements()
     desk.compute(*CALLS)
-    assert len(made) == 1
+    assert len([each for each in statements if each.startswith("CREATE TEMPORARY TABLE kpi_found")]) == 1
     left_out = {value.kpi: value.left_out for kpi in CALLS for value in desk.values(kpi, "all")}
     assert (left_out["transfer_rate"], left_out["service_level_of_queued"]) == (7 + 2, 1 + 1)
     for kpi in CALLS:

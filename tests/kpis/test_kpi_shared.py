@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from kpi_desk import Desk, at
-from sqlalchemy import Table, column, event, func, insert, select
+from sqlalchemy import Table, column, func, insert, select
 
 from cxflow.kpis import days
 from cxflow.kpis.facts import Fact, Rows
@@ -76,12 +74,7 @@ def test_kpis_of_one_fact_find_its_events_once_in_runs_of_days(
     # Ada called on the 1st and again on the 3rd, Eve on the 2nd and the 20th: three of four are not repeated.
     for day, who in (("3-01", "ada"), ("3-03", "ada"), ("3-02", "eve"), ("3-20", "eve"), ("4-20", "last")):
         desk.contact(at(day), who)
-    statements: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        statements.append(statement)
-
-    event.listen(desk.connection, "before_cursor_execute", note)
+    statements = desk.statements()
     desk.compute("first_contact_resolution", "support_contacts", "repeat_contact_rate_7d")
     found = {
         kpi: [(value.value, value.n) for value in desk.values(kpi, "all")]
