@@ -1,4 +1,4 @@
-"""Names customers, and writes `customer_identity` and `customer`. Called by `resolve`, after the components.
+"""Names customers, writes `customer_identity`, and merges customers. Called by `resolve`, after the components.
 
 A customer is named after the identifier seen first: the earliest event, then the namespace and the smallest hash. So
 later identifiers join without renaming anyone, and a rebuild from scratch gives the same names.
@@ -129,59 +129,3 @@ def _retire(connection: sa.Connection) -> None:
     )
     gone = "(SELECT customer_id FROM retired WHERE successor IS NULL)"
     run(connection, f"DELETE FROM customer WHERE customer_id IN {gone} OR merged_into_id IN {gone}")
-
-
-_OF_PROFILE = ("segment", "consent", "country")
-"""What a customer has of their profiles."""
-
-
-def keep(connection: sa.Connection) -> None:
-    """Write `customer`: the customers of `assigned`, when they were first and last seen, and what their profiles say:
-    each field from the latest profile that has it, since no system knows all of them.
-    Creates `moved`: those whose segment, country or consent changed."""
-    ranks = ", ".join(
-        f"row_number() OVER (PARTITION BY p.customer_id ORDER BY CASE WHEN p.{name} IS NULL THEN 1 ELSE 0 END, "
-        f"coalesce(r.version_at, r.received_at) DESC, p.profile_id) AS {name}_rank"
-        for name in _OF_PROFILE
-    )
-    make(
-        connection,
-        "profile",
-        "SELECT customer_id, max(CASE WHEN segment_rank = 1 THEN segment END) AS segment, "
-        "bool_and(CASE WHEN consent_rank = 1 THEN consent END) AS consent, "
-        "max(CASE WHEN country_rank = 1 THEN country END) AS country FROM ("
-        f"SELECT p.customer_id, p.segment, p.consent, p.country, {ranks} "
-        "FROM customer_profile p JOIN source_record r "
-        "ON r.source_system = p.source_system AND r.source_object = p.source_object "
-        "AND r.source_record_id = p.source_record_id "
-        "WHERE NOT p.is_deleted AND p.customer_id IN (SELECT customer_id FROM assigned)) ranked "
-        "GROUP BY customer_id",
-    )
-    seen = (
-        "(SELECT a.customer_id, min(a.first_seen_at) AS first_seen_at, max(a.last_seen_at) AS last_seen_at, "
-        "max(p.segment) AS segment, bool_and(p.consent) AS consent, max(p.country) AS country FROM assigned a "
-        "LEFT JOIN profile p ON p.customer_id = a.customer_id WHERE a.match_rule = 'exact' "
-        "GROUP BY a.customer_id) s"
-    )
-    differs = {
-        name: f"customer.{name} IS DISTINCT FROM s.{name}"
-        for name in ("first_seen_at", "last_seen_at", *_OF_PROFILE)
-    }
-    make(
-        connection,
-        "moved",
-        f"SELECT customer.customer_id FROM customer JOIN {seen} ON s.customer_id = customer.customer_id "
-        f"WHERE {' OR '.join(differs[name] for name in _OF_PROFILE)}",
-    )
-    run(
-        connection,
-        f"UPDATE customer SET {', '.join(f'{name} = s.{name}' for name in differs)} FROM {seen} "
-        f"WHERE customer.customer_id = s.customer_id AND ({' OR '.join(differs.values())})",
-    )
-    run(
-        connection,
-        "INSERT INTO customer (customer_id, merged_into_id, first_seen_at, last_seen_at, segment, consent, country) "
-        "SELECT s.customer_id, NULL, s.first_seen_at, s.last_seen_at, s.segment, s.consent, s.country "
-        f"FROM {seen} "
-        "WHERE NOT EXISTS (SELECT 1 FROM customer c WHERE c.customer_id = s.customer_id)",
-    )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from cxflow.identity import apart, components, customers, graph, rows, temporary
+from cxflow.identity import apart, components, customers, described, graph, rows, temporary
 from cxflow.identity.temporary import count
 from cxflow.settings import Settings
 from cxflow.warehouse import applied, engines, revisions
@@ -56,7 +56,7 @@ def resolve(connection: sa.Connection, settings: Settings) -> IdentityReport:
     customers.keep_identities(connection)
     merged = customers.merge(connection)
     rows.assign(connection)
-    customers.keep(connection)
+    described.keep(connection)
     rows.note_moved(connection)
     report = IdentityReport(
         identifiers=count(connection, "SELECT count(*) FROM node"),

@@ -20,7 +20,7 @@ _OWNED = sa.table(
 _MANY_RECORDS = 1_000_000
 """Records whose rows an engine can update with little memory, even one that holds all changes in it."""
 _MOVED = sa.select(sa.table("moved", sa.column("customer_id", sa.String)).c.customer_id)
-"""Customers whose segment, country or consent changed."""
+"""Customers whose segment, country or consent changed, now or before."""
 _CAUSE = "customers linked or described anew"
 """Why rows changed, for who asks why a KPI was published again."""
 

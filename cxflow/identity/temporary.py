@@ -27,6 +27,10 @@ TABLES = (
     "owned",
     "profile",
     "moved",
+    "told",
+    "span",
+    "described",
+    "past",
 )
 """Every one that a resolution may make."""
 

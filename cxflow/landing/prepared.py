@@ -31,7 +31,11 @@ VERDICT = "verdict.json"
 OUTPUT = "to_load"
 """The schema of the file that `load` reads: the rows to load of each canonical table, `record` and `identifier`;
 `refused`, which is `refusal`; of a derived batch `place`, where its records were landed first; and, of all records
-whose key could be read, loaded or not, `sighting`: key and last delivery, and `delivered`: origins and times."""
+whose key could be read, loaded or not, `sighting`: key and last delivery, and `delivered`: origins and times. If the
+stream fills `customer_profile`, `older_profile` (OLDER_PROFILE): what older versions of the batch's records say."""
+
+PROFILE = "customer_profile"
+"""The canonical table whose former versions are kept, too."""
 
 Columns = Mapping[str, str]
 """Column to its DuckDB type."""
@@ -78,6 +82,16 @@ REFUSED: Columns = {
     "raw_value": "VARCHAR",
 }
 """Of each refusal: the record, the stage and rule that refused it, and the column and value at fault, if any."""
+OLDER_PROFILE: Columns = {
+    "record_id": "VARCHAR",
+    "profile_id": "VARCHAR",
+    "version_at": "TIMESTAMPTZ",
+    "received_at": "TIMESTAMPTZ",
+    "segment": "VARCHAR",
+    "consent": "BOOLEAN",
+    "country": "VARCHAR",
+}
+"""Of each profile in a record that is not loaded because the batch holds a newer version of it."""
 CONFLICT_RULE, CONFLICT_COLUMN = "duplicate_key", "primary_key"
 """The rule and the column at fault in the refusal of records in conflict: they differ, and none is newer."""
 REPEATED_KEY = "repeated_key"
@@ -199,6 +213,15 @@ def commit(settings: Settings, batch: BatchRef, conformed: Conformed, verdict: V
         for name in (*conformed.tables, "record", "identifier"):
             database.execute(
                 f"CREATE VIEW {OUTPUT}.{name} AS SELECT * FROM main.{name} ANTI JOIN main.left_out USING (_row)"
+            )
+        if PROFILE in conformed.tables:
+            columns = ", ".join(
+                f"{'r' if name in RECORD else 'p'}.{identifier(name)}" for name in OLDER_PROFILE
+            )
+            database.execute(
+                f"CREATE VIEW {OUTPUT}.older_profile AS SELECT {columns} FROM main.{PROFILE} p "
+                "JOIN main.record r USING (_row) SEMI JOIN main.left_out USING (_row) "
+                "ANTI JOIN main.refused USING (_row) WHERE NOT p.is_deleted"
             )
     conformed.database.rename(folder / DATABASE)
     (folder / VERDICT).write_text(json.dumps(asdict(verdict), indent=1, sort_keys=True), encoding="utf-8")

@@ -14,7 +14,17 @@ import sqlalchemy as sa
 
 from cxflow.errors import AccountingError, GateClosedError
 from cxflow.landing import prepared, zone
-from cxflow.load import claims, conflicts, disputes, entries, merge, refusals, vanished, withdrawals
+from cxflow.load import (
+    claims,
+    conflicts,
+    disputes,
+    entries,
+    merge,
+    profile_versions,
+    refusals,
+    vanished,
+    withdrawals,
+)
 from cxflow.load.conflicts import CONFLICTING
 from cxflow.load.staged import CLAIMED, DISCARDED, Loading
 from cxflow.model import progress
@@ -182,6 +192,8 @@ def _merge(loading: Loading, settings: Settings, landed: Path) -> _Merged:
     source = landed / prepared.FOLDER / prepared.DATABASE
     engine = engines.of(loading.warehouse)
     staged = (*loading.verdict.tables, "record", "identifier", "refused")
+    if prepared.PROFILE in staged:
+        staged = (*staged, "older_profile")
     for name in (*staged, "place") if loading.manifest.sources else staged:
         relation = f"{prepared.OUTPUT}.{name}"
         engine.stage(loading.warehouse, f"stage_{name}", source, relation, is_read_only=name != "refused")
@@ -211,6 +223,7 @@ def _merge(loading: Loading, settings: Settings, landed: Path) -> _Merged:
         quarantined=loading.verdict.refused
         + sum(found.get(outcome, 0) for outcome in (CONFLICTING, CLAIMED, DISCARDED)),
     )
+    profile_versions.keep(loading)
     withdrawn = withdrawals.count(loading) + settled.taken_elsewhere
     if counts.updated + counts.deleted + withdrawn:
         merge.remove_old_rows(loading)

@@ -50,6 +50,9 @@ PLACE = _stage("place", "batch_id", "row_number")
 CONFLICT = _stage("conflict", "record_id", "version_at", "received_at", "origin", "batch_id")
 """Keys that are in conflict: versions of one time that differ."""
 
+OLDER_PROFILE = _stage("older_profile", *prepared.OLDER_PROFILE)
+"""What profiles say in records of which the batch holds a newer version."""
+
 ROWS: dict[str, sa.TableClause] = {
     name: _stage(name, *prepared.ROW, *mappable(table)) for name, table in CANONICAL.items()
 }

@@ -91,7 +91,7 @@ class TestProject:
 
     def digest(self) -> dict[str, str]:
         """A hash of each canonical and identity table's content, the same for equal warehouses."""
-        names = [*tables.CANONICAL, "customer", "customer_identity", "record_identity"]
+        names = [*tables.CANONICAL, "customer", "customer_history", "customer_identity", "record_identity"]
         with transactions.transaction(self.settings) as warehouse:
             return {name: _hash(_sorted_rows(warehouse, name, _lasting(name))) for name in names}
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Boolean, Column, DateTime, MetaData, Numeric, String, Table
+from sqlalchemy import Boolean, Column, DateTime, MetaData, Numeric, String, Table, Uuid
 from sqlalchemy.types import TypeEngine
 
 metadata = MetaData()
 
 TIME = DateTime(timezone=True)
 MONEY = Numeric(18, 4)
+UUID = Uuid(as_uuid=False)
 
 
 def column(

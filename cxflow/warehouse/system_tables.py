@@ -1,4 +1,4 @@
-"""The derived tables (customers, KPI values) and the system tables (ledger, cursors, quarantine, registry). Declared
+"""The derived tables (judgements, KPI values) and the system tables (ledger, cursors, quarantine, registry). Declared
 here, read through `tables`."""
 
 from __future__ import annotations
@@ -15,48 +15,12 @@ from sqlalchemy import (
     Double,
     Integer,
     String,
-    Uuid,
 )
 
-from cxflow.warehouse.columns import TIME, column, derived_table, system_table
+from cxflow.warehouse.columns import TIME, UUID, column, derived_table, system_table
 
-UUID = Uuid(as_uuid=False)
 VERSION_TABLE = "cxflow_version"
 """Alembic's table with the current revision."""
-
-customer = derived_table(
-    "customer",
-    "one person, as far as identifiers show",
-    ("customer_id",),
-    column("customer_id", String, "hash of the identifier seen first", nullable=False),
-    column("merged_into_id", String, "the customer that this one was merged into"),
-    column("first_seen_at", TIME, "earliest event with one of their identifiers", nullable=False),
-    column("last_seen_at", TIME, "latest event with one of them", nullable=False),
-    column("segment", String, "from the profile changed last that has one"),
-    column("consent", Boolean, "from the profile changed last that has one"),
-    column("country", String, "ISO 3166-1 alpha-2, from the profile changed last that has one"),
-)
-
-customer_identity = derived_table(
-    "customer_identity",
-    "which identifier belongs to which customer, and since when",
-    ("namespace", "identity_hash", "valid_from"),
-    column("namespace", String, "email, phone, or connection.key", nullable=False),
-    column("identity_hash", UUID, "keyed hash of the normalised value, 128 bits", nullable=False),
-    column(
-        "identity_value", String, "the value itself, if the settings keep it in clear", info={"pii": True}
-    ),
-    column("customer_id", String, "the customer it belongs to; empty: it links nobody", nullable=False),
-    column(
-        "match_rule",
-        String,
-        "how it was linked: exact; or shared, common, weak, oversized: it names nobody",
-        nullable=False,
-    ),
-    column("confidence", Double, "0 to 1", nullable=False),
-    column("valid_from", TIME, "first event with it", nullable=False),
-    column("valid_to", TIME, "when the link ended; null while it is valid"),
-)
 
 touchpoint_judgement = derived_table(
     "touchpoint_judgement",

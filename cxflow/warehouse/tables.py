@@ -34,13 +34,17 @@ from cxflow.warehouse.canonical import (
     touchpoint,
 )
 from cxflow.warehouse.columns import MONEY, PROVENANCE, TIME, metadata
+from cxflow.warehouse.customer_tables import (
+    customer,
+    customer_history,
+    customer_identity,
+    profile_version,
+)
 from cxflow.warehouse.system_tables import (
     VERSION_TABLE,
     alert,
     applied_settings,
     business_hours,
-    customer,
-    customer_identity,
     key_claim,
     kpi_complete,
     kpi_day,
@@ -76,6 +80,7 @@ __all__ = [
     "business_hours",
     "case_status_history",
     "customer",
+    "customer_history",
     "customer_identity",
     "customer_profile",
     "delivery",
@@ -102,6 +107,7 @@ __all__ = [
     "pending_kpi",
     "pending_text",
     "product",
+    "profile_version",
     "quarantine",
     "record_identity",
     "record_sighting",

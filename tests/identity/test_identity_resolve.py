@@ -237,8 +237,8 @@ def test_an_identifier_becomes_shared_and_ceases_to_be(bench: Bench) -> None:
     assert len(live(bench)) == 2
 
 
-def state(bench: Bench) -> tuple[list[Any], list[Any], list[Any]]:
-    """Who every row and every identifier belongs to, and who there is."""
+def state(bench: Bench) -> tuple[list[Any], ...]:
+    """Who every row and every identifier belongs to, who there is, and what they were before."""
     return (
         bench.rows("touchpoint", "source_record_id", "customer_id"),
         bench.rows(
@@ -248,6 +248,7 @@ def state(bench: Bench) -> tuple[list[Any], list[Any], list[Any]]:
         bench.rows(
             "customer WHERE merged_into_id IS NULL", "customer_id", "first_seen_at", "last_seen_at", "segment"
         ),
+        bench.rows("customer_history", "customer_id", "valid_from", "valid_to", "segment"),
     )
 
 

@@ -153,8 +153,10 @@ def test_a_warehouse_of_the_first_revision_keeps_its_rows_and_becomes_what_a_new
     tables = (
         "alert",
         "business_hours",
+        "customer_history",
         "key_claim",
         *kpis,
+        "profile_version",
         "record_sighting",
         "stream_snapshot",
         "survey_invitation",

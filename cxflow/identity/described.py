@@ -1,0 +1,158 @@
+"""Writes what customers are and were: `customer` and `customer_history`. Called by `resolve`, after they are named.
+
+Each field of a customer is from the profile changed last that has it, since no system knows all of them: now, and at
+any time before, of the versions that held then. What a profile said first counts for the time before it, too: it is
+what is known of that.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from cxflow.identity.temporary import count, make, run
+
+_OF_PROFILE = ("segment", "consent", "country")
+"""What a customer has of their profiles."""
+_FIELDS = ", ".join(_OF_PROFILE)
+_VERSION = "coalesce(r.version_at, r.received_at)"
+"""SQL: since when the present version of a profile holds."""
+_BEFORE_ALL = "TIMESTAMPTZ '0001-01-02 00:00:00+00'"
+"""SQL: the beginning of first periods. Not the first day there is, which other time zones do not have."""
+
+
+def keep(connection: sa.Connection) -> None:
+    """Write `customer`: the customers of `assigned`, when they were first and last seen, and what their profiles say:
+    each field from the latest profile that has it, since no system knows all of them.
+    Creates `moved`: those whose segment, country or consent changed, now or before."""
+    ranks = ", ".join(
+        f"row_number() OVER (PARTITION BY p.customer_id ORDER BY CASE WHEN p.{name} IS NULL THEN 1 ELSE 0 END, "
+        f"{_VERSION} DESC, p.profile_id) AS {name}_rank"
+        for name in _OF_PROFILE
+    )
+    make(
+        connection,
+        "profile",
+        "SELECT customer_id, max(CASE WHEN segment_rank = 1 THEN segment END) AS segment, "
+        "bool_and(CASE WHEN consent_rank = 1 THEN consent END) AS consent, "
+        "max(CASE WHEN country_rank = 1 THEN country END) AS country FROM ("
+        f"SELECT p.customer_id, p.segment, p.consent, p.country, {ranks} "
+        f"FROM customer_profile p JOIN source_record r ON {_same_record('r', 'p')} "
+        "WHERE NOT p.is_deleted AND p.customer_id IN (SELECT customer_id FROM assigned)) ranked "
+        "GROUP BY customer_id",
+    )
+    seen = (
+        "(SELECT a.customer_id, min(a.first_seen_at) AS first_seen_at, max(a.last_seen_at) AS last_seen_at, "
+        "max(p.segment) AS segment, bool_and(p.consent) AS consent, max(p.country) AS country FROM assigned a "
+        "LEFT JOIN profile p ON p.customer_id = a.customer_id WHERE a.match_rule = 'exact' "
+        "GROUP BY a.customer_id) s"
+    )
+    differs = {
+        name: f"customer.{name} IS DISTINCT FROM s.{name}"
+        for name in ("first_seen_at", "last_seen_at", *_OF_PROFILE)
+    }
+    make(
+        connection,
+        "moved",
+        f"SELECT customer.customer_id FROM customer JOIN {seen} ON s.customer_id = customer.customer_id "
+        f"WHERE {' OR '.join(differs[name] for name in _OF_PROFILE)}",
+    )
+    run(
+        connection,
+        f"UPDATE customer SET {', '.join(f'{name} = s.{name}' for name in differs)} FROM {seen} "
+        f"WHERE customer.customer_id = s.customer_id AND ({' OR '.join(differs.values())})",
+    )
+    run(
+        connection,
+        "INSERT INTO customer (customer_id, merged_into_id, first_seen_at, last_seen_at, segment, consent, country) "
+        "SELECT s.customer_id, NULL, s.first_seen_at, s.last_seen_at, s.segment, s.consent, s.country "
+        f"FROM {seen} "
+        "WHERE NOT EXISTS (SELECT 1 FROM customer c WHERE c.customer_id = s.customer_id)",
+    )
+    if count(connection, "SELECT count(*) FROM (SELECT 1 FROM profile_version LIMIT 1) v"):
+        _keep_history(connection)
+
+
+def _same_record(one: str, other: str) -> str:
+    names = ("source_system", "source_object", "source_record_id")
+    return " AND ".join(f"{one}.{name} = {other}.{name}" for name in names)
+
+
+def _keep_history(connection: sa.Connection) -> None:
+    """Write `customer_history` of the customers of `assigned`: the periods in which what their profiles said differs
+    from what the customer is now. Adds those whose periods changed to `moved`."""
+    _find_periods(connection)
+    resolved = "(SELECT customer_id FROM assigned UNION SELECT customer_id FROM former)"
+    columns = f"customer_id, valid_from, valid_to, {_FIELDS}"
+    present = f"SELECT {columns} FROM customer_history WHERE customer_id IN {resolved}"
+    past = f"SELECT {columns} FROM past"
+    run(
+        connection,
+        "INSERT INTO moved SELECT DISTINCT customer_id FROM "
+        f"(({past} EXCEPT {present}) UNION ALL ({present} EXCEPT {past})) differing",
+    )
+    run(connection, f"DELETE FROM customer_history WHERE customer_id IN {resolved}")
+    run(connection, f"INSERT INTO customer_history ({columns}) {past}")
+
+
+def _find_periods(connection: sa.Connection) -> None:
+    """Create `past`: the rows of `customer_history`."""
+    profile = "p.customer_id, p.source_system, p.source_object, p.source_record_id, p.profile_id"
+    live = "NOT p.is_deleted AND p.customer_id IN"
+    make(
+        connection,
+        "told",
+        f"SELECT {profile}, v.valid_from, {_of('v')} FROM profile_version v "
+        f"JOIN customer_profile p ON {_same_record('p', 'v')} AND p.profile_id = v.profile_id "
+        f"JOIN source_record r ON {_same_record('r', 'p')} "
+        f"WHERE {live} (SELECT customer_id FROM assigned) AND v.valid_from < {_VERSION}",
+    )
+    run(
+        connection,
+        f"INSERT INTO told SELECT {profile}, {_VERSION}, {_of('p')} FROM customer_profile p "
+        f"JOIN source_record r ON {_same_record('r', 'p')} WHERE {live} (SELECT customer_id FROM told)",
+    )
+    make(
+        connection,
+        "span",
+        f"SELECT p.*, lead(valid_from) OVER version AS valid_to, row_number() OVER version = 1 AS is_first FROM told p "
+        f"WINDOW version AS (PARTITION BY {profile} ORDER BY valid_from)",
+    )
+    # At each time at which a profile changed: what each of the customer's profiles said.
+    holds = "s.valid_from <= t.valid_from"
+    newest = f"CASE WHEN {holds} THEN 0 ELSE 1 END, CASE WHEN {holds} THEN s.valid_from END DESC"
+    ranks = ", ".join(
+        "row_number() OVER (PARTITION BY t.customer_id, t.valid_from "
+        f"ORDER BY CASE WHEN s.{name} IS NULL THEN 1 ELSE 0 END, {newest}, s.valid_from, s.profile_id) AS {name}_rank"
+        for name in _OF_PROFILE
+    )
+    firsts = ", ".join(
+        f"{'bool_and' if name == 'consent' else 'max'}(CASE WHEN {name}_rank = 1 THEN {name} END) AS {name}"
+        for name in _OF_PROFILE
+    )
+    make(
+        connection,
+        "described",
+        f"SELECT customer_id, valid_from, {firsts} FROM (SELECT t.customer_id, t.valid_from, {_of('s')}, {ranks} "
+        "FROM (SELECT DISTINCT customer_id, valid_from FROM span) t JOIN span s ON s.customer_id = t.customer_id "
+        f"AND (s.is_first OR {holds}) AND (s.valid_to IS NULL OR s.valid_to > t.valid_from)) ranked "
+        "GROUP BY customer_id, valid_from",
+    )
+    of_customer = "PARTITION BY customer_id ORDER BY valid_from"
+    before = ", ".join(f"lag({name}) OVER customer AS {name}_before" for name in _OF_PROFILE)
+    changes = " OR ".join(f"{name} IS DISTINCT FROM {name}_before" for name in _OF_PROFILE)
+    is_other = " OR ".join(f"p.{name} IS DISTINCT FROM c.{name}" for name in _OF_PROFILE)
+    make(
+        connection,
+        "past",
+        f"SELECT p.customer_id, p.valid_from, p.valid_to, {_of('p')} FROM ("
+        f"SELECT customer_id, {_FIELDS}, lead(valid_from) OVER customer AS valid_to, "
+        f"CASE WHEN row_number() OVER customer = 1 THEN {_BEFORE_ALL} ELSE valid_from END AS valid_from "
+        f"FROM (SELECT d.*, row_number() OVER customer AS place, {before} FROM described d "
+        f"WINDOW customer AS ({of_customer})) ordered WHERE place = 1 OR {changes} "
+        f"WINDOW customer AS ({of_customer})) p JOIN customer c ON c.customer_id = p.customer_id "
+        f"WHERE p.valid_to IS NOT NULL AND ({is_other})",
+    )
+
+
+def _of(table: str) -> str:
+    return ", ".join(f"{table}.{name}" for name in _OF_PROFILE)
