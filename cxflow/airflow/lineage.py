@@ -119,7 +119,7 @@ def words(settings: Settings, signals: int | None) -> Lineage:
 def kpis(settings: Settings, published: int | None) -> Lineage:
     """From the tables whose changes change a KPI to its values; `published`: how many were new or different."""
     read = {name for kpi in catalogue.of_project(settings).values() for name in kpi.estimator(settings).reach}
-    read.add(tables.customer.name)  # for segments
+    read |= {tables.customer.name, tables.customer_history.name}  # for segments
     found = [table for table in metadata.sorted_tables if table.name in read]
     values, catalogued = _tables(settings, [tables.kpi_value, tables.kpi_definition])
     return Lineage(_bare(settings, found), (replace(values, rows=published), catalogued))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, column, select
+from sqlalchemy import ColumnElement, column, literal, select
 
 from cxflow.kpis.facts import Fact, Rows
 from cxflow.kpis.periods import Period
@@ -36,6 +36,11 @@ def of_period_before(fact: Fact, period: Period, zone: ZoneInfo) -> Fact:
 def up_to_period(fact: Fact, period: Period, zone: ZoneInfo) -> Fact:
     """The events of a period, and all before them."""
     return fact if period.grain == "all" else fact.where(column("at", TIME) < period.instants(zone)[1])
+
+
+def as_period_began(fact: Fact, period: Period, zone: ZoneInfo) -> Fact:
+    """The events, with their customers as they were when a period began."""
+    return fact.with_customers_at(literal(period.instants(zone)[0], TIME))
 
 
 def of_slice(fact: Fact, by: By, slices: Slices) -> Fact:
@@ -88,6 +93,9 @@ class Behind:
     """Whether n counts the customers of the events."""
     is_sum: bool = False
     """Whether the numerator, or without one the value, is the sum of what they give."""
+    described: Narrowing | None = None
+    """The events with their customers as they were when the period began or ended, if a slice counts them so. Applied
+    first."""
     narrowed: Narrowing = of_period
     """Which of them belong to a period. Applied to those of the slice, whose customers alone count there."""
     sliced: Slicing = of_slice

@@ -29,10 +29,13 @@ from sqlalchemy import (
     union_all,
 )
 
+from cxflow.kpis.customers_then import with_history
+from cxflow.kpis.dimensions import text
 from cxflow.kpis.facts import Fact, Rows
 from cxflow.kpis.periods import BEGINNING, Grain
 from cxflow.kpis.slices import OTHER, Slices, published_name
 from cxflow.warehouse.functions import hashed, utc
+from cxflow.warehouse.tables import TIME, customer_history
 
 LONGEST = {
     "day": timedelta(days=1),
@@ -127,7 +130,7 @@ def cells(
     With `per_customer`, one row per cell and customer, with `customer_id` after the KEY; events without a customer are
     left out. With `per_measure`, one row per cell and value of the measure, with `measure` after the KEY. With `last`,
     the last known day, an event counts in its period (`is_here`) and in the next one (`was_here`), if these began by
-    that day.
+    that day; a customer is then sliced by what they were when the period began.
     """
     if cut.kept is None:
         events = _events(fact, (cut,), per_customer, measure, last)
@@ -137,7 +140,7 @@ def cells(
             events = events.where(_within(cut.kept.c.at, cut.spans))
     if cut.by_customer:
         return _by_customer(_dated(events, cut), cut, aggregates)
-    dated = _dated(events, cut) if last is None else _followed_up(events, cut)
+    dated = _dated(events, cut) if last is None else _as_they_were(_followed_up(events, cut), cut, fact)
     event = dated.subquery()
     each = [event.c.customer_id] if per_customer else [event.c.measure] if per_measure else []
     return _grouped(event, cut, each, aggregates)
@@ -175,6 +178,8 @@ def _events(
     is_bounded = all(cut.spans is not None for cut in cuts)
     if is_bounded:
         fact = fact.between(min(start for start, _ in spans), max(end for _, end in spans))
+    if last is not None:
+        fact = fact.with_customers_as_now()
     inner = fact.rows.subquery()
     values = (
         _value(fact.dimension(name), cuts[0].slices.get(name)).label(_slice(i))
@@ -218,6 +223,26 @@ def _followed_up(events: Rows, cut: Cut) -> Rows:
         return select(event, start.label("start"), *flags).where(is_wanted)
 
     return select(union_all(copy(here, True), copy(after, False)).subquery())
+
+
+def _as_they_were(events: Rows, cut: Cut, fact: Fact) -> Rows:
+    """The events of `_followed_up`, of customers as they were when the period began."""
+    slices = {_slice(i): name for i, name in enumerate(cut.dimensions) if name in fact.customers}
+    if not slices:
+        return events
+    event = events.subquery()
+    known = customer_history.c.customer_id
+    began = func.timezone(cut.zone, cast(event.c.start, DateTime), type_=TIME)
+    of = known if cut.kept is None else hashed(known)
+    was = {
+        place: case(
+            (known.is_not(None), _value(text(customer_history.c[name]), cut.slices.get(name))),
+            else_=event.c[place],
+        ).label(place)
+        for place, name in slices.items()
+    }
+    others = [each for each in event.c if each.name not in was]
+    return select(*others, *was.values()).select_from(with_history(event, event.c.customer_id, began, of))
 
 
 def _start(cut: Cut, event: FromClause) -> ColumnElement[Any]:

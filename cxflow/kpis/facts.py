@@ -1,8 +1,8 @@
 """Facts, the events that KPIs count: SELECTs over the canonical tables, one row per event, with common columns.
 
-Every fact has `at` (timestamptz), `channel`, `source` (the connection), `customer_id`, `segment` (the customer's), its
-own measures and its dimensions. Rows deleted at their source are left out. Conditions and estimators name a fact's
-columns with bare `column("…")`, so that one condition fits any fact that has the column.
+Every fact has `at` (timestamptz), `channel`, `source` (the connection), `customer_id`, `segment` (the customer's at
+that time), its own measures and its dimensions. Rows deleted at their source are left out. Conditions and estimators
+name a fact's columns with bare `column("…")`, so that one condition fits any fact that has the column.
 """
 
 from __future__ import annotations
@@ -34,9 +34,10 @@ from sqlalchemy import (
 )
 
 from cxflow.errors import ConfigError
+from cxflow.kpis.customers_then import OF_CUSTOMER, then, with_customers, with_history
 from cxflow.kpis.dimensions import SIGNAL, of_table, personal_among, signal_of, text
 from cxflow.kpis.horizons import Horizon
-from cxflow.warehouse.tables import customer, touchpoint
+from cxflow.warehouse.tables import customer, customer_history, touchpoint
 
 Rows = Select[*tuple[Any, ...]]
 Dimensions = Mapping[str, ColumnElement[Any]]
@@ -112,6 +113,8 @@ class Fact:
     dimensions: Dimensions = field(default_factory=lambda: USUAL)
     """Dimension to an expression over the columns of `rows`. The expression of `signal.` is the touchpoint's id, and
     stands for every signal of it."""
+    customers: Dimensions = field(default_factory=dict)
+    """Of the dimensions, those that say what the customer was at the event; each to what the customer is now."""
     table: str = ""
     """The canonical table whose rows the events are, if there is one."""
     shared: Rows | None = None
@@ -199,6 +202,25 @@ class Fact:
             part=None,
         )
 
+    def with_customers_as_now(self) -> Fact:
+        """The same events, sliced by what their customers are now."""
+        return replace(self, dimensions={**self.dimensions, **self.customers})
+
+    def with_customers_at(
+        self, at: ColumnElement[Any], of: ColumnElement[Any] = customer_history.c.customer_id
+    ) -> Fact:
+        """The same events, sliced by what their customers were at a time: an expression over the columns of `rows`.
+        `of`: what `customer_id` is there of a customer's id, if it is not the id."""
+
+        def change(rows: Rows) -> Rows:
+            event = rows.subquery()
+            told = {_label(name): then(name, event.c[_now(name)]) for name in self.customers}
+            kept = [each for each in event.c if each.name not in told]
+            joined = with_history(event, event.c.customer_id, at, of)
+            return select(*kept, *(each.label(name) for name, each in told.items())).select_from(joined)
+
+        return self.derived(change)
+
     def reaching(self, reach: Mapping[str, Reach]) -> Fact:
         """The same events, depending on further tables or with a different reach."""
         return replace(self, reach={**self.reach, **reach})
@@ -271,8 +293,9 @@ def fact(
     if table is not touchpoint:
         is_its = and_(touchpoint.c.touchpoint_id == table.c.touchpoint_id, ~touchpoint.c.is_deleted)
         joined = joined.outerjoin(touchpoint, is_its)
-    offered: dict[str, ColumnElement[Any]] = {}
-    for each in (customer, touchpoint, table):
+    joined, was = with_customers(joined, who, at)
+    offered = {name: found for name, found in was.items() if name not in USUAL}
+    for each in (touchpoint, table):
         offered |= {name: found for name, found in of_table(each).items() if name not in USUAL}
     offered |= _declared(dimensions or {})
     rows = (
@@ -281,13 +304,14 @@ def fact(
             touchpoint.c.channel,
             table.c.source_system.label("source"),
             who.label("customer_id"),
-            customer.c.segment,
+            was["segment"].label("segment"),
+            *customers_now(),
             *origin(table),
             *(measure.label(name) for name, measure in measures.items()),
             *(found.label(f"{_DIMENSION}{name}") for name, found in offered.items()),
             touchpoint.c.touchpoint_id.label(f"{_DIMENSION}signal"),
         )
-        .select_from(joined.outerjoin(customer, customer.c.customer_id == who))
+        .select_from(joined)
         .where(~table.c.is_deleted, at.is_not(None))
     )
     sliced = {name: column(f"{_DIMENSION}{name}", found.type) for name, found in offered.items()}
@@ -295,13 +319,27 @@ def fact(
         rows,
         {table.name: SAME_DAY, touchpoint.name: SAME_DAY},
         dimensions={**USUAL, **sliced, SIGNAL: column(f"{_DIMENSION}signal", String)},
+        customers=CUSTOMERS_NOW,
         table=table.name,
     )
+
+
+def customers_now() -> Iterable[ColumnElement[Any]]:
+    """The columns of a fact over `with_customers` that say what the customer is now."""
+    return (customer.c[name].label(_now(name)) for name in OF_CUSTOMER)
 
 
 def origin(table: Table) -> tuple[ColumnElement[str], ColumnElement[str]]:
     """The columns FROM_STREAM and FROM_RECORD of the events that are the rows of a canonical table."""
     return table.c.source_object.label(FROM_STREAM), table.c.source_record_id.label(FROM_RECORD)
+
+
+def _now(dimension: str) -> str:
+    return f"{_DIMENSION}{dimension}_now"
+
+
+CUSTOMERS_NOW: Dimensions = {name: column(_now(name), customer.c[name].type) for name in OF_CUSTOMER}
+"""What customers are now, of a fact with the columns `customers_now`."""
 
 
 def _label(dimension: str) -> str:

@@ -75,7 +75,10 @@ class Place:
 def traced(behind: Behind, period: Period, by: By, slices: Slices, zone: ZoneInfo) -> Rows:
     """The events of a cell: `at`, `gives`, `side`, `is_counted` (1 or 0), `customer_id`, `connection`, `stream`,
     `record`, `batch`, `file` and `row`."""
-    row = behind.narrowed(behind.sliced(behind.fact, by, slices), period, zone).rows.subquery()
+    fact = behind.fact
+    if by is not None and behind.described is not None:
+        fact = behind.described(fact, period, zone)
+    row = behind.narrowed(behind.sliced(fact, by, slices), period, zone).rows.subquery()
     gives: ColumnElement[Any] = cast(null(), Double) if behind.gives is None else behind.gives
     counts: ColumnElement[Any] = literal(1) if behind.counts is None else case((behind.counts, 1), else_=0)
     side: ColumnElement[Any] = cast(null(), String) if behind.side is None else behind.side

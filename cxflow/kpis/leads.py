@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Double, String, column, select
 
+from cxflow.kpis.customers_then import with_customers
 from cxflow.kpis.estimators import Share
 from cxflow.kpis.facts import SAME_DAY, Fact, fact, origin, seconds_between
 from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.quantile import Quantile
-from cxflow.warehouse.tables import customer, lead, opportunity
+from cxflow.warehouse.tables import lead, opportunity
 
 _won = select(opportunity.c.lead_id).where(
     ~opportunity.c.is_deleted, opportunity.c.is_won.is_(True), opportunity.c.lead_id.is_not(None)
@@ -38,19 +39,20 @@ _o = opportunity.c
 
 def _closed_deals() -> Fact:
     """Deals by `closed_at` that were won or lost: `is_won`, and `days_taken` from opening to closing."""
+    joined, was = with_customers(opportunity, _o.customer_id, _o.closed_at)
     rows = (
         select(
             _o.closed_at.label("at"),
             _o.source_system.label("source"),
             _o.customer_id,
-            customer.c.segment,
+            was["segment"].label("segment"),
             *origin(opportunity),
             _o.is_won,
             _o.stage.label("by_stage"),
-            customer.c.country.label("by_country"),
+            was["country"].label("by_country"),
             (seconds_between(_o.created_at, _o.closed_at) / 86400).label("days_taken"),
         )
-        .join_from(opportunity, customer, customer.c.customer_id == _o.customer_id, isouter=True)
+        .select_from(joined)
         .where(~_o.is_deleted, _o.closed_at.is_not(None), _o.is_won.is_not(None))
     )
     dimensions = {

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Boolean, ColumnElement, Double, String, case, cast, column, func, select
 
-from cxflow.kpis.behind import NOBODY, Behind, Sides, of_period_before
+from cxflow.kpis.behind import NOBODY, Behind, Sides, as_period_began, of_period_before
 from cxflow.kpis.cells import Cut, cells, cells_of_customers, kept, local_day
 from cxflow.kpis.estimators import (
     EXACT,
@@ -33,7 +33,8 @@ BEFORE, NOW = "period before", "this period"
 class Retained(OfFact):
     """Customers with an event in the previous period and in this one ÷ customers with one in the previous (n): 0 to 1.
 
-    A period that begins after the fact's newest event has no value: it has not happened yet.
+    A period that begins after the fact's newest event has no value: it has not happened yet. A segment, country or
+    consent is the customer's when the period began, whatever it was at each event: who changes has not left.
     """
 
     method = EXACT
@@ -42,7 +43,9 @@ class Retained(OfFact):
 
     @property
     def behind(self) -> Behind:
-        return Behind(self.counted, is_per_customer=True, narrowed=of_period_before)
+        return Behind(
+            self.counted, is_per_customer=True, described=as_period_began, narrowed=of_period_before
+        )
 
     @property
     def reach(self) -> Mapping[str, Reach]:
@@ -126,6 +129,7 @@ class RetainedSum(Retained):
             self.counted,
             column("retained", Double),
             is_per_customer=True,
+            described=as_period_began,
             narrowed=self._of_both_periods,
             side=column("side", String),
             comes_to=_sums,

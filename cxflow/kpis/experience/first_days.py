@@ -21,6 +21,7 @@ from sqlalchemy import (
     union_all,
 )
 
+from cxflow.kpis.customers_then import with_customers
 from cxflow.kpis.facts import (
     EVERYWHERE,
     FROM_RECORD,
@@ -33,7 +34,7 @@ from cxflow.kpis.facts import (
 )
 from cxflow.kpis.order_facts import is_cancelled, net_orders, with_origin
 from cxflow.settings import Settings
-from cxflow.warehouse.tables import customer, order_header, order_line, refund, touchpoint
+from cxflow.warehouse.tables import order_header, order_line, refund, touchpoint
 
 EXPOSED = timedelta(days=90)
 """How long from a customer's first touchpoint channels are counted."""
@@ -86,20 +87,17 @@ def first_days(settings: Settings) -> Fact:
         .subquery()
     )
     last = newest(select(o.created_at.label("at")).where(~o.is_deleted, ~is_cancelled))
-    rows = (
-        select(
-            exposed,
-            func.coalesce(bought.c.revenue, 0.0).label("revenue"),
-            func.coalesce(~bought.c.is_unknown, True).label("is_known"),
-            (seconds_between(exposed.c.at, last) >= (EXPOSED + FOLLOWED).total_seconds()).label("is_over"),
-            customer.c.segment,
-            customer.c.country.label("by_country"),
-            customer.c.consent.label("by_consent"),
-        )
-        .select_from(exposed)
-        .outerjoin(bought, bought.c.customer_id == exposed.c.customer_id)
-        .outerjoin(customer, customer.c.customer_id == exposed.c.customer_id)
-    )
+    who = exposed.outerjoin(bought, bought.c.customer_id == exposed.c.customer_id)
+    joined, was = with_customers(who, exposed.c.customer_id, exposed.c.at)
+    rows = select(
+        exposed,
+        func.coalesce(bought.c.revenue, 0.0).label("revenue"),
+        func.coalesce(~bought.c.is_unknown, True).label("is_known"),
+        (seconds_between(exposed.c.at, last) >= (EXPOSED + FOLLOWED).total_seconds()).label("is_over"),
+        was["segment"].label("segment"),
+        was["country"].label("by_country"),
+        was["consent"].label("by_consent"),
+    ).select_from(joined)
     fact = Fact(
         rows,
         {table.name: EVERYWHERE for table in (touchpoint, order_header, order_line, refund)},

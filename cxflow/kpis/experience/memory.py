@@ -33,12 +33,13 @@ from cxflow.kpis.cells import Cut, cells, local_day, local_time
 from cxflow.kpis.estimators import NO_CUSTOMER, Components, Estimate, OfFact
 from cxflow.kpis.experience.lived import judged, polarity, times_of_customers
 from cxflow.kpis.experience.moments import epoch
-from cxflow.kpis.facts import Fact, Reach, Rows, newest, seconds_between
+from cxflow.kpis.facts import CUSTOMERS_NOW, Fact, Reach, Rows, newest, seconds_between
 from cxflow.kpis.intervals import Array
 from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.periods import Grain, Period
 from cxflow.warehouse.columns import TIME
 from cxflow.warehouse.functions import hashed
+from cxflow.warehouse.tables import customer_history
 
 REMEMBERED = timedelta(days=90)
 """How long before a period's end an experience is remembered."""
@@ -81,7 +82,13 @@ class PeakEnd(OfFact):
 
     @property
     def behind(self) -> Behind:
-        return Behind(self.counted, _EXPERIENCE, is_per_customer=True, narrowed=self._of_memory)
+        return Behind(
+            self.counted,
+            _EXPERIENCE,
+            is_per_customer=True,
+            described=_as_period_ended,
+            narrowed=self._of_memory,
+        )
 
     def _of_memory(self, fact: Fact, period: Period, zone: ZoneInfo) -> Fact:
         """The experiences that are remembered at the end of a period, by the customers of the band."""
@@ -117,8 +124,8 @@ class PeakEnd(OfFact):
         return cells(self._memories(cut), replace(cut, kept=None), n=func.count(), **parts)
 
     def kept(self, cuts: Sequence[Cut]) -> Rows:
-        """The experiences of several cuts: `lived_at`, the customer and their dimensions, `peak` and `end`, packed, and
-        when the `last` of all was."""
+        """The experiences of several cuts: `lived_at`, the customer and what they are now, `peak` and `end`, packed,
+        and when the `last` of all was."""
         rows = self.counted.rows.subquery()
         lived = select(rows)
         if (span := _remembered_within(cuts)) is not None:
@@ -129,7 +136,7 @@ class PeakEnd(OfFact):
             experience.c.at.label("lived_at"),
             # A hash of the customer takes a fifth of the memory of their id.
             hashed(experience.c.customer_id).label("customer_id"),
-            *(experience.c[name] for name in ("segment", "by_country", "by_consent")),
+            *(experience.c[now.name] for now in CUSTOMERS_NOW.values()),
             _peak(_EXPERIENCE, second).label("peak"),
             _end(_EXPERIENCE, second).label("end"),
             newest(times_of_customers).label("last"),
@@ -138,17 +145,19 @@ class PeakEnd(OfFact):
     def _memories(self, cut: Cut) -> Fact:
         """The memories at the ends of periods: one of each customer and period, dated to the period's beginning.
 
-        Its dimensions are the customer's. So a customer is one row here, however many the slices are.
+        Its dimensions are the customer's at the period's end. So a customer is one row here, however many the slices
+        are.
         """
         rows = self._remembered(cut).subquery()
         by = [each for each in rows.c if each.name not in ("peak", "end")]
         memory = (_value_of_peak(func.max(rows.c.peak)) + _value_of_end(func.max(rows.c.end))) / 2
         of_customer = select(*by, func.count().label("experiences"), memory.label("memory")).group_by(*by)
-        return replace(self.counted, rows=of_customer, left_out={})
+        memories = replace(self.counted, rows=of_customer, left_out={})
+        return memories.with_customers_at(column("ended_at", TIME), hashed(customer_history.c.customer_id))
 
     def _remembered(self, cut: Cut) -> Rows:
-        """The experiences, each once for every period at whose end it is remembered: `at`, when that begins, the
-        customer and their dimensions, and `peak` and `end`, packed."""
+        """The experiences, each once for every period at whose end it is remembered: `at`, when that begins, and
+        `ended_at`, the customer and what they are now, and `peak` and `end`, packed."""
         row = self.kept((cut,)).subquery() if cut.kept is None else cut.kept
         span = _remembered_within((cut,))
         is_within = [] if span is None else [row.c.lived_at >= span[0], row.c.lived_at < span[1]]
@@ -156,17 +165,19 @@ class PeakEnd(OfFact):
         seconds = REMEMBERED.total_seconds()
         if cut.grain == "all":
             is_remembered = seconds_between(row.c.lived_at, row.c.last) <= seconds
-            return select(row.c.last.label("at"), *known).where(is_remembered)
+            return select(row.c.last.label("at"), row.c.last.label("ended_at"), *known).where(is_remembered)
         months = _MONTHS[cut.grain]
         first = func.date_trunc(cut.grain, local_time(row.c.lived_at, cut.zone), type_=DateTime)
         copies = []
         for later in range(_LATER_PERIODS[cut.grain] + 1):
             start, end = (first + _months(months * number) for number in (later, later + 1))
-            is_remembered = seconds_between(row.c.lived_at, _instant(end, cut.zone)) <= seconds
+            ended_at = _instant(end, cut.zone)
+            is_remembered = seconds_between(row.c.lived_at, ended_at) <= seconds
             wanted = [*is_within, is_remembered, cast(start, Date) <= local_day(row.c.last, cut.zone)]
             if cut.starts is not None:
                 wanted.append(cast(start, Date).in_(cut.starts))
-            copies.append(select(_instant(start, cut.zone).label("at"), *known).where(*wanted))
+            both = _instant(start, cut.zone).label("at"), ended_at.label("ended_at")
+            copies.append(select(*both, *known).where(*wanted))
         return select(union_all(*copies).subquery())
 
     def estimate(self, components: Components) -> Estimate:
@@ -196,6 +207,13 @@ class PeakEnd(OfFact):
                 high,
             )
         return Estimate(n, none, none, none, none, value, low, high, notes)
+
+
+def _as_period_ended(fact: Fact, period: Period, zone: ZoneInfo) -> Fact:
+    """The experiences, with their customers as they were at the end of a period."""
+    if period.grain == "all":
+        return fact.with_customers_at(newest(times_of_customers))
+    return fact.with_customers_at(literal(period.instants(zone)[1], TIME))
 
 
 def _remembered_within(cuts: Sequence[Cut]) -> tuple[datetime, datetime] | None:
