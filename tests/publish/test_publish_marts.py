@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -231,3 +232,64 @@ def test_a_kpi_whose_events_are_gone_is_shown_no_more_and_stays_in_the_history(s
     finally:
         shop.execute(answers.format("FALSE"))
         compute(shop.settings)
+
+
+THEN = {
+    "mart_touchpoint": "occurred_at",
+    "mart_journey": "occurred_at",
+    "mart_experience": "occurred_at",
+    "mart_signal": "occurred_at",
+    "mart_interaction": "offered_at",
+    "mart_support_case": "opened_at",
+    "mart_survey_response": "responded_at",
+    "mart_review": "date_published",
+    "mart_order": "created_at",
+    "mart_order_line": "(SELECT created_at FROM order_header o WHERE o.order_id = m.order_id)",
+    "mart_payment": "(SELECT created_at FROM order_header o WHERE o.order_id = m.order_id)",
+    "mart_delivery": "ordered_at",
+    "mart_refund": "ordered_at",
+    "mart_lead": "created_at",
+    "mart_opportunity": "closed_at",
+}
+"""Mart to when its customer's segment is looked at."""
+
+
+def test_every_mart_that_slices_by_customers_is_among_these() -> None:
+    sliced = {name for name, mart in marts.read_all().items() if {"segment", "country"} & {*mart.columns}}
+    assert sliced == {*THEN, "mart_customer"}
+
+
+@pytest.fixture
+def sold(shop: Bench) -> Iterator[Bench]:
+    """The shop, its leads and deals with a customer."""
+    shop.execute("UPDATE lead SET customer_id = 'ada'", "UPDATE opportunity SET customer_id = 'bea'")
+    yield shop
+    shop.execute("UPDATE lead SET customer_id = NULL", "UPDATE opportunity SET customer_id = NULL")
+
+
+@pytest.mark.parametrize("name", THEN)
+def test_a_row_has_the_segment_that_its_customer_had_at_the_event(sold: Bench, name: str) -> None:
+    shop = sold
+    query = f"SELECT {{}} FROM {name} m WHERE customer_id IS NOT NULL"
+    times = sorted({at for (at,) in shop.query(query.format(THEN[name])) if at is not None})
+    assert times, "there are rows to look at"
+    middle = times[len(times) // 2]  # itself after the change
+    rows = shop.query(query.format("count(*)"))
+    has_country = "country" in marts.read_all()[name].columns
+    shop.execute(
+        "INSERT INTO customer_history SELECT customer_id, TIMESTAMPTZ '0001-01-02 00:00:00+00', "
+        f"TIMESTAMPTZ '{middle.isoformat()}', 'once', true, 'XX' FROM customer"
+    )
+    try:
+        said = f"{THEN[name]}, segment, {'country' if has_country else 'NULL'}"
+        found = [tuple(row) for row in shop.query(query.format(said))]
+        assert shop.query(query.format("count(*)")) == rows
+    finally:
+        shop.execute("DELETE FROM customer_history")
+    for at, segment, country in found:
+        is_then = at is not None and at < middle
+        assert (segment == "once") is is_then
+        assert not has_country or (country == "XX") is is_then
+    assert any(at is not None and at >= middle for at, _, _ in found)
+    if len(times) > 1:
+        assert any(segment == "once" for _, segment, _ in found)

@@ -4,8 +4,8 @@ SELECT
     d.order_id,
     o.touchpoint_id,
     o.customer_id,
-    c.segment,
-    c.country,
+    CASE WHEN w.customer_id IS NULL THEN c.segment ELSE w.segment END AS segment, -- the customer's when they ordered, in the source's words
+    CASE WHEN w.customer_id IS NULL THEN c.country ELSE w.country END AS country, -- the customer's when they ordered, ISO 3166-1 alpha-2
     t.channel,
     d.carrier,
     o.created_at AS ordered_at, -- when the order was placed
@@ -21,4 +21,6 @@ FROM delivery AS d
 LEFT JOIN order_header AS o ON o.order_id = d.order_id AND NOT o.is_deleted
 LEFT JOIN touchpoint AS t ON t.touchpoint_id = o.touchpoint_id
 LEFT JOIN customer AS c ON c.customer_id = o.customer_id
+LEFT JOIN customer_history AS w
+    ON w.customer_id = o.customer_id AND o.created_at >= w.valid_from AND o.created_at < w.valid_to
 WHERE NOT d.is_deleted

@@ -16,7 +16,7 @@ SELECT
     i.transfer_count,
     i.outcome,
     t.customer_id,
-    c.segment,
+    CASE WHEN w.customer_id IS NULL THEN c.segment ELSE w.segment END AS segment, -- the customer's at that time, in the source's words
     t.activity,
     t.channel,
     t.direction,
@@ -28,4 +28,6 @@ SELECT
 FROM interaction AS i
 LEFT JOIN touchpoint AS t ON t.touchpoint_id = i.touchpoint_id
 LEFT JOIN customer AS c ON c.customer_id = t.customer_id
+LEFT JOIN customer_history AS w
+    ON w.customer_id = t.customer_id AND i.offered_at >= w.valid_from AND i.offered_at < w.valid_to
 WHERE NOT i.is_deleted

@@ -16,8 +16,8 @@ SELECT
     j.polarity,
     j.intensity,
     t.reason,
-    c.segment,
-    c.country,
+    CASE WHEN w.customer_id IS NULL THEN c.segment ELSE w.segment END AS segment, -- the customer's at that time, in the source's words
+    CASE WHEN w.customer_id IS NULL THEN c.country ELSE w.country END AS country, -- the customer's at that time, ISO 3166-1 alpha-2
     t.conversation_id,
     t.case_id,
     t.order_id,
@@ -25,5 +25,7 @@ SELECT
 FROM touchpoint AS t
 LEFT JOIN touchpoint_judgement AS j ON j.judgement_id = t.touchpoint_id
 LEFT JOIN customer AS c ON c.customer_id = t.customer_id
+LEFT JOIN customer_history AS w
+    ON w.customer_id = t.customer_id AND t.occurred_at >= w.valid_from AND t.occurred_at < w.valid_to
 WHERE NOT t.is_deleted AND t.customer_id IS NOT NULL
 WINDOW journey AS (PARTITION BY t.customer_id ORDER BY t.occurred_at, t.touchpoint_id)

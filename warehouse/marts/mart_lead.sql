@@ -9,8 +9,8 @@ SELECT
     l.lead_id,
     l.touchpoint_id,
     l.customer_id,
-    c.segment,
-    c.country,
+    CASE WHEN w.customer_id IS NULL THEN c.segment ELSE w.segment END AS segment, -- the customer's when they became a lead, in the source's words
+    CASE WHEN w.customer_id IS NULL THEN c.country ELSE w.country END AS country, -- the customer's when they became a lead, ISO 3166-1 alpha-2
     l.origin,
     t.channel,
     l.stage,
@@ -22,5 +22,7 @@ SELECT
 FROM lead AS l
 LEFT JOIN touchpoint AS t ON t.touchpoint_id = l.touchpoint_id
 LEFT JOIN customer AS c ON c.customer_id = l.customer_id
+LEFT JOIN customer_history AS w
+    ON w.customer_id = l.customer_id AND l.created_at >= w.valid_from AND l.created_at < w.valid_to
 LEFT JOIN deal AS d ON d.lead_id = l.lead_id
 WHERE NOT l.is_deleted

@@ -5,8 +5,8 @@ SELECT
     l.touchpoint_id,
     l.origin,
     p.customer_id,
-    c.segment,
-    c.country,
+    CASE WHEN w.customer_id IS NULL THEN c.segment ELSE w.segment END AS segment, -- the customer's when it was closed, in the source's words; of an open deal, the present one
+    CASE WHEN w.customer_id IS NULL THEN c.country ELSE w.country END AS country, -- the customer's when it was closed, ISO 3166-1 alpha-2; of an open deal, the present one
     p.stage,
     p.amount,
     p.currency_code,
@@ -19,4 +19,6 @@ SELECT
 FROM opportunity AS p
 LEFT JOIN lead AS l ON l.lead_id = p.lead_id AND NOT l.is_deleted
 LEFT JOIN customer AS c ON c.customer_id = p.customer_id
+LEFT JOIN customer_history AS w
+    ON w.customer_id = p.customer_id AND p.closed_at >= w.valid_from AND p.closed_at < w.valid_to
 WHERE NOT p.is_deleted

@@ -7,8 +7,8 @@ SELECT
     o.touchpoint_id,
     o.customer_id,
     row_number() OVER (PARTITION BY coalesce(o.customer_id, o.order_id) ORDER BY o.created_at, o.order_id) AS customer_order_no, -- 1: the customer's first order; an order without a known customer is the first
-    c.segment,
-    c.country,
+    CASE WHEN w.customer_id IS NULL THEN c.segment ELSE w.segment END AS segment, -- the customer's when they ordered, in the source's words
+    CASE WHEN w.customer_id IS NULL THEN c.country ELSE w.country END AS country, -- the customer's when they ordered, ISO 3166-1 alpha-2
     t.channel,
     o.status,
     o.price_total,
@@ -31,5 +31,7 @@ SELECT
 FROM order_header AS o
 LEFT JOIN touchpoint AS t ON t.touchpoint_id = o.touchpoint_id
 LEFT JOIN customer AS c ON c.customer_id = o.customer_id
+LEFT JOIN customer_history AS w
+    ON w.customer_id = o.customer_id AND o.created_at >= w.valid_from AND o.created_at < w.valid_to
 LEFT JOIN returned AS r ON r.order_id = o.order_id
 WHERE NOT o.is_deleted

@@ -7,8 +7,8 @@ SELECT
     l.line_no,
     o.touchpoint_id,
     o.customer_id,
-    c.segment,
-    c.country,
+    CASE WHEN w.customer_id IS NULL THEN c.segment ELSE w.segment END AS segment, -- the customer's when they ordered, in the source's words
+    CASE WHEN w.customer_id IS NULL THEN c.country ELSE w.country END AS country, -- the customer's when they ordered, ISO 3166-1 alpha-2
     t.channel,
     l.product_id,
     p.title AS product_title,
@@ -30,6 +30,8 @@ FROM order_line AS l
 LEFT JOIN order_header AS o ON o.order_id = l.order_id AND NOT o.is_deleted
 LEFT JOIN touchpoint AS t ON t.touchpoint_id = o.touchpoint_id
 LEFT JOIN customer AS c ON c.customer_id = o.customer_id
+LEFT JOIN customer_history AS w
+    ON w.customer_id = o.customer_id AND o.created_at >= w.valid_from AND o.created_at < w.valid_to
 LEFT JOIN product AS p ON p.product_id = l.product_id AND NOT p.is_deleted
 LEFT JOIN organisation AS s ON s.organisation_id = l.seller_id AND NOT s.is_deleted
 LEFT JOIN returned AS r ON r.order_id = l.order_id

@@ -4,7 +4,7 @@ SELECT
     r.order_id,
     o.touchpoint_id,
     o.customer_id,
-    c.segment,
+    CASE WHEN w.customer_id IS NULL THEN c.segment ELSE w.segment END AS segment, -- the customer's when they ordered, in the source's words
     t.channel,
     coalesce(r.is_return, TRUE) AS is_return, -- whether goods were returned
     r.refund_total,
@@ -19,4 +19,6 @@ FROM refund AS r
 LEFT JOIN order_header AS o ON o.order_id = r.order_id AND NOT o.is_deleted
 LEFT JOIN touchpoint AS t ON t.touchpoint_id = o.touchpoint_id
 LEFT JOIN customer AS c ON c.customer_id = o.customer_id
+LEFT JOIN customer_history AS w
+    ON w.customer_id = o.customer_id AND o.created_at >= w.valid_from AND o.created_at < w.valid_to
 WHERE NOT r.is_deleted

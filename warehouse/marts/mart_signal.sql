@@ -11,9 +11,11 @@ SELECT
     t.activity,
     t.channel,
     t.customer_id,
-    c.segment,
+    CASE WHEN w.customer_id IS NULL THEN c.segment ELSE w.segment END AS segment, -- the customer's at the touchpoint, in the source's words
     s.source_system
 FROM signal AS s
 INNER JOIN touchpoint AS t ON t.touchpoint_id = s.touchpoint_id AND NOT t.is_deleted
 LEFT JOIN customer AS c ON c.customer_id = t.customer_id
+LEFT JOIN customer_history AS w
+    ON w.customer_id = t.customer_id AND t.occurred_at >= w.valid_from AND t.occurred_at < w.valid_to
 WHERE NOT s.is_deleted

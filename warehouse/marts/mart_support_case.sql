@@ -3,8 +3,8 @@ SELECT
     s.case_id,
     s.touchpoint_id,
     s.customer_id,
-    c.segment,
-    c.country,
+    CASE WHEN w.customer_id IS NULL THEN c.segment ELSE w.segment END AS segment, -- the customer's when it was opened, in the source's words
+    CASE WHEN w.customer_id IS NULL THEN c.country ELSE w.country END AS country, -- the customer's when it was opened, ISO 3166-1 alpha-2
     s.order_id,
     t.channel,
     t.agent_id,
@@ -26,4 +26,6 @@ SELECT
 FROM support_case AS s
 LEFT JOIN touchpoint AS t ON t.touchpoint_id = s.touchpoint_id
 LEFT JOIN customer AS c ON c.customer_id = s.customer_id
+LEFT JOIN customer_history AS w
+    ON w.customer_id = s.customer_id AND s.opened_at >= w.valid_from AND s.opened_at < w.valid_to
 WHERE NOT s.is_deleted

@@ -43,8 +43,8 @@ SELECT
     s.responded_at,
     timezone({zone}, s.responded_at) AS responded_at_local,
     t.customer_id,
-    c.segment,
-    c.country,
+    CASE WHEN w.customer_id IS NULL THEN c.segment ELSE w.segment END AS segment, -- the customer's when they answered, in the source's words
+    CASE WHEN w.customer_id IS NULL THEN c.country ELSE w.country END AS country, -- the customer's when they answered, ISO 3166-1 alpha-2
     t.channel AS survey_channel, -- the channel of answering: e-mail, whatever the survey is about
     b.touchpoint_id AS about_touchpoint_id, -- the touchpoint that the answer speaks of, if one is known
     r.link AS about_link, -- what the two share: conversation, case or order
@@ -59,6 +59,8 @@ SELECT
 FROM survey_response AS s
 LEFT JOIN touchpoint AS t ON t.touchpoint_id = s.touchpoint_id
 LEFT JOIN customer AS c ON c.customer_id = t.customer_id
+LEFT JOIN customer_history AS w
+    ON w.customer_id = t.customer_id AND s.responded_at >= w.valid_from AND s.responded_at < w.valid_to
 LEFT JOIN ranked AS r ON r.answer_id = s.touchpoint_id AND r.place = 1
 LEFT JOIN touchpoint AS b ON b.touchpoint_id = r.touchpoint_id
 WHERE NOT s.is_deleted

@@ -13,8 +13,8 @@ SELECT
     t.control,
     t.reason,
     t.customer_id,
-    c.segment,
-    c.country,
+    CASE WHEN w.customer_id IS NULL THEN c.segment ELSE w.segment END AS segment, -- the customer's at that time, in the source's words
+    CASE WHEN w.customer_id IS NULL THEN c.country ELSE w.country END AS country, -- the customer's at that time, ISO 3166-1 alpha-2
     t.agent_id,
     t.conversation_id,
     t.case_id,
@@ -25,4 +25,6 @@ SELECT
     t.source_object
 FROM touchpoint AS t
 LEFT JOIN customer AS c ON c.customer_id = t.customer_id
+LEFT JOIN customer_history AS w
+    ON w.customer_id = t.customer_id AND t.occurred_at >= w.valid_from AND t.occurred_at < w.valid_to
 WHERE NOT t.is_deleted
