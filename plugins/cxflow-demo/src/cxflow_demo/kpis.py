@@ -126,7 +126,8 @@ def _source(record: Record) -> str:
 class Facts:
     """The final records by kind, each with its person and its dimensions."""
 
-    def __init__(self, records: Iterable[Record], persons: Persons) -> None:
+    def __init__(self, records: Iterable[Record], persons: Persons, former: Iterable[Record]) -> None:
+        """`former`: earlier versions of the records that were there to read."""
         everything = list(records)
         self.persons = persons
         self.orders = [r for r in everything if isinstance(r, Order)]
@@ -145,15 +146,20 @@ class Facts:
             if isinstance(r, SiteReview) or (isinstance(r, TrustpilotReview) and r.is_published)
         ]
         self.leads = [r for r in everything if isinstance(r, Lead)]
-        self._segments = {persons.of(r): r.segment for r in everything if isinstance(r, Contact)}
+        contacts = [r for r in (*former, *everything) if isinstance(r, Contact)]
+        self._segments: dict[Identifier | None, list[tuple[datetime, str]]] = defaultdict(list)
+        for contact in sorted(contacts, key=lambda each: each.changed_at):
+            self._segments[persons.of(contact)].append((contact.changed_at, contact.segment))
 
     def sample(self, record: Record, moment: datetime, value: float) -> Sample:
-        """An observation of a record. It has a segment if the CRM knows its person."""
+        """An observation of a record. It has a segment if the CRM knows its person: the one at that moment or, if it
+        knew them later, their first one."""
         source = _source(record)
         channel = "phone" if source in ("callcentre", "voice") else "web"
         dimensions = {"source": source, "channel": record.channel if isinstance(record, Ticket) else channel}
-        if segment := self._segments.get(self.persons.of(record)):
-            dimensions["segment"] = segment
+        if known := self._segments.get(self.persons.of(record)):
+            place = bisect_right(known, moment, key=lambda version: version[0])
+            dimensions["segment"] = known[max(place - 1, 0)][1]
         return Sample(local_day(moment), float(value), dimensions)
 
     def scores(self, metric: str) -> list[Sample]:
@@ -304,7 +310,8 @@ def retention(facts: Facts) -> Iterator[KpiValue]:
         )
 
 
-def kpi_values(records: Iterable[Record], persons: Persons) -> list[KpiValue]:
-    """Every value that a correct warehouse must show."""
-    facts = Facts(records, persons)
+def kpi_values(records: Iterable[Record], persons: Persons, former: Iterable[Record]) -> list[KpiValue]:
+    """Every value that a correct warehouse must show. `former`: earlier versions of the records that were there to
+    read."""
+    facts = Facts(records, persons, former)
     return [*(value for measure in measures(facts) for value in measure.values()), *retention(facts)]

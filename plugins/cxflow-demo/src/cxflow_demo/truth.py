@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from cxflow_demo.clock import FIRST, LAST, WEEK, WEEK_START, ZONE_NAME
 from cxflow_demo.defects import DEFECTS
@@ -145,5 +145,16 @@ def state_of(deliveries: list[Delivery], until: date) -> State:
         live={stream: counts[stream] for stream in DEFECTS},
         quarantine_open={stream: unfixed[stream] for stream in DEFECTS},
         customers=len(persons),
-        kpis=kpi_values(live, persons),
+        kpis=kpi_values(live, persons, _former(deliveries, until)),
     )
+
+
+def _former(deliveries: list[Delivery], until: date) -> list[Record]:
+    """The versions that were there to read at the end of the history or of a later day, and that others followed."""
+    ends = [WEEK_START - timedelta(days=1), *WEEK]
+    found: dict[tuple[str, str, datetime], Record] = {}
+    for end in ends:
+        for each in _seen(each for each in deliveries if each.day <= min(end, until)):
+            if not each.defect:
+                found[each.record.stream, each.record.key, each.record.changed_at] = each.record
+    return list(found.values())
