@@ -223,7 +223,7 @@ def _merge(loading: Loading, settings: Settings, landed: Path) -> _Merged:
         quarantined=loading.verdict.refused
         + sum(found.get(outcome, 0) for outcome in (CONFLICTING, CLAIMED, DISCARDED)),
     )
-    profile_versions.keep(loading)
+    profile_versions.keep(loading, found)
     withdrawn = withdrawals.count(loading) + settled.taken_elsewhere
     if counts.updated + counts.deleted + withdrawn:
         merge.remove_old_rows(loading)

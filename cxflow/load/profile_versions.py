@@ -7,6 +7,7 @@ one, from its delivery. Deliveries that change nothing are then not kept: they m
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -24,12 +25,19 @@ _FORMER = sa.table(
 """The versions of the load that are not the present ones: one of each profile and time."""
 
 
-def keep(loading: Loading) -> None:
-    """Keep the former versions that the batch holds, and those that it replaces. Before its rows are written; after the
-    outcomes of its records are known."""
+def keep(loading: Loading, found: Mapping[str, int]) -> None:
+    """Keep the former versions that the batch holds, and those that it replaces. Before its rows are written.
+
+    `found` is what `merge.outcomes` returns.
+    """
     if PROFILE not in loading.verdict.tables:
         return
-    former = sa.union_all(_older_in_batch(), _late_or_new(), _replaced(loading)).subquery()
+    versions = [_older_in_batch()] if loading.verdict.deduplicated else []
+    if set(found) - {"inserted"}:  # records that were loaded before
+        versions += [_late_or_new(), _replaced(loading)]
+    if not versions:
+        return
+    former = sa.union_all(*versions).subquery()
     # Of two versions of one time, the one delivered later; so the order of loads does not matter.
     place = sa.func.row_number().over(
         partition_by=(former.c.record_id, former.c.profile_id, former.c.valid_from),
