@@ -14,8 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Table, delete, insert, literal, select
-from sqlalchemy.sql import visitors
+from sqlalchemy import ClauseElement, Connection, Table, delete, insert, literal, select
 
 from cxflow.kpis.estimators import Estimator
 from cxflow.kpis.experience import judgement
@@ -134,7 +133,7 @@ class Completeness:
         ]
         if not children:  # as usual; looking through the SQL takes longer than all the rest here
             return set()
-        read = {each.name for each in visitors.iterate(fact.rows) if isinstance(each, Table)}
+        read = _tables(fact.rows)
         return set[str]().union(*(self._sources_of(name) for name in children if name in read))
 
     def _sources_of(self, table: str) -> Set[str]:
@@ -158,6 +157,18 @@ def delivered(connection: Connection, settings: Settings, now: datetime) -> dict
         if at is not None and (not only or stream in only):
             found[source] = min(at, found.get(source, now))
     return found
+
+
+def _tables(rows: ClauseElement) -> set[str]:
+    """The tables that a query reads, in its expressions too. Each part is looked at once, however often it is used."""
+    met: dict[int, ClauseElement] = {}
+    open_ = [rows]
+    while open_:
+        found = open_.pop()
+        if id(found) not in met:
+            met[id(found)] = found
+            open_ += found.get_children()
+    return {each.name for each in met.values() if isinstance(each, Table)}
 
 
 def _others(estimator: Estimator, is_by_source: bool) -> Iterator[str]:

@@ -179,8 +179,11 @@ class Fact:
 
     def _chosen(self, condition: ColumnElement[bool]) -> Fact:
         """The events for which a condition holds."""
-        chosen = self._changed(lambda rows: select(rows.subquery()).where(condition))
-        return replace(chosen, part=Part(self.whole, and_(self.condition, condition), chosen.rows))
+        # Of the whole at once: a query within a query for each condition would be planned for each of them.
+        whole, holds = self.whole, and_(self.condition, condition)
+        chosen = whole._changed(lambda rows: select(rows.subquery()).where(holds))
+        part = Part(whole, holds, chosen.rows)
+        return replace(self, rows=chosen.rows, narrowed=chosen.narrowed, part=part)
 
     def derived(self, change: Callable[[Rows], Rows]) -> Fact:
         """These events after a change of their query that keeps all columns: it may drop events or add columns. It must
