@@ -134,8 +134,12 @@ class Server:
         return self.ask(f"/dags/{dag}/dagRuns/{quote(run_id)}{about}")
 
     def end(self, dag: str, run_id: str) -> Any:
-        """A run, once it has ended."""
-        return wait(f"end of {dag}", lambda: (found := self.run(dag, run_id))["end_date"] and found, 300)
+        """A run, once it has ended. Other tests may keep the machine busy meanwhile."""
+        try:
+            return wait(f"end of {dag}", lambda: (found := self.run(dag, run_id))["end_date"] and found, 900)
+        except AssertionError as problem:
+            states = {name: task["state"] for name, task in self.tasks(dag, run_id).items()}
+            raise AssertionError(f"{problem}: {run_id} is at {states}") from None
 
     def tasks(self, dag: str, run_id: str) -> dict[str, dict[str, Any]]:
         """The task instances of a run, by step and stream."""

@@ -23,12 +23,13 @@ def bereft(
     from airflow_process import make_project
 
     project, database = make_project(tmp_path_factory.mktemp("watch") / "acme"), postgresql()
-    with Server(project, database=database, patience_seconds=2) as server:
+    # On a busy machine, the living parts may be late with a sign, too.
+    with Server(project, database=database, patience_seconds=30) as server:
         for process in server.family():
             with suppress(psutil.Error):  # it ended meanwhile
                 if "scheduler" in " ".join(process.cmdline()):
                     process.kill()
-        server.ends_by_itself(patience_seconds=150)
+        server.ends_by_itself(patience_seconds=300)
     return server, database, server.left(), project
 
 
@@ -37,7 +38,7 @@ def test_a_dead_scheduler_ends_up_with_a_line_and_an_exit_code(
 ) -> None:
     server, _, left, _ = bereft
     assert server.returncode == 70
-    assert re.search(r"no sign of life for 2 s from Airflow's scheduler; see .*standalone\.log", server.said)
+    assert re.search(r"no sign of life for 30 s from Airflow's scheduler; see .*standalone\.log", server.said)
     assert left == []
 
 

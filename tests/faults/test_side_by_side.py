@@ -10,9 +10,9 @@ from itertools import islice
 import pytest
 from fault_rounds import Round, Rounds, rounds
 
-ROUNDS = int(os.environ.get("CXFLOW_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("CXFLOW_ROUNDS", "2"))
 """On each engine."""
-SEED = int(os.environ.get("CXFLOW_SEED", "23"))
+SEED = int(os.environ.get("CXFLOW_SEED", "27"))
 
 
 @pytest.fixture(scope="module", params=["duckdb", "postgresql"])
