@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Double, column
 
+from cxflow.kpis.active import active, check_activities
 from cxflow.kpis.estimators import RepeatShare
 from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.order_facts import every_currency_has_a_rate, kept, valued
@@ -35,15 +36,20 @@ retention_rate = Kpi(
     name="retention_rate",
     title="Retention rate",
     title_es="Tasa de retención",
-    description="The share of the previous period's customers who ordered again in this one.",
-    description_es="La proporción de clientes del periodo anterior que volvieron a pedir en este.",
+    description="The share of the previous period's customers who came back in this one: who ordered again, unless the "
+    "project says what else makes a customer active.",
+    description_es="La proporción de clientes del periodo anterior que volvieron en este: que pidieron de nuevo, salvo "
+    "que el proyecto diga qué otra cosa hace activo a un cliente.",
     unit="share",
     better="higher",
     lowest=0,
     highest=1,
-    formula="customers of the previous period who ordered again in this one ÷ customers of the previous period",
-    formula_es="clientes del periodo anterior que volvieron a pedir en este ÷ clientes del periodo anterior",
-    of=Retained(kept),
+    formula="customers active in the previous period and in this one ÷ customers active in the previous one; active: "
+    "with an order that is not cancelled, or with an activity of kpis.active_by",
+    formula_es="clientes activos en el periodo anterior y en este ÷ clientes activos en el anterior; activo: con un "
+    "pedido no cancelado, o con una actividad de kpis.active_by",
+    of=lambda settings: Retained(active(settings.kpis.active_by)),
+    check=check_activities,
     grains=_GRAINS,
 )
 
@@ -51,16 +57,20 @@ churn_rate = Kpi(
     name="churn_rate",
     title="Churn rate",
     title_es="Tasa de pérdida de clientes",
-    description="The share of the previous period's customers who did not order in this one. Some of them will still "
+    description="The share of the previous period's customers who were not active in this one. Some of them will still "
     "come back.",
-    description_es="La proporción de clientes del periodo anterior que no pidieron en este. Algunos aún volverán.",
+    description_es="La proporción de clientes del periodo anterior que no estuvieron activos en este. Algunos aún "
+    "volverán.",
     unit="share",
     better="lower",
     lowest=0,
     highest=1,
-    formula="customers of the previous period without an order in this one ÷ customers of the previous period",
-    formula_es="clientes del periodo anterior sin ningún pedido en este ÷ clientes del periodo anterior",
-    of=Churned(kept),
+    formula="customers active in the previous period and not in this one ÷ customers active in the previous one; "
+    "active as in retention_rate",
+    formula_es="clientes activos en el periodo anterior y no en este ÷ clientes activos en el anterior; activo como en "
+    "«Tasa de retención»",
+    of=lambda settings: Churned(active(settings.kpis.active_by)),
+    check=check_activities,
     grains=_GRAINS,
 )
 

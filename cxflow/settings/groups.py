@@ -168,6 +168,9 @@ class Kpis(Frozen):
     sla: Sla = Sla()
     waiting_statuses: tuple[str, ...] = ()
     """The states of cases in which who opened one waits for the team, in the source's words: new, open, hold."""
+    active_by: tuple[str, ...] = ()
+    """The activities of touchpoints by which a customer is active in a period, for retention and churn: logged_in,
+    watched_film; empty: an order that is not cancelled."""
     new_after_days: float = Field(default=180, ge=0)
     """Whose first known order lies within so many days of the first order of its source may have ordered before, and
     is in no cohort; 0 if the data hold all orders that there ever were."""

@@ -62,6 +62,41 @@ def test_revenue_retention_is_of_what_the_customers_of_the_period_before_spent_t
         assert [v.left_out for v in desk.values(kpi)] == [2, 0]
 
 
+def test_what_makes_a_customer_active_may_be_declared(desk: Desk) -> None:
+    # Logged in: January ana ben eva, February ana gil, and ana once more. Who only orders or calls is not active.
+    desk.configure(kpis={"active_by": ["logged_in", "watched_film"]})
+    for customer, when, activity in (
+        ("ana", "1-5", "logged_in"),
+        ("ben", "1-6", "watched_film"),
+        ("eva", "1-7", "logged_in"),
+        ("ana", "2-5", "watched_film"),
+        ("ana", "2-6", "logged_in"),
+        ("gil", "2-7", "logged_in"),
+        ("ben", "2-8", "called_support"),
+        (None, "2-9", "logged_in"),
+    ):
+        desk.touchpoint(at(when), customer_id=customer, activity=activity)
+    desk.order(at("2-15"), "eva")
+    desk.compute("retention_rate", "churn_rate")
+    assert [(v.numerator, v.n, v.left_out) for v in desk.counted("retention_rate")] == [(1, 3, 1)]
+    assert [(v.numerator, v.n) for v in desk.counted("churn_rate")] == [(2, 3)]
+
+
+def test_an_activity_that_nobody_did_is_an_error_and_the_values_stay(desk: Desk) -> None:
+    for customer, when in (("ana", "1-15"), ("ana", "2-15")):
+        desk.touchpoint(at(when), customer_id=customer, activity="logged_in")
+        desk.order(at(when), customer)
+    desk.compute("retention_rate")
+    before = desk.counted("retention_rate")
+    assert [value.value for value in before] == [1]
+    desk.configure(kpis={"active_by": ["loged_in", "logged_in"]})
+    report = desk.compute("retention_rate", "average_order_value")
+    (why,) = report.failed.values()
+    assert "nobody has done what kpis.active_by names: loged_in" in why
+    assert "logged_in" in why.partition("the activities are:")[2]
+    assert desk.counted("retention_rate") == before
+
+
 def test_refunds_do_not_touch_revenue_retention(desk: Desk) -> None:
     order = desk.order(at("1-15"), "ana", price_total=100)
     desk.order(at("2-15"), "ana", price_total=50)
