@@ -71,6 +71,7 @@ KPIS: tuple[Kpi, ...] = (
     sla.resolution_sla_breach_rate,
     deliveries.on_time_delivery_rate,
     deliveries.on_time_delivery_rate_of_due,
+    deliveries.otif_rate,
     deliveries.delivery_days,
     deliveries.delivery_days_p90,
     orders.return_rate,

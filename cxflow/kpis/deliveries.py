@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import (
+    Boolean,
     ColumnElement,
     Date,
     DateTime,
     Double,
     String,
+    and_,
     case,
     column,
     func,
@@ -24,7 +26,7 @@ from cxflow.kpis.order_facts import kept_orders
 from cxflow.kpis.quantile import Quantile
 from cxflow.kpis.source_zones import day_at_source, zones
 from cxflow.settings import Settings
-from cxflow.warehouse.tables import delivery, order_header
+from cxflow.warehouse.tables import delivery, order_header, order_line
 
 _t = order_header.c
 _arrived, _promised = column("arrived_at", DateTime), column("promised_at", DateTime)
@@ -125,6 +127,34 @@ def _due(settings: Settings) -> Fact:
     )
 
 
+def _with_quantities(rows: Rows) -> Rows:
+    """The orders with `is_full`: whether all of each line was delivered; null where a line does not tell."""
+    order, line = rows.subquery(), order_line.c
+    is_known = and_(line.quantity.is_not(None), line.quantity_delivered.is_not(None))
+    of_order = (
+        select(
+            line.order_id,
+            case((func.bool_and(is_known), func.bool_and(line.quantity_delivered >= line.quantity))).label(
+                "is_full"
+            ),
+        )
+        .where(~line.is_deleted)
+        .group_by(line.order_id)
+        .subquery()
+    )
+    return select(order, of_order.c.is_full).join_from(
+        order, of_order, of_order.c.order_id == order.c.order_id, isouter=True
+    )
+
+
+def _in_full(settings: Settings) -> Share:
+    is_full = column("is_full", Boolean)
+    due = (
+        _due(settings).derived(_with_quantities).needing("without delivered quantities", is_full.is_not(None))
+    )
+    return Share(due, where=and_(_on_time(settings), is_full))
+
+
 on_time_delivery_rate = Kpi(
     name="on_time_delivery_rate",
     title="On-time delivery",
@@ -167,6 +197,28 @@ on_time_delivery_rate_of_due = Kpi(
     "de su fuente) ÷ pedidos hechos en él cuyo día prometido ya pasó, hasta donde se conoce su fuente",
     counts="orders whose promised day is over",
     of=lambda settings: Share(_due(settings), where=_on_time(settings)),
+    depends_on=zones,
+)
+
+otif_rate = Kpi(
+    name="otif_rate",
+    title="On time in full (OTIF)",
+    title_es="A tiempo y completo (OTIF)",
+    description="The share of orders whose promised day is over that had come by then, with all that was ordered.",
+    description_es="La proporción de pedidos cuyo día prometido ya pasó que llegaron a tiempo y con todo lo pedido.",
+    unit="share",
+    better="higher",
+    lowest=0,
+    highest=1,
+    formula="orders placed in the period whose last parcel came by the end of the promised day (time zone of their "
+    "source) and whose lines were all delivered in their whole quantity ÷ orders placed in it whose promised day is "
+    "over, as far as their source is known, and whose lines tell what was delivered",
+    formula_es="pedidos hechos en el periodo cuyo último paquete llegó a más tardar el día prometido (zona horaria de "
+    "su fuente) y cuyas líneas se entregaron todas en su cantidad completa ÷ pedidos hechos en él cuyo día prometido "
+    "ya pasó, hasta donde se conoce su fuente, y cuyas líneas dicen lo entregado",
+    counts="orders whose promised day is over and whose lines tell what was delivered",
+    of=_in_full,
+    needs=select(order_line.c.order_id).where(order_line.c.quantity_delivered.is_not(None)),
     depends_on=zones,
 )
 

@@ -192,6 +192,7 @@ order_line = canonical(
     source_id("product_id", "what was bought"),
     source_id("seller_id", "the seller, on a marketplace"),
     column("quantity", Double, "pieces, or units of measure"),
+    column("quantity_delivered", Double, "how many of them the customer has received so far; null: not told"),
     column("unit_price", MONEY, "price of one unit, in currency_code"),
     column("line_total", MONEY, "price of the whole line, in currency_code"),
     column("freight_amount", MONEY, "freight charged for the line, in currency_code"),

@@ -9,7 +9,7 @@ import pytest
 from kpi_desk import Desk, at
 from sqlalchemy import update
 
-from cxflow.warehouse.tables import delivery, kpi_horizon, order_header
+from cxflow.warehouse.tables import delivery, kpi_horizon, order_header, order_line
 
 SHOP: dict[str, Any] = {"connections": {"shop": {"connector": "files", "timezone": "America/Sao_Paulo"}}}
 
@@ -99,6 +99,71 @@ def test_a_parcel_that_comes_later_moves_the_order_to_its_day(desk: Desk) -> Non
     desk.touch(delivery, *(at(day).date() for day in ("3-04", "3-06", "3-08")))
     desk.compute("on_time_delivery_rate")
     assert [v.period_start.day for v in desk.counted("on_time_delivery_rate", "day")] == [8]
+
+
+def lined(
+    desk: Desk, delivered: str | None, *quantities: tuple[float | None, float | None], **order: Any
+) -> str:
+    """An order of 1 March, due on the 10th, with lines: what was ordered and what was delivered."""
+    id_ = desk.order(at("3-01"), promised_at=at("3-10"), delivered_at=delivered and at(delivered), **order)
+    for ordered, came in quantities:
+        desk.line(id_, 10, quantity=ordered, quantity_delivered=came)
+    return id_
+
+
+def test_on_time_in_full_is_of_orders_due_whose_lines_tell_what_came(desk: Desk) -> None:
+    # Ten orders. Due and told: three on time in full, one of them with more than was ordered; one on time with one of
+    # two; one late and whole; one not there. 3 of 6. Two do not tell, one has no lines, one has no promise.
+    lined(desk, "3-05", (2, 2), (1, 1))
+    lined(desk, "3-10 23:59", (2.5, 2.5))
+    lined(desk, "3-06", (2, 3))
+    lined(desk, "3-05", (2, 2), (2, 1))
+    lined(desk, "3-11", (2, 2))
+    lined(desk, None, (2, 0))
+    lined(desk, "3-05", (2, 2), (1, None))
+    lined(desk, "3-05", (None, 1))
+    lined(desk, "3-05")
+    desk.order(at("3-12"))
+    lined(desk, "3-05", (2, 2), is_cancelled=True)
+    rate = desk.result("otif_rate")
+    assert rate is not None
+    assert (rate.numerator, rate.n, rate.value, rate.left_out) == (3, 6, 0.5, 4)
+    assert (rate.ci_low, rate.ci_high) == pytest.approx(interval_by_hand.share(3, 6))
+    on_time = desk.result("on_time_delivery_rate_of_due")
+    assert on_time is not None
+    assert (on_time.numerator, on_time.n) == (7, 9)
+
+
+def test_a_line_that_comes_later_completes_its_order(desk: Desk) -> None:
+    order = lined(desk, "3-05", (2, 1))
+    desk.order(at("3-12"))
+    desk.compute("otif_rate")
+    assert [(v.numerator, v.n) for v in desk.counted("otif_rate")] == [(0, 1)]
+    desk.connection.execute(
+        update(order_line).where(order_line.c.order_id == order).values(quantity_delivered=2)
+    )
+    # As a load notes it: the line's own day, and that of its order.
+    desk.touch(order_line, at("3-14").date())
+    desk.touch(order_header, at("3-01").date())
+    desk.compute("otif_rate")
+    assert [(v.numerator, v.n) for v in desk.counted("otif_rate")] == [(1, 1)]
+
+
+def test_a_deleted_line_does_not_count(desk: Desk) -> None:
+    order = lined(desk, "3-05", (2, 2))
+    desk.line(order, 10, quantity=5, quantity_delivered=0, is_deleted=True)
+    desk.order(at("3-12"))
+    rate = desk.result("otif_rate")
+    assert rate is not None
+    assert (rate.numerator, rate.n) == (1, 1)
+
+
+def test_without_delivered_quantities_there_is_no_otif(desk: Desk) -> None:
+    assert desk.result("otif_rate") is None
+    lined(desk, "3-05", (2, None))
+    lined(desk, "3-05", (None, None))
+    desk.order(at("3-12"))
+    assert desk.result("otif_rate") is None
 
 
 @pytest.mark.parametrize(

@@ -184,6 +184,7 @@ def test_a_warehouse_of_the_first_revision_keeps_its_rows_and_becomes_what_a_new
         ("load_run", "mapping"),
         ("load_run", "vanished"),
         ("load_run", "withdrawn"),
+        ("order_line", "quantity_delivered"),
         ("pending_kpi", "cause"),
         ("pending_text", "touchpoint_id"),
         ("quarantine", "origin"),

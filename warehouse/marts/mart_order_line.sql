@@ -17,6 +17,7 @@ SELECT
     s.city AS seller_city, -- where the seller is
     s.region AS seller_region, -- state or province of the seller
     l.quantity,
+    l.quantity_delivered,
     l.unit_price,
     l.line_total,
     l.freight_amount,
