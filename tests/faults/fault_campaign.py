@@ -140,6 +140,11 @@ class Campaign:
                 self.recordings[beginning] = self._record(lanes, folder, *beginning)
             return self._kill(lanes, folder, number, told)
 
+    @property
+    def points(self) -> dict[Beginning, tuple[str, ...]]:
+        """The points that undisturbed runs pass, by how they begin."""
+        return {where: recording.points for where, recording in self.recordings.items()}
+
     def _record(self, lanes: list[Lane], folder: Path, day: int, zone: Zone, source: Source) -> Recording:
         """Run undisturbed, with a snapshot before each stage; the first day's last is where the second begins."""
         lane, points, seconds = lanes[0], [], 0.0
@@ -165,8 +170,7 @@ class Campaign:
     def _kill(
         self, lanes: list[Lane], folder: Path, number: int, told: Callable[[Outcome], None]
     ) -> list[Outcome]:
-        points = {where: recording.points for where, recording in self.recordings.items()}
-        chosen = kills(points, random.Random(self.seed))
+        chosen = kills(self.points, random.Random(self.seed))
         lock = threading.Lock()
         outcomes: list[Outcome] = []
         failures: list[BaseException] = []

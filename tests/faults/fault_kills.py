@@ -18,8 +18,8 @@ Source = Literal["files", "pages", "interrupted pages"]
 """Files; a service with checkpoints; the same where a pull has died already, and each run begins with resuming it."""
 Beginning = tuple[int, Zone, Source]
 
-RANDOM_SHARE = 0.2
-"""Of kills that come at a random moment."""
+RANDOM_AFTER = 8
+"""After so many kills at points, one comes at a random moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +76,15 @@ def _kind(source: Source, point: str) -> str:
 
 def kills(points: Mapping[Beginning, Sequence[str]], chance: random.Random) -> Iterator[Kill]:
     """Where to kill, without end: first a point of every kind, then all points in shuffled order, over and over;
-    and now and then a random moment."""
+    and after every eighth, a random moment."""
     every = [(*where, point) for where, passed in points.items() for point in passed]
     chance.shuffle(every)
     one_of_each = {_kind(source, point): (day, zone, source, point) for day, zone, source, point in every}
     rest = [item for item in every if item not in one_of_each.values()]
-    for day, zone, source, point in cycle([*one_of_each.values(), *rest]):
-        if chance.random() < RANDOM_SHARE:
-            yield _kill(chance, *chance.choice(list(points)), None)
+    for place, (day, zone, source, point) in enumerate(cycle([*one_of_each.values(), *rest]), 1):
         yield _kill(chance, day, zone, source, point)
+        if place % RANDOM_AFTER == 0:
+            yield _kill(chance, *chance.choice(list(points)), None)
 
 
 def _kill(chance: random.Random, day: int, zone: Zone, source: Source, point: str | None) -> Kill:

@@ -3,21 +3,23 @@ warehouse is what it would have been. `make faults` does the same a thousand tim
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import fault_shop
 import pytest
 from fault_campaign import Campaign
 from fault_checker import check
-from fault_kills import Beginning, Outcome
+from fault_kills import Beginning, Outcome, kills
 from fault_trip import TASKS, run
 
 from cxflow.settings import Settings, load
 from cxflow.warehouse import transactions
 
-KILLS = 40
-"""On each engine; `make faults` does a thousand."""
+KILLS = 60
+"""On each engine, enough for every kind of point; `make faults` does a thousand."""
 BEGUN: dict[Beginning, int] = {(0, "bucket", "pages"): 4, (0, "folder", "interrupted pages"): 3}
 """Pulls with checkpoints to how many there are left: of four pages, or of three."""
 SEED = 20260301
@@ -42,7 +44,6 @@ def test_after_a_kill_the_next_run_finishes_and_nothing_is_lost_doubled_or_left(
     assert {outcome.kill.next_run for outcome in outcomes} == {"anew", "retry"}
     assert any(outcome.kill.point is None for outcome in outcomes), "some came at a random moment"
     assert {"files", "pages", "interrupted pages"} == {outcome.kill.source for outcome in outcomes}
-    assert any(outcome.kill.kind == "landing.checkpoint of pages" for outcome in outcomes)
 
 
 def test_the_points_are_found_before_and_after_every_durable_step(
@@ -75,6 +76,9 @@ def test_the_points_are_found_before_and_after_every_durable_step(
     assert sum(point.startswith("load.statement.") for point in points) > 50
     assert {point.split(".")[0] for point in points} == set(TASKS)
     assert {outcome.kill.task for outcome in outcomes} == set(TASKS), "each task was killed"
+    kinds = {kill.kind for kill in islice(kills(found.points, random.Random(SEED)), 10 * KILLS)}
+    assert "landing.checkpoint of pages" in kinds
+    assert kinds == {outcome.kill.kind for outcome in outcomes}, "at each kind of point"
 
 
 @pytest.fixture(scope="module")

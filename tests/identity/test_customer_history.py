@@ -108,7 +108,13 @@ def test_versions_that_say_the_same_are_one_period(bench: Bench) -> None:
 VERSIONS = [(1, "new"), (3, "vip"), (5, "vip"), (7, "new"), (9, "vip")]
 
 
-@pytest.mark.parametrize("order", list(permutations(range(5)))[::17])
+@pytest.mark.parametrize(
+    "order",
+    [
+        pytest.param(order, marks=[] if place % 30 == 29 else pytest.mark.long)
+        for place, order in enumerate(permutations(range(5)))
+    ],
+)
 def test_the_order_of_loads_does_not_matter(bench: Bench, order: tuple[int, ...]) -> None:
     for place in order:
         load(bench, version(*VERSIONS[place]))
@@ -116,7 +122,7 @@ def test_the_order_of_loads_does_not_matter(bench: Bench, order: tuple[int, ...]
     assert present(bench) == "vip"
 
 
-@pytest.mark.parametrize("sizes", [(5,), (2, 3), (4, 1), (1, 3, 1)])
+@pytest.mark.parametrize("sizes", [(5,), (2, 3), (1, 3, 1)])
 def test_nor_does_it_matter_what_came_in_one_batch(bench: Bench, sizes: tuple[int, ...]) -> None:
     shuffled = random.Random(4).sample(VERSIONS, 5)
     for size in sizes:
@@ -217,7 +223,7 @@ def said(profiles: dict[str, dict[int, tuple[Any, ...]]], number: int) -> tuple[
     )
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 9))])
 def test_each_field_is_from_the_profile_that_had_changed_last(bench: Bench, seed: int) -> None:
     chance = random.Random(seed)
     people: dict[str, dict[str, dict[int, tuple[Any, ...]]]] = {}
