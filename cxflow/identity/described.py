@@ -10,14 +10,14 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from cxflow.identity.temporary import count, make, run
+from cxflow.warehouse.customer_tables import BEFORE_ALL
 
 _OF_PROFILE = ("segment", "consent", "country")
 """What a customer has of their profiles."""
 _FIELDS = ", ".join(_OF_PROFILE)
 _VERSION = "coalesce(r.version_at, r.received_at)"
 """SQL: since when the present version of a profile holds."""
-_BEFORE_ALL = "TIMESTAMPTZ '0001-01-02 00:00:00+00'"
-"""SQL: the beginning of first periods. Not the first day there is, which other time zones do not have."""
+_BEFORE_ALL = f"TIMESTAMPTZ '{BEFORE_ALL.isoformat()}'"
 
 
 def keep(connection: sa.Connection) -> None:

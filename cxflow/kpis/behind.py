@@ -13,6 +13,7 @@ from cxflow.kpis.facts import Fact, Rows
 from cxflow.kpis.periods import Period
 from cxflow.kpis.slices import OTHER, Slices, published_name
 from cxflow.warehouse.columns import TIME
+from cxflow.warehouse.customer_tables import BEFORE_ALL
 
 By = tuple[str, str] | None
 """A slice: a dimension and the name under which one of its values is published; None: everything."""
@@ -39,8 +40,9 @@ def up_to_period(fact: Fact, period: Period, zone: ZoneInfo) -> Fact:
 
 
 def as_period_began(fact: Fact, period: Period, zone: ZoneInfo) -> Fact:
-    """The events, with their customers as they were when a period began."""
-    return fact.with_customers_at(literal(period.instants(zone)[0], TIME))
+    """The events, with their customers as they were when a period began; of all time, as they were first."""
+    began = BEFORE_ALL if period.grain == "all" else period.instants(zone)[0]
+    return fact.with_customers_at(literal(began, TIME))
 
 
 def of_slice(fact: Fact, by: By, slices: Slices) -> Fact:

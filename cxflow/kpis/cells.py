@@ -34,6 +34,7 @@ from cxflow.kpis.dimensions import text
 from cxflow.kpis.facts import Fact, Rows
 from cxflow.kpis.periods import BEGINNING, Grain
 from cxflow.kpis.slices import OTHER, Slices, published_name
+from cxflow.warehouse.customer_tables import BEFORE_ALL
 from cxflow.warehouse.functions import hashed, utc
 from cxflow.warehouse.tables import TIME, customer_history
 
@@ -101,10 +102,11 @@ def kept(
     measure: ColumnElement[Any] | None = None,
     last: ColumnElement[Any] | None = None,
     columns: Collection[str] = (),
+    is_followed: bool = False,
 ) -> Rows:
     """The events of several cuts, to store once and read for each. `cells` takes the same arguments; `per_customer`,
     their `customer_id` is a hash. `columns`: those of the fact's own that conditions and aggregates read."""
-    event = _events(fact, cuts, per_customer, measure, last).subquery()
+    event = _events(fact, cuts, per_customer, measure, last, is_followed).subquery()
     stored = [event.c.at, *(event.c[_slice(i)] for i in range(len(cuts[0].dimensions)))]
     stored += [event.c[each.name] for each in fact.own_columns if each.name in columns]
     stored += [event.c[name] for name in ("measure", "last") if name in event.c]
@@ -123,6 +125,7 @@ def cells(
     measure: ColumnElement[Any] | None = None,
     last: ColumnElement[Any] | None = None,
     per_measure: bool = False,
+    is_followed: bool = False,
     **aggregates: ColumnElement[Any],
 ) -> Rows:
     """One row per cell with events: its KEY, then the aggregates over the fact's columns, or over `measure`.
@@ -130,17 +133,19 @@ def cells(
     With `per_customer`, one row per cell and customer, with `customer_id` after the KEY; events without a customer are
     left out. With `per_measure`, one row per cell and value of the measure, with `measure` after the KEY. With `last`,
     the last known day, an event counts in its period (`is_here`) and in the next one (`was_here`), if these began by
-    that day; a customer is then sliced by what they were when the period began.
+    that day. `is_followed`: customers are sliced by what they were when the period began, instead of at each event.
     """
     if cut.kept is None:
-        events = _events(fact, (cut,), per_customer, measure, last)
+        events = _events(fact, (cut,), per_customer, measure, last, is_followed)
     else:
         events = select(cut.kept)
         if cut.spans is not None:
             events = events.where(_within(cut.kept.c.at, cut.spans))
     if cut.by_customer:
         return _by_customer(_dated(events, cut), cut, aggregates)
-    dated = _dated(events, cut) if last is None else _as_they_were(_followed_up(events, cut), cut, fact)
+    dated = _dated(events, cut) if last is None else _followed_up(events, cut)
+    if is_followed:
+        dated = _as_they_were(dated, cut, fact)
     event = dated.subquery()
     each = [event.c.customer_id] if per_customer else [event.c.measure] if per_measure else []
     return _grouped(event, cut, each, aggregates)
@@ -172,13 +177,14 @@ def _events(
     per_customer: bool,
     measure: ColumnElement[Any] | None,
     last: ColumnElement[Any] | None,
+    is_followed: bool,
 ) -> Rows:
     """The events of all cuts, each with its slice of every dimension."""
     spans = [span for cut in cuts for span in cut.spans or ()]
     is_bounded = all(cut.spans is not None for cut in cuts)
     if is_bounded:
         fact = fact.between(min(start for start, _ in spans), max(end for _, end in spans))
-    if last is not None:
+    if is_followed:
         fact = fact.with_customers_as_now()
     inner = fact.rows.subquery()
     values = (
@@ -226,13 +232,15 @@ def _followed_up(events: Rows, cut: Cut) -> Rows:
 
 
 def _as_they_were(events: Rows, cut: Cut, fact: Fact) -> Rows:
-    """The events of `_followed_up`, of customers as they were when the period began."""
+    """Dated events, of customers as they were when the period began; of all time, as they were first."""
     slices = {_slice(i): name for i, name in enumerate(cut.dimensions) if name in fact.customers}
     if not slices:
         return events
     event = events.subquery()
     known = customer_history.c.customer_id
-    began = func.timezone(cut.zone, cast(event.c.start, DateTime), type_=TIME)
+    began: ColumnElement[Any] = literal(BEFORE_ALL, TIME)
+    if cut.grain != "all":
+        began = func.timezone(cut.zone, cast(event.c.start, DateTime), type_=TIME)
     of = known if cut.kept is None else hashed(known)
     was = {
         place: case(

@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Double, Integer, case, cast, column, func,
 
 from cxflow.errors import ConfigError
 from cxflow.kpis import intervals
-from cxflow.kpis.behind import Behind
+from cxflow.kpis.behind import Behind, as_period_began
 from cxflow.kpis.cells import Cut, cells, cells_of_customers, kept
 from cxflow.kpis.clusters import Clusters
 from cxflow.kpis.facts import Fact, Reach, Rows
@@ -335,7 +335,10 @@ class Rate(Additive):
 
 @dataclass(frozen=True)
 class RepeatShare(OfFact):
-    """Customers with at least `times` events in the period ÷ customers with any (n): 0 to 1."""
+    """Customers with at least `times` events in the period ÷ customers with any (n): 0 to 1.
+
+    A segment, country or consent is the customer's when the period began: who changes is still one customer.
+    """
 
     times: int = 2
     method = EXACT
@@ -343,17 +346,17 @@ class RepeatShare(OfFact):
 
     @property
     def behind(self) -> Behind:
-        return Behind(self.counted, is_per_customer=True)
+        return Behind(self.counted, is_per_customer=True, described=as_period_began)
 
     @property
     def counted(self) -> Fact:
         return self.of.needing(NO_CUSTOMER, column("customer_id").is_not(None))
 
     def kept(self, cuts: Sequence[Cut]) -> Rows:
-        return kept(self.counted, cuts, per_customer=True)
+        return kept(self.counted, cuts, per_customer=True, is_followed=True)
 
     def cells(self, cut: Cut) -> Rows:
-        customers = cells(self.counted, cut, per_customer=True, events=func.count())
+        customers = cells(self.counted, cut, per_customer=True, is_followed=True, events=func.count())
         often = func.count().filter(column("events") >= self.times)
         return cells_of_customers(customers, n=func.count(), numerator=often)
 

@@ -75,7 +75,7 @@ class Retained(OfFact):
         return local_day(newest(self.counted.rows), cut.zone)
 
     def kept(self, cuts: Sequence[Cut]) -> Rows:
-        return kept(self.counted, cuts, per_customer=True, last=self._last(cuts[0]))
+        return kept(self.counted, cuts, per_customer=True, last=self._last(cuts[0]), is_followed=True)
 
     def cells(self, cut: Cut) -> Rows:
         was_here, is_here = column("was_here", Boolean), column("is_here", Boolean)
@@ -84,6 +84,7 @@ class Retained(OfFact):
             cut,
             per_customer=True,
             last=self._last(cut),
+            is_followed=True,
             was_here=func.bool_or(was_here),
             is_here=func.bool_or(is_here),
         )
@@ -170,7 +171,7 @@ class RetainedSum(Retained):
 
     def kept(self, cuts: Sequence[Cut]) -> Rows:
         measure, last = cast(self.measure, Double), self._last(cuts[0])
-        return kept(self.counted, cuts, per_customer=True, measure=measure, last=last)
+        return kept(self.counted, cuts, per_customer=True, measure=measure, last=last, is_followed=True)
 
     def cells(self, cut: Cut) -> Rows:
         amount = column("measure", Double)
@@ -180,6 +181,7 @@ class RetainedSum(Retained):
             per_customer=True,
             measure=cast(self.measure, Double),
             last=self._last(cut),
+            is_followed=True,
             earlier=func.sum(amount).filter(column("was_here", Boolean)),
             later=func.coalesce(func.sum(amount).filter(column("is_here", Boolean)), 0.0),
         ).subquery()

@@ -3,11 +3,16 @@ read through `tables`."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Boolean, Column, Double, String
 
 from cxflow.warehouse.columns import TIME, UUID, column, derived_table, system_table
+
+BEFORE_ALL = datetime(1, 1, 2, tzinfo=UTC)
+"""When the first periods of customers began: before everything. Not the first day there is, which some time zones do
+not have."""
 
 
 def _described(when: str) -> list[Column[Any]]:

@@ -128,6 +128,22 @@ def test_who_changes_segment_has_not_left(desk: Desk) -> None:
     assert whole == [(2, 3), (1, 2)]
 
 
+def test_who_orders_in_two_segments_is_one_repeat_buyer_of_the_first(desk: Desk) -> None:
+    # February begins with ana as new, so both of her orders of February are a new customer's; of March, a vip's.
+    become(desk, "ana", ("1-1", "new"), ("2-10", "vip"))
+    desk.customer("ben", "new")
+    for customer_id, when in (("ana", "2-5"), ("ana", "2-15"), ("ben", "2-7"), ("ana", "3-1")):
+        desk.order(at(when), customer_id)
+    desk.compute("repeat_purchase_rate")
+    found = {key: (v.numerator, v.n) for key, v in by_segment(desk, "repeat_purchase_rate").items()}
+    assert found == {("new", 2): (1, 2), ("vip", 3): (0, 1)}
+    whole = [
+        (v.dimension_value, v.numerator, v.n)
+        for v in desk.values("repeat_purchase_rate", "all", by="segment")
+    ]
+    assert whole == [("new", 1, 2)]
+
+
 @pytest.mark.parametrize("most", [50, 1])
 def test_slices_of_customers_are_named_alike_whether_they_are_now_or_were(desk: Desk, most: int) -> None:
     desk.configure(kpis={"max_values": most})
@@ -169,7 +185,9 @@ def test_experiences_are_of_the_segment_in_which_they_were_lived_through(desk: D
     assert found == {("new", 1): -100, ("vip", 2): 100}
 
 
-@pytest.mark.parametrize("kpi", [*FOLLOWING, "memory_index_1", "average_order_value", "net_experience"])
+@pytest.mark.parametrize(
+    "kpi", ["repeat_purchase_rate", *FOLLOWING, "memory_index_1", "average_order_value", "net_experience"]
+)
 def test_what_is_behind_a_slice_adds_up(desk: Desk, kpi: str) -> None:
     become(desk, "ana", ("1-1", "new"), ("2-10", "vip"))
     become(desk, "eva", ("1-1", "new"), ("1-20", "vip"))
