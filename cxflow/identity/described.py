@@ -10,32 +10,27 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from cxflow.identity.temporary import count, make, run
-from cxflow.warehouse.customer_tables import BEFORE_ALL
+from cxflow.warehouse.customer_tables import BEFORE_ALL, DESCRIBED
 
-_OF_PROFILE = ("segment", "consent", "country")
-"""What a customer has of their profiles."""
-_FIELDS = ", ".join(_OF_PROFILE)
+_FIELDS = ", ".join(DESCRIBED)
 _VERSION = "coalesce(r.version_at, r.received_at)"
 """SQL: since when the present version of a profile holds."""
 _BEFORE_ALL = f"TIMESTAMPTZ '{BEFORE_ALL.isoformat()}'"
+_FIRSTS = ", ".join(
+    f"{'bool_and' if name == 'consent' else 'max'}(CASE WHEN {name}_rank = 1 THEN {name} END) AS {name}"
+    for name in DESCRIBED
+)
+"""SQL: each field where it ranks first, over the rows with `_ranks`."""
 
 
 def keep(connection: sa.Connection) -> None:
-    """Write `customer`: the customers of `assigned`, when they were first and last seen, and what their profiles say:
-    each field from the latest profile that has it, since no system knows all of them.
+    """Write `customer`: the customers of `assigned`, when they were first and last seen, and what their profiles say.
     Creates `moved`: those whose segment, country or consent changed, now or before."""
-    ranks = ", ".join(
-        f"row_number() OVER (PARTITION BY p.customer_id ORDER BY CASE WHEN p.{name} IS NULL THEN 1 ELSE 0 END, "
-        f"{_VERSION} DESC, p.profile_id) AS {name}_rank"
-        for name in _OF_PROFILE
-    )
+    ranks = _ranks("p", "p.customer_id", f"{_VERSION} DESC, p.profile_id")
     make(
         connection,
         "profile",
-        "SELECT customer_id, max(CASE WHEN segment_rank = 1 THEN segment END) AS segment, "
-        "bool_and(CASE WHEN consent_rank = 1 THEN consent END) AS consent, "
-        "max(CASE WHEN country_rank = 1 THEN country END) AS country FROM ("
-        f"SELECT p.customer_id, p.segment, p.consent, p.country, {ranks} "
+        f"SELECT customer_id, {_FIRSTS} FROM (SELECT p.customer_id, {_of('p')}, {ranks} "
         f"FROM customer_profile p JOIN source_record r ON {_same_record('r', 'p')} "
         "WHERE NOT p.is_deleted AND p.customer_id IN (SELECT customer_id FROM assigned)) ranked "
         "GROUP BY customer_id",
@@ -48,13 +43,13 @@ def keep(connection: sa.Connection) -> None:
     )
     differs = {
         name: f"customer.{name} IS DISTINCT FROM s.{name}"
-        for name in ("first_seen_at", "last_seen_at", *_OF_PROFILE)
+        for name in ("first_seen_at", "last_seen_at", *DESCRIBED)
     }
     make(
         connection,
         "moved",
         f"SELECT customer.customer_id FROM customer JOIN {seen} ON s.customer_id = customer.customer_id "
-        f"WHERE {' OR '.join(differs[name] for name in _OF_PROFILE)}",
+        f"WHERE {' OR '.join(differs[name] for name in DESCRIBED)}",
     )
     run(
         connection,
@@ -120,27 +115,19 @@ def _find_periods(connection: sa.Connection) -> None:
     # At each time at which a profile changed: what each of the customer's profiles said.
     holds = "s.valid_from <= t.valid_from"
     newest = f"CASE WHEN {holds} THEN 0 ELSE 1 END, CASE WHEN {holds} THEN s.valid_from END DESC"
-    ranks = ", ".join(
-        "row_number() OVER (PARTITION BY t.customer_id, t.valid_from "
-        f"ORDER BY CASE WHEN s.{name} IS NULL THEN 1 ELSE 0 END, {newest}, s.valid_from, s.profile_id) AS {name}_rank"
-        for name in _OF_PROFILE
-    )
-    firsts = ", ".join(
-        f"{'bool_and' if name == 'consent' else 'max'}(CASE WHEN {name}_rank = 1 THEN {name} END) AS {name}"
-        for name in _OF_PROFILE
-    )
+    ranks = _ranks("s", "t.customer_id, t.valid_from", f"{newest}, s.valid_from, s.profile_id")
     make(
         connection,
         "described",
-        f"SELECT customer_id, valid_from, {firsts} FROM (SELECT t.customer_id, t.valid_from, {_of('s')}, {ranks} "
+        f"SELECT customer_id, valid_from, {_FIRSTS} FROM (SELECT t.customer_id, t.valid_from, {_of('s')}, {ranks} "
         "FROM (SELECT DISTINCT customer_id, valid_from FROM span) t JOIN span s ON s.customer_id = t.customer_id "
         f"AND (s.is_first OR {holds}) AND (s.valid_to IS NULL OR s.valid_to > t.valid_from)) ranked "
         "GROUP BY customer_id, valid_from",
     )
     of_customer = "PARTITION BY customer_id ORDER BY valid_from"
-    before = ", ".join(f"lag({name}) OVER customer AS {name}_before" for name in _OF_PROFILE)
-    changes = " OR ".join(f"{name} IS DISTINCT FROM {name}_before" for name in _OF_PROFILE)
-    is_other = " OR ".join(f"p.{name} IS DISTINCT FROM c.{name}" for name in _OF_PROFILE)
+    before = ", ".join(f"lag({name}) OVER customer AS {name}_before" for name in DESCRIBED)
+    changes = " OR ".join(f"{name} IS DISTINCT FROM {name}_before" for name in DESCRIBED)
+    is_other = " OR ".join(f"p.{name} IS DISTINCT FROM c.{name}" for name in DESCRIBED)
     make(
         connection,
         "past",
@@ -154,5 +141,14 @@ def _find_periods(connection: sa.Connection) -> None:
     )
 
 
+def _ranks(table: str, within: str, order: str) -> str:
+    """SQL: the rank of each field of a table, those that are known first, then in an order."""
+    return ", ".join(
+        f"row_number() OVER (PARTITION BY {within} "
+        f"ORDER BY CASE WHEN {table}.{name} IS NULL THEN 1 ELSE 0 END, {order}) AS {name}_rank"
+        for name in DESCRIBED
+    )
+
+
 def _of(table: str) -> str:
-    return ", ".join(f"{table}.{name}" for name in _OF_PROFILE)
+    return ", ".join(f"{table}.{name}" for name in DESCRIBED)

@@ -27,8 +27,10 @@ def active(activities: tuple[str, ...]) -> Fact:
 def check_activities(connection: Connection, settings: Settings) -> None:
     """Raise ConfigError if a touchpoint of one of the activities is not known: a misspelt name would lose customers."""
     wanted = settings.kpis.active_by
+    if not wanted:
+        return
     done = select(_activity).where(~touchpoint.c.is_deleted).distinct()
-    missing = set(wanted) - set(connection.scalars(done.where(_activity.in_(wanted)))) if wanted else None
+    missing = set(wanted) - set(connection.scalars(done.where(_activity.in_(wanted))))
     if not missing:
         return
     known = connection.scalars(done.order_by(_activity).limit(_MOST_SHOWN)).all()

@@ -29,7 +29,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from cxflow.kpis.customers_then import with_history
+from cxflow.kpis.customers_then import then, with_history
 from cxflow.kpis.dimensions import text
 from cxflow.kpis.facts import Fact, Rows
 from cxflow.kpis.periods import BEGINNING, Grain
@@ -243,10 +243,7 @@ def _as_they_were(events: Rows, cut: Cut, fact: Fact) -> Rows:
         began = func.timezone(cut.zone, cast(event.c.start, DateTime), type_=TIME)
     of = known if cut.kept is None else hashed(known)
     was = {
-        place: case(
-            (known.is_not(None), _value(text(customer_history.c[name]), cut.slices.get(name))),
-            else_=event.c[place],
-        ).label(place)
+        place: then(_value(text(customer_history.c[name]), cut.slices.get(name)), event.c[place]).label(place)
         for place, name in slices.items()
     }
     others = [each for each in event.c if each.name not in was]

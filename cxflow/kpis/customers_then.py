@@ -12,18 +12,20 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, and_, case
 
+from cxflow.warehouse.customer_tables import DESCRIBED
 from cxflow.warehouse.tables import customer, customer_history
 
-OF_CUSTOMER = ("consent", "country", "segment")
 _then = customer_history.c
 
 
 def with_customers(
     rows: FromClause, customer_id: ColumnElement[Any], at: ColumnElement[Any]
 ) -> tuple[FromClause, Mapping[str, ColumnElement[Any]]]:
-    """Rows joined with their customers, and each of OF_CUSTOMER as it was at a time."""
+    """Rows joined with their customers, and each of DESCRIBED as it was at a time."""
     joined = rows.outerjoin(customer, customer.c.customer_id == customer_id)
-    return with_history(joined, customer_id, at), {name: then(name, customer.c[name]) for name in OF_CUSTOMER}
+    return with_history(joined, customer_id, at), {
+        name: then(_then[name], customer.c[name]) for name in DESCRIBED
+    }
 
 
 def with_history(
@@ -39,6 +41,6 @@ def with_history(
     )
 
 
-def then(name: str, now: ColumnElement[Any]) -> ColumnElement[Any]:
-    """What a customer was, over the rows of `with_history`: `now` is what they are."""
-    return case((_then.customer_id.is_not(None), _then[name]), else_=now)
+def then(was: ColumnElement[Any], now: ColumnElement[Any]) -> ColumnElement[Any]:
+    """What a customer was, over the rows of `with_history`: `was` is what the history says, `now` what they are."""
+    return case((_then.customer_id.is_not(None), was), else_=now)

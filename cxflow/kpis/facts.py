@@ -34,9 +34,10 @@ from sqlalchemy import (
 )
 
 from cxflow.errors import ConfigError
-from cxflow.kpis.customers_then import OF_CUSTOMER, then, with_customers, with_history
+from cxflow.kpis.customers_then import then, with_customers, with_history
 from cxflow.kpis.dimensions import SIGNAL, of_table, personal_among, signal_of, text
 from cxflow.kpis.horizons import Horizon
+from cxflow.warehouse.customer_tables import DESCRIBED
 from cxflow.warehouse.tables import customer, customer_history, touchpoint
 
 Rows = Select[*tuple[Any, ...]]
@@ -217,7 +218,9 @@ class Fact:
 
         def change(rows: Rows) -> Rows:
             event = rows.subquery()
-            told = {_label(name): then(name, event.c[_now(name)]) for name in self.customers}
+            told = {
+                _label(name): then(customer_history.c[name], event.c[_now(name)]) for name in self.customers
+            }
             kept = [each for each in event.c if each.name not in told]
             joined = with_history(event, event.c.customer_id, at, of)
             return select(*kept, *(each.label(name) for name, each in told.items())).select_from(joined)
@@ -329,7 +332,7 @@ def fact(
 
 def customers_now() -> Iterable[ColumnElement[Any]]:
     """The columns of a fact over `with_customers` that say what the customer is now."""
-    return (customer.c[name].label(_now(name)) for name in OF_CUSTOMER)
+    return (customer.c[name].label(_now(name)) for name in DESCRIBED)
 
 
 def origin(table: Table) -> tuple[ColumnElement[str], ColumnElement[str]]:
@@ -341,7 +344,7 @@ def _now(dimension: str) -> str:
     return f"{_DIMENSION}{dimension}_now"
 
 
-CUSTOMERS_NOW: Dimensions = {name: column(_now(name), customer.c[name].type) for name in OF_CUSTOMER}
+CUSTOMERS_NOW: Dimensions = {name: column(_now(name), customer.c[name].type) for name in DESCRIBED}
 """What customers are now, of a fact with the columns `customers_now`."""
 
 

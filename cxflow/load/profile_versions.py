@@ -16,11 +16,11 @@ import sqlalchemy as sa
 from cxflow.landing.prepared import PROFILE
 from cxflow.load import pending
 from cxflow.load.staged import OLDER_PROFILE, OUTCOME, RECORD, ROWS, Loading
+from cxflow.warehouse.customer_tables import DESCRIBED
 from cxflow.warehouse.tables import customer_profile, profile_version, record_identity, source_record
 
-_SAID = ("segment", "consent", "country")
 _FORMER = sa.table(
-    "stage_former", *map(sa.column, ("record_id", "profile_id", "valid_from", "received_at", *_SAID))
+    "stage_former", *map(sa.column, ("record_id", "profile_id", "valid_from", "received_at", *DESCRIBED))
 )
 """The versions of the load that are not the present ones: one of each profile and time."""
 
@@ -113,7 +113,7 @@ def _version(profile: Any, record: Any, record_id: sa.ColumnElement[str] | None 
         profile.profile_id,
         _since(record).label("valid_from"),
         record.received_at,
-        *(profile[name] for name in _SAID),
+        *(profile[name] for name in DESCRIBED),
     )
 
 
@@ -141,7 +141,7 @@ def _write(loading: Loading) -> None:
         sa.literal(loading.batch.connection).label("source_system"),
         sa.literal(loading.batch.stream).label("source_object"),
         new.record_id.label("source_record_id"),
-        *(new[name] for name in ("profile_id", "valid_from", "received_at", *_SAID)),
+        *(new[name] for name in ("profile_id", "valid_from", "received_at", *DESCRIBED)),
     ).where(~sa.exists().where(is_same).correlate(_FORMER))
     loading.execute(
         sa.insert(kept).from_select([column.name for column in missing.selected_columns], missing)
@@ -150,5 +150,5 @@ def _write(loading: Loading) -> None:
 
 def _words(said: Any) -> sa.ColumnElement[str]:
     """What a version says, as one text."""
-    each = (sa.func.coalesce(sa.cast(said[name], sa.String), "") for name in _SAID)
+    each = (sa.func.coalesce(sa.cast(said[name], sa.String), "") for name in DESCRIBED)
     return sa.collate(sa.func.concat_ws("|", *each), "C")

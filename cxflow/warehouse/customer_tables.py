@@ -14,6 +14,9 @@ BEFORE_ALL = datetime(1, 1, 2, tzinfo=UTC)
 """When the first periods of customers began: before everything. Not the first day there is, which some time zones do
 not have."""
 
+DESCRIBED = ("segment", "consent", "country")
+"""What profiles say of their customer: columns of `customer_profile`, `customer` and the tables of what was before."""
+
 
 def _described(when: str) -> list[Column[Any]]:
     """What profiles say of their customer, and when they said it."""

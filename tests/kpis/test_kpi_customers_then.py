@@ -9,10 +9,10 @@ import pytest
 from kpi_desk import BY_NAME, Desk, at
 from kpi_traced import land
 
-from cxflow.kpis.customers_then import OF_CUSTOMER
 from cxflow.kpis.dimensions import of_table
 from cxflow.kpis.periods import Grain, Period
 from cxflow.kpis.trace import trace
+from cxflow.warehouse.customer_tables import DESCRIBED
 from cxflow.warehouse.tables import customer, customer_history
 
 EVER = datetime(1, 1, 2, tzinfo=UTC)
@@ -39,8 +39,8 @@ def by_segment(desk: Desk, kpi: str, grain: Grain = "month") -> dict[tuple[str, 
 
 
 def test_the_customers_dimensions_are_those_that_have_a_history() -> None:
-    assert set(of_table(customer)) == set(OF_CUSTOMER)
-    assert set(OF_CUSTOMER) <= set(customer_history.c.keys())
+    assert set(of_table(customer)) == set(DESCRIBED)
+    assert set(DESCRIBED) <= set(customer_history.c.keys())
 
 
 def test_an_order_is_of_the_segment_that_the_customer_had_when_ordering(desk: Desk) -> None:
@@ -74,9 +74,7 @@ def test_who_had_no_segment_then_is_in_no_slice(desk: Desk) -> None:
     desk.configure(kpis={"dimensions": ["segment", "country", "consent"]})
     desk.order(at("1-15"), "ana", price_total=10)
     desk.compute("average_order_value")
-    slices = {
-        by: [v.dimension_value for v in desk.values("average_order_value", by=by)] for by in OF_CUSTOMER
-    }
+    slices = {by: [v.dimension_value for v in desk.values("average_order_value", by=by)] for by in DESCRIBED}
     assert slices == {"segment": [], "country": ["ES"], "consent": ["true"]}
 
 
