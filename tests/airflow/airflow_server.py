@@ -1,13 +1,16 @@
-"""A real Airflow over a project: started by `up`, asked over its REST API, its tasks killed, stopped."""
+"""A real Airflow over a project: started by `up`, asked over its REST API, its tasks killed, stopped. One at a time:
+each keeps a machine busy, and several make each other so late that they give no sign of life."""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -20,6 +23,9 @@ from urllib.parse import quote
 import psutil
 from airflow_process import clean_environment
 
+_ONE_AT_A_TIME = Path(tempfile.gettempdir()) / "cxflow-tests-airflow.lock"
+"""Named once: tests may change TMPDIR."""
+
 _UP = """
 import sys
 from pathlib import Path
@@ -30,8 +36,8 @@ sys.exit(up(Path(sys.argv[1]), int(sys.argv[2]), say, **options))
 """
 
 
-def wait(what: str, look: Any, patience_seconds: float) -> Any:
-    """What `look` finds, as soon as it finds something."""
+def wait(what: str, look: Any, patience_seconds: float = 900) -> Any:
+    """What `look` finds, as soon as it finds something. Other tests may keep the machine busy meanwhile."""
     deadline = time.monotonic() + patience_seconds
     while time.monotonic() < deadline:
         with suppress(OSError):  # a busy machine may be late with an answer
@@ -41,11 +47,15 @@ def wait(what: str, look: Any, patience_seconds: float) -> Any:
     raise AssertionError(f"no {what} within {patience_seconds:g} s")
 
 
+class AirflowEndedError(Exception):
+    """`up` has ended while a test still asks its Airflow: what it said, and the end of its log."""
+
+
 class Server:
     """The Airflow of a project. As a context manager it starts and stops."""
 
     def __init__(
-        self, project: Path, *, database: str = "", patience_seconds: float = 120, **environment: str
+        self, project: Path, *, database: str = "", patience_seconds: float = 600, **environment: str
     ) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -55,16 +65,23 @@ class Server:
         """What `up` wrote for people."""
         self.returncode: int | None = None
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        self._command = [
+            *(sys.executable, "-c", _UP, str(project), str(self.port)),
+            *(database, str(patience_seconds)),
+        ]
+        self._environment = {**clean_environment(project / "unused"), **environment}
+        self._sessions: set[int] = set()
+
+    def __enter__(self) -> Self:
+        self._turn = _ONE_AT_A_TIME.open("w")
+        fcntl.flock(self._turn, fcntl.LOCK_EX)
         self._up = subprocess.Popen(
-            [sys.executable, "-c", _UP, str(project), str(self.port), database, str(patience_seconds)],
-            env={**clean_environment(project / "unused"), **environment},
+            self._command,
+            env=self._environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
-        self._sessions: set[int] = set()
-
-    def __enter__(self) -> Self:
         assert self._up.stdout is not None
         self.said = self._up.stdout.readline() + self._up.stdout.readline()
         self._sessions = {os.getsid(process.pid) for process in self.family()} - {os.getsid(0)}
@@ -73,16 +90,17 @@ class Server:
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.returncode is not None:
-            return
-        self._up.send_signal(signal.SIGTERM)
-        try:
-            rest, _ = self._up.communicate(timeout=90)
-        except subprocess.TimeoutExpired:
-            self._up.kill()
-            rest, _ = self._up.communicate()
-        self.said += rest
-        self.returncode = self._up.returncode
+        with self._turn:
+            if self.returncode is not None:
+                return
+            self._up.send_signal(signal.SIGTERM)
+            try:
+                rest, _ = self._up.communicate(timeout=90)
+            except subprocess.TimeoutExpired:
+                self._up.kill()
+                rest, _ = self._up.communicate()
+            self.said += rest
+            self.returncode = self._up.returncode
 
     def ends_by_itself(self, patience_seconds: float) -> None:
         """Wait until it ends by itself."""
@@ -122,11 +140,17 @@ class Server:
                 # SQLite refuses to write while another process does: "database is locked".
                 if problem.code != 500 or time.monotonic() > deadline:
                     raise
+            except OSError as problem:
+                if self._up.poll() is None:
+                    raise
+                assert self._up.stdout is not None
+                log = (self.logs / "standalone.log").read_text()[-4000:]
+                raise AirflowEndedError(self.said + self._up.stdout.read() + log) from problem
             time.sleep(1)
 
     def first_run(self, dag: str) -> str:
         """The id of the run that its schedule makes at once."""
-        look = wait(f"scheduled run of {dag}", lambda: self.ask(f"/dags/{dag}/dagRuns")["dag_runs"], 300)
+        look = wait(f"scheduled run of {dag}", lambda: self.ask(f"/dags/{dag}/dagRuns")["dag_runs"])
         return str(look[-1]["dag_run_id"])
 
     def run(self, dag: str, run_id: str, about: str = "") -> Any:
@@ -134,9 +158,9 @@ class Server:
         return self.ask(f"/dags/{dag}/dagRuns/{quote(run_id)}{about}")
 
     def end(self, dag: str, run_id: str) -> Any:
-        """A run, once it has ended. Other tests may keep the machine busy meanwhile."""
+        """A run, once it has ended."""
         try:
-            return wait(f"end of {dag}", lambda: (found := self.run(dag, run_id))["end_date"] and found, 900)
+            return wait(f"end of {dag}", lambda: (found := self.run(dag, run_id))["end_date"] and found)
         except AssertionError as problem:
             states = {name: task["state"] for name, task in self.tasks(dag, run_id).items()}
             raise AssertionError(f"{problem}: {run_id} is at {states}") from None

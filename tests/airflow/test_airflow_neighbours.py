@@ -107,7 +107,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
         smtp = {"conn_type": "smtp", "host": "127.0.0.1", "port": port, "extra": json.dumps(extra)}
         environment = {"AIRFLOW_CONN_SMTP_DEFAULT": json.dumps(smtp), "OPENLINEAGE_URL": url}
         with Server(project, **environment, NO_PROXY="127.0.0.1") as server:
-            wait("DAGs", lambda: server.ask("/dags")["dags"], 300)
+            wait("DAGs", lambda: server.ask("/dags")["dags"])
             server.end("acme__shop", server.first_run("acme__shop"))
             body = {"logical_date": None, "conf": window}
             run = server.ask("/dags/acme__shop/dagRuns", body)["dag_run_id"]
@@ -116,7 +116,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
             for name, task in tasks.items():
                 place = f"/taskInstances/{task['task_id']}/links?map_index={task['map_index']}"
                 links[name] = server.run("acme__shop", run, place)["extra_links"]
-            wait("mail of the deadline", lambda: any(run in body_of(each) for each in mails), 60)
+            wait("mail of the deadline", lambda: any(run in body_of(each) for each in mails))
     states = {name: task["state"] for name, task in tasks.items()}
     return Told(project, links, states, [each for each in events if run in str(each["run"])], mails, run)
 

@@ -82,7 +82,7 @@ def day(postgresql: Postgresql, tmp_path_factory: pytest.TempPathFactory) -> Day
         with psycopg.connect(url) as settling:
             settling.execute("LOCK TABLE stream_lock IN EXCLUSIVE MODE")
             names = {name: server.first_run(f"acme__{name}") for name in CONNECTIONS}
-            wait("loads that wait", lambda: waiting(url) == len(CONNECTIONS), 180)
+            wait("loads that wait", lambda: waiting(url) == len(CONNECTIONS))
         runs = {name: server.end(f"acme__{name}", run_id) for name, run_id in names.items()}
         tasks = {name: server.tasks(f"acme__{name}", run_id) for name, run_id in names.items()}
 
@@ -90,7 +90,7 @@ def day(postgresql: Postgresql, tmp_path_factory: pytest.TempPathFactory) -> Day
             found = server.ask("/dags/acme__kpis/dagRuns?limit=100")["dag_runs"]
             return found and all(run["end_date"] for run in found) and pending(project) == 0 and found
 
-        kpis = wait("KPI run after the loads", settled, 180)
+        kpis = wait("KPI run after the loads", settled)
     return Day(project, runs, tasks, kpis)
 
 

@@ -145,7 +145,7 @@ def kpis_after(server: Server, dag: str, run_id: str) -> Any:
                 return run["end_date"] and run
         return None
 
-    return wait("KPI run after the load", look, 300)
+    return wait("KPI run after the load", look)
 
 
 def kill_in_mid_task(server: Server, project: Path, run_id: str) -> None:
@@ -160,10 +160,10 @@ def kill_in_mid_task(server: Server, project: Path, run_id: str) -> None:
 
     def kill(step: str) -> None:
         victim = task(step)
-        process = wait(f"process of {step}", lambda: server.process(victim), 60)
+        process = wait(f"process of {step}", lambda: server.process(victim))
         time.sleep(0.5)
         process.send_signal(signal.SIGKILL)
-        wait(f"end of {process.pid}", lambda: not process.is_running(), 60)
+        wait(f"end of {process.pid}", lambda: not process.is_running())
 
     def pool(slots: int) -> None:
         """The loads wait where there is no slot."""
@@ -185,16 +185,16 @@ def kill_in_mid_task(server: Server, project: Path, run_id: str) -> None:
         return False
 
     # No KPI run may be in the way of what is to be killed.
-    wait("pause between KPI runs", kpis_stand_still, 300)
+    wait("pause between KPI runs", kpis_stand_still)
 
-    wait("record read", (project / "reading").exists, 300)
+    wait("record read", (project / "reading").exists)
     kill("extract")
     pool(0)
     (project / "go").touch()
-    wait("prepared batch", lambda: task("prepare")["end_date"], 60)
+    wait("prepared batch", lambda: task("prepare")["end_date"])
     with duckdb.connect(str(project / "warehouse.duckdb")):
         pool(1)
-        wait("load", lambda: task("load")["state"] == "running", 60)
+        wait("load", lambda: task("load")["state"] == "running")
         kill("load")
     kpis_may_run(True)
 
