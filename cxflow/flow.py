@@ -257,6 +257,7 @@ def compute_kpis(settings: Settings, *, everything: bool = False) -> KpiReport:
     from cxflow.kpis import calculator, catalogue
 
     failed: dict[str, str] = {}
+    one_by_one = False
     while True:
         with at():
             try:
@@ -265,10 +266,14 @@ def compute_kpis(settings: Settings, *, everything: bool = False) -> KpiReport:
                     engines.of(connection).lock_streams(connection)
                     revisions.require(connection)
                     found, now = catalogue.of_project(settings), datetime.now(UTC)
-                    return calculator.compute(connection, settings, found, now, everything, failed)
+                    return calculator.compute(
+                        connection, settings, found, now, everything, failed, one_by_one=one_by_one
+                    )
             except calculator.KpiError as problem:
                 # Their SQL failed, and the transaction with it.
                 failed.update(dict.fromkeys(problem.kpis, problem.reason))
+            except calculator.SumsError:
+                one_by_one = True
 
 
 def publish(settings: Settings) -> list[str]:

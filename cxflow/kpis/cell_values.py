@@ -10,13 +10,14 @@ import numpy as np
 from sqlalchemy import Row
 
 from cxflow.kpis.cells import KEY
+from cxflow.kpis.cells_of_days import OF_KPI
 from cxflow.kpis.estimators import Estimate, Estimator
 from cxflow.kpis.intervals import Array
 from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.publication import CellValue, Key
 
 Cells = Sequence[Row[*tuple[Any, ...]]]
-"""Cells as the database returns them: the KEY, then the components."""
+"""Cells as the database returns them: the KEY, and the components; where they are of several KPIs, which one."""
 
 
 def cell_values(kpi: Kpi, estimator: Estimator, rows: Cells, min_n: int) -> dict[Key, CellValue]:
@@ -24,8 +25,10 @@ def cell_values(kpi: Kpi, estimator: Estimator, rows: Cells, min_n: int) -> dict
     if not rows:
         return {}
     columns = dict(zip(rows[0]._fields, zip(*rows, strict=True), strict=True))
-    keys = zip(*(columns.pop(name) for name in KEY), strict=True)
-    estimate = estimator.estimate({name: _component(found) for name, found in columns.items()})
+    keys = zip(*(columns[name] for name in KEY), strict=True)
+    estimate = estimator.estimate(
+        {name: _component(found) for name, found in columns.items() if name not in OF_KPI}
+    )
     return dict(zip(keys, _published(kpi, estimate, min_n), strict=True))
 
 

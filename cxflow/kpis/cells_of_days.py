@@ -1,8 +1,9 @@
-"""What tables with the cells of days have in common: they forget days, rename values and sum periods."""
+"""What tables with the cells of days have in common: they forget days, rename values and sum periods, of many KPIs at
+once."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from typing import Any
 
 from sqlalchemy import (
@@ -21,6 +22,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    tuple_,
 )
 
 from cxflow.kpis.cells import KEY
@@ -29,22 +31,39 @@ from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.periods import BEGINNING, Grain, Periods
 from cxflow.kpis.slices import OTHER, Slices, of_slices
 
+OF_KPI = ("kpi", *KEY)
+"""Identifies a cell among those of several KPIs."""
 
-def forget(connection: Connection, counted: Table, kpi: Kpi, periods: Periods) -> None:
-    """Delete the days in `periods` from a table with the cells of days; with EVERY_PERIOD, those of earlier versions,
-    too."""
-    t = counted.c
-    old = delete(counted).where(t.kpi == kpi.name)
-    if periods.starts is not None:
-        old = old.where(t.version == kpi.version, t.day.in_(sorted(periods.starts["day"])))
-    connection.execute(old)
+Sliced = Sequence[tuple[Kpi, Slices]]
+"""KPIs with their slices."""
 
 
-def slice_name(days: Table, slices: Slices) -> ColumnElement[str]:
+def forget(connection: Connection, counted: Table, kpis: Collection[Kpi], periods: Periods) -> None:
+    """Delete the days in `periods` of some KPIs from a table with the cells of days; with EVERY_PERIOD, those of
+    earlier versions, too."""
+    old: ColumnElement[bool]
+    if periods.starts is None:
+        old = counted.c.kpi.in_([kpi.name for kpi in kpis])
+    else:
+        old = of_kpis(counted, kpis) & counted.c.day.in_(sorted(periods.starts["day"]))
+    connection.execute(delete(counted).where(old))
+
+
+def of_kpis(table: Table, kpis: Collection[Kpi]) -> ColumnElement[bool]:
+    """Whether a row is of one of these KPIs, in its version."""
+    return tuple_(table.c.kpi, table.c.version).in_([(kpi.name, kpi.version) for kpi in kpis])
+
+
+def slice_name(days: Table, several: Sliced) -> ColumnElement[str]:
     """The slice under which a value is published, over a table with the cells of days."""
     t = days.c
     shared = [
-        and_(t.dimension == dimension, t.dimension_value.not_in([name for name in names if name != OTHER]))
+        and_(
+            t.kpi == kpi.name,
+            t.dimension == dimension,
+            t.dimension_value.not_in([name for name in names if name != OTHER]),
+        )
+        for kpi, slices in several
         for dimension, names in slices.items()
         if OTHER in names
     ]
@@ -52,8 +71,8 @@ def slice_name(days: Table, slices: Slices) -> ColumnElement[str]:
 
 
 def is_same_cell(one: FromClause, other: FromClause) -> ColumnElement[bool]:
-    """Whether two rows with a KEY are of one cell."""
-    return and_(*(one.c[name] == other.c[name] for name in KEY))
+    """Whether two rows are of one cell of one KPI."""
+    return and_(*(one.c[name] == other.c[name] for name in OF_KPI))
 
 
 def in_periods(day: CTE, grain: Grain, periods: Periods, only: Mapping[str, Set[str]] | None = None) -> Rows:

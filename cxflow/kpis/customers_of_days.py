@@ -7,7 +7,7 @@ customer is in the same group on every day.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 
 from sqlalchemy import (
     CTE,
@@ -25,13 +25,12 @@ from sqlalchemy import (
     union_all,
 )
 
-from cxflow.kpis.cells import GROUPS, KEY, Cut
-from cxflow.kpis.cells_of_days import in_periods, is_same_cell, slice_name
+from cxflow.kpis.cells import GROUPS, Cut
+from cxflow.kpis.cells_of_days import OF_KPI, Sliced, in_periods, is_same_cell, of_kpis, slice_name
 from cxflow.kpis.estimators import Additive
 from cxflow.kpis.facts import Rows
 from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.periods import Grain, Periods
-from cxflow.kpis.slices import Slices
 from cxflow.warehouse.tables import kpi_day, kpi_day_customer
 
 _CROWDED_EVENTS = 100
@@ -57,27 +56,27 @@ def count(connection: Connection, kpi: Kpi, estimator: Additive, cut: Cut) -> No
     connection.execute(insert(kpi_day_customer).from_select([column.name for column in _t], counted))
 
 
-def summed(kpi: Kpi, periods: Periods, slices: Slices, only: Mapping[str, Set[str]] | None = None) -> Rows:
-    """One row per cell with known customers: its KEY, and the components of `Clusters`."""
-    slice_ = slice_name(kpi_day_customer, slices).label("dimension_value")
-    days = select(_t.day, _t.dimension, slice_, _t.is_grouped, _t.customers, _t.n, _t.numerators).where(
-        _t.kpi == kpi.name, _t.version == kpi.version
-    )
+def summed(
+    several: Sliced, grains: Sequence[Grain], periods: Periods, only: Mapping[str, Set[str]] | None = None
+) -> Rows:
+    """One row per cell with known customers: what identifies it, and the components of `Clusters`."""
+    slice_ = slice_name(kpi_day_customer, several).label("dimension_value")
+    days = select(
+        _t.kpi, _t.day, _t.dimension, slice_, _t.is_grouped, _t.customers, _t.n, _t.numerators
+    ).where(of_kpis(kpi_day_customer, [kpi for kpi, _ in several]))
     cell = days.cte("days_of_customers")
     each = _each(cell).cte("customers_of_days")
     # Quarters, years and all time from months, which are fewer.
     sums = (func.sum(each.c.n).label("n"), func.sum(each.c.numerator).label("numerator"))
     month = cast(func.date_trunc("month", each.c.day), Date).label("day")
-    by = (each.c.dimension, each.c.dimension_value, each.c.customer)
-    months = select(month, *by, *sums).group_by(month, *by).cte("customers_of_months")
+    by = (each.c.kpi, month, each.c.dimension, each.c.dimension_value, each.c.customer)
+    months = select(*by, *sums).group_by(*by).cte("customers_of_months")
 
-    def of(grains: Set[Grain], rows: CTE) -> list[Rows]:
-        return [in_periods(rows, grain, periods, only) for grain in kpi.grains if grain in grains]
-
-    every = set(kpi.grains)
-    found = union_all(*of(every & set(_SHORT), each), *of(every - set(_SHORT), months)).subquery()
-    flags = union_all(*of(every, cell)).subquery()
-    key = [flags.c[name] for name in KEY]
+    found = union_all(
+        *(in_periods(each if grain in _SHORT else months, grain, periods, only) for grain in grains)
+    ).subquery()
+    flags = union_all(*(in_periods(cell, grain, periods, only) for grain in grains)).subquery()
+    key = [flags.c[name] for name in OF_KPI]
     grouped = select(*key, func.bool_or(flags.c.is_grouped).label("is_grouped")).group_by(*key).subquery()
     return _aggregated(found, grouped)
 
@@ -85,6 +84,7 @@ def summed(kpi: Kpi, periods: Periods, slices: Slices, only: Mapping[str, Set[st
 def _each(cell: CTE) -> Rows:
     """A row per customer, or group, of a cell's days."""
     return select(
+        cell.c.kpi,
         cell.c.day,
         cell.c.dimension,
         cell.c.dimension_value,
@@ -96,14 +96,14 @@ def _each(cell: CTE) -> Rows:
 
 def _aggregated(found: FromClause, grouped: FromClause) -> Rows:
     """The customers of each cell, or its groups where a day has groups."""
-    key = [found.c[name] for name in KEY]
+    key = [found.c[name] for name in OF_KPI]
     unit = case((grouped.c.is_grouped, found.c.customer % GROUPS), else_=found.c.customer).label("unit")
     dealt = (
         select(found, unit, grouped.c.is_grouped)
         .join_from(found, grouped, is_same_cell(found, grouped))
         .subquery()
     )
-    key = [dealt.c[name] for name in KEY]
+    key = [dealt.c[name] for name in OF_KPI]
     is_one = func.min(dealt.c.customer) == func.max(dealt.c.customer)
     is_one &= func.min(dealt.c.customer) >= GROUPS
     units = (
@@ -117,11 +117,11 @@ def _aggregated(found: FromClause, grouped: FromClause) -> Rows:
         .group_by(*key, dealt.c.unit)
         .subquery()
     )
-    of_cell = [units.c[name] for name in KEY]
+    of_cell = [units.c[name] for name in OF_KPI]
     known, total = (func.sum(each).over(partition_by=of_cell) for each in (units.c.n, units.c.numerator))
     value = func.coalesce(total / func.nullif(known, 0), 0)
     away_from = select(units, (units.c.numerator - value * units.c.n).label("away")).subquery()
-    key = [away_from.c[name] for name in KEY]
+    key = [away_from.c[name] for name in OF_KPI]
     off = away_from.c.away
     return select(
         *key,

@@ -7,7 +7,7 @@ there are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from datetime import date
 
 from sqlalchemy import (
@@ -23,14 +23,14 @@ from sqlalchemy import (
 )
 
 from cxflow.kpis import cells_of_days, customers_of_days
-from cxflow.kpis.cells import KEY, Cut, local_day
-from cxflow.kpis.cells_of_days import in_periods, is_same_cell, slice_name
+from cxflow.kpis.cells import Cut, local_day
+from cxflow.kpis.cells_of_days import OF_KPI, Sliced, in_periods, is_same_cell, of_kpis, slice_name
 from cxflow.kpis.clusters import COMPONENTS
 from cxflow.kpis.estimators import Additive
 from cxflow.kpis.facts import Fact, Rows
 from cxflow.kpis.kpi import Kpi
-from cxflow.kpis.periods import Periods
-from cxflow.kpis.slices import Slices, ranked
+from cxflow.kpis.periods import Grain, Periods
+from cxflow.kpis.slices import Slices, ranked_by_kpi
 from cxflow.warehouse.tables import kpi_day, kpi_day_customer
 
 _AT_ONCE_DAYS = 31
@@ -62,10 +62,10 @@ def pieces(connection: Connection, fact: Fact, zone: str, periods: Periods) -> l
     return [Periods.holding(run) for run in runs]
 
 
-def forget(connection: Connection, kpi: Kpi, periods: Periods) -> None:
-    """Forget the days in `periods`."""
+def forget(connection: Connection, kpis: Collection[Kpi], periods: Periods) -> None:
+    """Forget the days in `periods` of some KPIs."""
     for counted in (kpi_day, kpi_day_customer):
-        cells_of_days.forget(connection, counted, kpi, periods)
+        cells_of_days.forget(connection, counted, kpis, periods)
 
 
 def count(connection: Connection, kpi: Kpi, estimator: Additive, cut: Cut) -> None:
@@ -84,41 +84,54 @@ def count(connection: Connection, kpi: Kpi, estimator: Additive, cut: Cut) -> No
         customers_of_days.count(connection, kpi, estimator, cut)
 
 
-def slices(connection: Connection, kpi: Kpi, most: int) -> Slices:
-    """The slices of a KPI's dimensions: the largest `most` values of each have their own."""
+def sizes(connection: Connection, kpis: Collection[Kpi]) -> dict[str, int]:
+    """How many rows there are of the days of each of these KPIs."""
+    counted = union_all(
+        *(select(each.c.kpi).where(of_kpis(each, kpis)) for each in (kpi_day, kpi_day_customer))
+    ).subquery()
+    rows = connection.execute(select(counted.c.kpi, func.count()).group_by(counted.c.kpi))
+    return {kpi: int(size) for kpi, size in rows}
+
+
+def slices(connection: Connection, kpis: Collection[Kpi], most: int) -> dict[str, Slices]:
+    """KPI to the slices of its dimensions: the largest `most` values of each have their own."""
     t = kpi_day.c
+    value = (t.kpi, t.dimension, t.dimension_value)
     sizes = (
-        select(t.dimension, t.dimension_value, func.sum(t.n).label("n"))
-        .where(t.kpi == kpi.name, t.version == kpi.version, t.dimension != "")
-        .group_by(t.dimension, t.dimension_value)
+        select(*value, func.sum(t.n).label("n"))
+        .where(of_kpis(kpi_day, kpis), t.dimension != "")
+        .group_by(*value)
     )
-    return ranked(connection, sizes, most)
+    return ranked_by_kpi(connection, sizes, most)
 
 
 def summed(
-    kpi: Kpi,
-    estimator: Additive,
+    several: Sliced,
+    grains: Sequence[Grain],
     periods: Periods,
-    slices: Slices,
     only: Mapping[str, Set[str]] | None = None,
+    *,
+    over_customers: bool,
 ) -> Rows:
-    """One row per cell with events in these periods: its KEY, and the components of an `Additive` estimator.
+    """One row per cell of these KPIs with events in these periods, KPI by KPI: what identifies it, and the components
+    of an `Additive` estimator, of which all or none look at customers (`over_customers`).
 
-    `slices` tells which values have their own slice. `only` restricts the rows to some slices of some dimensions.
+    The slices of a KPI tell which values have their own. `only` restricts the rows to some slices of some dimensions.
     """
     t = kpi_day.c
     day = (
         select(
+            t.kpi,
             t.day,
             t.dimension,
-            slice_name(kpi_day, slices).label("dimension_value"),
+            slice_name(kpi_day, several).label("dimension_value"),
             *(t[name] for name in _COMPONENTS),
         )
-        .where(t.kpi == kpi.name, t.version == kpi.version)
+        .where(of_kpis(kpi_day, [kpi for kpi, _ in several]))
         .cte("days")
     )
-    in_period = union_all(*(in_periods(day, grain, periods, only) for grain in kpi.grains)).subquery()
-    cell = [in_period.c[name] for name in KEY]
+    in_period = union_all(*(in_periods(day, grain, periods, only) for grain in grains)).subquery()
+    cell = [in_period.c[name] for name in OF_KPI]
     n, numerator = cast(in_period.c.n, Double), in_period.c.numerator
     mean = func.sum(numerator).over(partition_by=cell) / func.nullif(func.sum(n).over(partition_by=cell), 0)
     # Deviations from each day's mean, shifted to the cell's mean: the difference of two large sums of squares would
@@ -128,7 +141,7 @@ def summed(
     squares = squared + n * shift * shift
     cubes = cubed + 3 * shift * squared + n * shift * shift * shift
     shifted = select(in_period, squares.label("squares"), cubes.label("cubes")).subquery()
-    key = [shifted.c[name] for name in KEY]
+    key = [shifted.c[name] for name in OF_KPI]
     totals = (
         select(
             *key,
@@ -140,9 +153,11 @@ def summed(
         .group_by(*key)
         .cte("totals")
     )
-    if not estimator.over_customers:
-        return select(totals)
-    customers = customers_of_days.summed(kpi, periods, slices, only).subquery()
-    return select(totals, *(customers.c[name] for name in COMPONENTS)).join_from(
-        totals, customers, is_same_cell(totals, customers), isouter=True
+    if not over_customers:
+        return select(totals).order_by(totals.c.kpi)
+    customers = customers_of_days.summed(several, grains, periods, only).subquery()
+    return (
+        select(totals, *(customers.c[name] for name in COMPONENTS))
+        .join_from(totals, customers, is_same_cell(totals, customers), isouter=True)
+        .order_by(totals.c.kpi)
     )

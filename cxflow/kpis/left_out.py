@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import NamedTuple
 
 from sqlalchemy import Connection, func, insert, literal, select, union_all
 
-from cxflow.kpis.cells import KEY, Cut, cells
-from cxflow.kpis.cells_of_days import forget, in_periods, slice_name
+from cxflow.kpis import cells_of_days
+from cxflow.kpis.cells import Cut, cells
+from cxflow.kpis.cells_of_days import OF_KPI, Sliced, in_periods, of_kpis, slice_name
 from cxflow.kpis.estimators import Estimator
 from cxflow.kpis.found_events import FoundEvents
 from cxflow.kpis.kpi import Kpi
@@ -35,11 +36,13 @@ class LeftOut(NamedTuple):
     events: int
 
 
-def count(
-    connection: Connection, kpi: Kpi, estimator: Estimator, cut: Cut, periods: Periods, found: FoundEvents
-) -> None:
-    """Recount the days in `periods`, which the cut must match. EVERY_PERIOD starts from nothing."""
-    forget(connection, kpi_left_out, kpi, periods)
+def forget(connection: Connection, kpis: Collection[Kpi], periods: Periods) -> None:
+    """Forget the days in `periods` of some KPIs."""
+    cells_of_days.forget(connection, kpi_left_out, kpis, periods)
+
+
+def count(connection: Connection, kpi: Kpi, estimator: Estimator, cut: Cut, found: FoundEvents) -> None:
+    """Count the days of a cut, which are forgotten."""
     for reason, fact in estimator.left_out.items():
         cell = cells(fact, replace(cut, kept=found.of(fact, cut)), n=func.count()).subquery()
         counted = select(
@@ -55,17 +58,22 @@ def count(
         connection.execute(insert(kpi_left_out).from_select(names, counted))
 
 
-def summed(connection: Connection, kpi: Kpi, periods: Periods, slices: Slices) -> dict[Key, int]:
-    """Cell to the number of events left out of it, in these periods; only cells with any."""
+def summed(
+    connection: Connection, several: Sliced, grains: Sequence[Grain], periods: Periods
+) -> dict[str, dict[Key, int]]:
+    """KPI to its cells, each to the number of events left out of it, in these periods; only cells with any."""
+    slice_ = slice_name(kpi_left_out, several).label("dimension_value")
     day = (
-        select(_t.day, _t.dimension, slice_name(kpi_left_out, slices).label("dimension_value"), _t.events)
-        .where(_t.kpi == kpi.name, _t.version == kpi.version)
+        select(_t.kpi, _t.day, _t.dimension, slice_, _t.events)
+        .where(of_kpis(kpi_left_out, [kpi for kpi, _ in several]))
         .cte("days")
     )
-    found = union_all(*(in_periods(day, grain, periods) for grain in kpi.grains)).subquery()
-    key = [found.c[name] for name in KEY]
-    rows = connection.execute(select(*key, func.sum(found.c.events)).group_by(*key))
-    return {tuple(row[:-1]): int(row[-1]) for row in rows}
+    found = union_all(*(in_periods(day, grain, periods) for grain in grains)).subquery()
+    key = [found.c[name] for name in OF_KPI]
+    cells: dict[str, dict[Key, int]] = {}
+    for kpi, *cell, events in connection.execute(select(*key, func.sum(found.c.events)).group_by(*key)):
+        cells.setdefault(kpi, {})[tuple(cell)] = int(events)
+    return cells
 
 
 def reasons(connection: Connection, kpis: Collection[str], grain: Grain) -> list[LeftOut]:
@@ -88,7 +96,7 @@ def of_cell(
     dimension, name = by or ("", "")
     wanted = [_t.kpi == kpi.name, _t.version == kpi.version, _t.dimension == dimension]
     if by is not None:
-        wanted.append(slice_name(kpi_left_out, slices) == name)
+        wanted.append(slice_name(kpi_left_out, [(kpi, slices)]) == name)
     if period.grain != "all":
         wanted += [_t.day >= period.start, _t.day < period.end]
     events = func.sum(_t.events)

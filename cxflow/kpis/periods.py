@@ -143,6 +143,9 @@ class Periods:
                 starts[grain] |= {next_period(grain, start) for start in starts[grain]}
         return cls({grain: frozenset(found) for grain, found in starts.items()})
 
+    def __hash__(self) -> int:
+        return hash(None if self.starts is None else frozenset(self.starts.items()))
+
     def __contains__(self, period: tuple[Grain, date]) -> bool:
         return self.starts is None or period[1] in self.starts[period[0]]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -28,10 +28,12 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    tuple_,
     update,
 )
 
 from cxflow.kpis.cells import KEY
+from cxflow.kpis.cells_of_days import Sliced, of_kpis
 from cxflow.kpis.facts import Rows
 from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.periods import Grain, Periods
@@ -96,19 +98,27 @@ def latest(*conditions: Any) -> Rows:
 
 
 def published(
-    connection: Connection, kpi: Kpi, periods: Periods, only: Mapping[str, Set[str]] | None = None
-) -> dict[Key, CellValue]:
-    """The current values of a KPI in these periods. `only` restricts them to some slices of some dimensions."""
+    connection: Connection,
+    kpis: Collection[Kpi],
+    grains: Sequence[Grain],
+    periods: Periods,
+    only: Mapping[str, Set[str]] | None = None,
+) -> dict[str, dict[Key, CellValue]]:
+    """KPI to its current values in these periods. `only` restricts them to some slices of some dimensions."""
     t = kpi_value.c
-    conditions = [t.kpi == kpi.name, t.version == kpi.version]
+    conditions = [of_kpis(kpi_value, kpis)]
     if periods.starts is not None:
-        conditions.append(or_(*(_of_grain(grain, periods) for grain in kpi.grains)))
+        conditions.append(or_(*(_of_grain(grain, periods) for grain in grains)))
     if only is not None:
         conditions.append(of_slices(t.dimension, t.dimension_value, only))
     current = latest(*conditions).subquery()
-    rows = connection.execute(select(*(current.c[name] for name in (*KEY, *CellValue._fields)))).all()
-    size = len(KEY)
-    return {tuple(row[:size]): CellValue(*row[size:]) for row in rows if (row[0], row[1]) in periods}
+    names = ("kpi", *KEY, *CellValue._fields)
+    size = 1 + len(KEY)
+    found: dict[str, dict[Key, CellValue]] = {kpi.name: {} for kpi in kpis}
+    for row in connection.execute(select(*(current.c[name] for name in names))).all():
+        if (row[1], row[2]) in periods:
+            found[row[0]][tuple(row[1:size])] = CellValue(*row[size:])
+    return found
 
 
 def _of_grain(grain: Grain, periods: Periods) -> ColumnElement[bool]:
@@ -123,10 +133,10 @@ def versions(connection: Connection) -> set[tuple[str, int]]:
     return {(row.kpi, row.version) for row in connection.execute(select(t.kpi, t.version).distinct())}
 
 
-def has_events(connection: Connection, kpi: Kpi) -> bool:
-    """Whether any of a KPI's current values counts an event."""
-    current = latest(kpi_value.c.kpi == kpi.name, kpi_value.c.version == kpi.version).subquery()
-    return connection.execute(select(current.c.n).where(current.c.n > 0).limit(1)).first() is not None
+def with_events(connection: Connection, kpis: Collection[Kpi]) -> Set[str]:
+    """Those of the KPIs of which any current value counts an event."""
+    current = latest(of_kpis(kpi_value, kpis)).subquery()
+    return set(connection.scalars(select(current.c.kpi).where(current.c.n > 0).distinct()))
 
 
 def changed_values(
@@ -140,35 +150,37 @@ def changed_values(
     return changed | gone
 
 
-def insert_values(
-    connection: Connection,
-    kpi: Kpi,
-    values: Mapping[Key, CellValue],
-    as_of: datetime,
-    complete_before: date,
-    why: Mapping[Key, str],
-) -> None:
+class Changed(NamedTuple):
+    """The values of a KPI that are to be published."""
+
+    kpi: Kpi
+    values: Mapping[Key, CellValue]
+    complete_before: date
+    """Periods that end by this day are complete."""
+    why: Mapping[Key, str]
+    """Of those that replace an earlier value, the reason."""
+
+
+def insert_values(connection: Connection, several: Iterable[Changed], as_of: datetime) -> None:
     """Publish values, passed as one array per column: DuckDB needs ten times as long for a statement with a literal per
-    value. Periods that end by the day `complete_before` are complete. `why`: of those that replace an earlier value,
-    the reason."""
-    names = (*KEY, *CellValue._fields, "restated_because")
-    rows = [(*key, *cell, why.get(key)) for key, cell in values.items()]
+    value."""
+    names = ("kpi", "version", *KEY, *CellValue._fields, "restated_because")
+    types = (*(kpi_value.c[name].type for name in names), Date())
+    rows = [
+        (each.kpi.name, each.kpi.version, *key, *cell, each.why.get(key), each.complete_before)
+        for each in several
+        for key, cell in each.values.items()
+    ]
     for first in range(0, len(rows), _AT_A_TIME):
         columns = zip(*rows[first : first + _AT_A_TIME], strict=True)
         arrays = (
-            func.unnest(literal(list(found), ARRAY(kpi_value.c[name].type))).label(name)
-            for name, found in zip(names, columns, strict=True)
+            func.unnest(literal(list(found), ARRAY(type_))).label(name)
+            for name, type_, found in zip((*names, "complete_before"), types, columns, strict=True)
         )
         cell = select(*arrays).subquery().c
-        query = select(
-            literal(kpi.name),
-            literal(kpi.version),
-            literal(as_of, TIME),
-            _end_of(cell.grain, cell.period_start) <= literal(complete_before, Date),
-            *(cell[name] for name in names),
-        )
-        into = ["kpi", "version", "as_of", "is_complete", *names]
-        connection.execute(insert(kpi_value).from_select(into, query))
+        is_complete = _end_of(cell.grain, cell.period_start) <= cell.complete_before
+        query = select(literal(as_of, TIME), is_complete, *(cell[name] for name in names))
+        connection.execute(insert(kpi_value).from_select(["as_of", "is_complete", *names], query))
 
 
 def publish_again(
@@ -243,6 +255,7 @@ def define(
     }
     hash_ = connection.scalar(select(hashed(literal("customer"))))
     previous = {}
+    changed = []
     for name, kpi in kpis.items():
         used = _used(kpi, dimensions[name], settings, hash_)
         before = known.get((name, kpi.version))
@@ -272,10 +285,12 @@ def define(
             settings=None if before is None else before["settings"],
             settings_now=used,
         )
-        if before is not None and before != row:
-            connection.execute(delete(kpi_definition).where(t.kpi == kpi.name, t.version == kpi.version))
         if before != row:
-            connection.execute(insert(kpi_definition), row)
+            changed.append(row)
+    if changed:
+        of_changed = tuple_(t.kpi, t.version).in_([(row["kpi"], row["version"]) for row in changed])
+        connection.execute(delete(kpi_definition).where(of_changed))
+        connection.execute(insert(kpi_definition).values(changed))
     return previous
 
 
@@ -286,13 +301,20 @@ def slices_of(connection: Connection, kpi: Kpi) -> Slices:
     return {dimension: tuple(names) for dimension, names in json.loads(text or "{}").items()}
 
 
-def keep_slices(connection: Connection, kpi: Kpi, slices: Slices) -> None:
-    """Store a KPI's slices with its definition: the next computation compares them with its own."""
+def keep_slices(connection: Connection, several: Sliced) -> None:
+    """Store the slices of KPIs with their definitions: the next computation compares them with its own."""
+    if not several:
+        return
     t = kpi_definition.c
-    text = json.dumps(slices, sort_keys=True, ensure_ascii=False)
-    connection.execute(
-        update(kpi_definition).where(t.kpi == kpi.name, t.version == kpi.version).values(slices=text)
+    texts = [json.dumps(slices, sort_keys=True, ensure_ascii=False) for _, slices in several]
+    text = case(
+        *(
+            ((t.kpi == kpi.name) & (t.version == kpi.version), found)
+            for (kpi, _), found in zip(several, texts, strict=True)
+        )
     )
+    of_these = of_kpis(kpi_definition, [kpi for kpi, _ in several])
+    connection.execute(update(kpi_definition).where(of_these).values(slices=text))
 
 
 def _used(kpi: Kpi, dimensions: Sequence[str], settings: Settings, hash_: Any) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, or_, select
 
 from cxflow.kpis.facts import Rows
 
@@ -36,17 +36,27 @@ def is_capped(slices: Slices) -> bool:
 def ranked(connection: Connection, sizes: Rows, most: int) -> Slices:
     """The slices of each dimension, from rows of `dimension`, `dimension_value` (as published) and `n` of all time."""
     size = sizes.subquery()
+    return ranked_by_kpi(connection, select(literal("").label("kpi"), size), most).get("", {})
+
+
+def ranked_by_kpi(connection: Connection, sizes: Rows, most: int) -> dict[str, Slices]:
+    """The same for several KPIs: the rows name theirs as `kpi`."""
+    size = sizes.subquery()
     # Compared by bytes: a database's own collation may differ on the next machine.
     by_size = (size.c.n.desc(), size.c.dimension_value.collate("C"))
-    place = func.row_number().over(partition_by=size.c.dimension, order_by=by_size)
-    all_places = select(size.c.dimension, size.c.dimension_value, place.label("place")).subquery()
-    found: dict[str, list[str]] = {}
+    place = func.row_number().over(partition_by=(size.c.kpi, size.c.dimension), order_by=by_size)
+    value = (size.c.kpi, size.c.dimension, size.c.dimension_value)
+    all_places = select(*value, place.label("place")).subquery()
+    found: dict[str, dict[str, list[str]]] = {}
     first = select(all_places).where(all_places.c.place <= most + 1).order_by(all_places.c.place)
     for row in connection.execute(first):
-        found.setdefault(row.dimension, []).append(row.dimension_value)
+        found.setdefault(row.kpi, {}).setdefault(row.dimension, []).append(row.dimension_value)
     return {
-        dimension: tuple(names) if len(names) <= most else (*names[:most], OTHER)
-        for dimension, names in found.items()
+        kpi: {
+            dimension: tuple(names) if len(names) <= most else (*names[:most], OTHER)
+            for dimension, names in dimensions.items()
+        }
+        for kpi, dimensions in found.items()
     }
 
 

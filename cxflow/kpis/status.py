@@ -27,46 +27,66 @@ NO_ROWS, NOTHING = "no rows in ", "nothing that it counts: "
 """How the reasons begin of a KPI without events: what follows is a table, or what the KPI counts."""
 
 
-def keep(connection: Connection, kpi: Kpi, found: Status) -> None:
-    """Store a KPI's status, if it changed."""
-    before = connection.execute(
-        select(_t.status, _t.reason).where(_t.kpi == kpi.name, _t.version == kpi.version)
-    ).first()
-    if before is not None and tuple(before) == tuple(found):
-        return
-    connection.execute(delete(kpi_status).where(_t.kpi == kpi.name))
-    row = {"kpi": kpi.name, "version": kpi.version, "since": datetime.now(UTC), **found._asdict()}
-    connection.execute(insert(kpi_status), row)
-
-
 def read(connection: Connection) -> dict[str, Status]:
     """The status of each KPI by name; those that were never computed have none."""
     rows = connection.execute(select(_t.kpi, _t.status, _t.reason)).all()
     return {row.kpi: Status(row.status, row.reason) for row in rows}
 
 
-def has_failed(connection: Connection, kpi: Kpi) -> bool:
-    """Whether its last computation failed: what changed since then was not noted for it."""
-    found = connection.scalar(select(_t.status).where(_t.kpi == kpi.name, _t.version == kpi.version))
-    return found == "failed"
+class Statuses:
+    """The statuses of all KPIs, read once for a computation and kept at its end."""
 
+    def __init__(self, connection: Connection, settings: Settings) -> None:
+        self._connection, self._settings = connection, settings
+        self._before = {
+            (row.kpi, row.version): Status(row.status, row.reason)
+            for row in connection.execute(select(_t.kpi, _t.version, _t.status, _t.reason))
+        }
+        self._found: dict[tuple[str, int], Status] = {}
+        self._with_rows: dict[str, bool] = {}
+        """Table to whether it has rows, of those looked at."""
 
-def without_events(connection: Connection, kpi: Kpi, settings: Settings) -> Status:
-    """Why a KPI has no events: the settings that it lacks, the first of its tables without rows or, if all have some,
-    what it counts."""
-    if (lacking := kpi.lacks(settings)) is not None:
-        return Status("no events", lacking)
-    for table in (CANONICAL[name] for name in kpi.estimator(settings).tables):
-        if not has_rows(connection, table):
-            return Status("no events", f"{NO_ROWS}{table.name}")
-    if kpi.needs is not None:
-        needed = next(iter(kpi.needs.get_final_froms()), None)
-        if isinstance(needed, Table) and not has_rows(connection, needed):
-            return Status("no events", f"{NO_ROWS}{needed.name}")
-    return Status("no events", f"{NOTHING}{kpi.counts or kpi.formula}")
+    def has_failed(self, kpi: Kpi) -> bool:
+        """Whether its last computation failed: what changed since then was not noted for it."""
+        before = self._before.get((kpi.name, kpi.version))
+        return before is not None and before.status == "failed"
 
+    def note(self, kpi: Kpi, found: Status) -> None:
+        """What came of a KPI."""
+        self._found[kpi.name, kpi.version] = found
 
-def has_rows(connection: Connection, table: Table) -> bool:
-    """Whether a canonical table has any rows that are not deleted."""
-    rows = select(table.c.source_system).where(~table.c.is_deleted).limit(1)
-    return connection.execute(rows).first() is not None
+    def note_without_events(self, kpi: Kpi) -> None:
+        """That a KPI has no events, and why: the settings that it lacks, the first of its tables without rows or, if
+        all have some, what it counts."""
+        self.note(kpi, Status("no events", self._why_without_events(kpi)))
+
+    def _why_without_events(self, kpi: Kpi) -> str:
+        if (lacking := kpi.lacks(self._settings)) is not None:
+            return lacking
+        for name in kpi.estimator(self._settings).tables:
+            if not self.has_rows(CANONICAL[name]):
+                return f"{NO_ROWS}{name}"
+        if kpi.needs is not None:
+            needed = next(iter(kpi.needs.get_final_froms()), None)
+            if isinstance(needed, Table) and not self.has_rows(needed):
+                return f"{NO_ROWS}{needed.name}"
+        return f"{NOTHING}{kpi.counts or kpi.formula}"
+
+    def has_rows(self, table: Table) -> bool:
+        """Whether a canonical table has any rows that are not deleted."""
+        if table.name not in self._with_rows:
+            rows = select(table.c.source_system).where(~table.c.is_deleted).limit(1)
+            self._with_rows[table.name] = self._connection.execute(rows).first() is not None
+        return self._with_rows[table.name]
+
+    def keep(self) -> None:
+        """Store the statuses that changed."""
+        changed = {kpi: found for kpi, found in self._found.items() if self._before.get(kpi) != found}
+        if changed:
+            self._connection.execute(delete(kpi_status).where(_t.kpi.in_([kpi for kpi, _ in changed])))
+            since = datetime.now(UTC)
+            rows = [
+                {"kpi": kpi, "version": version, "since": since, **found._asdict()}
+                for (kpi, version), found in changed.items()
+            ]
+            self._connection.execute(insert(kpi_status).values(rows))

@@ -11,6 +11,7 @@ import pytest
 from kpi_desk import BY_NAME, FIRST, Desk, at
 from sqlalchemy import delete, func, select, update
 
+from cxflow.kpis.calculator import compute
 from cxflow.kpis.declared import KPIS
 from cxflow.settings import Settings
 from cxflow.warehouse.tables import (
@@ -271,6 +272,10 @@ def test_computing_load_by_load_comes_to_the_same_as_computing_everything(desk: 
     report = desk.compute(as_of=FIRST + timedelta(days=9), everything=True)
     assert report.published == 0
     assert report.unchanged == report.computed > 1000
+    # As where the days of a KPI are many, each alone.
+    every, later = dict(BY_NAME), FIRST + timedelta(days=10)
+    alone = compute(desk.connection, desk.settings, every, later, everything=True, one_by_one=True)
+    assert (alone.published, alone.computed) == (0, report.computed)
 
 
 def test_the_sum_of_the_days_is_the_month(desk: Desk) -> None:

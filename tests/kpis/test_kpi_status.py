@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from kpi_desk import BY_NAME, FIRST, Desk, at
-from sqlalchemy import Double, Select, cast, column, literal, literal_column, select
+from sqlalchemy import Double, Select, case, cast, column, literal, literal_column, select
 
 from cxflow import flow
 from cxflow.kpis import catalogue, status
@@ -161,6 +161,37 @@ def test_a_run_computes_the_other_kpis_and_says_which_failed(
     )
     assert project.query(value) == [(20.0,)]
     assert project.query("SELECT status FROM kpi_status WHERE kpi = 'broken'") == [("failed",)]
+
+
+def test_a_kpi_whose_days_cannot_be_summed_fails_alone(
+    tmp_path: Path, new_warehouse: Callable[[], dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each day of the measure is a number, and the cubed deviations from their mean are none: 1e150³."""
+    warehouse = new_warehouse()
+    if not warehouse.get("url", "").startswith("postgresql"):
+        pytest.skip("DuckDB computes on with infinity")
+    (tmp_path / "orders.csv").write_text("id,day,total\n1,2025-03-01,10\n2,2025-03-02,30\n")
+    order = {"order_id": "id", "created_at": "day", "price_total": "total"}
+    stream = {"path": "orders.csv", "primary_key": ["id"], "to": {"order_header": order}}
+    tree = {
+        "kpis": {"min_n": 1},
+        "connections": {"shop": {"connector": "files", "timezone": "UTC", "streams": {"orders": stream}}},
+    }
+    project = TestProject(tmp_path, tree, warehouse=warehouse)
+    project.run()
+    huge = fact(order_header, price=case((order_header.c.price_total > 20, 1e150), else_=0.0))
+    immense = Kpi(
+        name="immense", title="Immense", unit="points", better="higher", formula="too large to add up",
+        of=Mean(huge, column("price", Double)),
+    )  # fmt: skip
+    found = catalogue.of_project(project.settings)
+    monkeypatch.setattr(catalogue, "of_project", lambda _: {**found, "immense": immense})
+    report = flow.compute_kpis(project.settings)
+    assert set(report.failed) == {"immense"}
+    value = (
+        "SELECT value FROM kpi_value WHERE kpi = 'average_order_value' AND grain = 'all' AND dimension = ''"
+    )
+    assert project.query(value) == [(20.0,)]
 
 
 def test_a_kpi_that_needs_more_memory_than_there_is_fails_alone(desk: Desk) -> None:

@@ -1,0 +1,103 @@
+"""What is to be computed of each KPI: which periods, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from cxflow.kpis import horizons, restatement
+from cxflow.kpis.affected import Touched, affected
+from cxflow.kpis.estimators import Estimator
+from cxflow.kpis.kpi import Kpi
+from cxflow.kpis.periods import EVERY_PERIOD, Periods
+from cxflow.kpis.publication import Previous
+from cxflow.kpis.status import Statuses
+from cxflow.settings import Settings
+from cxflow.warehouse.tables import CANONICAL
+
+
+class Before(NamedTuple):
+    """What is known of a KPI before it is computed."""
+
+    dimensions: Sequence[str]
+    definition: Previous
+    was_published: bool
+    earlier_version: int | None
+    """The newest version before its own that has values; None: there is none."""
+
+    @property
+    def is_next_version(self) -> bool:
+        """Whether these are the first values of a version that follows another."""
+        return self.earlier_version is not None and not self.was_published
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A KPI that has anything to compute."""
+
+    kpi: Kpi
+    estimator: Estimator
+    before: Before
+    periods: Periods
+    because: str
+    """Why all its periods are computed; empty: what loads changed is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planner:
+    """Plans one computation."""
+
+    connection: Connection
+    settings: Settings
+    statuses: Statuses
+    touched: Touched
+    moved_horizons: Mapping[str, horizons.Moved]
+    everything: bool
+
+    def plan(self, kpi: Kpi, before: Before) -> Plan | None:
+        """What is to be computed of a KPI; None: nothing. One that has no events yet says why.
+
+        Raises ConfigError if its check refuses the data.
+        """
+        if kpi.check is not None:
+            kpi.check(self.connection, self.settings)
+        estimator = kpi.estimator(self.settings)
+        if not before.was_published and self._has_no_events(kpi, estimator):
+            self.statuses.note_without_events(kpi)
+            return None
+        had_failed = self.statuses.has_failed(kpi)
+        every_period = self.everything or before.definition.is_new or had_failed
+        # The first row that it needs makes values of all periods.
+        every_period |= kpi.needs is not None and not before.was_published
+        zone = ZoneInfo(self.settings.project.timezone)
+        periods = (
+            EVERY_PERIOD
+            if every_period
+            else affected(self.connection, estimator, self.touched, zone, self.moved_horizons)
+        )
+        because = _because(kpi, before, everything=self.everything, had_failed=had_failed)
+        return Plan(kpi, estimator, before, periods, because) if periods else None
+
+    def _has_no_events(self, kpi: Kpi, estimator: Estimator) -> bool:
+        """Whether it cannot have any, so that nothing needs to be counted."""
+        if kpi.lacks(self.settings) is not None:
+            return True
+        if kpi.needs is not None and self.connection.execute(kpi.needs.limit(1)).first() is None:
+            return True
+        table = estimator.sliced.table
+        return bool(table) and not self.statuses.has_rows(CANONICAL[table])
+
+
+def _because(kpi: Kpi, before: Before, *, everything: bool, had_failed: bool) -> str:
+    """Why all periods of a KPI are computed; empty: what loads changed is."""
+    if everything:
+        return restatement.ON_REQUEST
+    if before.is_next_version:
+        return f"version {kpi.version} of its definition follows version {before.earlier_version}"
+    if before.definition.is_new and before.definition.settings is not None:
+        return restatement.of_settings(before.definition.settings, before.definition.settings_now)
+    return restatement.AFTER_FAILURE if had_failed else ""
