@@ -103,9 +103,11 @@ def kept(
     last: ColumnElement[Any] | None = None,
     columns: Collection[str] = (),
     is_followed: bool = False,
+    with_hashes: bool = False,
 ) -> Rows:
     """The events of several cuts, to store once and read for each. `cells` takes the same arguments; `per_customer`,
-    their `customer_id` is a hash. `columns`: those of the fact's own that conditions and aggregates read."""
+    their `customer_id` is a hash. `columns`: those of the fact's own that conditions and aggregates read.
+    `with_hashes`: for cuts by customer, each event's customer as a hash, too."""
     event = _events(fact, cuts, per_customer, measure, last, is_followed).subquery()
     stored = [event.c.at, *(event.c[_slice(i)] for i in range(len(cuts[0].dimensions)))]
     stored += [event.c[each.name] for each in fact.own_columns if each.name in columns]
@@ -113,7 +115,11 @@ def kept(
     if per_customer:
         # A hash of the customer is grouped by in half the time.
         stored.append(hashed(event.c.customer_id).label("customer_id"))
-    if any(cut.starts is None and cut.grain != "all" for cut in cuts):
+    if with_hashes:
+        stored.append(hashed(event.c.customer_id).label("customer_hash"))
+    if all(cut.grain == "day" for cut in cuts):
+        stored.append(_start(cuts[0], event).label("start"))
+    elif any(cut.starts is None and cut.grain != "all" for cut in cuts):
         stored.append(local_time(event.c.at, cuts[0].zone).label("local"))
     return select(*stored)
 
@@ -154,8 +160,9 @@ def cells(
 def _by_customer(events: Rows, cut: Cut, aggregates: Mapping[str, ColumnElement[Any]]) -> Rows:
     """The cells of dated events, a row for each customer or group of customers."""
     event = events.where(events.selected_columns.customer_id.is_not(None)).subquery()
-    number = hashed(event.c.customer_id)
-    numbered = select(event, number.label("customer_hash")).subquery()
+    numbered = event
+    if "customer_hash" not in event.c:
+        numbered = select(event, hashed(event.c.customer_id).label("customer_hash")).subquery()
     group: ColumnElement[int] = numbered.c.customer_hash
     if cut.crowded is not None:
         group = case(
@@ -204,6 +211,8 @@ def _events(
 
 def _dated(events: Rows, cut: Cut) -> Rows:
     """The events, each with the `start` of its period."""
+    if cut.kept is not None and "start" in cut.kept.c:
+        return events
     event = events.subquery()
     if cut.grain == "all":
         start: ColumnElement[Any] = literal(BEGINNING)

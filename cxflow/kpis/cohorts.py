@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -69,7 +70,7 @@ class Cohorts(Estimator):
     def family(self) -> Hashable:
         return ("cohorts", id(self.settings))
 
-    @property
+    @cached_property
     def sliced(self) -> Fact:
         return customer_months.every_customer(self.settings)
 

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -310,7 +311,7 @@ class Rate(Additive):
     def reach(self) -> Mapping[str, Reach]:
         return self.sliced.reach
 
-    @property
+    @cached_property
     def sliced(self) -> Fact:
         return self.of.against(self.per)
 

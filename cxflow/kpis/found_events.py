@@ -47,7 +47,10 @@ class FoundEvents:
                 return None
             columns = {"customer_id"}.union(*(_named(each.cells(cut)) for each in several))
             pieces = days.pieces(self._connection, fact, cut.zone, periods)
-            rows = (kept(fact, (days_of(piece),), columns=columns) for piece in pieces)
+            by_customer = any(each.over_customers for each in several)
+            rows = (
+                kept(fact, (days_of(piece),), columns=columns, with_hashes=by_customer) for piece in pieces
+            )
             self._stored = shared.store_all(self._connection, rows, _NAME)
             self._of, self._cut = fact, cut
         return self.of(counted, cut)
