@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -124,6 +124,8 @@ class Campaign:
     lanes: int = 2
     minutes: float | None = None
     """Begin no kill after that long."""
+    tasks: Collection[str] = tuple(fault_trip.TASKS)
+    """Kill at points of these; at random moments, in any."""
     recordings: dict[Beginning, Recording] = field(default_factory=dict)
 
     def run(self, number: int, told: Callable[[Outcome], None] = lambda _: None) -> list[Outcome]:
@@ -142,8 +144,11 @@ class Campaign:
 
     @property
     def points(self) -> dict[Beginning, tuple[str, ...]]:
-        """The points that undisturbed runs pass, by how they begin."""
-        return {where: recording.points for where, recording in self.recordings.items()}
+        """The points of the tasks that undisturbed runs pass, by how they begin."""
+        return {
+            where: tuple(point for point in recording.points if point.split(".")[0] in self.tasks)
+            for where, recording in self.recordings.items()
+        }
 
     def _record(self, lanes: list[Lane], folder: Path, day: int, zone: Zone, source: Source) -> Recording:
         """Run undisturbed, with a snapshot before each stage; the first day's last is where the second begins."""
