@@ -108,9 +108,13 @@ def compute(
         if failed and name in failed:
             publisher.fail(kpi, failed[name])
             continue
-        earlier = [version for other, version in known if other == name and version < kpi.version]
+        of_name = {version for other, version in known if other == name}
         before = Before(
-            dimensions[name], previous[name], (name, kpi.version) in known, max(earlier, default=None)
+            dimensions[name],
+            previous[name],
+            was_published=kpi.version in of_name,
+            earlier_version=max((each for each in of_name if each < kpi.version), default=None),
+            later_version=max((each for each in of_name if each > kpi.version), default=None),
         )
         try:
             with _blamed(connection, [name]):

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
+from cxflow.errors import ConfigError
 from cxflow.kpis import horizons, restatement
 from cxflow.kpis.affected import Touched, affected
 from cxflow.kpis.estimators import Estimator
@@ -28,6 +29,8 @@ class Before(NamedTuple):
     was_published: bool
     earlier_version: int | None
     """The newest version before its own that has values; None: there is none."""
+    later_version: int | None
+    """The newest version after its own that has values."""
 
     @property
     def is_next_version(self) -> bool:
@@ -61,8 +64,15 @@ class Planner:
     def plan(self, kpi: Kpi, before: Before) -> Plan | None:
         """What is to be computed of a KPI; None: nothing. One that has no events yet says why.
 
-        Raises ConfigError if its check refuses the data.
+        Raises ConfigError if its check refuses the data, and for a version whose successor has values: those are the
+        ones that everybody reads, and the days of the older one are gone.
         """
+        if before.later_version is not None:
+            raise ConfigError(
+                f"it has values of version {before.later_version} of its definition, and this is version {kpi.version}",
+                value=kpi.name,
+                fix="install again what declares the later one, or raise the version",
+            )
         if kpi.check is not None:
             kpi.check(self.connection, self.settings)
         estimator = kpi.estimator(self.settings)

@@ -39,21 +39,21 @@ class Statuses:
     def __init__(self, connection: Connection, settings: Settings) -> None:
         self._connection, self._settings = connection, settings
         self._before = {
-            (row.kpi, row.version): Status(row.status, row.reason)
+            row.kpi: (row.version, Status(row.status, row.reason))
             for row in connection.execute(select(_t.kpi, _t.version, _t.status, _t.reason))
         }
-        self._found: dict[tuple[str, int], Status] = {}
+        self._found: dict[str, tuple[int, Status]] = {}
         self._with_rows: dict[str, bool] = {}
         """Table to whether it has rows, of those looked at."""
 
     def has_failed(self, kpi: Kpi) -> bool:
-        """Whether its last computation failed: what changed since then was not noted for it."""
-        before = self._before.get((kpi.name, kpi.version))
-        return before is not None and before.status == "failed"
+        """Whether its last computation failed, of whichever version: what changed since then was not noted for it."""
+        _, before = self._before.get(kpi.name, (kpi.version, COMPUTED))
+        return before.status == "failed"
 
     def note(self, kpi: Kpi, found: Status) -> None:
         """What came of a KPI."""
-        self._found[kpi.name, kpi.version] = found
+        self._found[kpi.name] = kpi.version, found
 
     def note_without_events(self, kpi: Kpi) -> None:
         """That a KPI has no events, and why: the settings that it lacks, the first of its tables without rows or, if
@@ -83,10 +83,10 @@ class Statuses:
         """Store the statuses that changed."""
         changed = {kpi: found for kpi, found in self._found.items() if self._before.get(kpi) != found}
         if changed:
-            self._connection.execute(delete(kpi_status).where(_t.kpi.in_([kpi for kpi, _ in changed])))
+            self._connection.execute(delete(kpi_status).where(_t.kpi.in_(list(changed))))
             since = datetime.now(UTC)
             rows = [
                 {"kpi": kpi, "version": version, "since": since, **found._asdict()}
-                for (kpi, version), found in changed.items()
+                for kpi, (version, found) in changed.items()
             ]
             self._connection.execute(insert(kpi_status).values(rows))

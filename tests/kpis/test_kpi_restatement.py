@@ -126,6 +126,22 @@ def test_a_new_version_says_which_one_it_follows(desk: Desk) -> None:
     assert reasons(desk, "nps") == [(1, None), (1, "version 2 of its definition follows version 1")]
 
 
+def test_an_older_version_changes_nothing_and_the_newer_one_catches_up(desk: Desk) -> None:
+    """As after a release was taken back: the days of the older version are gone."""
+    second = replace(BY_NAME["nps"], version=2)
+    desk.answer("nps", 10)
+    desk.compute("nps")
+    compute(desk.connection, desk.settings, {"nps": second}, LATER)
+    desk.answer("nps", 10)
+    desk.touch(survey_response, at("3-14").date())
+    back = desk.compute("nps", as_of=LATER + timedelta(days=1))
+    assert "values of version 2" in back.failed["nps"]
+    assert [(v.version, v.n) for v in desk.values("nps")] == [(2, 1)]
+    report = compute(desk.connection, desk.settings, {"nps": second}, LATER + timedelta(days=2))
+    assert report.failed == {}
+    assert [(v.version, v.n) for v in desk.values("nps")] == [(2, 2)]
+
+
 def test_a_value_whose_events_are_gone_says_which_load_took_them(desk: Desk) -> None:
     desk.answer("csat", 5)
     arrive(desk, "first", FIRST, "csat")
