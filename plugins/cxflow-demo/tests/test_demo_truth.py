@@ -37,7 +37,7 @@ TABLES = {
     "answers": ("surveys.responses", ("response_id", "metric", "score", "responded_at")),
     "site_reviews": ("reviews.reviews", ("review_id", "stars", "scale", "created_at")),
     "trustpilot": ("trustpilot.service_reviews", ("review_id", "stars", "scale", "created_at", "published")),
-    "leads": ("crm.leads", ("Lead Id", "Created At", "Won At")),
+    "leads": ("crm.leads", ("Lead Id", "Created At", "Won At", "Lost At")),
     "contacts": ("hubspot.contacts", ("Contact Id", "Segment")),
 }
 
@@ -149,6 +149,13 @@ QUERIES = {
     ),
     "csat": ("answers where metric = 'csat'", "responded_at", "avg((score >= 4)::int)", "count(*)"),
     "ces": ("answers where metric = 'ces'", "responded_at", "avg(score)", "count(*)"),
+    "ces_top": ("answers where metric = 'ces'", "responded_at", "avg((score >= 5)::int)", "count(*)"),
+    "ces_net": (
+        "answers where metric = 'ces'",
+        "responded_at",
+        "100.0 * (count(*) filter (score >= 6) - count(*) filter (score <= 3)) / count(*)",
+        "count(*)",
+    ),
     "review_rating": (
         "reviews where true",
         "created_at",
@@ -180,6 +187,32 @@ QUERIES = {
         "avg((wait_seconds <= 20)::int)",
         "count(*)",
     ),
+    "wait_seconds_p90": ("phoned where true", "started_at", "quantile_cont(wait_seconds, 0.9)", "count(*)"),
+    "abandonment_rate_excluding_short": (
+        "phoned where outcome = 'answered' or wait_seconds >= 5",
+        "started_at",
+        "avg((outcome = 'abandoned')::int)",
+        "count(*)",
+    ),
+    "service_level_of_offered": (
+        "phoned where outcome = 'answered' or wait_seconds > 20",
+        "started_at",
+        "avg((outcome = 'answered' and wait_seconds <= 20)::int)",
+        "count(*)",
+    ),
+    "service_level_of_queued": (
+        "phoned where true",
+        "started_at",
+        "avg((outcome = 'answered' and wait_seconds <= 20)::int)",
+        "count(*)",
+    ),
+    "support_contacts": ("support where true", "moment", "count(*)", "count(*)"),
+    "preventable_share": (
+        "support where reason <> ''",
+        "moment",
+        "avg((reason in ('late_delivery', 'damaged_item', 'order_status'))::int)",
+        "count(*)",
+    ),
     "first_reply_minutes": (
         "tickets where metric_first_reply_at is not null",
         "created_at",
@@ -198,6 +231,13 @@ QUERIES = {
         "avg((delivered_at::date <= promised_on::date)::int)",
         "count(*)",
     ),
+    "delivery_days": (
+        "orders where delivered_at is not null and cancelled_at is null",
+        "delivered_at",
+        "quantile_cont((epoch(delivered_at) - epoch(created_at)) / 86400, 0.5)",
+        "count(*)",
+    ),
+    "revenue": ("orders where cancelled_at is null", "created_at", "sum(totals_price)", "count(*)"),
     "average_order_value": (
         "orders where cancelled_at is null",
         "created_at",
@@ -209,6 +249,18 @@ QUERIES = {
         "created_at",
         "1.0 * (count(distinct person) filter (repeats)) / count(distinct person)",
         "count(distinct person)",
+    ),
+    "win_rate": (
+        "leads where coalesce(won_at, lost_at) is not null",
+        "coalesce(won_at, lost_at)",
+        "avg((won_at is not null)::int)",
+        "count(*)",
+    ),
+    "sales_cycle_days": (
+        "leads where won_at is not null",
+        "won_at",
+        "quantile_cont((epoch(won_at) - epoch(created_at)) / 86400, 0.5)",
+        "count(*)",
     ),
     "lead_conversion_rate": ("leads where true", "created_at", "avg((won_at is not null)::int)", "count(*)"),
 }

@@ -1,33 +1,37 @@
 """The KPIs of the demo, computed from the clean final records. Called by ``truth``.
 
-Plain Python and numpy on purpose: it shares no code with the formulas of cxflow that it checks. Months and
-days are in the company's time zone.
+It shares no code with the formulas of cxflow that it checks. Months and days are in the company's time zone.
 """
 
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise
-from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from cxflow_demo.callcentre import Call
 from cxflow_demo.clock import WEEK, local_day
-from cxflow_demo.crm import Contact, Lead
-from cxflow_demo.desk import Ticket
+from cxflow_demo.facts import Facts, Sample
+from cxflow_demo.formulas import (
+    Values,
+    contacts_per_100_orders,
+    easy_less_hard,
+    length,
+    mean,
+    net_promoters,
+    orders_among,
+    pulled_to_the_middle,
+    quantile,
+    share_of_worth,
+    share_with_two_or_more,
+    top_two_of_five,
+    total,
+)
 from cxflow_demo.persons import Persons
-from cxflow_demo.record import Identifier, Record
-from cxflow_demo.reviews import SiteReview, TrustpilotReview
-from cxflow_demo.shop import Order
-from cxflow_demo.surveys import Response
-from cxflow_demo.voice import Task, VoiceCall
-
-Values = npt.NDArray[np.float64]
-REPEAT_WITHIN = timedelta(days=7)
+from cxflow_demo.record import Record
+from cxflow_demo.voice import Task
 
 
 @dataclass(frozen=True)
@@ -44,50 +48,6 @@ class KpiValue:
     dimension_value: str
     value: float
     n: int
-
-
-class Sample(NamedTuple):
-    """One observation: its local day, its value, and the dimensions it can be split by."""
-
-    day: date
-    value: float
-    dimensions: dict[str, str]
-
-
-def mean(values: Values) -> float:
-    """The arithmetic mean, of shares the share."""
-    return float(values.mean())
-
-
-def net_promoters(scores: Values) -> float:
-    """100 × (share of 9 and 10 − share of 0 to 6): −100 to 100."""
-    return float(100 * ((scores >= 9).mean() - (scores <= 6).mean()))
-
-
-def top_two_of_five(scores: Values) -> float:
-    """The share of 4 and 5: 0 to 1."""
-    return float((scores >= 4).mean())
-
-
-def contacts_per_100_orders(is_contact: Values) -> float:
-    """Of observations that are 1 for a contact and 0 for an order."""
-    return float(100 * is_contact.sum() / (1 - is_contact).sum())
-
-
-def share_with_two_or_more(persons: Values) -> float:
-    """Persons who are there at least twice ÷ persons, of one observation an order: 0 to 1."""
-    _, orders = np.unique(persons, return_counts=True)
-    return float((orders >= 2).mean())
-
-
-def quantile(q: float) -> Callable[[Values], float]:
-    """The quantile by linear interpolation."""
-    return lambda values: float(np.quantile(values, q))
-
-
-def length(values: Values) -> int:
-    """How many observations there are: the usual n."""
-    return len(values)
 
 
 @dataclass(frozen=True)
@@ -114,178 +74,154 @@ class Measure:
                     if grain != "day" and split in sample.dimensions:
                         groups[grain, start, split, sample.dimensions[split]].append(sample.value)
         for (grain, start, split, part), observed in sorted(groups.items(), key=lambda group: str(group[0])):
-            array = np.array(observed)
+            array = np.array(observed, dtype=float)
             if self.n(array):
                 yield KpiValue(self.kpi, grain, start, split, part, self.value(array), self.n(array))
 
 
-def _source(record: Record) -> str:
-    return record.stream.partition(".")[0]
-
-
-class Facts:
-    """The final records by kind, each with its person and its dimensions."""
-
-    def __init__(self, records: Iterable[Record], persons: Persons, former: Iterable[Record]) -> None:
-        """`former`: earlier versions of the records that were there to read."""
-        everything = list(records)
-        self.persons = persons
-        self.orders = [r for r in everything if isinstance(r, Order)]
-        self.sales = [order for order in self.orders if order.cancelled_at is None]
-        self.phoned = [
-            r for r in everything if isinstance(r, Call) or (isinstance(r, VoiceCall) and not r.leg)
-        ]
-        self.calls = [r for r in everything if isinstance(r, Call | Task)]
-        self._queued = {r.call.key: r.answered for r in everything if isinstance(r, Task)}
-        self.answered = [call for call in self.calls if call.answered]
-        self.tickets = [r for r in everything if isinstance(r, Ticket)]
-        self.responses = [r for r in everything if isinstance(r, Response)]
-        self.reviews = [
-            r
-            for r in everything
-            if isinstance(r, SiteReview) or (isinstance(r, TrustpilotReview) and r.is_published)
-        ]
-        self.leads = [r for r in everything if isinstance(r, Lead)]
-        contacts = [r for r in (*former, *everything) if isinstance(r, Contact)]
-        self._segments: dict[Identifier | None, list[tuple[datetime, str]]] = defaultdict(list)
-        for contact in sorted(contacts, key=lambda each: each.changed_at):
-            self._segments[persons.of(contact)].append((contact.changed_at, contact.segment))
-
-    def sample(self, record: Record, moment: datetime, value: float) -> Sample:
-        """An observation of a record. It has a segment if the CRM knows its person: the one at that moment or, if it
-        knew them later, their first one."""
-        source = _source(record)
-        channel = "phone" if source in ("callcentre", "voice") else "web"
-        dimensions = {"source": source, "channel": record.channel if isinstance(record, Ticket) else channel}
-        if known := self._segments.get(self.persons.of(record)):
-            place = bisect_right(known, moment, key=lambda version: version[0])
-            dimensions["segment"] = known[max(place - 1, 0)][1]
-        return Sample(local_day(moment), float(value), dimensions)
-
-    def scores(self, metric: str) -> list[Sample]:
-        """The answers to one question."""
-        return [
-            self.sample(response, response.responded_at, answer.score)
-            for response in self.responses
-            for answer in response.answers
-            if answer.metric == metric
-        ]
-
-    def minutes(
-        self, end: Callable[[Ticket], datetime | None], counted_at: Callable[[Ticket], datetime | None]
-    ) -> list[Sample]:
-        """Calendar minutes from a ticket's creation to an end, for the tickets that reached it."""
-        return [
-            self.sample(
-                ticket, counted_at(ticket) or moment, (moment - ticket.created_at).total_seconds() / 60
-            )
-            for ticket in self.tickets
-            if (moment := end(ticket))
-        ]
-
-    def contacts(self) -> list[tuple[datetime, Call | VoiceCall | Ticket]]:
-        """Every support contact, earliest first."""
-        opened: list[tuple[datetime, Call | VoiceCall | Ticket]] = [
-            (call.started_at, call) for call in self.phoned
-        ]
-        opened += [(ticket.created_at, ticket) for ticket in self.tickets]
-        return sorted(opened, key=lambda contact: (contact[0], contact[1].key))
-
-    def was_answered(self, contact: Call | VoiceCall | Ticket) -> bool:
-        """Whether an agent took the call, or replied to the ticket or solved it; of a call without a task it is taken
-        for granted."""
-        if isinstance(contact, Ticket):
-            return bool(contact.first_reply_at or contact.solved_at)
-        if isinstance(contact, VoiceCall):
-            return self._queued.get(contact.call.key, True)
-        return contact.answered
-
-    def resolved_at_first_contact(self) -> list[Sample]:
-        """1 or 0 for each contact of a known person whose seven days are over in its source: whether somebody answered
-        it and none followed. One that nobody answered and that was tried again (for any reason, if none is known) is
-        none."""
-        contacts = self.contacts()
-        times: dict[tuple[Identifier, str | None], list[datetime]] = defaultdict(list)
-        known_until: dict[str, datetime] = {}
-        for moment, contact in contacts:
-            known_until[_source(contact)] = moment
-            if person := self.persons.of(contact):
-                times[person, contact.reason].append(moment)
-                times[person, None].append(moment)
-
-        def is_followed(asked: list[datetime], moment: datetime) -> bool:
-            following = bisect_right(asked, moment)
-            return following < len(asked) and asked[following] <= moment + REPEAT_WITHIN
-
-        samples: list[Sample] = []
-        for moment, contact in contacts:
-            person = self.persons.of(contact)
-            if person and moment + REPEAT_WITHIN <= known_until[_source(contact)]:
-                again = is_followed(times[person, contact.reason], moment)
-                tries = again or (not contact.reason and is_followed(times[person, None], moment))
-                answered = self.was_answered(contact)
-                if answered or not tries:
-                    samples.append(self.sample(contact, moment, answered and not again))
-        return samples
-
-    def buyers(self) -> list[Sample]:
-        """For each order that was not cancelled, the number of its person."""
-        numbers: dict[Any, int] = {}
-        return [
-            self.sample(order, order.created_at, numbers.setdefault(self.persons.of(order), len(numbers)))
-            for order in self.sales
-        ]
+PREVENTABLE = ("late_delivery", "damaged_item", "order_status")
+"""Why nobody should have to ask."""
 
 
 def measures(facts: Facts) -> list[Measure]:
-    """Every KPI of the demo except retention."""
-    sample = facts.sample
-    first_reply = facts.minutes(lambda ticket: ticket.first_reply_at, lambda ticket: ticket.created_at)
-    # A resolution counts when it happened: counted by opening, the newest periods would have only quick ones.
-    resolution = facts.minutes(lambda ticket: ticket.solved_at, lambda ticket: ticket.solved_at)
-    demand = [sample(contact, moment, 1) for moment, contact in facts.contacts()]
-    demand += [sample(order, order.created_at, 0) for order in facts.orders]
+    """Every KPI of the demo whose periods are independent of each other."""
+    return [*_of_feedback(facts), *_of_support(facts), *_of_calls(facts), *_of_sales(facts)]
+
+
+def _of_feedback(facts: Facts) -> list[Measure]:
+    """What customers said, asked or unasked."""
+    ratings = [facts.sample(review, review.created_at, review.rating) for review in facts.reviews]
     return [
         Measure("nps", facts.scores("nps"), net_promoters, splits=("source", "segment")),
         Measure("csat", facts.scores("csat"), top_two_of_five, splits=("channel",)),
         Measure("ces", facts.scores("ces")),
+        Measure("ces_top", [each._replace(value=each.value >= 5) for each in facts.scores("ces")]),
+        Measure("ces_net", facts.scores("ces"), easy_less_hard),
+        Measure("review_rating", ratings, splits=("source",)),
+        Measure("review_rating_bayes", ratings, pulled_to_the_middle, splits=("source",)),
+    ]
+
+
+def _of_support(facts: Facts) -> list[Measure]:
+    """Contacts and tickets."""
+    sample = facts.sample
+    contacts = facts.contacts()
+    orders = [sample(order, order.created_at, 0) for order in facts.orders]
+    asked = [sample(contact, moment, 1) for moment, contact in contacts]
+    of_reason = [
+        (sample(contact, moment, 1), contact.reason in PREVENTABLE)
+        for moment, contact in contacts
+        if contact.reason
+    ]
+    followed = facts.first_contacts()
+    first_reply = facts.minutes(lambda ticket: ticket.first_reply_at, lambda ticket: ticket.created_at)
+    # A resolution counts when it happened: counted by opening, the newest periods would have only quick ones.
+    resolution = facts.minutes(lambda ticket: ticket.solved_at, lambda ticket: ticket.solved_at)
+    solved = [(ticket, ticket.solved_at) for ticket in facts.tickets]
+    return [
+        Measure("contact_rate", [*asked, *orders], contacts_per_100_orders, n=orders_among),
+        Measure("support_contacts", asked, total, splits=("channel", "source")),
         Measure(
-            "review_rating", [sample(r, r.created_at, r.rating) for r in facts.reviews], splits=("source",)
+            "preventable_contact_rate",
+            [*(each for each, is_so in of_reason if is_so), *orders],
+            contacts_per_100_orders,
+            n=orders_among,
         ),
-        Measure("contact_rate", demand, contacts_per_100_orders, n=lambda each: int((1 - each).sum())),
+        Measure("preventable_share", [each._replace(value=is_so) for each, is_so in of_reason]),
         Measure(
             "first_contact_resolution",
-            facts.resolved_at_first_contact(),
+            [resolved for resolved, _ in followed],
             splits=("channel", "source"),
             by_day=False,
         ),
         Measure(
-            "average_handle_time",
-            [
-                sample(c, c.started_at, c.talk_seconds + c.hold_seconds + c.acw_seconds)
-                for c in facts.answered
-            ],
-            splits=("source",),
-        ),
-        Measure("average_speed_of_answer", [sample(c, c.started_at, c.wait_seconds) for c in facts.answered]),
-        Measure("abandonment_rate", [sample(c, c.started_at, not c.answered) for c in facts.calls]),
-        Measure(
-            "service_level_80_20", [sample(c, c.started_at, c.wait_seconds <= 20) for c in facts.answered]
+            "repeat_contact_rate_7d",
+            [again for _, again in followed],
+            splits=("channel", "source"),
+            by_day=False,
         ),
         Measure("first_reply_minutes", first_reply, quantile(0.5), splits=("channel",)),
         Measure("first_reply_minutes_p90", first_reply, quantile(0.9), splits=("channel",)),
         Measure("resolution_minutes", resolution, quantile(0.5), splits=("channel",)),
         Measure("resolution_minutes_p90", resolution, quantile(0.9), splits=("channel",)),
+        Measure("reopen_rate", [sample(t, moment, t.reopens > 0) for t, moment in solved if moment]),
+        Measure("fcr_one_touch", [sample(t, moment, t.replies == 1) for t, moment in solved if moment]),
+    ]
+
+
+def _of_calls(facts: Facts) -> list[Measure]:
+    """The telephone's queue."""
+    calls, answered = facts.calls, facts.answered
+
+    def shares(offered: Sequence[Call | Task], is_hit: Callable[[Call | Task], bool]) -> list[Sample]:
+        return [facts.sample(call, call.started_at, is_hit(call)) for call in offered]
+
+    def in_time(call: Call | Task) -> bool:
+        return call.answered and call.wait_seconds <= 20
+
+    return [
+        Measure(
+            "average_handle_time",
+            [
+                facts.sample(c, c.started_at, c.talk_seconds + c.hold_seconds + c.acw_seconds)
+                for c in answered
+            ],
+            splits=("source",),
+        ),
+        Measure("average_speed_of_answer", [facts.sample(c, c.started_at, c.wait_seconds) for c in answered]),
+        Measure(
+            "wait_seconds_p90",
+            [facts.sample(c, c.started_at, c.wait_seconds) for c in calls],
+            quantile(0.9),
+        ),
+        Measure("abandonment_rate", shares(calls, lambda call: not call.answered)),
+        Measure(
+            "abandonment_rate_excluding_short",
+            shares([c for c in calls if c.answered or c.wait_seconds >= 5], lambda call: not call.answered),
+        ),
+        Measure("service_level_80_20", shares(answered, in_time)),
+        Measure(
+            "service_level_of_offered",
+            shares([c for c in calls if c.answered or c.wait_seconds > 20], in_time),
+        ),
+        Measure("service_level_of_queued", shares(calls, in_time), splits=("source",)),
+        Measure("transfer_rate", shares(answered, lambda call: call.transfers > 0), splits=("source",)),
+    ]
+
+
+def _of_sales(facts: Facts) -> list[Measure]:
+    """Orders, their deliveries and returns; leads and deals."""
+    sample, sales = facts.sample, facts.sales
+    delivered = [(order, order.delivered_at) for order in sales]
+    days = [
+        sample(order, moment, (moment - order.created_at) / timedelta(days=1))
+        for order, moment in delivered
+        if moment
+    ]
+    returned = {order.number: sum(back.amount for back in order.returns) for order in sales}
+    sent_back = [sample(order, order.created_at, bool(order.returns)) for order in sales]
+    worth = [sample(order, order.created_at, order.price) for order in sales]
+    deals = facts.deals()
+    return [
         Measure(
             "on_time_delivery_rate",
-            [sample(o, o.delivered_at, not o.is_late) for o in facts.sales if o.delivered_at],
+            [sample(order, moment, not order.is_late) for order, moment in delivered if moment],
         ),
-        Measure("return_rate", [sample(o, o.created_at, bool(o.returns)) for o in facts.sales]),
+        Measure("on_time_delivery_rate_of_due", facts.due()),
+        Measure("delivery_days", days, quantile(0.5)),
+        Measure("delivery_days_p90", days, quantile(0.9)),
+        Measure("return_rate", sent_back),
+        Measure("refund_rate", sent_back),
+        Measure("matured_return_rate", facts.matured_returns()),
         Measure(
-            "average_order_value",
-            [sample(o, o.created_at, o.price) for o in facts.sales],
-            splits=("segment",),
+            "return_rate_by_revenue",
+            [*worth, *(sample(o, o.created_at, -back) for o in sales if (back := returned[o.number]))],
+            share_of_worth,
+            n=lambda amounts: int((amounts >= 0).sum()),
         ),
+        Measure("average_order_value", worth, splits=("segment",)),
+        Measure("revenue", worth, total, splits=("segment",)),
+        Measure("net_revenue", [sample(o, o.created_at, o.price - returned[o.number]) for o in sales], total),
         Measure(
             "repeat_purchase_rate",
             facts.buyers(),
@@ -293,25 +229,48 @@ def measures(facts: Facts) -> list[Measure]:
             n=lambda persons: len(np.unique(persons)),
             by_day=False,
         ),
-        Measure("lead_conversion_rate", [sample(x, x.created_at, x.won_at is not None) for x in facts.leads]),
+        Measure(
+            "lead_conversion_rate",
+            [sample(lead, lead.created_at, lead.won_at is not None) for lead in facts.leads],
+        ),
+        Measure("win_rate", [deal for deal, _ in deals]),
+        Measure(
+            "sales_cycle_days",
+            [deal._replace(value=days) for deal, days in deals if deal.value],
+            quantile(0.5),
+        ),
     ]
 
 
-def retention(facts: Facts) -> Iterator[KpiValue]:
-    """The share of persons with an order (not cancelled) in a month who order again in the next one."""
-    active: dict[str, set[float]] = defaultdict(set)
-    for buyer in facts.buyers():
-        active[f"{buyer.day:%Y-%m}-01"].add(buyer.value)
-    months = sorted(active)
-    for before, month in pairwise(months):
-        stayed = len(active[before] & active[month])
-        yield KpiValue(
-            "retention_rate", "month", month, "", "", stayed / len(active[before]), len(active[before])
-        )
+def loyalty(facts: Facts) -> Iterator[KpiValue]:
+    """Of persons with an order (not cancelled) in a month: who orders again in the next one, and for how much."""
+    spent = facts.spent()
+    for before, month in pairwise(sorted(spent)):
+        then, now = spent[before], spent[month]
+        stayed = len(then.keys() & now.keys()) / len(then)
+        worth = {person: (value, now.get(person, 0.0)) for person, value in then.items() if value > 0}
+        base = sum(earlier for earlier, _ in worth.values())
+        for kpi, value, n in (
+            ("retention_rate", stayed, len(then)),
+            ("churn_rate", 1 - stayed, len(then)),
+            ("net_revenue_retention", sum(later for _, later in worth.values()) / base, len(worth)),
+            ("gross_revenue_retention", sum(map(min, worth.values())) / base, len(worth)),
+        ):
+            yield KpiValue(kpi, "month", month, "", "", value, n)
+
+
+def backlog(facts: Facts) -> Iterator[KpiValue]:
+    """Tickets opened up to the end of each month, less those solved up to then."""
+    opened = sorted(local_day(ticket.created_at) for ticket in facts.tickets)
+    solved = sorted(local_day(ticket.solved_at) for ticket in facts.tickets if ticket.solved_at)
+    for month in sorted({f"{day:%Y-%m}" for day in opened}):
+        come, gone = (sum(f"{day:%Y-%m}" <= month for day in days) for days in (opened, solved))
+        yield KpiValue("backlog", "month", f"{month}-01", "", "", come - gone, come)
 
 
 def kpi_values(records: Iterable[Record], persons: Persons, former: Iterable[Record]) -> list[KpiValue]:
     """Every value that a correct warehouse must show. `former`: earlier versions of the records that were there to
     read."""
     facts = Facts(records, persons, former)
-    return [*(value for measure in measures(facts) for value in measure.values()), *retention(facts)]
+    values = (value for measure in measures(facts) for value in measure.values())
+    return [*values, *loyalty(facts), *backlog(facts)]

@@ -110,6 +110,11 @@ class Task:
         return self.call.hold_seconds
 
     @property
+    def transfers(self) -> int:
+        """From one agent to another."""
+        return self.call.transfers
+
+    @property
     def acw_seconds(self) -> int:
         """After-call work: from the hang-up to the end of the wrap-up; 0 before that end."""
         return round((self.completed_at - self._hung_up_at).total_seconds()) if self.completed_at else 0
