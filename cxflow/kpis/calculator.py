@@ -108,14 +108,7 @@ def compute(
         if failed and name in failed:
             publisher.fail(kpi, failed[name])
             continue
-        of_name = {version for other, version in known if other == name}
-        before = Before(
-            dimensions[name],
-            previous[name],
-            was_published=kpi.version in of_name,
-            earlier_version=max((each for each in of_name if each < kpi.version), default=None),
-            later_version=max((each for each in of_name if each > kpi.version), default=None),
-        )
+        before = Before.of(kpi, dimensions[name], previous[name], known)
         try:
             with _blamed(connection, [name]):
                 plan = planner.plan(kpi, before)
@@ -126,25 +119,36 @@ def compute(
             completeness.move(kpi, kpi.estimator(settings), before.dimensions)
         else:
             plans.append(plan)
-
     found = FoundEvents(connection, (kpi.estimator(settings) for kpi in kpis.values()))
+    for portion in _counted(connection, settings, plans, found, one_by_one=one_by_one):
+        with _blamed(connection, [each.kpi.name for each in portion], is_sum=True):
+            sums.add_up(connection, settings, portion)
+            publisher.publish(portion)
+    found.forget()
+    statuses.keep()
+    completeness.keep()
+    return publisher.report()
+
+
+def _counted(
+    connection: Connection,
+    settings: Settings,
+    plans: Sequence[Plan],
+    found: FoundEvents,
+    *,
+    one_by_one: bool,
+) -> Iterator[list[Counted]]:
+    """Count KPI by KPI; portions of them, which are summed up and published before others are counted."""
     counter = Counter(connection, settings, found)
     counter.forget(plans)
     held: list[Counted] = []
     for number, plan in enumerate(plans, 1):
         progress.report("computing", number - 1, total=len(plans), unit="KPIs")
-        with _blamed(connection, _sharing(kpis, plan.kpi.name, settings)):
+        with _blamed(connection, [plan.kpi.name, *_sharing(plans, plan)]):
             held.append(counter.count(plan))
         if number == len(plans) or sum(len(each.values) for each in held) > _HELD_CELLS:
-            for portion in sums.portions(connection, held, one_by_one=one_by_one):
-                with _blamed(connection, [each.kpi.name for each in portion], is_sum=True):
-                    sums.add_up(connection, settings, portion)
-                    publisher.publish(portion)
+            yield from sums.portions(connection, held, one_by_one=one_by_one)
             held = []
-    found.forget()
-    statuses.keep()
-    completeness.keep()
-    return publisher.report()
 
 
 def _by_fact(kpis: Mapping[str, Kpi], settings: Settings) -> list[tuple[str, Kpi]]:
@@ -156,13 +160,12 @@ def _by_fact(kpis: Mapping[str, Kpi], settings: Settings) -> list[tuple[str, Kpi
     return [each for group in groups.values() for each in group]
 
 
-def _sharing(kpis: Mapping[str, Kpi], name: str, settings: Settings) -> list[str]:
-    """A KPI and those that have the same cells, and so take the same memory."""
-    family = kpis[name].estimator(settings).family
-    others = (
-        () if family is None else (n for n, each in kpis.items() if each.estimator(settings).family == family)
-    )
-    return [name, *(other for other in others if other != name)]
+def _sharing(plans: Sequence[Plan], plan: Plan) -> list[str]:
+    """The other KPIs that have the same cells, and so take the same memory."""
+    family = plan.estimator.family
+    if family is None:
+        return []
+    return [each.kpi.name for each in plans if each is not plan and each.estimator.family == family]
 
 
 @contextmanager

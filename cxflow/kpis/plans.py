@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -31,6 +31,20 @@ class Before(NamedTuple):
     """The newest version before its own that has values; None: there is none."""
     later_version: int | None
     """The newest version after its own that has values."""
+
+    @classmethod
+    def of(
+        cls, kpi: Kpi, dimensions: Sequence[str], definition: Previous, published: Set[tuple[str, int]]
+    ) -> Before:
+        """`published`: name and version of every KPI that has values."""
+        versions = {version for name, version in published if name == kpi.name}
+        return cls(
+            dimensions,
+            definition,
+            was_published=kpi.version in versions,
+            earlier_version=max((each for each in versions if each < kpi.version), default=None),
+            later_version=max((each for each in versions if each > kpi.version), default=None),
+        )
 
     @property
     def is_next_version(self) -> bool:
