@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 import duckdb
 
 from cxflow import record_sql
-from cxflow.duck import count, identifier, literal, seal_sql, workbench
+from cxflow.duck import count, identifier, literal
 from cxflow.errors import ConfigError, FatalError
 from cxflow.landing import prepared
 from cxflow.landing.prepared import CONFLICT_COLUMN, CONFLICT_RULE, REPEATED_KEY, Conformed, Verdict
@@ -85,9 +85,8 @@ def validate(
     check(stream)
     progress.report("validating", total=conformed.extracted)
     declared = suites.of_stream(settings.quality, stream)
-    broken = runner.run(conformed.database, declared) if conformed.rows else []
-    with workbench(conformed.database) as database:
-        database.execute(seal_sql())  # the expectations are the project's SQL
+    with runner.opened(conformed.database) as database:
+        broken = runner.run(conformed.database, declared) if conformed.rows else []
         for item in broken:
             if item.rows_sql is not None:
                 _refuse(database, item)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -553,3 +556,31 @@ def test_amounts_can_be_taken_as_they_are(tmp_path: Path) -> None:
     verdict, broken, _ = judge(tmp_path, ORDERS, AMOUNTS, 'minor_units = "accept"')
     assert "odd_amounts" not in verdict.report
     assert broken == {}
+
+
+AT_ELEVEN_UTC = """
+import sys
+from pathlib import Path
+import duckdb
+from cxflow.model.expectation import Expectation
+from cxflow.validate import runner
+
+path = Path(sys.argv[1])
+with duckdb.connect(str(path)) as made:
+    made.execute("CREATE TABLE t AS SELECT 1::BIGINT AS row_id, TIMESTAMPTZ '2026-01-01 23:00:00Z' AS x")
+conditions = {"late": "hour(x) = 23", "early": "hour(x) < 5"}
+rules = [Expectation(table="t", rule=rule, sql=sql) for rule, sql in conditions.items()]
+with runner.opened(path):
+    print([item.expectation.rule for item in runner.run(path, {"t": rules})])
+"""
+
+
+def test_conditions_read_times_in_utc_wherever_the_machine_is(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", AT_ELEVEN_UTC, str(tmp_path / "scratch.duckdb")],
+        env={**os.environ, "TZ": "Asia/Tokyo"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "['early']"
