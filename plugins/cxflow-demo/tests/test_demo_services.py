@@ -75,6 +75,8 @@ KPIS = {
         "reopen_rate",
         "fcr_one_touch",
         "backlog",
+        "first_reply_minutes_of_opened",
+        "resolution_minutes_of_opened",
     ),
 }
 """What needs no other system, where it is not sliced by what the CRM knows."""

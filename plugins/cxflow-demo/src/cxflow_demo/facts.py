@@ -23,6 +23,7 @@ from cxflow_demo.voice import Task, VoiceCall
 
 REPEAT_WITHIN = timedelta(days=7)
 RETURN_WITHIN = timedelta(days=30)
+WATCHED_MINUTES = 90 * 1440.0
 
 
 class Sample(NamedTuple):
@@ -96,6 +97,25 @@ class Facts:
             for ticket in self.tickets
             if (moment := end(ticket))
         ]
+
+    def watched_minutes(
+        self, end: Callable[[Ticket], datetime | None], otherwise: Callable[[Ticket], datetime | None]
+    ) -> list[Sample]:
+        """Minutes from each ticket's creation to an end within ninety days; negative where it has none, and was watched
+        until it ended otherwise or its system is known."""
+        times = [
+            (each.created_at, each.first_reply_at, each.first_solved_at, each.solved_at)
+            for each in self.tickets
+        ]
+        known = max(moment for each in times for moment in each if moment)
+        found = []
+        for ticket in self.tickets:
+            over = end(ticket)
+            until = over or otherwise(ticket) or known
+            minutes = min((until - ticket.created_at).total_seconds() / 60, WATCHED_MINUTES)
+            is_over = over is not None and over <= ticket.created_at + timedelta(minutes=WATCHED_MINUTES)
+            found.append(self.sample(ticket, ticket.created_at, minutes if is_over else -max(minutes, 1e-9)))
+        return found
 
     def contacts(self) -> list[tuple[datetime, Call | VoiceCall | Ticket]]:
         """Every support contact, earliest first."""

@@ -71,3 +71,20 @@ def easy_less_hard(scores: Values) -> float:
 def pulled_to_the_middle(ratings: Values) -> float:
     """The mean of the ratings and seven more of 3.5."""
     return float((ratings.sum() + 7 * 3.5) / (len(ratings) + 7))
+
+
+def half_are_over(minutes: Values) -> float:
+    """The Kaplan–Meier median of durations with three significant digits, those that are not over as negative numbers;
+    half-way to the next one where exactly half are over. NaN if more than half are not."""
+    unit = 10 ** (np.floor(np.log10(np.maximum(np.abs(minutes), 1e-9))) - 2)
+    rounded = np.floor(np.abs(minutes) / unit + 0.5) * unit
+    left = 1.0
+    ends: list[float] = sorted(set(rounded[minutes >= 0].tolist()))
+    for place, end in enumerate(ends):
+        watched = rounded >= end - 1e-9
+        left *= 1 - float((watched & (rounded <= end + 1e-9) & (minutes >= 0)).sum()) / float(watched.sum())
+        if left < 0.5 - 1e-9:
+            return end
+        if left < 0.5 + 1e-9:
+            return (end + ends[place + 1]) / 2 if ends[place + 1 :] else float("nan")
+    return float("nan")

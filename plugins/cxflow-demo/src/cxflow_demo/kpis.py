@@ -18,6 +18,7 @@ from cxflow_demo.formulas import (
     Values,
     contacts_per_100_orders,
     easy_less_hard,
+    half_are_over,
     length,
     mean,
     net_promoters,
@@ -118,6 +119,10 @@ def _of_support(facts: Facts) -> list[Measure]:
     # A resolution counts when it happened: counted by opening, the newest periods would have only quick ones.
     resolution = facts.minutes(lambda ticket: ticket.solved_at, lambda ticket: ticket.solved_at)
     solved = [(ticket, ticket.solved_at) for ticket in facts.tickets]
+    waiting = facts.watched_minutes(
+        lambda ticket: ticket.first_reply_at, lambda ticket: ticket.first_solved_at
+    )
+    unsolved = facts.watched_minutes(lambda ticket: ticket.solved_at, lambda _: None)
     return [
         Measure("contact_rate", [*asked, *orders], contacts_per_100_orders, n=orders_among),
         Measure("support_contacts", asked, total, splits=("channel", "source")),
@@ -144,6 +149,8 @@ def _of_support(facts: Facts) -> list[Measure]:
         Measure("first_reply_minutes_p90", first_reply, quantile(0.9), splits=("channel",)),
         Measure("resolution_minutes", resolution, quantile(0.5), splits=("channel",)),
         Measure("resolution_minutes_p90", resolution, quantile(0.9), splits=("channel",)),
+        Measure("first_reply_minutes_of_opened", waiting, half_are_over, splits=("channel",)),
+        Measure("resolution_minutes_of_opened", unsolved, half_are_over, splits=("channel",)),
         Measure("reopen_rate", [sample(t, moment, t.reopens > 0) for t, moment in solved if moment]),
         Measure("fcr_one_touch", [sample(t, moment, t.replies == 1) for t, moment in solved if moment]),
     ]
