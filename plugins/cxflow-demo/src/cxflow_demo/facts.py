@@ -6,12 +6,12 @@ Days are in the company's time zone.
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from cxflow_demo.callcentre import Call
-from cxflow_demo.clock import local_day
+from cxflow_demo.clock import FIRST, at, local_day
 from cxflow_demo.crm import Contact, Lead
 from cxflow_demo.desk import Ticket
 from cxflow_demo.persons import Persons
@@ -107,7 +107,7 @@ class Facts:
             (each.created_at, each.first_reply_at, each.first_solved_at, each.solved_at)
             for each in self.tickets
         ]
-        known = max(moment for each in times for moment in each if moment)
+        known = _latest(moment for each in times for moment in each)
         found = []
         for ticket in self.tickets:
             over = end(ticket)
@@ -173,7 +173,7 @@ class Facts:
 
     def due(self) -> list[Sample]:
         """For each order whose promised day is over, as far as the shop is known: whether it had come by then."""
-        known = local_day(max(moment for order in self.orders for moment in _moments(order)))
+        known = local_day(_latest(moment for order in self.orders for moment in _moments(order)))
         return [
             self.sample(order, order.created_at, order.delivered_at is not None and not order.is_late)
             for order in self.sales
@@ -184,7 +184,7 @@ class Facts:
         """For each order whose thirty days are over, as far as the shop and its refunds are known: whether goods came
         back within them."""
         refunded = [back.at for order in self.orders for back in order.returns]
-        known = max([*refunded, *(moment for order in self.orders for moment in _moments(order))])
+        known = _latest([*refunded, *(moment for order in self.orders for moment in _moments(order))])
         return [
             self.sample(
                 order,
@@ -215,7 +215,11 @@ class Facts:
         return found
 
 
-def _moments(order: Order) -> Iterator[datetime]:
+def _moments(order: Order) -> tuple[datetime | None, ...]:
     """When something happened to an order."""
-    times = (order.created_at, order.shipped_at, order.delivered_at, order.cancelled_at)
-    return (each for each in times if each)
+    return order.created_at, order.shipped_at, order.delivered_at, order.cancelled_at
+
+
+def _latest(moments: Iterable[datetime | None]) -> datetime:
+    """How far a system is known; of one that knows nothing, its beginning."""
+    return max((moment for moment in moments if moment), default=at(FIRST, 0))

@@ -3,6 +3,7 @@
 It shares no code with the formulas of cxflow that it checks. Months and days are in the company's time zone.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -76,8 +77,10 @@ class Measure:
                         groups[grain, start, split, sample.dimensions[split]].append(sample.value)
         for (grain, start, split, part), observed in sorted(groups.items(), key=lambda group: str(group[0])):
             array = np.array(observed, dtype=float)
-            if self.n(array):
-                yield KpiValue(self.kpi, grain, start, split, part, self.value(array), self.n(array))
+            n = self.n(array)
+            value = self.value(array) if n else math.nan
+            if not math.isnan(value):
+                yield KpiValue(self.kpi, grain, start, split, part, value, n)
 
 
 PREVENTABLE = ("late_delivery", "damaged_item", "order_status")
