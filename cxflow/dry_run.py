@@ -8,6 +8,8 @@ a value that does not cast, a broken expectation.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,12 +20,12 @@ from cxflow.connect.extraction import Extraction
 from cxflow.duck import count, identifier, workbench
 from cxflow.errors import ConfigError, CxflowError
 from cxflow.landing import derived, files, inference, zone
-from cxflow.landing.prepared import Conformed, Verdict
+from cxflow.landing.prepared import Verdict
 from cxflow.model import raw_schema
 from cxflow.model.batch import BatchRef
 from cxflow.model.stream import Stream
 from cxflow.settings import Connection, Settings
-from cxflow.validate import examples, gate, personal, suites
+from cxflow.validate import examples, gate, personal, runner, suites
 
 if TYPE_CHECKING:
     import duckdb
@@ -113,13 +115,15 @@ def read_first(
         first = _landed(aside, stream, batch, reveal=reveal)
         if not conform or not first.raw:
             return first
-        try:
-            conformed, verdict = _validated(aside, connection, stream, batch, known, folder)
-        except CxflowError as problem:
-            _add_few(aside, batch, problem, f"only the first {len(first.raw):,} records were read")
-            first.problem = problem
-            return first
-        with workbench(conformed.database) as database:
+        with ExitStack() as open_:
+            try:
+                verdict, database = open_.enter_context(
+                    _validated(aside, connection, stream, batch, known, folder)
+                )
+            except CxflowError as problem:
+                _add_few(aside, batch, problem, f"only the first {len(first.raw):,} records were read")
+                first.problem = problem
+                return first
             first.refused = _refused(database)
             first.suggestions = examples.suggestions(database, stream)
             # What is made of a customer's id alone, such as the direction of a ticket, the views show, too.
@@ -243,8 +247,7 @@ def _tried(
     folder: Path,
     reveal: bool,
 ) -> DryRun:
-    conformed, verdict = _validated(settings, connection, stream, batch, known, folder)
-    with workbench(conformed.database) as database:
+    with _validated(settings, connection, stream, batch, known, folder) as (verdict, database):
         shown, suggested = verdict.examples, verdict.suggestions
         if verdict.passed:  # a closed gate has looked at the refused values itself
             suggested = examples.suggestions(database, stream)
@@ -266,6 +269,7 @@ def _tried(
         )
 
 
+@contextmanager
 def _validated(
     settings: Settings,
     connection: Connection,
@@ -273,7 +277,9 @@ def _validated(
     batch: BatchRef,
     known: raw_schema.RawSchema,
     folder: Path,
-) -> tuple[Conformed, Verdict]:
+) -> Iterator[tuple[Verdict, duckdb.DuckDBPyConnection]]:
     """A landed batch, conformed and judged."""
-    conformed = conforming.conform(settings, connection, stream, batch, known, folder)
-    return conformed, gate.validate(settings, stream, conformed)
+    with zone.local_copy(settings, batch.path) as landed:
+        conformed = conforming.conform(settings, connection, stream, batch, known, landed, folder)
+    with runner.opened(conformed.database) as database:
+        yield gate.validate(settings, stream, conformed, database), database

@@ -24,7 +24,7 @@ from cxflow.conform import identifiers
 from cxflow.connect import registry
 from cxflow.errors import CxflowError
 from cxflow.kpis.report import KpiReport
-from cxflow.landing import derived, prepared, zone
+from cxflow.landing import derived, files, prepared, zone
 from cxflow.load import batch as loading
 from cxflow.model.batch import BatchRef, Mode
 from cxflow.model.window import Window, scheduled
@@ -80,14 +80,19 @@ def prepare(settings: Settings, batch: BatchRef) -> BatchRef:
         connector = open_connection(settings, batch.connection, offline=True)
         stream = connector.stream(batch.stream)
         known = ledger.raw_columns(settings, batch.connection, batch.stream)
-        with scratch.folder(batch.stream) as folder:
-            conformed = conforming.conform(settings, connector.connection, stream, batch, known, folder)
-            verdict = gate.validate(
-                settings,
-                stream,
-                conformed,
-                lambda: quarantine.raw_hashes(settings, batch.connection, batch.stream),
+        with zone.local_copy(settings, batch.path) as landed, scratch.folder(batch.stream) as folder:
+            conformed = conforming.conform(
+                settings, connector.connection, stream, batch, known, landed, folder
             )
+            with runner.opened(conformed.database, files.all_in(landed)) as database:
+                verdict = gate.validate(
+                    settings,
+                    stream,
+                    conformed,
+                    database,
+                    lambda: quarantine.raw_hashes(settings, batch.connection, batch.stream),
+                )
+                prepared.complete(database, batch, landed, zone.read_manifest(settings, batch), conformed)
             prepared.commit(settings, batch, conformed, verdict)
         log.info("prepared", connection=batch.connection, stream=batch.stream, batch=batch.batch_id)
         return batch

@@ -135,7 +135,8 @@ def conformed(
     batch = land(settings, records, **landed)
     scratch = folder / batch.batch_id
     scratch.mkdir()
-    made = conforming.conform(settings, of, stream, batch, known or {}, scratch)
+    with zone.local_copy(settings, batch.path) as folder:
+        made = conforming.conform(settings, of, stream, batch, known or {}, folder, scratch)
     with duckdb.connect(str(made.database)) as database:
         database.execute("SET TimeZone = 'UTC'")
         yield Scratch(made, database)

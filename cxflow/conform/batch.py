@@ -95,9 +95,10 @@ def conform(
     stream: Stream,
     batch: BatchRef,
     known: raw_schema.RawSchema,
+    folder: Path,
     scratch: Path,
 ) -> Conformed:
-    """Conform a landed batch into a database in `scratch`.
+    """Conform a landed batch, of which `folder` is a local copy, into a database in `scratch`.
 
     `known` is the stream's raw schema so far. Raises ConfigError if the mapping does not fit the raw columns,
     SourceError if the raw schema changed and the policy is `stop`.
@@ -117,7 +118,7 @@ def conform(
     is_table = manifest.layout == "columns"
     without = {name: witness.header_from_json(each) for name, each in manifest.headers.items() if is_table}
     path = scratch / "scratch.duckdb"
-    with zone.local_copy(settings, batch.path) as folder, connect(path, files.all_in(folder)) as database:
+    with connect(path, files.all_in(folder)) as database:
         check(stream)
         # A backfill may read files older than the known schema.
         before = {} if manifest.mode in ("backfill", "remap") else known

@@ -16,13 +16,16 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cxflow.duck import identifier, literal, workbench
 from cxflow.errors import SourceError
 from cxflow.landing import files, zone
 from cxflow.model.batch import BatchRef
 from cxflow.settings import Settings
+
+if TYPE_CHECKING:
+    import duckdb
 
 FOLDER = "prepared"
 DATABASE = "batch.duckdb"
@@ -180,49 +183,51 @@ def example_lines(examples: Mapping[str, Sequence[str]]) -> list[str]:
     ]
 
 
+def complete(
+    database: duckdb.DuckDBPyConnection,
+    batch: BatchRef,
+    landed: Path,
+    manifest: zone.Manifest,
+    conformed: Conformed,
+) -> None:
+    """Add to the scratch file what the load reads of it: the schema `OUTPUT`, and the refused records as they lie in
+    `landed`."""
+    raw_value, payload, key = map(_without_nul, ("f.raw_value", "l.payload", "a.record_id"))
+    database.execute(
+        f"CREATE TABLE refusal AS SELECT DISTINCT f.* REPLACE ({raw_value} AS raw_value), "
+        f"{key} AS record_id, a.version_at, l.received_at, l.origin, "
+        f"coalesce(a.batch_id, {literal(batch.batch_id)}) AS batch_id, "
+        f"coalesce(a.row_number, f._row) AS row_number, a.raw_hash, {payload} AS payload "
+        "FROM refused f LEFT JOIN record a USING (_row) "
+        f"LEFT JOIN (SELECT * FROM ({payloads(landed, manifest)}) SEMI JOIN refused USING (_row)) l USING (_row) "
+        "ORDER BY f._row"
+    )
+    database.execute(f"CREATE SCHEMA {OUTPUT}; CREATE VIEW {OUTPUT}.refused AS SELECT * FROM main.refusal")
+    has_key = "main.record WHERE record_id IS NOT NULL"
+    database.execute(
+        f"CREATE VIEW {OUTPUT}.sighting AS SELECT record_id, max(received_at) AS seen_at FROM {has_key} "
+        "GROUP BY record_id; "
+        f"CREATE VIEW {OUTPUT}.delivered AS SELECT DISTINCT origin, received_at FROM {has_key}"
+    )
+    if manifest.sources:
+        database.execute(f"CREATE VIEW {OUTPUT}.place AS SELECT batch_id, row_number FROM main.record")
+    for name in (*conformed.tables, "record", "identifier"):
+        database.execute(
+            f"CREATE VIEW {OUTPUT}.{name} AS SELECT * FROM main.{name} ANTI JOIN main.left_out USING (_row)"
+        )
+    if PROFILE in conformed.tables:
+        columns = ", ".join(f"{'r' if name in RECORD else 'p'}.{identifier(name)}" for name in OLDER_PROFILE)
+        database.execute(
+            f"CREATE VIEW {OUTPUT}.older_profile AS SELECT {columns} FROM main.{PROFILE} p "
+            "JOIN main.record r USING (_row) SEMI JOIN main.left_out USING (_row) "
+            "ANTI JOIN main.refused USING (_row) WHERE NOT p.is_deleted"
+        )
+
+
 def commit(settings: Settings, batch: BatchRef, conformed: Conformed, verdict: Verdict) -> None:
     """Move the scratch file next to the raw batch. The verdict is written last and makes it exist."""
     folder = conformed.database.parent / FOLDER
     folder.mkdir()
-    manifest = zone.read_manifest(settings, batch)
-    with (
-        workbench(conformed.database) as database,
-        zone.local_copy(settings, batch.path) as landed,
-    ):
-        raw_value, payload, key = map(_without_nul, ("f.raw_value", "l.payload", "a.record_id"))
-        database.execute(
-            f"CREATE TABLE refusal AS SELECT DISTINCT f.* REPLACE ({raw_value} AS raw_value), "
-            f"{key} AS record_id, a.version_at, l.received_at, l.origin, "
-            f"coalesce(a.batch_id, {literal(batch.batch_id)}) AS batch_id, "
-            f"coalesce(a.row_number, f._row) AS row_number, a.raw_hash, {payload} AS payload "
-            "FROM refused f LEFT JOIN record a USING (_row) "
-            f"LEFT JOIN (SELECT * FROM ({payloads(landed, manifest)}) SEMI JOIN refused USING (_row)) l USING (_row) "
-            "ORDER BY f._row"
-        )
-        database.execute(
-            f"CREATE SCHEMA {OUTPUT}; CREATE VIEW {OUTPUT}.refused AS SELECT * FROM main.refusal"
-        )
-        has_key = "main.record WHERE record_id IS NOT NULL"
-        database.execute(
-            f"CREATE VIEW {OUTPUT}.sighting AS SELECT record_id, max(received_at) AS seen_at FROM {has_key} "
-            "GROUP BY record_id; "
-            f"CREATE VIEW {OUTPUT}.delivered AS SELECT DISTINCT origin, received_at FROM {has_key}"
-        )
-        if manifest.sources:
-            database.execute(f"CREATE VIEW {OUTPUT}.place AS SELECT batch_id, row_number FROM main.record")
-        for name in (*conformed.tables, "record", "identifier"):
-            database.execute(
-                f"CREATE VIEW {OUTPUT}.{name} AS SELECT * FROM main.{name} ANTI JOIN main.left_out USING (_row)"
-            )
-        if PROFILE in conformed.tables:
-            columns = ", ".join(
-                f"{'r' if name in RECORD else 'p'}.{identifier(name)}" for name in OLDER_PROFILE
-            )
-            database.execute(
-                f"CREATE VIEW {OUTPUT}.older_profile AS SELECT {columns} FROM main.{PROFILE} p "
-                "JOIN main.record r USING (_row) SEMI JOIN main.left_out USING (_row) "
-                "ANTI JOIN main.refused USING (_row) WHERE NOT p.is_deleted"
-            )
     conformed.database.rename(folder / DATABASE)
     (folder / VERDICT).write_text(json.dumps(asdict(verdict), indent=1, sort_keys=True), encoding="utf-8")
     zone.put_folder(settings, folder, f"{batch.path}/{FOLDER}", last=VERDICT)

@@ -73,9 +73,12 @@ def validate(
     settings: Settings,
     stream: Stream,
     conformed: Conformed,
+    database: duckdb.DuckDBPyConnection,
     known: Callable[[], Collection[int]] = tuple,
 ) -> Verdict:
-    """Run the expectations, refuse the records that break one, and decide on the batch.
+    """Run the expectations over a conformed batch, refuse the records that break one, and decide on the batch.
+
+    The runner has `opened` its `database`.
 
     Creates the scratch table `left_out` with the records that must not load: the refused ones, and all versions but the
     newest. They are usually few, so filtering by them is fast. A replay is not a batch as the source delivered it, so
@@ -85,35 +88,34 @@ def validate(
     check(stream)
     progress.report("validating", total=conformed.extracted)
     declared = suites.of_stream(settings.quality, stream)
-    with runner.opened(conformed.database) as database:
-        broken = runner.run(conformed.database, declared) if conformed.rows else []
-        for item in broken:
-            if item.rows_sql is not None:
-                _refuse(database, item)
-        _refuse_repeated_keys(database, stream)
-        _leave_out_older_versions(database, stream)
-        shares_keys = _find_shared_keys(database, stream)
-        refused = count(database, "(SELECT DISTINCT _row FROM refused)")
-        sharing = count(database, "(SELECT DISTINCT _row FROM sharing)")
-        conflicting = count(
-            database,
-            f"refused WHERE rule = {literal(CONFLICT_RULE)} AND column_name = {literal(CONFLICT_COLUMN)}",
-        )
-        fit = count(database, "record ANTI JOIN left_out USING (_row)") + conflicting - sharing
-        deduplicated = count(database, "left_out ANTI JOIN refused USING (_row)")
-        found = reasons(database)
-        odd = amounts.misfits(database, stream) if settings.quality.minor_units == "warn" else {}
-        other = activities.unknown(database, stream)
-        why = ""
-        if not conformed.is_replay:
-            why = _why(settings, stream, conformed.extracted, refused + sharing, fit, found, broken)
-            if why and _raw_hashes(database) <= set(known()):
-                why = _why(settings, stream, conformed.extracted, 0, fit, found, broken)
-        refused_values = examples.of(database, stream, declared) if why else {}
-        suggested = examples.suggestions(database, stream) if why else []
-        rules = database.execute(
-            f"SELECT rule, count(DISTINCT _row) FROM {_JUDGED if why else 'refused'} GROUP BY rule ORDER BY rule"
-        ).fetchall()
+    broken = runner.run(conformed.database, declared) if conformed.rows else []
+    for item in broken:
+        if item.rows_sql is not None:
+            _refuse(database, item)
+    _refuse_repeated_keys(database, stream)
+    _leave_out_older_versions(database, stream)
+    shares_keys = _find_shared_keys(database, stream)
+    refused = count(database, "(SELECT DISTINCT _row FROM refused)")
+    sharing = count(database, "(SELECT DISTINCT _row FROM sharing)")
+    conflicting = count(
+        database,
+        f"refused WHERE rule = {literal(CONFLICT_RULE)} AND column_name = {literal(CONFLICT_COLUMN)}",
+    )
+    fit = count(database, "record ANTI JOIN left_out USING (_row)") + conflicting - sharing
+    deduplicated = count(database, "left_out ANTI JOIN refused USING (_row)")
+    found = reasons(database)
+    odd = amounts.misfits(database, stream) if settings.quality.minor_units == "warn" else {}
+    other = activities.unknown(database, stream)
+    why = ""
+    if not conformed.is_replay:
+        why = _why(settings, stream, conformed.extracted, refused + sharing, fit, found, broken)
+        if why and _raw_hashes(database) <= set(known()):
+            why = _why(settings, stream, conformed.extracted, 0, fit, found, broken)
+    refused_values = examples.of(database, stream, declared) if why else {}
+    suggested = examples.suggestions(database, stream) if why else []
+    rules = database.execute(
+        f"SELECT rule, count(DISTINCT _row) FROM {_JUDGED if why else 'refused'} GROUP BY rule ORDER BY rule"
+    ).fetchall()
     return Verdict(
         passed=not why,
         why=why,

@@ -12,7 +12,7 @@ import re
 import sys
 import threading
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,8 +53,8 @@ class Broken:
 
 
 @contextmanager
-def opened(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a scratch file for `run` and for SQL of the project: in UTC, and cut off from everything else.
+def opened(database: Path, files: Sequence[Path] = ()) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a scratch file for `run` and for SQL of the project: in UTC, and cut off from everything but `files`.
 
     By SQLAlchemy, as Great Expectations opens it: so all its connections are of this one instance of DuckDB, whose
     settings are theirs, and which would take them 20 ms each.
@@ -63,7 +63,8 @@ def opened(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     try:
         with engine.connect() as connection:
             driver: Any = connection.connection.driver_connection
-            driver.execute(f"SET GLOBAL TimeZone = 'UTC'; {settings_sql()}; {seal_sql()}")
+            driver.execute(f"SET GLOBAL TimeZone = 'UTC'; {settings_sql()}")
+            driver.execute(seal_sql(files=[str(file) for file in files]))
             yield driver
     finally:
         engine.dispose()

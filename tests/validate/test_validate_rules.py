@@ -19,7 +19,7 @@ from cxflow.errors import ConfigError, FatalError
 from cxflow.landing.prepared import Verdict
 from cxflow.model.stream import Stream
 from cxflow.settings import Quality, Settings, load
-from cxflow.validate import gate, suites
+from cxflow.validate import gate, runner, suites
 from cxflow.warehouse import tables
 
 Judged = tuple[Verdict, dict[str, set[str]], dict[str, int]]
@@ -35,7 +35,8 @@ def judge(folder: Path, declaration: dict[str, Any], records: list[Record], qual
     with conformed(settings, folder, declaration, records) as scratch:
         path = scratch.conformed
         scratch.database.close()
-        verdict = gate.validate(settings, stream, path)
+        with runner.opened(path.database) as database:
+            verdict = gate.validate(settings, stream, path, database)
     return verdict, *_outcome(path)
 
 
@@ -366,7 +367,8 @@ def test_times_in_the_wrong_order_are_both_named(tmp_path: Path) -> None:
     stream = Stream.model_validate({"name": "things", **declaration})
     with conformed(settings, tmp_path, declaration, records) as scratch:
         scratch.database.close()
-        verdict = gate.validate(settings, stream, scratch.conformed)
+        with runner.opened(scratch.conformed.database) as opened:
+            verdict = gate.validate(settings, stream, scratch.conformed, opened)
         with duckdb.connect(str(scratch.conformed.database), read_only=True) as database:
             rows = database.execute(
                 "SELECT record_id, column_name FROM refused JOIN record USING (_row) "
