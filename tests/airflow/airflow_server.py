@@ -23,7 +23,7 @@ from urllib.parse import quote
 import psutil
 from airflow_process import clean_environment
 
-_ONE_AT_A_TIME = Path(tempfile.gettempdir()) / "cxflow-tests-airflow.lock"
+_ONE_AT_A_TIME = Path(tempfile.gettempdir()) / f"cxflow-tests-airflow-{os.getuid()}.lock"
 """Named once: tests may change TMPDIR."""
 
 _UP = """
