@@ -37,12 +37,13 @@ class Counted:
     """The periods of `values`. A cell that is published in one of them but not among these no longer has events."""
     values: dict[Key, CellValue] = field(default_factory=dict)
     slices: Slices = field(default_factory=dict)
+    """Dimension to the names of its slices now."""
     moved: Mapping[str, Set[str]] = field(default_factory=dict)
     """Further slices, for which `values` holds the cells of every period."""
 
     @property
     def kpi(self) -> Kpi:
-        """Its KPI."""
+        """Whose events they are."""
         return self.plan.kpi
 
 

@@ -72,8 +72,11 @@ class Planner:
     settings: Settings
     statuses: Statuses
     touched: Touched
+    """The days whose rows changed."""
     moved_horizons: Mapping[str, horizons.Moved]
+    """Horizon to the sources of which more, or less, is known than before."""
     everything: bool
+    """Whether all periods of all KPIs are computed."""
 
     def plan(self, kpi: Kpi, before: Before) -> Plan | None:
         """What is to be computed of a KPI; None: nothing. One that has no events yet says why.
