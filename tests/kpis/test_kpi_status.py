@@ -139,18 +139,24 @@ def test_a_kpi_whose_sql_fails_is_named_without_a_value_of_the_data(
     assert [v.value for v in desk.values("average_order_value", "all")] == [3]
 
 
-def test_a_run_computes_the_other_kpis_and_says_which_failed(
-    tmp_path: Path, new_warehouse: Callable[[], dict[str, Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "orders.csv").write_text("id,day,total\n1,2025-03-01,10\n2,2025-03-02,30\n")
+def _of_two_orders(folder: Path, warehouse: dict[str, Any]) -> TestProject:
+    """A project that has loaded orders of 10 and, a day later, of 30."""
+    (folder / "orders.csv").write_text("id,day,total\n1,2025-03-01,10\n2,2025-03-02,30\n")
     order = {"order_id": "id", "created_at": "day", "price_total": "total"}
     stream = {"path": "orders.csv", "primary_key": ["id"], "to": {"order_header": order}}
     tree = {
         "kpis": {"min_n": 1},
         "connections": {"shop": {"connector": "files", "timezone": "UTC", "streams": {"orders": stream}}},
     }
-    project = TestProject(tmp_path, tree, warehouse=new_warehouse())
+    project = TestProject(folder, tree, warehouse=warehouse)
     project.run()
+    return project
+
+
+def test_a_run_computes_the_other_kpis_and_says_which_failed(
+    tmp_path: Path, new_warehouse: Callable[[], dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = _of_two_orders(tmp_path, new_warehouse())
     broken = _value(select(column("no_such_column", Double)))
     found = catalogue.of_project(project.settings)
     monkeypatch.setattr(catalogue, "of_project", lambda _: {"broken": broken, **found})
@@ -170,15 +176,7 @@ def test_a_kpi_whose_days_cannot_be_summed_fails_alone(
     warehouse = new_warehouse()
     if not warehouse.get("url", "").startswith("postgresql"):
         pytest.skip("DuckDB computes on with infinity")
-    (tmp_path / "orders.csv").write_text("id,day,total\n1,2025-03-01,10\n2,2025-03-02,30\n")
-    order = {"order_id": "id", "created_at": "day", "price_total": "total"}
-    stream = {"path": "orders.csv", "primary_key": ["id"], "to": {"order_header": order}}
-    tree = {
-        "kpis": {"min_n": 1},
-        "connections": {"shop": {"connector": "files", "timezone": "UTC", "streams": {"orders": stream}}},
-    }
-    project = TestProject(tmp_path, tree, warehouse=warehouse)
-    project.run()
+    project = _of_two_orders(tmp_path, warehouse)
     huge = fact(order_header, price=case((order_header.c.price_total > 20, 1e150), else_=0.0))
     immense = Kpi(
         name="immense", title="Immense", unit="points", better="higher", formula="too large to add up",
