@@ -19,8 +19,8 @@ from typing import Any
 from unittest import mock
 from urllib.parse import parse_qsl, urlsplit
 
-from cxflow.connect.http.client import without_network
 from cxflow.connect.http.connector import RestConnector
+from cxflow.connect.http.stand_in import without_network
 from cxflow.connect.http.stream import Call
 from cxflow.errors import CxflowError
 from cxflow.model.reading import Checkpoint, Count, Page, Reading

@@ -40,12 +40,8 @@ from cxflow.warehouse.customer_tables import (
     customer_identity,
     profile_version,
 )
-from cxflow.warehouse.system_tables import (
-    VERSION_TABLE,
-    alert,
-    applied_settings,
+from cxflow.warehouse.kpi_tables import (
     business_hours,
-    key_claim,
     kpi_complete,
     kpi_day,
     kpi_day_customer,
@@ -54,6 +50,13 @@ from cxflow.warehouse.system_tables import (
     kpi_left_out,
     kpi_status,
     kpi_value,
+    touchpoint_judgement,
+)
+from cxflow.warehouse.system_tables import (
+    VERSION_TABLE,
+    alert,
+    applied_settings,
+    key_claim,
     load_run,
     pending_identity,
     pending_kpi,
@@ -65,7 +68,6 @@ from cxflow.warehouse.system_tables import (
     stream_lock,
     stream_snapshot,
     stream_state,
-    touchpoint_judgement,
 )
 
 __all__ = [

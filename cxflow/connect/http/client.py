@@ -19,7 +19,7 @@ import msgspec
 import stamina
 import structlog
 
-from cxflow.connect.http import hosts, waiting
+from cxflow.connect.http import hosts, stand_in, waiting
 from cxflow.connect.http.answer import Answer, NotJsonError, legible
 from cxflow.connect.http.auth import Anonymous, Auth, Credentials
 from cxflow.connect.http.budget import Budget
@@ -79,10 +79,6 @@ class _AgainError(Exception):
 
 
 ToldT = TypeVar("ToldT")
-Reply = Callable[[str, str, bytes], tuple[int, dict[str, str], bytes]]
-"""Method, URL and body of a request to status, headers and body of its answer. For tests."""
-_reply: Reply | None = None
-"""Answers the clients that are made now, instead of the network."""
 Points = Callable[[Answer], tuple[float, float, float] | None]
 """What an answer says of the account's points: available, restored per second, at most."""
 
@@ -111,7 +107,7 @@ class Client:
             headers={"Accept": "application/json", "User-Agent": "cxflow", **self.headers},
             timeout=self.limits.timeout_seconds,
             follow_redirects=False,
-            transport=self.transport if _reply is None else _transport(_reply),
+            transport=stand_in.transport() or self.transport,
         )
         self._lock, self._sending, self._closed = threading.Lock(), 0, False
 
@@ -389,22 +385,3 @@ def without_pauses() -> Iterator[None]:
     """Tries follow each other at once; how many there are stays as it is. For tests."""
     with stamina.set_testing(True, attempts=_ATTEMPTS, cap=True):
         yield
-
-
-@contextmanager
-def without_network(reply: Reply) -> Iterator[None]:
-    """Clients that are made in the block are answered by a function. For tests."""
-    global _reply
-    before, _reply = _reply, reply
-    try:
-        yield
-    finally:
-        _reply = before
-
-
-def _transport(reply: Reply) -> httpx2.BaseTransport:
-    def answer(request: httpx2.Request) -> httpx2.Response:
-        status, headers, body = reply(request.method, str(request.url), request.content)
-        return httpx2.Response(status, headers=headers, content=body)
-
-    return httpx2.MockTransport(answer)
