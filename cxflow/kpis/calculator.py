@@ -19,6 +19,7 @@ from cxflow.duck import MEMORY_VARIABLE, OUT_OF_MEMORY
 from cxflow.errors import ConfigError
 from cxflow.kpis import business_hours, horizons, restatement, sums
 from cxflow.kpis.affected import Touched
+from cxflow.kpis.alike import alike
 from cxflow.kpis.completeness import Completeness
 from cxflow.kpis.counting import Counted, Counter
 from cxflow.kpis.experience import judgement
@@ -154,10 +155,8 @@ def _counted(
 def _by_fact(kpis: Mapping[str, Kpi], settings: Settings) -> list[tuple[str, Kpi]]:
     """The KPIs in their order, but those of one fact, or of parts of one, together."""
     facts = {name: kpi.estimator(settings).sliced for name, kpi in kpis.items()}
-    groups: dict[int, list[tuple[str, Kpi]]] = {}
-    for name, kpi in kpis.items():
-        groups.setdefault(id(facts[name].whole), []).append((name, kpi))
-    return [each for group in groups.values() for each in group]
+    groups = alike(kpis.items(), lambda item: id(facts[item[0]].whole))
+    return [each for group in groups for each in group]
 
 
 def _sharing(plans: Sequence[Plan], plan: Plan) -> list[str]:

@@ -98,24 +98,28 @@ class Counter:
         slices = self._ranked(estimator, self._cut(kpi.grains[0], before.dimensions, EVERY_PERIOD))
         if moved(before.definition.slices, slices):
             periods = EVERY_PERIOD
-        back, own = estimator.looks_back, capped(slices)
-        cuts = [self._cut(grain, before.dimensions, periods, own, looks_back=back) for grain in kpi.grains]
-        rows = self._rows(estimator, cuts)
-        return Counted(plan, periods, cell_values(kpi, estimator, rows, self._settings.kpis.min_n), slices)
+        return Counted(plan, periods, self._values(plan, periods, capped(slices)), slices)
 
     def _all_by_name(self, plan: Plan) -> Counted:
         """The same, with a slice for each value. Raises TooManySlices if there may be more than `kpis.max_values`."""
-        kpi, estimator, periods, before = plan.kpi, plan.estimator, plan.periods, plan.before
         census = Census(self._most)
-        if "all" not in kpi.grains and periods != EVERY_PERIOD:
+        if "all" not in plan.kpi.grains and plan.periods != EVERY_PERIOD:
             # Other periods may hold all slices of the last computation.
-            known = before.definition.slices.items()
+            known = plan.before.definition.slices.items()
             census.count(("", "", dimension, name) for dimension, names in known for name in names)
+        values = self._values(plan, plan.periods, {}, census)
+        return Counted(plan, plan.periods, values, census.slices)
+
+    def _values(
+        self, plan: Plan, periods: Periods, own: Slices, census: Census | None = None
+    ) -> dict[Key, CellValue]:
+        """The values of a KPI in some periods of all its grains. `own`: as in `Cut.slices`; the census may raise
+        TooManySlices."""
+        kpi, estimator, dimensions = plan.kpi, plan.estimator, plan.before.dimensions
         back = estimator.looks_back
-        cuts = [self._cut(grain, before.dimensions, periods, looks_back=back) for grain in kpi.grains]
+        cuts = [self._cut(grain, dimensions, periods, own, looks_back=back) for grain in kpi.grains]
         rows = self._rows(estimator, cuts, census)
-        values = cell_values(kpi, estimator, rows, self._settings.kpis.min_n)
-        return Counted(plan, periods, values, census.slices)
+        return cell_values(kpi, estimator, rows, self._settings.kpis.min_n)
 
     def _cut(
         self,

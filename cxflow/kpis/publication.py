@@ -28,7 +28,6 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
-    tuple_,
     update,
 )
 
@@ -248,14 +247,13 @@ def define(
 
     `dimensions` maps each KPI to the dimensions it is sliced by.
     """
-    t = kpi_definition.c
     known = {
         (row["kpi"], row["version"]): dict(row)
         for row in connection.execute(select(kpi_definition)).mappings()
     }
     hash_ = connection.scalar(select(hashed(literal("customer"))))
     previous = {}
-    changed = []
+    changed = {}
     for name, kpi in kpis.items():
         used = _used(kpi, dimensions[name], settings, hash_)
         before = known.get((name, kpi.version))
@@ -286,11 +284,11 @@ def define(
             settings_now=used,
         )
         if before != row:
-            changed.append(row)
+            changed[name] = row
     if changed:
-        of_changed = tuple_(t.kpi, t.version).in_([(row["kpi"], row["version"]) for row in changed])
+        of_changed = of_kpis(kpi_definition, [kpis[name] for name in changed])
         connection.execute(delete(kpi_definition).where(of_changed))
-        connection.execute(insert(kpi_definition).values(changed))
+        connection.execute(insert(kpi_definition).values(list(changed.values())))
     return previous
 
 

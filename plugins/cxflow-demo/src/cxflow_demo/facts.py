@@ -103,11 +103,11 @@ class Facts:
     ) -> list[Sample]:
         """Minutes from each ticket's creation to an end within ninety days; negative where it has none, and was watched
         until it ended otherwise or its system is known."""
-        times = [
-            (each.created_at, each.first_reply_at, each.first_solved_at, each.solved_at)
+        known = _latest(
+            moment
             for each in self.tickets
-        ]
-        known = _latest(moment for each in times for moment in each)
+            for moment in (each.created_at, each.first_reply_at, each.first_solved_at, each.solved_at)
+        )
         found = []
         for ticket in self.tickets:
             over = end(ticket)

@@ -94,13 +94,14 @@ def measures(facts: Facts) -> list[Measure]:
 
 def _of_feedback(facts: Facts) -> list[Measure]:
     """What customers said, asked or unasked."""
+    effort = facts.scores("ces")
     ratings = [facts.sample(review, review.created_at, review.rating) for review in facts.reviews]
     return [
         Measure("nps", facts.scores("nps"), net_promoters, splits=("source", "segment")),
         Measure("csat", facts.scores("csat"), top_two_of_five, splits=("channel",)),
-        Measure("ces", facts.scores("ces")),
-        Measure("ces_top", [each._replace(value=each.value >= 5) for each in facts.scores("ces")]),
-        Measure("ces_net", facts.scores("ces"), easy_less_hard),
+        Measure("ces", effort),
+        Measure("ces_top", [each._replace(value=each.value >= 5) for each in effort]),
+        Measure("ces_net", effort, easy_less_hard),
         Measure("review_rating", ratings, splits=("source",)),
         Measure("review_rating_bayes", ratings, pulled_to_the_middle, splits=("source",)),
     ]
@@ -271,8 +272,8 @@ def loyalty(facts: Facts) -> Iterator[KpiValue]:
 
 def backlog(facts: Facts) -> Iterator[KpiValue]:
     """Tickets opened up to the end of each month, less those solved up to then."""
-    opened = sorted(local_day(ticket.created_at) for ticket in facts.tickets)
-    solved = sorted(local_day(ticket.solved_at) for ticket in facts.tickets if ticket.solved_at)
+    opened = [local_day(ticket.created_at) for ticket in facts.tickets]
+    solved = [local_day(ticket.solved_at) for ticket in facts.tickets if ticket.solved_at]
     for month in sorted({f"{day:%Y-%m}" for day in opened}):
         come, gone = (sum(f"{day:%Y-%m}" <= month for day in days) for days in (opened, solved))
         yield KpiValue("backlog", "month", f"{month}-01", "", "", come - gone, come)
