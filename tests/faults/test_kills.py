@@ -40,6 +40,7 @@ def test_after_a_kill_the_next_run_finishes_and_nothing_is_lost_doubled_or_left(
     campaign: tuple[Campaign, list[Outcome]],
 ) -> None:
     found, outcomes = campaign
+    assert len(outcomes) >= KILLS["postgresql" if found.tasks == ON_A_SERVER else "duckdb"]
     assert [outcome for outcome in outcomes if not outcome.is_clean] == []
     assert {outcome.kill.disk for outcome in outcomes} == {"kept", "wiped"}
     assert {outcome.kill.next_run for outcome in outcomes} == {"anew", "retry"}
@@ -77,9 +78,8 @@ def test_the_points_are_found_before_and_after_every_durable_step(
         assert "landing.cleanup.1.after" in passed
     assert sum(point.startswith("load.statement.") for point in points) > 50
     assert {point.split(".")[0] for point in points} == set(TASKS)
-    assert {outcome.kill.task for outcome in outcomes} >= set(found.tasks) - {"window"}, (
-        "each task was killed"
-    )
+    killed = {outcome.kill.task for outcome in outcomes}
+    assert set(found.tasks) <= killed <= set(TASKS), "each task was killed"
     kinds = {kill.kind for kill in islice(kills(found.points, random.Random(SEED)), 1000)}
     assert ("landing.checkpoint of pages" in kinds) == ("landing" in found.tasks)
     assert kinds == {outcome.kill.kind for outcome in outcomes}, "at each kind of point"
