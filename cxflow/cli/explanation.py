@@ -62,7 +62,7 @@ def of_open(
 ) -> list[str]:
     """What the shown values of open periods wait for, one line per source and instant."""
     from cxflow.cli.output import moment
-    from cxflow.kpis.completeness import ALL
+    from cxflow.kpis.delivered import ALL
 
     by_cause: dict[tuple[str, str], list[str]] = {}
     for kpi in dict.fromkeys(value.kpi for value in values if value.is_open):

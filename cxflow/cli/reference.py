@@ -60,6 +60,7 @@ def _activities() -> list[str]:
     lines = ["| activity | stage | direction | control | |", "|---|---|---|---|---|"]
     for each in ACTIVITIES.values():
         counted = "a support contact: contact rate, first contact resolution" if each.is_support else ""
+        counted = "a visit to self-service: deflection rate" if each.is_self_service else counted
         lines.append(f"| `{each.name}` | {each.stage} | {each.direction} | {each.control} | {counted} |")
     return lines
 

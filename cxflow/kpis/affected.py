@@ -48,11 +48,16 @@ def affected(
             before, after = (timedelta(days=math.ceil(edge)) for edge in (reach.before, reach.after))
             days |= local_days(first - before, day + after, zone)
         if reach.horizon is not None and (sources := moved.get(reach.horizon.name)):
-            days |= _released(connection, reach, sources, zone)
+            ranges = {source: span for source, span in sources.items() if span is not None}
+            if len(ranges) < len(sources):
+                return EVERY_PERIOD
+            days |= _released(connection, reach, ranges, zone)
     return Periods.holding(days, and_next=estimator.looks_back)
 
 
-def _released(connection: Connection, reach: Reach, moved: Moved, zone: ZoneInfo) -> set[date]:
+def _released(
+    connection: Connection, reach: Reach, moved: Mapping[str, tuple[datetime, datetime]], zone: ZoneInfo
+) -> set[date]:
     """The days of events whose look-ahead is over because a horizon moved, or no longer is."""
     if reach.waiting is None:
         before = timedelta(days=math.ceil(reach.before))

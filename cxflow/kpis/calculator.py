@@ -22,6 +22,7 @@ from cxflow.kpis.affected import Touched
 from cxflow.kpis.alike import alike
 from cxflow.kpis.completeness import Completeness
 from cxflow.kpis.counting import Counted, Counter
+from cxflow.kpis.delivered import Delivered
 from cxflow.kpis.experience import judgement
 from cxflow.kpis.found_events import FoundEvents
 from cxflow.kpis.kpi import Kpi
@@ -98,9 +99,10 @@ def compute(
         for each in reach.values()
         if each.horizon is not None
     }
-    moved_horizons = horizons.refresh(connection, used.values(), touched, everything)
+    delivered = Delivered.read(connection, settings, as_of)
+    moved_horizons = horizons.refresh(connection, used.values(), touched, delivered, everything)
     statuses = Statuses(connection, settings)
-    completeness = Completeness(connection, settings, as_of)
+    completeness = Completeness(connection, settings, delivered)
     causes = restatement.Causes(connection, noted, ZoneInfo(settings.project.timezone))
     publisher = Publisher(connection, settings, as_of, completeness, causes, statuses)
     planner = Planner(connection, settings, statuses, touched, moved_horizons, everything)

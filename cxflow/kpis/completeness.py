@@ -16,32 +16,30 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import ClauseElement, Connection, Table, delete, insert, literal, select
 
+from cxflow.kpis.delivered import ALL, Delivered
 from cxflow.kpis.estimators import Estimator
 from cxflow.kpis.experience import judgement
 from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.periods import BEGINNING
 from cxflow.kpis.publication import CellValue, Key, publish_again
 from cxflow.settings import Settings
-from cxflow.warehouse.tables import CANONICAL, kpi_complete, kpi_horizon, stream_state, touchpoint
+from cxflow.warehouse.tables import CANONICAL, kpi_complete, kpi_horizon, touchpoint
 
-ALL = ""
-"""The source that stands for all sources of a KPI."""
 SOURCE = "source"
 """The dimension of sources."""
 _t = kpi_complete.c
 
 Until = Mapping[str, datetime | None]
-"""Source to the instant up to which it is complete; None: nobody knows."""
+"""Source to the instant up to which it is complete, and ALL to that of all; None: nobody knows."""
 
 
 class Completeness:
     """How far each KPI is complete, for one computation."""
 
-    def __init__(self, connection: Connection, settings: Settings, now: datetime) -> None:
-        self._connection, self._now = connection, now
+    def __init__(self, connection: Connection, settings: Settings, delivered: Delivered) -> None:
+        self._connection, self._delivered = connection, delivered
+        self._now = delivered.now
         self._zone = ZoneInfo(settings.project.timezone)
-        self._awaited = {name for name, tree in settings.connections.items() if not tree.get("ended")}
-        self._delivered = delivered(connection, settings, now)
         self._before: dict[tuple[str, int], dict[str, datetime | None]] = {}
         for row in connection.execute(select(kpi_complete)):
             self._before.setdefault((row.kpi, row.version), {})[row.source] = row.complete_until
@@ -69,7 +67,7 @@ class Completeness:
             # The whole time is counted whenever anything is: a source whose events are gone is none any more.
             before, found = (), {key: cell for key, cell in found.items() if key[0] == "all"}
         others = (self._sources_of(name) for name in _others(estimator, SOURCE in dimensions))
-        sources = {*before, *(name for *_, name in found)}.union(*others) & self._awaited
+        sources = {*before, *(name for *_, name in found)}.union(*others) & self._delivered.awaited
         sources |= self._sources_of_children(estimator, sources)
         ahead = estimator.look_ahead
         until: Until = {source: self._known(source, estimator) for source in sorted(sources)}
@@ -113,8 +111,10 @@ class Completeness:
     def _known(self, source: str, estimator: Estimator) -> datetime | None:
         """Up to when a source is known: as far as it is delivered, and no further than a KPI that looks ahead looks."""
         horizons = (reach.horizon for reach in estimator.reach.values() if reach.horizon is not None)
-        seen = (self._horizons.get((each.name, source)) for each in horizons)
-        at = self._delivered.get(source)
+        seen = (
+            self._horizons.get((each.name, source), self._horizons.get((each.name, ALL))) for each in horizons
+        )
+        at = self._delivered.until.get(source)
         return None if at is None else min([at, *(each for each in seen if each is not None)])
 
     def _day(self, until: Until) -> date:
@@ -142,21 +142,10 @@ class Completeness:
             source = CANONICAL[table].c.source_system
             has_rows = (
                 select(literal(name)).where(select(source).where(source == name).exists())
-                for name in sorted(self._awaited)
+                for name in sorted(self._delivered.awaited)
             )
             self._feeding[table] = {name for query in has_rows for name in self._connection.scalars(query)}
         return self._feeding[table]
-
-
-def delivered(connection: Connection, settings: Settings, now: datetime) -> dict[str, datetime]:
-    """Source to the instant up to which all its streams are delivered, at most `now`."""
-    t = stream_state.c
-    found: dict[str, datetime] = {}
-    for source, stream, at in connection.execute(select(t.source_system, t.source_object, t.known_until)):
-        only = settings.connections.get(source, {}).get("only")
-        if at is not None and (not only or stream in only):
-            found[source] = min(at, found.get(source, now))
-    return found
 
 
 def _tables(rows: ClauseElement) -> set[str]:

@@ -30,11 +30,12 @@ from cxflow.warehouse.tables import interaction, order_header, support_case, tou
 
 _t = touchpoint.c
 
-_horizon = Horizon(
+contacts_known = Horizon(
     "support_contacts",
     select(_t.source_system.label("source"), _t.occurred_at.label("at")).where(is_contact),
     (touchpoint.name,),
 )
+"""How far the support contacts of each source are known."""
 
 
 @lru_cache(maxsize=4)
@@ -59,7 +60,7 @@ def judged_contacts(repeat_days: float) -> Fact:
         return _judged(first_ones(start, end + wait), wait, (start, end + wait))
 
     reach = {
-        touchpoint.name: Reach(before=repeat_days, after=repeat_days, horizon=_horizon),
+        touchpoint.name: Reach(before=repeat_days, after=repeat_days, horizon=contacts_known),
         # An answer may be noted a day off the contact that it answers.
         interaction.name: Reach(before=1, after=1),
         support_case.name: Reach(before=1, after=1),
@@ -105,7 +106,7 @@ def _continuing(of: ColumnElement[Any], wait: timedelta, span: Span | None) -> R
 
 def _with_horizon(contacts: Rows, wait: timedelta, *, is_over: bool) -> Rows:
     """The contacts whose repeat days are over, as far as their source is known; or those whose are not."""
-    contact, known = contacts.subquery(), _horizon.known().subquery()
+    contact, known = contacts.subquery(), contacts_known.known().subquery()
     over = seconds_between(contact.c.at, known.c.known_until) >= wait.total_seconds()
     found = func.coalesce(over, False)
     return (

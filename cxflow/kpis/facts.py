@@ -36,7 +36,7 @@ from sqlalchemy import (
 from cxflow.errors import ConfigError
 from cxflow.kpis.customers_then import then, with_customers, with_history
 from cxflow.kpis.dimensions import SIGNAL, of_table, personal_among, signal_of, text
-from cxflow.kpis.horizons import Horizon
+from cxflow.kpis.horizons import Horizon, HorizonOfAll
 from cxflow.warehouse.customer_tables import DESCRIBED
 from cxflow.warehouse.tables import customer, customer_history, touchpoint
 
@@ -65,9 +65,9 @@ class Reach:
     since_last: Rows | None = None
     """A fact whose newest event is a horizon of the KPI. `before` then counts from the last event before the changed
     day, because a first event after a quiet week moves the horizon by that week."""
-    horizon: Horizon | None = None
-    """How far sources are known, where the KPI looks ahead in each. If the horizon of one moves, the days from `before`
-    its earlier to its later place can change."""
+    horizon: Horizon | HorizonOfAll | None = None
+    """How far sources are known, where the KPI looks ahead in each or in all. If the horizon of one moves, the days
+    from `before` its earlier to its later place can change."""
     waiting: Rows | None = None
     """Instead of these days: events with the time that each waits for, `at`, `source` and `until`. The days of those
     whose time lies between the two places can change."""

@@ -4,6 +4,9 @@ What a source has not delivered yet has not happened for it. So the horizon is t
 event, not that of any source, and not now: a help desk that is a week behind must not turn its newest tickets into
 successes because the telephone system is up to date.
 
+What may come from any system (does a customer who read the help pages write or call after all?) is known only as far as
+all of them are. That is how far they are delivered: a source that few customers use may have no event for weeks.
+
 `kpi_horizon` keeps the horizons between computations. So a load reads only the days that it touched to find them, and
 knows which events it released: those between a horizon's old and its new place.
 """
@@ -17,12 +20,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, delete, func, insert, select
 
+from cxflow.kpis.delivered import ALL, Delivered
 from cxflow.warehouse.tables import kpi_horizon
 
 _t = kpi_horizon.c
 
-Moved = Mapping[str, tuple[datetime, datetime]]
-"""Source to its earlier and its later horizon, where a load moved it forward or back."""
+Moved = Mapping[str, tuple[datetime, datetime] | None]
+"""Source to its earlier and its later horizon, where a load moved it forward or back. None: it had none, or has none
+any more, so that no day tells what it releases."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,27 +46,74 @@ class Horizon:
         return select(_t.source, _t.at.label("known_until")).where(_t.horizon == self.name)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class HorizonOfAll:
+    """How far all sources of such events are known together."""
+
+    name: str
+    """Unique among horizons."""
+    each: Horizon
+    """The events, and the horizon of each source."""
+
+    def known(self) -> Select[*tuple[Any, ...]]:
+        """The horizon, to be joined: one `known_until`, or no row if no source has such events."""
+        return select(_t.at.label("known_until")).where(_t.horizon == self.name)
+
+
 def refresh(
     connection: Connection,
-    horizons: Iterable[Horizon],
+    horizons: Iterable[Horizon | HorizonOfAll],
     touched: Mapping[str, Set[date | None]],
+    delivered: Delivered,
     everything: bool = False,
 ) -> dict[str, Moved]:
-    """Bring horizons up to date. Returns for each, by name, the sources whose horizon moved; a source that is new or
-    gone has none, as all its days are touched."""
-    return {
-        each.name: _refresh(
+    """Bring horizons up to date. Returns for each, by name, the sources whose horizon moved, and under ALL that of all.
+    A source that is new or gone has none of its own, as all its days are touched."""
+    wanted = {each.name: each for each in horizons}
+    of_all = [each for each in wanted.values() if isinstance(each, HorizonOfAll)]
+    by_source = {each.name: each for each in wanted.values() if isinstance(each, Horizon)}
+    by_source |= {each.each.name: each.each for each in of_all}
+    moved: dict[str, Moved] = {
+        name: _refresh(
             connection, each, set().union(*(touched.get(name, ()) for name in each.tables)), everything
         )
-        for each in horizons
+        for name, each in by_source.items()
     }
+    return moved | {each.name: _refresh_of_all(connection, each, delivered) for each in of_all}
+
+
+def _stored(connection: Connection, horizon: Horizon | HorizonOfAll) -> dict[str, datetime]:
+    """Source to its horizon."""
+    rows = connection.execute(select(_t.source, _t.at).where(_t.horizon == horizon.name))
+    return {row.source: row.at for row in rows}
+
+
+def _store(
+    connection: Connection,
+    horizon: Horizon | HorizonOfAll,
+    before: Mapping[str, datetime],
+    now: Mapping[str, datetime],
+) -> None:
+    if now != before:
+        connection.execute(delete(kpi_horizon).where(_t.horizon == horizon.name))
+    if now and now != before:
+        rows = [{"horizon": horizon.name, "source": source, "at": at} for source, at in sorted(now.items())]
+        connection.execute(insert(kpi_horizon), rows)
+
+
+def _refresh_of_all(connection: Connection, horizon: HorizonOfAll, delivered: Delivered) -> Moved:
+    newest = _stored(connection, horizon.each)
+    # Where nobody knows how far a source is delivered, its newest event is the best that is known.
+    until = [delivered.until.get(source, newest[source]) for source in newest.keys() & delivered.awaited]
+    before, now = _stored(connection, horizon), {ALL: min([delivered.now, *until])} if newest else {}
+    _store(connection, horizon, before, now)
+    if before == now:
+        return {}
+    return {ALL: (min(before[ALL], now[ALL]), max(before[ALL], now[ALL])) if before and now else None}
 
 
 def _refresh(connection: Connection, horizon: Horizon, days: Set[date | None], everything: bool) -> Moved:
-    before = {
-        row.source: row.at
-        for row in connection.execute(select(_t.source, _t.at).where(_t.horizon == horizon.name))
-    }
+    before = _stored(connection, horizon)
     if before and not days and not everything:
         return {}
     now = None
@@ -73,11 +125,7 @@ def _refresh(connection: Connection, horizon: Horizon, days: Set[date | None], e
             now = {**before, **found}
     if now is None:
         now = _newest(connection, horizon, None)
-    if now != before:
-        connection.execute(delete(kpi_horizon).where(_t.horizon == horizon.name))
-    if now and now != before:
-        rows = [{"horizon": horizon.name, "source": source, "at": at} for source, at in sorted(now.items())]
-        connection.execute(insert(kpi_horizon), rows)
+    _store(connection, horizon, before, now)
     return {
         source: (min(at, now[source]), max(at, now[source]))
         for source, at in before.items()

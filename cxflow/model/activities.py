@@ -1,8 +1,8 @@
 """The known activities of touchpoints, with their journey stage, direction and control.
 
 `conform` fills `journey_stage`, `control` and `direction` from here if a mapping leaves them out; `kpis` uses it to
-find support contacts. Other activities are allowed (verb_noun, past tense); their mapping must set these columns
-itself.
+find support contacts and visits to self-service. Other activities are allowed (verb_noun, past tense); their mapping
+must set these columns itself.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ class Activity:
     """Whether it happens on a channel that the brand controls (owned) or not (external)."""
     is_support: bool = False
     """Whether it is a support contact, counted by contact rate and first contact resolution."""
+    is_self_service: bool = False
+    """Whether customers look for help without asking a person, counted by the deflection rate."""
 
 
 ACTIVITIES: dict[str, Activity] = {
@@ -53,6 +55,8 @@ ACTIVITIES: dict[str, Activity] = {
         Activity("received_refund", "after", "outbound"),
         Activity("called_support", "after", is_support=True),
         Activity("contacted_support", "after", is_support=True),
+        Activity("read_help_page", "after", is_self_service=True),
+        Activity("asked_bot", "after", is_self_service=True),
         Activity("entered_queue", "after"),
         Activity("received_call", "after", "outbound"),
         Activity("visited_place", "during"),
@@ -68,6 +72,7 @@ ACTIVITIES: dict[str, Activity] = {
 }
 
 SUPPORT_ACTIVITIES = tuple(activity.name for activity in ACTIVITIES.values() if activity.is_support)
+SELF_SERVICE_ACTIVITIES = tuple(activity.name for activity in ACTIVITIES.values() if activity.is_self_service)
 
 
 def remark(activity: str) -> str:
