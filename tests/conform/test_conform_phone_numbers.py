@@ -39,6 +39,12 @@ ENDINGS = [
 ODD = "0123456789+-()./ xX#;,~*=abcABCé_\t\n\x00\u00a0\u2010\uff0b\uff11\u0661"
 
 
+@pytest.fixture(autouse=True)
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every batch is one that SQL reads."""
+    monkeypatch.setattr(phone_numbers, "_FEW", 0)
+
+
 def read(country: str, texts: Sequence[str]) -> list[str | None]:
     """What SQL makes of each text."""
     with duckdb.connect() as database:
@@ -103,6 +109,25 @@ def texts(chance: random.Random, country: str, count: int) -> Iterator[str]:
 @pytest.mark.parametrize("country", [*COUNTRIES, *SHARED])
 def test_numbers_are_read_as_the_library_reads_them(country: str) -> None:
     assert differences(country, list(texts(random.Random(country), country, 500))) == []
+
+
+@pytest.mark.parametrize("few", [499, 500, 501])
+def test_the_library_itself_reads_a_few_numbers(
+    asked: list[str], monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(phone_numbers, "_FEW", few)
+    numbers = [f"+34 60000 {number:04}" for number in range(500)]
+    assert read("ES", numbers) == [number.replace(" ", "") for number in numbers]
+    assert len(asked) == (500 if few > 500 else 0)
+
+
+@pytest.mark.parametrize("country", ["ES", "US"])
+def test_a_few_texts_are_read_as_the_library_reads_them(
+    monkeypatch: pytest.MonkeyPatch, country: str
+) -> None:
+    monkeypatch.setattr(phone_numbers, "_FEW", 100_000)
+    odd = ["", "7", "x" * 251, "+34600123456" + " " * 240, "\x00", "+34 600 12 34 56 ext 9"]
+    assert differences(country, [*odd, *texts(random.Random(country), country, 200)]) == []
 
 
 @pytest.mark.parametrize("opening", ["+", "00", "+0", "(+", ""])
