@@ -15,7 +15,7 @@ from cxflow.testing import conformance
 import cxflow_demo
 from cxflow_demo.simulation import generate
 
-DAYS = 6
+DAYS = 4
 _OTHERS = "hubspot.contact"
 """An identifier of another connection, which the suite's project does not have."""
 PROJECT: dict[str, Any] = tomllib.loads(

@@ -14,11 +14,11 @@ FIRST = date(2026, 1, 1)
 MOVED = date(2026, 3, 2)
 """The first day on which calls come through Twilio, which keeps events for 30 days: at the end of the last day, all."""
 LAST = date(2026, 3, 31)
-WEEK_START = date(2026, 3, 25)
-"""The first of the seven days that are delivered one by one; everything earlier is history."""
+DAILY_START = date(2026, 3, 28)
+"""The first of the days that are delivered one by one, over a change of clocks; everything earlier is history."""
 
 DAYS = tuple(FIRST + timedelta(days=n) for n in range((LAST - FIRST).days + 1))
-WEEK = tuple(day for day in DAYS if day >= WEEK_START)
+DAILY = tuple(day for day in DAYS if day >= DAILY_START)
 HOLIDAYS = frozenset({date(2026, 1, 1), date(2026, 1, 6)})
 
 # Opening hours of the call centre by weekday, Monday first, in local time; None: closed.

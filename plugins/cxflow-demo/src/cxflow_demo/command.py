@@ -89,10 +89,10 @@ def demo(
 
 def _runs() -> int:
     """The number of steps: one to generate, one to start Airflow, and one per DAG run."""
-    from cxflow_demo.clock import WEEK
+    from cxflow_demo.clock import DAILY
 
     connections = 9
-    return 2 + (connections + 1) * (1 + len(WEEK))
+    return 2 + (connections + 1) * (1 + len(DAILY))
 
 
 def _prepare(folder: Path, seed: int, scale: float, keep: bool, step: Step) -> Simulated:

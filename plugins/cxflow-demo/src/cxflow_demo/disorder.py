@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from random import Random
 
-from cxflow_demo.clock import FIRST, LAST, WEEK, WEEK_START, at, local, local_day
+from cxflow_demo.clock import DAILY, DAILY_START, FIRST, LAST, at, local, local_day
 from cxflow_demo.defects import DEFECTS, Defect
 from cxflow_demo.record import Record, Row
 from cxflow_demo.served import ENDED, LATE, SERVED
 from cxflow_demo.shop import Order
 
-HISTORY_END = WEEK_START - timedelta(days=1)
+HISTORY_END = DAILY_START - timedelta(days=1)
 CORRECTED_ORDERS = 8
 _EVENING = 22
 
@@ -44,28 +44,28 @@ def deliveries(rng: Random, stream: str, versions: Iterable[Record]) -> list[Del
         # Nothing is entered later, so what is bad stays bad.
         for defect in DEFECTS[stream]:
             arrivals.spoil(defect, (FIRST, HISTORY_END), None)
-            arrivals.spoil(defect, (WEEK_START, LAST), None)
+            arrivals.spoil(defect, (DAILY_START, LAST), None)
         return arrivals.sorted()
     for number, defect in enumerate(DEFECTS[stream]):
         # An export that ends has fewer records: as many bad ones would close the gate.
         for _ in range(1 if stream in ENDED else 2):
             arrivals.spoil(defect, (FIRST, HISTORY_END), None)
         arrivals.spoil(defect, (FIRST, HISTORY_END - timedelta(days=12)), rng.randrange(1, 9))
-        day = WEEK[number % len(WEEK)]
+        day = DAILY[number % len(DAILY)]
         arrivals.spoil(defect, (day, day), 1 if number % 2 and day < LAST else None)
-    # Bad in the history and fixed in the last week: one kind of defect is enough to show it.
+    # Bad in the history and fixed in the last days: one kind of defect is enough to show it.
     for defect in DEFECTS[stream][:1]:
-        arrivals.spoil(defect, (HISTORY_END - timedelta(days=3), HISTORY_END), 5)
-    for period in ((FIRST, HISTORY_END), (WEEK_START, LAST)):
+        arrivals.spoil(defect, (HISTORY_END - timedelta(days=3), HISTORY_END), 4)
+    for period in ((FIRST, HISTORY_END), (DAILY_START, LAST)):
         if stream not in SERVED:
             for mishap in (arrivals.repeat, arrivals.repeat_later, arrivals.overtake):
                 for _ in range(3):
                     mishap(period)
         for _ in range(8):
             arrivals.delay(period)
-    arrivals.delay((HISTORY_END - timedelta(days=1), HISTORY_END), into_week=True)
+    arrivals.delay((HISTORY_END - timedelta(days=1), HISTORY_END), into_daily=True)
     for number in range(CORRECTED_ORDERS if stream == Order.stream else 0):
-        arrivals.correct(WEEK[number % len(WEEK)], late=bool(number % 2))
+        arrivals.correct(DAILY[number % len(DAILY)], late=bool(number % 2))
     return arrivals.sorted()
 
 
@@ -123,10 +123,12 @@ class _Arrivals:
             *older, second, _ = self._of[key]
             self._of[key] = [*older, last, replace(second, day=last.day + timedelta(days=1), repeated=True)]
 
-    def delay(self, period: tuple[date, date], into_week: bool = False) -> None:
-        """Deliver a record's last version two to five days late, on the period's side of the week's start."""
-        days = self._rng.randrange(2, 6)
-        if not into_week:
+    def delay(self, period: tuple[date, date], into_daily: bool = False) -> None:
+        """Deliver a record's last version two to five days late: within the period, or in the days that are delivered
+        one by one."""
+        longest = LAST - period[1] if into_daily else period[1] - period[0]
+        days = self._rng.randrange(2, min(5, longest.days) + 1)
+        if not into_daily:
             period = (period[0], period[1] - timedelta(days=days))
         for key, last in self._pick(period, _is_live):
             day = last.day + timedelta(days=days)

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from cxflow_demo.callcentre import Call
-from cxflow_demo.clock import WEEK, local_day
+from cxflow_demo.clock import DAILY, local_day
 from cxflow_demo.facts import Facts, Sample
 from cxflow_demo.formulas import (
     Values,
@@ -64,11 +64,11 @@ class Measure:
     by_day: bool = True
 
     def values(self) -> Iterator[KpiValue]:
-        """The KPI overall and split, for the whole period, each month and the days of the last week."""
+        """The KPI overall and split, for the whole period, each month and the days that were delivered one by one."""
         groups: dict[tuple[str, str | None, str, str], list[float]] = defaultdict(list)
         for sample in self.samples:
             periods: list[tuple[str, str | None]] = [("all", None), ("month", f"{sample.day:%Y-%m}-01")]
-            if self.by_day and sample.day in WEEK:
+            if self.by_day and sample.day in DAILY:
                 periods.append(("day", sample.day.isoformat()))
             for grain, start in periods:
                 groups[grain, start, "", ""].append(sample.value)

@@ -174,5 +174,5 @@ def _versions(rng: Random, review: TrustpilotReview) -> Iterator[TrustpilotRevie
         yield review
     person = review.person
     # Only of accounts that kept their address: their customer record then names them, too.
-    if person.shop_id and person.moved_on is None and rng.random() < 0.12:
+    if person.shop_id and person.moved_on is None and rng.random() < 0.2:
         yield replace(review, is_published=False, updated_at=later(review.updated_at, rng.uniform(5, 200)))

@@ -263,7 +263,7 @@ def _later_versions(rng: Random, placed: Order) -> Iterator[Order]:
         cancelled = replace(placed, status="cancelled", cancelled_at=moment, updated_at=moment)
         yield cancelled
         # Only of accounts that kept their address: their customer record then names them, too.
-        if placed.person.shop_id and placed.person.moved_on is None and rng.random() < 0.25:
+        if placed.person.shop_id and placed.person.moved_on is None and rng.random() < 0.5:
             yield replace(cancelled, status="deleted", updated_at=later(moment, rng.uniform(1, 120)))
         return
     moment = later(placed.created_at, rng.uniform(6, 44))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 
-from cxflow_demo.clock import FIRST, LAST, WEEK, WEEK_START, ZONE_NAME
+from cxflow_demo.clock import DAILY, DAILY_START, FIRST, LAST, ZONE_NAME
 from cxflow_demo.defects import DEFECTS
 from cxflow_demo.disorder import Delivery
 from cxflow_demo.kpis import KpiValue, kpi_values
@@ -73,8 +73,8 @@ def truth_of(seed: int, scale: float, deliveries: Iterable[Delivery], last: date
     """The truth for these deliveries, which end with a day."""
     everything = list(deliveries)
     final = state_of(everything, last)
-    eve = WEEK_START - timedelta(days=1)
-    spans = {"history": (FIRST, eve)} | {day.isoformat(): (day, day) for day in WEEK if day <= last}
+    eve = DAILY_START - timedelta(days=1)
+    spans = {"history": (FIRST, eve)} | {day.isoformat(): (day, day) for day in DAILY if day <= last}
     arrived = {
         name: _arrived(each for each in everything if start <= each.day <= end)
         for name, (start, end) in spans.items()
@@ -83,8 +83,8 @@ def truth_of(seed: int, scale: float, deliveries: Iterable[Delivery], last: date
         seed=seed,
         scale=scale,
         reporting_timezone=ZONE_NAME,
-        history={"start": FIRST.isoformat(), "end": WEEK_START.isoformat(), "dates": "local, half-open"},
-        days=[day.isoformat() for day in WEEK if day <= last],
+        history={"start": FIRST.isoformat(), "end": DAILY_START.isoformat(), "dates": "local, half-open"},
+        days=[day.isoformat() for day in DAILY if day <= last],
         records={stream: sum(each.records[stream] for each in arrived.values()) for stream in DEFECTS},
         quarantine={
             stream: _added(each.quarantine[stream] for each in arrived.values()) for stream in DEFECTS
@@ -151,7 +151,7 @@ def state_of(deliveries: list[Delivery], until: date) -> State:
 
 def _former(deliveries: list[Delivery], until: date) -> list[Record]:
     """The versions that were there to read at the end of the history or of a later day, and that others followed."""
-    ends = [WEEK_START - timedelta(days=1), *WEEK]
+    ends = [DAILY_START - timedelta(days=1), *DAILY]
     found: dict[tuple[str, str, datetime], Record] = {}
     for end in ends:
         for each in _seen(each for each in deliveries if each.day <= min(end, until)):

@@ -13,12 +13,12 @@ from typing import ClassVar, Self
 
 from cxflow_demo import twilio
 from cxflow_demo.callcentre import Call
-from cxflow_demo.clock import LAST, MOVED, WEEK_START, at, later, local_day
+from cxflow_demo.clock import DAILY_START, LAST, MOVED, at, later, local_day
 from cxflow_demo.record import Identifier, Row
 
 GREETING = timedelta(seconds=8)
 """From the start of a call to its task: what the greeting takes."""
-FORGOTTEN = frozenset({WEEK_START - timedelta(days=1), WEEK_START + timedelta(days=2), LAST})
+FORGOTTEN = frozenset({DAILY_START - timedelta(days=1), DAILY_START + timedelta(days=2), LAST})
 """Days on which the last agent leaves without ending the wrap-up; a job ends it after midnight."""
 _CLEANED = 1 / 6
 """When that job runs, in hours after midnight."""
