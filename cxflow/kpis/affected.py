@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Set
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -22,26 +22,47 @@ Touched = Mapping[str, Set[date | None]]
 """Canonical table to the UTC days whose rows changed; None stands for rows without a time."""
 
 
+class EventfulDays:
+    """The UTC days on which facts have events. Each fact is asked once, for all that is looked for in a computation."""
+
+    def __init__(self, connection: Connection, touched: Touched) -> None:
+        self._connection = connection
+        self._first = min((day for days in touched.values() for day in days if day is not None), default=None)
+        self._found: dict[int, tuple[Rows, list[date]]] = {}
+
+    def of(self, rows: Rows | None) -> list[date]:
+        """Those since the first day that was touched, and the last one before it, in order."""
+        if rows is None or self._first is None:
+            return []
+        if id(rows) not in self._found:
+            at = rows.subquery().c.at
+            midnight = datetime.combine(self._first, time.min, UTC)
+            before = select(local_day(at, "UTC")).where(at < midnight).order_by(at.desc()).limit(1)
+            since = select(local_day(at, "UTC")).where(at >= midnight).distinct()
+            days = [*self._connection.scalars(before), *sorted(self._connection.scalars(since))]
+            self._found[id(rows)] = rows, days
+        return self._found[id(rows)][1]
+
+
 def affected(
     connection: Connection,
     estimator: Estimator,
     touched: Touched,
     zone: ZoneInfo,
     moved: Mapping[str, Moved],
+    eventful_days: EventfulDays,
 ) -> Periods:
-    """The periods whose value may have changed; every period if the changed days cannot tell. `moved`: horizon to the
-    sources whose horizon moved."""
+    """The periods whose value may have changed; every period if the changed days cannot tell.
+
+    `moved`: horizon to the sources whose horizon moved; `eventful_days`: for these days, at least.
+    """
     days: set[date] = set()
-    found: dict[tuple[int, tuple[date, ...]], list[date]] = {}
     for table, reach in estimator.reach.items():
         changed = touched.get(table, frozenset())
         if changed and (None in changed or not reach.is_bounded):
             return EVERY_PERIOD
         known = sorted(day for day in changed if day is not None)
-        query = id(reach.since_last), tuple(known)
-        if query not in found:
-            found[query] = _eventful_days(connection, reach.since_last, known)
-        eventful = found[query]
+        eventful = eventful_days.of(reach.since_last) if known else []
         for day in known:
             earlier = bisect_left(eventful, day)
             first = eventful[earlier - 1] if earlier else day
@@ -73,14 +94,3 @@ def _released(
         for source, (low, high) in moved.items()
     )
     return set(connection.scalars(select(local_day(event.c.at, zone.key)).where(or_(*between)).distinct()))
-
-
-def _eventful_days(connection: Connection, rows: Rows | None, known: Sequence[date]) -> list[date]:
-    """The UTC days with events, in order: those since the first of the known days, and the last one before it."""
-    if rows is None or not known:
-        return []
-    at = rows.subquery().c.at
-    midnight = datetime.combine(min(known), time.min, UTC)
-    before = select(local_day(at, "UTC")).where(at < midnight).order_by(at.desc()).limit(1)
-    since = select(local_day(at, "UTC")).where(at >= midnight).distinct()
-    return [*connection.scalars(before), *sorted(connection.scalars(since))]

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DataError, DBAPIError, OperationalError, ProgrammingE
 from cxflow.duck import MEMORY_VARIABLE, OUT_OF_MEMORY
 from cxflow.errors import ConfigError
 from cxflow.kpis import business_hours, horizons, restatement, sums
-from cxflow.kpis.affected import Touched
+from cxflow.kpis.affected import EventfulDays, Touched
 from cxflow.kpis.alike import alike
 from cxflow.kpis.completeness import Completeness
 from cxflow.kpis.counting import Counted, Counter
@@ -103,9 +103,10 @@ def compute(
     moved_horizons = horizons.refresh(connection, used.values(), touched, delivered, everything)
     statuses = Statuses(connection, settings)
     completeness = Completeness(connection, settings, delivered)
-    causes = restatement.Causes(connection, noted, ZoneInfo(settings.project.timezone))
+    eventful_days = EventfulDays(connection, touched)
+    causes = restatement.Causes(connection, noted, ZoneInfo(settings.project.timezone), eventful_days)
     publisher = Publisher(connection, settings, as_of, completeness, causes, statuses)
-    planner = Planner(connection, settings, statuses, touched, moved_horizons, everything)
+    planner = Planner(connection, settings, statuses, touched, eventful_days, moved_horizons, everything)
     plans: list[Plan] = []
     for name, kpi in _by_fact(kpis, settings):
         if failed and name in failed:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from cxflow.errors import ConfigError
 from cxflow.kpis import horizons, restatement
-from cxflow.kpis.affected import Touched, affected
+from cxflow.kpis.affected import EventfulDays, Touched, affected
 from cxflow.kpis.estimators import Estimator
 from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.periods import EVERY_PERIOD, Periods
@@ -73,6 +73,7 @@ class Planner:
     statuses: Statuses
     touched: Touched
     """The days whose rows changed."""
+    eventful_days: EventfulDays
     moved_horizons: Mapping[str, horizons.Moved]
     """Horizon to the sources of which more, or less, is known than before."""
     everything: bool
@@ -104,7 +105,9 @@ class Planner:
         periods = (
             EVERY_PERIOD
             if every_period
-            else affected(self.connection, estimator, self.touched, zone, self.moved_horizons)
+            else affected(
+                self.connection, estimator, self.touched, zone, self.moved_horizons, self.eventful_days
+            )
         )
         because = _because(kpi, before, everything=self.everything, had_failed=had_failed)
         return Plan(kpi, estimator, before, periods, because) if periods else None

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from cxflow.kpis.affected import affected
+from cxflow.kpis.affected import EventfulDays, affected
 from cxflow.kpis.estimators import Estimator
 from cxflow.kpis.experience import judgement
 from cxflow.kpis.periods import Periods
@@ -32,8 +32,10 @@ _MOST_TOLD_APART = 50
 class Causes:
     """What changed the rows since the last computation."""
 
-    def __init__(self, connection: Connection, noted: Noted, zone: ZoneInfo) -> None:
-        self._connection, self._zone = connection, zone
+    def __init__(
+        self, connection: Connection, noted: Noted, zone: ZoneInfo, eventful_days: EventfulDays
+    ) -> None:
+        self._connection, self._zone, self._eventful_days = connection, zone, eventful_days
         self._causes = dict(sorted(noted.causes.items()))
 
     def of(self, estimator: Estimator) -> CausesOfKpi:
@@ -42,17 +44,22 @@ class Causes:
         reaching = {
             cause: days for cause, days in self._causes.items() if any(table in reach for table in days)
         }
-        return CausesOfKpi(self._connection, estimator, reaching, self._zone)
+        return CausesOfKpi(self._connection, estimator, reaching, self._zone, self._eventful_days)
 
 
 class CausesOfKpi:
     """What can have changed the values of one KPI."""
 
     def __init__(
-        self, connection: Connection, estimator: Estimator, causes: Mapping[str, Days], zone: ZoneInfo
+        self,
+        connection: Connection,
+        estimator: Estimator,
+        causes: Mapping[str, Days],
+        zone: ZoneInfo,
+        eventful_days: EventfulDays,
     ) -> None:
         self._connection, self._estimator, self._zone = connection, estimator, zone
-        self._causes = causes
+        self._causes, self._eventful_days = causes, eventful_days
 
     def why(self, keys: Iterable[Key]) -> dict[Key, str]:
         """Cell to the causes that touch its period; where none does (a horizon moved on, other values became slices of
@@ -70,7 +77,7 @@ class CausesOfKpi:
         if len(self._causes) > _MOST_TOLD_APART:
             return {}
         return {
-            cause: affected(self._connection, self._estimator, days, self._zone, {})
+            cause: affected(self._connection, self._estimator, days, self._zone, {}, self._eventful_days)
             for cause, days in self._causes.items()
         }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -67,7 +68,7 @@ class Retained(OfFact):
     def family(self) -> Hashable:
         return ("retained", id(self.of))
 
-    @property
+    @cached_property
     def counted(self) -> Fact:
         return self.of.needing(NO_CUSTOMER, column("customer_id").is_not(None))
 
