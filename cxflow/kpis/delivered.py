@@ -27,6 +27,7 @@ class Delivered:
     """Source to the instant up to which all its streams are delivered, at most `now`. Of one that is missing, nobody
     knows."""
     now: datetime
+    """The instant of this computation."""
 
     @classmethod
     def read(cls, connection: Connection, settings: Settings, now: datetime) -> Self:

@@ -26,6 +26,9 @@ from cxflow.connect.patience import waits
 from cxflow.errors import JobRunningError, SourceError, StaleCheckpointError, TransientError
 from cxflow.model.reading import Checkpoint, Count, Page
 
+_FIRST_PAUSE = 1.0
+"""Seconds until the first question whether a job has ended."""
+
 log = structlog.get_logger("cxflow")
 
 
@@ -46,7 +49,8 @@ class Job(ABC):
     """One export of a service, whose result is a file of JSON lines."""
 
     look_again_seconds: float = 10.0
-    """The pause between two questions whether it has ended."""
+    """The pause between two questions whether it has ended. Until the job has taken as long, pauses are shorter, and
+    nobody is sent away: small exports end within seconds."""
 
     @property
     @abstractmethod
@@ -84,6 +88,12 @@ class JobStore:
         with suppress(OSError, ValueError, KeyError, TypeError):
             return str(json.loads(self._path.read_text(encoding="utf-8"))["id"])
         return None
+
+    def age(self) -> float:
+        """The seconds since it was kept."""
+        with suppress(OSError):
+            return time.time() - self._path.stat().st_mtime
+        return 0.0
 
     def keep(self, identifier: str) -> None:
         """Remember it."""
@@ -159,8 +169,10 @@ def _ended(
             return identifier, state
         checkpoint = {**place, "job": identifier, "records": int(done.get("records", 0))}
         yield Page(job.origin, datetime.now(UTC), [], checkpoint=checkpoint)
-        if not waits() or time.monotonic() - begun > client.limits.wait_seconds:
+        age = store.age()
+        is_young = age < job.look_again_seconds
+        if not (waits() or is_young) or time.monotonic() - begun > client.limits.wait_seconds:
             problem = JobRunningError("the service is still working on the export", value=identifier)
             problem.look_again_seconds = job.look_again_seconds
             raise problem
-        time.sleep(job.look_again_seconds)
+        time.sleep(min(max(age, _FIRST_PAUSE), job.look_again_seconds))

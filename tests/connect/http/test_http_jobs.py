@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from cxflow import hookimpl, http, sources
+from cxflow.connect.http import jobs
 from cxflow.connect.http.jobs import JobStore
 from cxflow.connect.patience import without_waiting
 from cxflow.errors import JobRunningError, SourceError, StaleCheckpointError, TransientError
@@ -156,6 +159,38 @@ def test_a_later_scheduled_run_goes_on_with_the_export_and_the_window_of_the_one
     assert len(exporting.started) == 2, "an export that was read is not used again"
 
 
+@pytest.mark.parametrize(
+    ("works_seconds", "pauses", "is_sent_away"), [(3, [1, 1, 2], False), (60, [1, 1, 2, 4, 8], True)]
+)
+def test_a_run_that_does_not_wait_does_so_for_a_small_export(
+    exporting: Exporting,
+    project: TestProject,
+    monkeypatch: pytest.MonkeyPatch,
+    works_seconds: float,
+    pauses: list[float],
+    is_sent_away: bool,
+) -> None:
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if sum(slept) >= works_seconds:
+            exporting.says["state"] = "done"
+
+    monkeypatch.setattr(TicketExport, "look_again_seconds", 10.0)
+    monkeypatch.setattr(JobStore, "age", lambda _: sum(slept))
+    monkeypatch.setattr(jobs.time, "sleep", sleep)
+    exporting.says["state"] = "working"
+    with without_waiting():
+        if is_sent_away:
+            with pytest.raises(JobRunningError) as problem:
+                run(project)
+            assert problem.value.look_again_seconds == 10
+        else:
+            assert run(project).inserted == 5
+    assert slept == pauses
+
+
 def test_a_run_waits_until_the_export_has_ended(exporting: Exporting, project: TestProject) -> None:
     connector: Any = sources.open_connection(project.settings, "desk")
     exporting.says["state"] = "working"
@@ -233,7 +268,10 @@ def test_a_damaged_note_of_a_job_is_no_job(tmp_path: Path) -> None:
     store.keep("e1")
     assert (store.read(), JobStore(tmp_path / "jobs", "another", "query").read()) == ("e1", None)
     [file] = (tmp_path / "jobs").iterdir()
+    os.utime(file, (time.time() - 60, time.time() - 60))
+    assert 59 < store.age() < 120
     file.write_text("{")
     assert store.read() is None
     store.forget()
     store.forget()
+    assert store.age() == 0
