@@ -42,7 +42,7 @@ def postgresql() -> Iterator[str]:
 
 @pytest.fixture
 def service() -> ShopifyService:
-    return ShopifyService()
+    return ShopifyService(restored_per_second=1000)
 
 
 @pytest.fixture
