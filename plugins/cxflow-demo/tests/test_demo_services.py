@@ -16,7 +16,7 @@ from cxflow.testing import TestProject
 from cxflow.testing.postgresql import warehouse
 
 from cxflow_demo import check, folders, sandbox
-from cxflow_demo.clock import DAILY, DAILY_START, FIRST, LAST
+from cxflow_demo.clock import DAILY, DAILY_START, FIRST, LAST, LATER
 from cxflow_demo.company import VENDORS, Company
 from cxflow_demo.served import SERVED
 from cxflow_demo.simulation import Simulated, generate, simulate
@@ -47,6 +47,11 @@ def project(company: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def midnight(day: date) -> datetime:
     return datetime.combine(day, time(), MADRID)
+
+
+def over(day: date) -> datetime:
+    """When a day is read."""
+    return datetime.combine(day + timedelta(days=1), LATER, MADRID)
 
 
 KPIS = {
@@ -120,11 +125,11 @@ def test_a_connector_finds_the_truth_after_the_history_and_at_the_end(
 ) -> None:
     system = VENDORS[vendor].system
     company.show(EVE)
-    project.run(system, mode="backfill", start=midnight(FIRST), end=midnight(DAILY_START))
+    project.run(system, mode="backfill", start=midnight(FIRST), end=over(EVE))
     assert wrong(project, simulated, system, EVE) == []
     company.show(LAST)
     # Days later, what was bad and is fixed was never seen bad: only the whole demo reads every day.
-    project.run(system, end=midnight(LAST + timedelta(days=1)))
+    project.run(system, end=over(LAST))
     project.settle()
     found = wrong(project, simulated, system, LAST)
     assert [fact for fact in found if fact.what != "quarantine"] == []
@@ -140,7 +145,7 @@ def test_the_whole_box_is_pulled_into_postgresql_and_agrees_with_the_truth(
         for name, value in company.environment(urls).items():
             monkeypatch.setenv(name, value)
         project = TestProject(tmp_path, sandbox._project(folders.project()), warehouse=database)
-        project.run(end=midnight(LAST + timedelta(days=1)))
+        project.run(end=over(LAST))
         project.settle()
         # What is refused depends on when somebody reads.
         found = [

@@ -17,6 +17,9 @@ LAST = date(2026, 3, 31)
 DAILY_START = date(2026, 3, 28)
 """The first of the days that are delivered one by one, over a change of clocks; everything earlier is history."""
 
+LATER = time(0, 5)
+"""When services are read, of the day before; exports are read at midnight."""
+
 DAYS = tuple(FIRST + timedelta(days=n) for n in range((LAST - FIRST).days + 1))
 DAILY = tuple(day for day in DAYS if day >= DAILY_START)
 HOLIDAYS = frozenset({date(2026, 1, 1), date(2026, 1, 6)})

@@ -122,6 +122,7 @@ def _run(
     from cxflow.warehouse import revisions
 
     from cxflow_demo.check import facts
+    from cxflow_demo.clock import LATER
 
     revisions.ensure(settings)
     step("starting Airflow")
@@ -136,10 +137,16 @@ def _run(
             why = "\n".join(f"{task}: {message}" for task, message in done.failures.items())
             raise FatalError(f"the DAG {done.dag} failed\n{why}", value=done.dag)
 
-    history = {edge: _midnight(truth["history"][edge], zone).isoformat() for edge in ("start", "end")}
-    company.show(date.fromisoformat(truth["after_history"]["until"]))
+    def end_of(day: str, connection: str) -> datetime:
+        """Until when a connection is read of a day and all before it."""
+        is_late = "schedule" in settings.connections[connection]
+        return _at(day, LATER if is_late else time.min, zone, days=1)
+
+    start, last = truth["history"]["start"], truth["after_history"]["until"]
+    company.show(date.fromisoformat(last))
     for connection in settings.connections:
-        run(connection, "history", conf=history)
+        window = {"start": _at(start, time.min, zone), "end": end_of(last, connection)}
+        run(connection, "history", conf={edge: at.isoformat() for edge, at in window.items()})
     run("kpis", "history")
     call.out.remark(f"the history up to {truth['history']['end']} is loaded")
     # If a demo is run again, the days after the history are already loaded.
@@ -147,15 +154,14 @@ def _run(
         [] if keep else facts(settings, truth["after_history"], truth["deliveries"]["history"]["quarantine"])
     )
     for day in truth["days"]:
-        end = _midnight(day, zone, days=1)
         company.show(date.fromisoformat(day))
         for connection in settings.connections:
-            run(connection, day, logical_date=end)
+            run(connection, day, logical_date=end_of(day, connection))
         run("kpis", day, logical_date=datetime.now(UTC))
         call.out.remark(f"{day} is loaded")
     return early, facts(settings, truth, truth["quarantine"])
 
 
-def _midnight(day: str, zone: ZoneInfo, days: int = 0) -> datetime:
-    """The first instant of the local day `days` after a day."""
-    return datetime.combine(date.fromisoformat(day) + timedelta(days=days), time.min, zone)
+def _at(day: str, clock: time, zone: ZoneInfo, days: int = 0) -> datetime:
+    """A local time of the day that is `days` after another."""
+    return datetime.combine(date.fromisoformat(day) + timedelta(days=days), clock, zone)
