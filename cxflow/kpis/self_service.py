@@ -130,6 +130,7 @@ deflection_rate = Kpi(
     "pasaron; lo que un cliente consulta con pausas de un máximo de same_contact_minutes minutos (por defecto, 60) es "
     "una visita, y no cuenta la que llega en los repeat_contact_days días posteriores a un contacto con soporte",
     counts=f"touchpoints with the activity {' or '.join(SELF_SERVICE_ACTIVITIES)}, of known customers",
+    needs=select(_t.touchpoint_id).where(_t.activity.in_(SELF_SERVICE_ACTIVITIES)),
     of=lambda settings: Share(
         judged_visits(settings.kpis.repeat_contact_days, settings.kpis.same_contact_minutes),
         where=_is_deflected(settings.kpis.repeat_contact_days),

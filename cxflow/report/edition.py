@@ -46,7 +46,7 @@ class Edition:
     is_chosen: bool
     """Whether a person chose the period."""
     newer: tuple[Period, ...] = ()
-    """Later periods that are over too, in which fewer than half of the KPIs have a value."""
+    """Later periods that are over too, in which fewer than half of the KPIs have a complete value."""
     trend: tuple[Period, ...] = ()
     """Periods that are over, the last one ending with `period`."""
 

@@ -30,7 +30,11 @@ STREAMS: dict[str, dict[str, dict[str, dict[str, str]]]] = {
             "order_header": {"order_id": "id", "created_at": "seen", "price_total": "amount"},
         },
         "reviews": {
-            "touchpoint": {**_TOUCHPOINT, "activity": "'wrote_review'"},
+            # Some are visits to the help pages, which a contact of another connection may follow.
+            "touchpoint": {
+                **_TOUCHPOINT,
+                "activity": "CASE WHEN score > 3 THEN 'wrote_review' ELSE 'read_help_page' END",
+            },
             "review": {
                 "review_id": "id",
                 "rating_value": "score",
