@@ -33,7 +33,7 @@ STREAMS: dict[str, dict[str, dict[str, dict[str, str]]]] = {
             # Some are visits to the help pages, which a contact of another connection may follow.
             "touchpoint": {
                 **_TOUCHPOINT,
-                "activity": "CASE WHEN score > 3 THEN 'wrote_review' ELSE 'read_help_page' END",
+                "activity": "CASE WHEN score > '3' THEN 'wrote_review' ELSE 'read_help_page' END",
             },
             "review": {
                 "review_id": "id",
