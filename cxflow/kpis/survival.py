@@ -54,7 +54,8 @@ class SurvivalMedian(OfFact):
         million events has a few thousand steps."""
         duration = cast(self.duration, Double)
         unit = func.power(10.0, func.floor(func.log(func.greatest(duration, 1e-9))) - 2, type_=Double)
-        rounded = func.round(duration / unit, type_=Double) * unit
+        # Not `round`: of two numbers as near, PostgreSQL takes the even one, DuckDB the larger.
+        rounded = func.floor(duration / unit + 0.5, type_=Double) * unit
         return case((self.is_over, rounded), else_=-1 - rounded)
 
     def kept(self, cuts: Sequence[Cut]) -> Rows:

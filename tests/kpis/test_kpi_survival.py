@@ -189,3 +189,11 @@ def test_cases_are_watched_for_the_follow_up_at_most(desk: Desk) -> None:
     desk.compute("resolution_minutes_of_opened")
     [median] = desk.values("resolution_minutes_of_opened")
     assert (median.value, median.n) == (None, 3)
+
+
+@pytest.mark.parametrize(("minutes", "median"), [(733.5, 734), (734.5, 735), (735.5, 736)])
+def test_of_two_numbers_as_near_the_larger_is_taken(desk: Desk, minutes: float, median: float) -> None:
+    watch(desk, [(minutes, True)])
+    found = desk.result("resolution_minutes_of_opened")
+    assert found is not None
+    assert found.value == median
