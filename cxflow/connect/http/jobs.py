@@ -49,8 +49,8 @@ class Job(ABC):
     """One export of a service, whose result is a file of JSON lines."""
 
     look_again_seconds: float = 10.0
-    """The pause between two questions whether it has ended. Until the job has taken as long, pauses are shorter, and
-    nobody is sent away: small exports end within seconds."""
+    """The pause between two questions whether it has ended. The first ones are shorter, and for as long nobody who has
+    started the job is sent away: small exports end within seconds."""
 
     @property
     @abstractmethod
@@ -88,12 +88,6 @@ class JobStore:
         with suppress(OSError, ValueError, KeyError, TypeError):
             return str(json.loads(self._path.read_text(encoding="utf-8"))["id"])
         return None
-
-    def age(self) -> float:
-        """The seconds since it was kept."""
-        with suppress(OSError):
-            return time.time() - self._path.stat().st_mtime
-        return 0.0
 
     def keep(self, identifier: str) -> None:
         """Remember it."""
@@ -169,10 +163,10 @@ def _ended(
             return identifier, state
         checkpoint = {**place, "job": identifier, "records": int(done.get("records", 0))}
         yield Page(job.origin, datetime.now(UTC), [], checkpoint=checkpoint)
-        age = store.age()
-        is_young = age < job.look_again_seconds
-        if not (waits() or is_young) or time.monotonic() - begun > client.limits.wait_seconds:
+        watched = time.monotonic() - begun
+        is_young = is_new and watched < job.look_again_seconds
+        if not (waits() or is_young) or watched > client.limits.wait_seconds:
             problem = JobRunningError("the service is still working on the export", value=identifier)
             problem.look_again_seconds = job.look_again_seconds
             raise problem
-        time.sleep(min(max(age, _FIRST_PAUSE), job.look_again_seconds))
+        time.sleep(min(max(watched, _FIRST_PAUSE), job.look_again_seconds))
