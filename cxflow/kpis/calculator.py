@@ -18,7 +18,7 @@ from sqlalchemy.exc import DataError, DBAPIError, OperationalError, ProgrammingE
 from cxflow.duck import MEMORY_VARIABLE, OUT_OF_MEMORY
 from cxflow.errors import ConfigError
 from cxflow.kpis import business_hours, horizons, restatement, sums
-from cxflow.kpis.affected import EventfulDays, Touched
+from cxflow.kpis.affected import Affected, Touched
 from cxflow.kpis.alike import alike
 from cxflow.kpis.completeness import Completeness
 from cxflow.kpis.counting import Counted, Counter
@@ -93,20 +93,15 @@ def compute(
     as_of = after_the_last(connection, as_of)
     previous = define(connection, kpis, dimensions, settings)
     known = versions(connection)
-    used = {
-        each.horizon.name: each.horizon
-        for reach in reaches
-        for each in reach.values()
-        if each.horizon is not None
-    }
+    used = (each.horizon for reach in reaches for each in reach.values() if each.horizon is not None)
     delivered = Delivered.read(connection, settings, as_of)
-    moved_horizons = horizons.refresh(connection, used.values(), touched, delivered, everything)
+    moved_horizons = horizons.refresh(connection, used, touched, delivered, everything)
     statuses = Statuses(connection, settings)
     completeness = Completeness(connection, settings, delivered)
-    eventful_days = EventfulDays(connection, touched)
-    causes = restatement.Causes(connection, noted, ZoneInfo(settings.project.timezone), eventful_days)
+    affected = Affected(connection, ZoneInfo(settings.project.timezone), touched, moved_horizons)
+    causes = restatement.Causes(noted, affected)
     publisher = Publisher(connection, settings, as_of, completeness, causes, statuses)
-    planner = Planner(connection, settings, statuses, touched, eventful_days, moved_horizons, everything)
+    planner = Planner(connection, settings, statuses, affected, everything)
     plans: list[Plan] = []
     for name, kpi in _by_fact(kpis, settings):
         if failed and name in failed:

@@ -38,7 +38,6 @@ class Completeness:
 
     def __init__(self, connection: Connection, settings: Settings, delivered: Delivered) -> None:
         self._connection, self._delivered = connection, delivered
-        self._now = delivered.now
         self._zone = ZoneInfo(settings.project.timezone)
         self._before: dict[tuple[str, int], dict[str, datetime | None]] = {}
         for row in connection.execute(select(kpi_complete)):
@@ -73,7 +72,7 @@ class Completeness:
         until: Until = {source: self._known(source, estimator) for source in sorted(sources)}
         until = {source: at and at - ahead for source, at in until.items()}
         known = [at for at in until.values() if at is not None]
-        all_ = min([self._now - ahead, *known]) if len(known) == len(until) else None
+        all_ = min([self._delivered.now - ahead, *known]) if len(known) == len(until) else None
         until = {**until, ALL: all_}
         self._found[kpi.name, kpi.version] = until
         return self._day(until)
@@ -106,7 +105,7 @@ class Completeness:
             if not before or earlier != now:
                 moved.append((kpi, version, min(earlier, now), now))
         if moved:
-            publish_again(self._connection, moved, self._now)
+            publish_again(self._connection, moved, self._delivered.now)
 
     def _known(self, source: str, estimator: Estimator) -> datetime | None:
         """Up to when a source is known: as far as it is delivered, and no further than a KPI that looks ahead looks."""

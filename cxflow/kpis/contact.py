@@ -29,6 +29,7 @@ from cxflow.model.activities import SUPPORT_ACTIVITIES
 from cxflow.warehouse.tables import interaction, order_header, support_case, touchpoint
 
 _t = touchpoint.c
+NOT_OVER = "repeat days not over"
 
 contacts_known = Horizon(
     "support_contacts",
@@ -74,7 +75,7 @@ def judged_contacts(repeat_days: float) -> Fact:
     judged = first.derived(lambda contacts: _judged(contacts, wait, None))
     left_out = {
         NO_CUSTOMER: support_contacts.where(column("customer_id").is_(None)),
-        "repeat days not over": first.derived(lambda contacts: _with_horizon(contacts, wait, is_over=False)),
+        NOT_OVER: first.derived(lambda contacts: _with_horizon(contacts, wait, is_over=False)),
     }
     return replace(judged, narrowed=until_repeated, left_out=left_out)
 

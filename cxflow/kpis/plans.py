@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
 from cxflow.errors import ConfigError
-from cxflow.kpis import horizons, restatement
-from cxflow.kpis.affected import EventfulDays, Touched, affected
+from cxflow.kpis import restatement
+from cxflow.kpis.affected import Affected
 from cxflow.kpis.estimators import Estimator
 from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.periods import EVERY_PERIOD, Periods
@@ -71,11 +70,8 @@ class Planner:
     connection: Connection
     settings: Settings
     statuses: Statuses
-    touched: Touched
-    """The days whose rows changed."""
-    eventful_days: EventfulDays
-    moved_horizons: Mapping[str, horizons.Moved]
-    """Horizon to the sources of which more, or less, is known than before."""
+    affected: Affected
+    """What loads and horizons changed."""
     everything: bool
     """Whether all periods of all KPIs are computed."""
 
@@ -101,14 +97,7 @@ class Planner:
         every_period = self.everything or before.definition.is_new or had_failed
         # The first row that it needs makes values of all periods.
         every_period |= kpi.needs is not None and not before.was_published
-        zone = ZoneInfo(self.settings.project.timezone)
-        periods = (
-            EVERY_PERIOD
-            if every_period
-            else affected(
-                self.connection, estimator, self.touched, zone, self.moved_horizons, self.eventful_days
-            )
-        )
+        periods = EVERY_PERIOD if every_period else self.affected.by_all(estimator)
         because = _because(kpi, before, everything=self.everything, had_failed=had_failed)
         return Plan(kpi, estimator, before, periods, because) if periods else None
 

@@ -8,11 +8,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection
-
-from cxflow.kpis.affected import EventfulDays, affected
+from cxflow.kpis.affected import Affected
 from cxflow.kpis.estimators import Estimator
 from cxflow.kpis.experience import judgement
 from cxflow.kpis.periods import Periods
@@ -32,10 +29,8 @@ _MOST_TOLD_APART = 50
 class Causes:
     """What changed the rows since the last computation."""
 
-    def __init__(
-        self, connection: Connection, noted: Noted, zone: ZoneInfo, eventful_days: EventfulDays
-    ) -> None:
-        self._connection, self._zone, self._eventful_days = connection, zone, eventful_days
+    def __init__(self, noted: Noted, affected: Affected) -> None:
+        self._affected = affected
         self._causes = dict(sorted(noted.causes.items()))
 
     def of(self, estimator: Estimator) -> CausesOfKpi:
@@ -44,22 +39,14 @@ class Causes:
         reaching = {
             cause: days for cause, days in self._causes.items() if any(table in reach for table in days)
         }
-        return CausesOfKpi(self._connection, estimator, reaching, self._zone, self._eventful_days)
+        return CausesOfKpi(self._affected, estimator, reaching)
 
 
 class CausesOfKpi:
     """What can have changed the values of one KPI."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        estimator: Estimator,
-        causes: Mapping[str, Days],
-        zone: ZoneInfo,
-        eventful_days: EventfulDays,
-    ) -> None:
-        self._connection, self._estimator, self._zone = connection, estimator, zone
-        self._causes, self._eventful_days = causes, eventful_days
+    def __init__(self, affected: Affected, estimator: Estimator, causes: Mapping[str, Days]) -> None:
+        self._affected, self._estimator, self._causes = affected, estimator, causes
 
     def why(self, keys: Iterable[Key]) -> dict[Key, str]:
         """Cell to the causes that touch its period; where none does (a horizon moved on, other values became slices of
@@ -76,10 +63,7 @@ class CausesOfKpi:
     def _periods(self) -> dict[str, Periods]:
         if len(self._causes) > _MOST_TOLD_APART:
             return {}
-        return {
-            cause: affected(self._connection, self._estimator, days, self._zone, {}, self._eventful_days)
-            for cause, days in self._causes.items()
-        }
+        return {cause: self._affected.by(self._estimator, days) for cause, days in self._causes.items()}
 
 
 def named(causes: list[str]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Double, String, case, column, func, literal, select, true
 
-from cxflow.kpis.contact import contacts_known
+from cxflow.kpis.contact import NOT_OVER, contacts_known
 from cxflow.kpis.estimators import NO_CUSTOMER, Share
 from cxflow.kpis.facts import Fact, Reach, Rows, fact, seconds_between
 from cxflow.kpis.horizons import HorizonOfAll
@@ -22,8 +22,6 @@ _t = touchpoint.c
 _contacts_of_all = HorizonOfAll("support_contacts_of_all", contacts_known)
 
 IN_CONTACT = "in contact already"
-NOT_OVER = "repeat days not over"
-_DAY = 86_400
 
 
 @lru_cache(maxsize=4)
@@ -60,7 +58,8 @@ def judged_visits(repeat_days: float, same_minutes: float) -> Fact:
 
 
 def _is_deflected(repeat_days: float) -> ColumnElement[bool]:
-    return func.coalesce(column("until_contact", Double) > repeat_days * _DAY, True)
+    longest = timedelta(days=repeat_days).total_seconds()
+    return func.coalesce(column("until_contact", Double) > longest, True)
 
 
 def _beginnings(looked_at: Rows, gap: timedelta) -> Rows:
@@ -71,7 +70,7 @@ def _beginnings(looked_at: Rows, gap: timedelta) -> Rows:
     )
     row = select(each, before.label("before")).subquery()
     begins = func.coalesce(seconds_between(row.c.before, row.c.at) > gap.total_seconds(), True)
-    return select(*(row.c[name] for name in each.c.keys())).where(begins)  # noqa: SIM118
+    return select(row).where(begins)
 
 
 def _with_contacts(visits: Rows, span: Span | None) -> Rows:
