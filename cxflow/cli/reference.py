@@ -59,8 +59,11 @@ def _macros() -> list[str]:
 def _activities() -> list[str]:
     lines = ["| activity | stage | direction | control | |", "|---|---|---|---|---|"]
     for each in ACTIVITIES.values():
-        counted = "a support contact: contact rate, first contact resolution" if each.is_support else ""
-        counted = "a visit to self-service: deflection rate" if each.is_self_service else counted
+        counted = ""
+        if each.is_support:
+            counted = "a support contact: contact rate, first contact resolution"
+        elif each.is_self_service:
+            counted = "a visit to self-service: deflection rate"
         lines.append(f"| `{each.name}` | {each.stage} | {each.direction} | {each.control} | {counted} |")
     return lines
 

@@ -32,6 +32,8 @@ _HOPELESS = r"[\x00-\x2f\x3a-\x7f]*[0-9]?[\x00-\x2f\x3a-\x7f]*"
 """ASCII with at most one digit: never a number."""
 _LONGEST_TEXT = 250
 """The library refuses longer ones."""
+_HOPEFUL = f"length(raw_value) <= {_LONGEST_TEXT} AND NOT regexp_full_match(raw_value, {literal(_HOPELESS)})"
+"""SQL: whether the library may find a number in a text."""
 _REMEMBERED = 10_000
 _FEW = 5_000
 """So many numbers take the library less time than DuckDB takes to compile the expressions of the world's numbering
@@ -75,7 +77,7 @@ WITH spelled AS NOT MATERIALIZED (
 )
 SELECT _row, CASE
         WHEN digits IS NULL THEN
-            CASE WHEN {{hopeful}} THEN {_FUNCTION}(raw_value) END
+            CASE WHEN {_HOPEFUL} THEN {_FUNCTION}(raw_value) END
         WHEN (has_plus AND code IS NULL)
             OR (NOT has_plus AND regexp_extract(after_code, {{prefix}}) <> '')
             OR (is_home AND {{is_transformed}})
@@ -118,7 +120,7 @@ def normalised(database: duckdb.DuckDBPyConnection, country: str, rows: str) -> 
         null_handling=FunctionNullHandling.SPECIAL,
     )
     if count(database, f"(SELECT 1 FROM ({rows}) LIMIT {_FEW})") < _FEW:
-        return f"SELECT _row, CASE WHEN {_is_hopeful()} THEN {_FUNCTION}(raw_value) END AS identity_value FROM ({rows})"
+        return f"SELECT _row, CASE WHEN {_HOPEFUL} THEN {_FUNCTION}(raw_value) END AS identity_value FROM ({rows})"
     codes = ", ".join(f"('{code}')" for code in _plans())
     database.execute(
         "CREATE OR REPLACE TEMP TABLE calling_code AS SELECT lead::VARCHAR AS lead, code "
@@ -132,7 +134,6 @@ def normalised(database: duckdb.DuckDBPyConnection, country: str, rows: str) -> 
     prefix, group = literal(f"^(?:{home.national_prefix})"), home.transforming_group
     parts = {
         "ordinary": literal(_ORDINARY),
-        "hopeful": _is_hopeful(),
         "marks": literal(f"+{_SEPARATORS}"),
         "code": literal(home.code),
         "in_use": _in_use("significant", home.code),
@@ -148,11 +149,6 @@ def normalised(database: duckdb.DuckDBPyConnection, country: str, rows: str) -> 
         "rows": rows,
     }
     return _STEPS.format(**parts)
-
-
-def _is_hopeful() -> str:
-    """SQL: whether the library may find a number in a text."""
-    return f"length(raw_value) <= {_LONGEST_TEXT} AND NOT regexp_full_match(raw_value, {literal(_HOPELESS)})"
 
 
 @dataclass(frozen=True, slots=True)
