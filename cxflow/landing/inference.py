@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,16 @@ import pyarrow.parquet as pq
 
 from cxflow.duck import literal, literals, workbench
 from cxflow.errors import SourceError
-from cxflow.landing import files
+from cxflow.landing import files, forms
 from cxflow.landing.shape import MIXED, NULL, SCALAR, InexpressibleError, Shape
 from cxflow.model.raw_schema import RawSchema, json_step
 
 _FIRST_RECORDS = 2_000
 """How many records make the first guess at a schema."""
 _MOST_ADDITIONS = 8
-"""Row groups with records of another shape whose description is added to the first: each is described anew."""
+"""How often records of another shape are added to the first: all are described anew."""
+_MOST_FORMS = 2_000
+"""Forms of records that are told apart; of more, the parser is quicker."""
 
 MOST_LEVELS = 100
 """How deep a record may be nested."""
@@ -62,7 +64,40 @@ def _by_example(database: duckdb.DuckDBPyConnection, folder: Path, parts: str) -
     database.execute("CREATE TEMP TABLE example (record VARCHAR)")
     first = f"SELECT _payload AS record FROM {parts} LIMIT {_FIRST_RECORDS}"
     examples = f"({first}) UNION ALL SELECT record FROM example"
-    known = Shape(_keys_of(database, parts, examples, examples))
+
+    def described() -> dict[str, Any]:
+        return _keys_of(database, parts, examples, examples)
+
+    return _by_form(database, parts, described) or _by_shape(database, folder, described)
+
+
+def _by_form(
+    database: duckdb.DuckDBPyConnection, parts: str, described: Callable[[], dict[str, Any]]
+) -> Inferred | None:
+    """The schema of records without lists: DuckDB tells, with all threads, the keys of their objects. Records that have
+    the same are of one form, and forms are few."""
+    for _ in range(_MOST_ADDITIONS):
+        known = described()
+        try:
+            shapes = dict(forms.places_of(known))
+            objects = [place for place, shape in shapes.items() if isinstance(shape, dict)]
+            places = forms.Places(objects, [place for place in shapes if place != "$"])
+            found = places.forms(database, parts, _MOST_FORMS + 1)
+        except (InexpressibleError, duckdb.OutOfMemoryException):
+            return None
+        if len(found) > _MOST_FORMS:
+            return None
+        if not (others := [form for form in found if not form.is_of(shapes)]):
+            return Inferred(_columns(known), sorted(set().union(*(form.repeated for form in found))))
+        database.execute(f"INSERT INTO example {places.one_of_each(others, parts)}")
+    return None
+
+
+def _by_shape(
+    database: duckdb.DuckDBPyConnection, folder: Path, described: Callable[[], dict[str, Any]]
+) -> Inferred | None:
+    """The schema of any records: a parser reads one row group after the other."""
+    known = Shape(described())
     repeated: set[str] = set()
     additions = 0
     try:
@@ -71,7 +106,7 @@ def _by_example(database: duckdb.DuckDBPyConnection, folder: Path, parts: str) -
             if not seen.alike and additions < _MOST_ADDITIONS:
                 additions += 1
                 database.execute(f"INSERT INTO example {_one_of_each(group)}")
-                known = Shape(_keys_of(database, parts, examples, examples))
+                known = Shape(described())
                 seen = known.look(payloads)
             if not seen.alike:
                 return None
@@ -168,16 +203,8 @@ def _depth(structure: str) -> int:
 
 def _repeated(database: duckdb.DuckDBPyConnection, parts: str, found: RawSchema) -> set[str]:
     """The paths of objects with a repeated key, without those in lists."""
-    paths = list(_object_paths(found, "$"))
-    keys = f"json_keys(_payload, {literals(paths)})"
-    # By their hash: to tell lists apart takes longer than to make them.
-    forms = f"SELECT first(keys) FROM (SELECT {keys} AS keys FROM {parts}) GROUP BY hash(keys)"
-    return {
-        path
-        for (found_keys,) in database.execute(forms).fetchall()
-        for path, met in zip(paths, found_keys, strict=True)
-        if met and len(met) != len(set(met))
-    }
+    places = forms.Places(list(_object_paths(found, "$")))
+    return set().union(*(form.repeated for form in places.forms(database, parts)))
 
 
 def _object_paths(value: Any, path: str) -> Iterator[str]:

@@ -120,6 +120,52 @@ def test_examples_describe_what_a_look_at_every_record_does(
         assert by_example in (None, inference._by_all(database, parts))
 
 
+FLAT_VALUES = st.recursive(
+    st.none() | st.sampled_from([True, 0.5, "é", '{"a":1,"a":2}']),
+    lambda inner: st.dictionaries(st.sampled_from(["a", "b", "c d", "A"]), inner, max_size=3),
+    max_leaves=6,
+)
+FLAT_RECORDS = st.lists(
+    st.dictionaries(st.sampled_from(["a", "b", "c d", "A"]), FLAT_VALUES, max_size=4),
+    min_size=1,
+    max_size=12,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(FLAT_RECORDS, st.integers(0, 5))
+def test_forms_describe_what_a_look_at_every_record_does(records: list[dict[str, Any]], twice: int) -> None:
+    texts = [json.dumps(record) for record in records]
+    if twice < len(texts):  # a key that a record has twice, at its top or below
+        texts[twice] = texts[twice].replace('"b":', '"a":')
+    with _landed(*texts) as (database, folder, parts), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inference, "_by_shape", lambda *_: None)
+        by_form = inference._by_example(database, folder, parts)
+        assert by_form == inference._by_all(database, parts) or (by_form is None and twice < len(texts))
+
+
+def test_more_forms_than_are_told_apart_are_left_to_the_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inference, "_MOST_FORMS", 9)
+    keys = [f"key {number}" for number in range(10)]
+    records = [json.dumps(dict.fromkeys(keys, 1)), *(json.dumps({key: 1}) for key in keys)]
+    with _landed(*records) as (database, folder, parts):
+        assert inference._by_example(database, folder, parts) == inference.Inferred(
+            dict.fromkeys(keys, "VARCHAR")
+        )
+        monkeypatch.setattr(inference, "_by_shape", lambda *_: None)
+    with _landed(*records) as (database, folder, parts):
+        assert inference._by_example(database, folder, parts) is None
+
+
+def test_names_that_differ_in_case_keep_their_order_however_often_records_are_described() -> None:
+    others = [f'{{"{name}":1}}' for name in ("abc", "ABC", "Abc", "aBc")]
+    found = []
+    for _ in range(5):
+        with _landed(*(['{"id":1}'] * 5), *others) as (database, folder, parts):
+            found.append(json.dumps(inference._by_example(database, folder, parts).raw_columns))  # type: ignore[union-attr]
+    assert len(set(found)) == 1
+
+
 TICKET = (
     '{"id":%d,"tags":["new"],"via":{"channel":"web"},"fields":[{"id":1,"value":null},{"id":2,"value":["x"]}]}'
 )
@@ -153,7 +199,7 @@ def test_records_with_lists_are_known_by_example(others: list[str], expected: ra
 
 
 def test_where_every_group_is_built_anew_all_records_are_described() -> None:
-    records = [json.dumps({f"key {number}": number}) for number in range(60)]
+    records = [json.dumps({f"key {number}": [number]}) for number in range(60)]
     with _landed(*records) as (database, folder, parts):
         assert inference._by_example(database, folder, parts) is None
         assert len(inference.infer(folder, "json").raw_columns) == 60
