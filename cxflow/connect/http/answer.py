@@ -82,18 +82,19 @@ class Answer:
                 value=path,
                 fix="if the service leaves the list out where it is empty, set optional_records = true for the stream",
             )
-        if raw.startswith(b"{"):
-            return [raw]
-        if not raw.startswith(b"["):
+        if raw[:1] == b"{":
+            return [bytes(raw)]
+        if not raw[:1] == b"[":
             raise SourceError(f"the answer has no list of records at {path!r}", value=path)
         return [bytes(item) for item in _list.decode(raw)]
 
-    def _at(self, path: str) -> bytes | None:
+    def _at(self, path: str) -> bytes | memoryview | None:
+        """A list of records is most of a page: it is not copied."""
         if not path or self._fields is None:
             return _at(self.body, path)
         first, _, rest = path.partition(".")
         raw = self._fields.get(first)
-        return None if raw is None else _at(bytes(raw), rest) if rest else bytes(raw)
+        return None if raw is None else _at(bytes(raw), rest) if rest else memoryview(raw)
 
     @cached_property
     def _fields(self) -> dict[str, msgspec.Raw] | None:
@@ -131,7 +132,7 @@ def _at(body: bytes, path: str) -> bytes | None:
     return found
 
 
-def _decoded(raw: bytes) -> Any:
+def _decoded(raw: bytes | memoryview) -> Any:
     try:
         return msgspec.json.decode(raw)
     except msgspec.DecodeError:
