@@ -22,7 +22,7 @@ _LONG = "[0-9][0-9.]{16,}"
 _WHOLE = re.compile(r"\.0+$")
 _WITH_POINT = "[0-9][.eE]"
 _NUMBER = "[0-9]+[.][0-9]+(?:[eE][+-]?[0-9]+)?"
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|-?\d++(?:\.\d++)?+(?:[eE][+-]?\d++)?+', re.DOTALL)
+_TOKEN = re.compile(r'"[^"\\]*+(?>(?:\\.[^"\\]*+)*)"|-?\d++(?:\.\d++)?(?:[eE][+-]?\d++)?', re.DOTALL)
 _EXACT_DIGITS = 15
 """Significant digits that every double keeps."""
 

@@ -195,7 +195,7 @@ def _deep_origin(database: duckdb.DuckDBPyConnection, parts: str) -> str:
 def _depth(structure: str) -> int:
     """How deep objects and lists lie within each other, in JSON of which the only texts are names."""
     deepest = depth = 0
-    for bracket in re.findall(r'"(?:[^"\\]|\\.)*+"|[{}\[\]]', structure):
+    for bracket in re.findall(r'"[^"\\]*+(?>(?:\\.[^"\\]*+)*)"|[{}\[\]]', structure):
         depth += (bracket in "{[") - (bracket in "}]")
         deepest = max(deepest, depth)
     return deepest

@@ -31,7 +31,7 @@ from cxflow.model.reading import Count
 _BLOCK_BYTES = 4 << 20
 _BOM = b"\xef\xbb\xbf"
 _SCHEMA = pa.schema([("item", pa.string())])
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+(")?|[\[\]{},:]|[^\s"\[\]{},:]++', re.DOTALL)
+_TOKEN = re.compile(rb'"[^"\\]*+(?>(?:\\.[^"\\]*+)*)(")?|[\[\]{},:]|[^\s"\[\]{},:]++', re.DOTALL)
 
 _STEPS = np.zeros(256, np.int8)
 """Byte to its change of nesting depth."""

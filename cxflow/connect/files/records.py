@@ -37,6 +37,12 @@ class RecordTooLongError(Exception):
         self.begin = begin
 
 
+def _all_of(group: bytes) -> bytes:
+    """A group as often as it comes, without a way back. Not by `*+`: before 3.11.5, Python skips what the last try of a
+    group matched before it failed."""
+    return b"(?>(?:" + group + b")*)"
+
+
 @dataclass(frozen=True)
 class Notation:
     """The syntax of delimited text, in UTF-8 bytes."""
@@ -54,7 +60,7 @@ class Notation:
         cell = self._plain
         if self.quote:
             cell = b"(?:" + self._quoted + self._spaces + b"(?=" + delimiter + rb"|\r|\n|\Z)|" + cell + b")"
-        return re.compile(cell + b"(?:" + delimiter + cell + b")*+" + self._end)
+        return re.compile(cell + _all_of(delimiter + cell) + self._end)
 
     @cached_property
     def cell(self) -> re.Pattern[bytes]:
@@ -69,8 +75,8 @@ class Notation:
         """The cells of a record up to the quote that makes it unreadable; group 1 is the text after that quote."""
         delimiter, quote = re.escape(self.delimiter), re.escape(self.quote)
         cell = b"(?:" + self._quoted + self._spaces + b"|" + self._plain + b")"
-        opened = self._spaces + quote + b"([^" + quote + b"]*+(?:" + quote * 2 + b"[^" + quote + b"]*+)*+)"
-        return re.compile(b"(?:" + cell + delimiter + b")*+" + opened)
+        opened = self._spaces + quote + b"(" + self._inside + b")"
+        return re.compile(_all_of(cell + delimiter) + opened)
 
     @cached_property
     def line(self) -> re.Pattern[bytes]:
@@ -80,14 +86,23 @@ class Notation:
     @property
     def _quoted(self) -> bytes:
         quote = re.escape(self.quote)
-        inside = b"[^" + quote + b"]*+(?:" + quote * 2 + b"[^" + quote + b"]*+)*+"
-        return self._spaces + quote + inside + quote + b"(?!" + quote + b")"
+        return self._spaces + quote + self._inside + quote + b"(?!" + quote + b")"
+
+    @property
+    def _inside(self) -> bytes:
+        """What stands between two quotes; a quote is written twice there."""
+        others = b"[^" + re.escape(self.quote) + b"]*+"
+        return others + _all_of(re.escape(self.quote) * 2 + others)
 
     @property
     def _plain(self) -> bytes:
         """A cell that is not quoted; quotes inside it are text."""
         first = self._spaces + b"(?!" + re.escape(self.quote) + b")" if self.quote else b""
-        return first + b"(?:(?!" + re.escape(self.delimiter) + b")[^\r\n])*+"
+        begin = re.escape(self.delimiter[:1])
+        others = b"[^" + begin + rb"\r\n]*+"
+        if len(self.delimiter) == 1:
+            return first + others
+        return first + others + _all_of(b"(?!" + re.escape(self.delimiter) + b")" + begin + others)
 
     @property
     def _spaces(self) -> bytes:
