@@ -74,8 +74,8 @@ def _by_example(database: duckdb.DuckDBPyConnection, folder: Path, parts: str) -
 def _by_form(
     database: duckdb.DuckDBPyConnection, parts: str, described: Callable[[], dict[str, Any]]
 ) -> Inferred | None:
-    """The schema of records without lists: DuckDB tells, with all threads, the keys of their objects. Records that have
-    the same are of one form, and forms are few."""
+    """The schema of records without lists and repeated keys: DuckDB tells, with all threads, the keys of their objects.
+    Records that have the same are of one form, and forms are few."""
     for _ in range(_MOST_ADDITIONS):
         known = described()
         try:
@@ -85,10 +85,11 @@ def _by_form(
             found = places.forms(database, parts, _MOST_FORMS + 1)
         except (InexpressibleError, duckdb.OutOfMemoryException):
             return None
-        if len(found) > _MOST_FORMS:
+        # Of a key that is there twice, DuckDB tells only what stands there first.
+        if len(found) > _MOST_FORMS or any(form.repeated for form in found):
             return None
         if not (others := [form for form in found if not form.is_of(shapes)]):
-            return Inferred(_columns(known), sorted(set().union(*(form.repeated for form in found))))
+            return Inferred(_columns(known))
         database.execute(f"INSERT INTO example {places.one_of_each(others, parts)}")
     return None
 
