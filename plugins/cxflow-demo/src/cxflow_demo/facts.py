@@ -17,7 +17,7 @@ from cxflow_demo.desk import Ticket
 from cxflow_demo.persons import Persons
 from cxflow_demo.record import Identifier, Record
 from cxflow_demo.reviews import SiteReview, TrustpilotReview
-from cxflow_demo.shop import Order
+from cxflow_demo.shop import Customer, Order
 from cxflow_demo.surveys import Response
 from cxflow_demo.voice import Task, VoiceCall
 
@@ -51,7 +51,8 @@ class Facts:
             r for r in everything if isinstance(r, Call) or (isinstance(r, VoiceCall) and not r.leg)
         ]
         self.calls = [r for r in everything if isinstance(r, Call | Task)]
-        self._queued = {r.call.key: r.answered for r in everything if isinstance(r, Task)}
+        self._tasks = [r for r in everything if isinstance(r, Task)]
+        self._queued = {task.call.key: task.answered for task in self._tasks}
         self.answered = [call for call in self.calls if call.answered]
         self.tickets = [r for r in everything if isinstance(r, Ticket)]
         self.responses = [r for r in everything if isinstance(r, Response)]
@@ -61,6 +62,7 @@ class Facts:
             if isinstance(r, SiteReview) or (isinstance(r, TrustpilotReview) and r.is_published)
         ]
         self.leads = [r for r in everything if isinstance(r, Lead)]
+        self.accounts = [r for r in everything if isinstance(r, Contact | Customer)]
         contacts = [r for r in (*former, *everything) if isinstance(r, Contact)]
         self._segments: dict[Identifier | None, list[tuple[datetime, str]]] = defaultdict(list)
         for contact in sorted(contacts, key=lambda each: each.changed_at):
@@ -76,6 +78,25 @@ class Facts:
             place = bisect_right(known, moment, key=lambda version: version[0])
             dimensions["segment"] = known[max(place - 1, 0)][1]
         return Sample(local_day(moment), value, dimensions)
+
+    def touchpoints(self) -> list[Sample]:
+        """Everything that customers lived through and that some system tells."""
+        cancelled = [(order, order.cancelled_at) for order in self.orders]
+        lived: list[tuple[Record, datetime | None]] = [
+            *((each, each.created_at) for each in (*self.accounts, *self.leads, *self.orders, *self.tickets)),
+            *((each, each.created_at) for each in self.reviews),
+            *((each, each.replied_at) for each in self.reviews if isinstance(each, TrustpilotReview)),
+            *cancelled,
+            *cancelled,  # and the money comes back
+            *((order, back.at) for order in self.orders for back in order.returns),
+            *((each, each.started_at) for each in (*self.phoned, *self._tasks)),
+            *((response, response.responded_at) for response in self.responses),
+        ]
+        parcels = [self.sample(each, each.delivered_at, 1) for each in self.orders if each.delivered_at]
+        return [
+            *(self.sample(record, moment, 1) for record, moment in lived if moment),
+            *(each._replace(dimensions={**each.dimensions, "channel": "parcel"}) for each in parcels),
+        ]
 
     def scores(self, metric: str) -> list[Sample]:
         """The answers to one question."""

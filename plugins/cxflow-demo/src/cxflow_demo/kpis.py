@@ -93,10 +93,11 @@ def measures(facts: Facts) -> list[Measure]:
 
 
 def _of_feedback(facts: Facts) -> list[Measure]:
-    """What customers said, asked or unasked."""
+    """What customers lived through, and what they said of it, asked or unasked."""
     effort = facts.scores("ces")
     ratings = [facts.sample(review, review.created_at, review.rating) for review in facts.reviews]
     return [
+        Measure("touchpoints", facts.touchpoints(), total, splits=("channel", "source")),
         Measure("nps", facts.scores("nps"), net_promoters, splits=("source", "segment")),
         Measure("csat", facts.scores("csat"), top_two_of_five, splits=("channel",)),
         Measure("ces", effort),
