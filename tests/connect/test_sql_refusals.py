@@ -144,10 +144,9 @@ def test_a_query_that_the_database_does_not_understand_is_explained(
 def test_a_value_at_fault_is_not_shown(shop: Shop) -> None:
     if shop.kind == "sqlite":
         pytest.skip("SQLite casts whatever there is")
+    query = "SELECT CAST(note AS integer) AS id FROM (SELECT 'ada@example.org' AS note FROM orders) n"
     with pytest.raises(SourceError, match="failed on a value") as raised:
-        shop.land(
-            query="SELECT CAST(note AS integer) AS id FROM (SELECT 'ada@example.org' AS note FROM orders) n"
-        )
+        shop.land(query=query)
     assert "ada" not in "".join(traceback.format_exception(raised.value))
 
 

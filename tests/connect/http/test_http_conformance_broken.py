@@ -6,6 +6,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -101,7 +102,6 @@ def kind_of(check: str) -> set[str]:
 def opening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Sample]]:
     """Opens the sample of one of the desks."""
     desk = Desk([ticket(number, 1 + number // 2) for number in range(1, 8)])
-    made: list[Any] = []
 
     def begin(name: str) -> Sample:
         kit = Kit(
@@ -119,13 +119,10 @@ def opening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str]
             {"DESK_TOKEN": TOKEN},
             None,
         )
-        made.append(opened(kit, lambda: tmp_path_factory.mktemp("broken")))
-        sample: Sample = made[-1].__enter__()
-        return sample
+        return stack.enter_context(opened(kit, lambda: tmp_path_factory.mktemp("broken")))
 
-    yield begin
-    for each in made:
-        each.__exit__(None, None, None)
+    with ExitStack() as stack:
+        yield begin
 
 
 Outcomes = Callable[[str, set[str]], dict[str, str]]

@@ -141,7 +141,7 @@ def test_records_land_as_they_came(desk: Desk, project: TestProject) -> None:
     [
         (b'{"tickets": [{"id": 1}], "count": 2}', CountError, "says that it has 2 records, and has 1"),
         (b'{"tickets": "none", "count": 0}', SourceError, "no list of records at 'tickets'"),
-        (b"[" * 5000, SourceError, "nested too deep"),
+        (b"[" * 50_000, SourceError, "nested too deep"),
     ],
 )
 def test_a_page_that_is_not_as_declared_stops_the_pull(
