@@ -46,6 +46,8 @@ def test_twilios_client_reads_what_the_connector_lands(
     twilio = of_one_morning(start + timedelta(hours=9))
     twilio.now = None
     end = start + timedelta(days=1)
+    for name, value in twilio.environment.items():
+        monkeypatch.setenv(name, value)
     python = clients.environment(tmp_path / "twilio", "twilio==9.13.0")
     with served(twilio.application()) as url:
         asked = (ACCOUNT, twilio.key_sid, twilio.secret, twilio.workspace, start.isoformat(), end.isoformat())
