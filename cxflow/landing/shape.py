@@ -1,7 +1,7 @@
 """Tells whether JSON records are built as others were: a parser is made for the shape of these, and refuses all else.
 
-Where records have lists, that takes a third of the time in which DuckDB describes them; where they have none, `forms` is
-faster.
+Where records have lists, that takes a third of the time in which DuckDB describes them; where they have none, `forms`
+is faster.
 """
 
 from __future__ import annotations
