@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 
 from cxflow.duck import literals
-from cxflow.landing.shape import NULL, InexpressibleError
+from cxflow.landing.shape import MIXED, SCALAR, InexpressibleError
 from cxflow.model.raw_schema import json_step
 
 
@@ -42,9 +42,9 @@ class Form:
 class Places:
     """The places by which forms are told apart."""
 
-    objects: list[str]
+    objects: tuple[str, ...]
     """Where keys are looked at."""
-    others: Sequence[str] = ()
+    others: tuple[str, ...] = ()
     """Where it matters what stands there."""
 
     def forms(self, database: duckdb.DuckDBPyConnection, records: str, most: int | None = None) -> list[Form]:
@@ -72,7 +72,7 @@ class Places:
 
     def _told_apart(self, records: str) -> str:
         keys = f"json_keys(_payload, {literals(self.objects)})"
-        kinds = f"json_type(_payload, {literals(list(self.others))})" if self.others else "[]"
+        kinds = f"json_type(_payload, {literals(self.others)})" if self.others else "[]"
         # By their hash: to tell lists apart takes longer than to make them.
         return (
             f"(SELECT {keys} AS keys, {kinds} AS kinds, hash(keys, kinds) AS form, _payload FROM {records})"
@@ -83,14 +83,10 @@ def places_of(shape: Any, place: str = "$") -> Iterator[tuple[str, Any]]:
     """The places of a shape where forms may differ, each with what it expects there: those of objects, and of what was
     nothing but null. Plain values and mixtures are texts whatever comes. Raises InexpressibleError if no path leads to
     one, or if it is a list."""
-    if isinstance(shape, list):
-        raise InexpressibleError
-    if shape == NULL or isinstance(shape, dict):
-        yield place, shape
-    if isinstance(shape, dict):
-        for name, inner in shape.items():
-            if isinstance(inner, dict | list) or inner == NULL:
-                step = json_step(name)
-                if not name or not step:
-                    raise InexpressibleError
-                yield from places_of(inner, f"{place}{step}")
+    yield place, shape
+    for name, inner in shape.items() if isinstance(shape, dict) else ():
+        if inner in (SCALAR, MIXED):
+            continue
+        if isinstance(inner, list) or not name or not (step := json_step(name)):
+            raise InexpressibleError
+        yield from places_of(inner, f"{place}{step}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,30 +58,40 @@ def infer(folder: Path, layout: str | None) -> Inferred:
         return _by_example(database, folder, parts) or _by_all(database, parts)
 
 
+class _Examples:
+    """Records that stand for all, at first the first ones, and the shape that they have between them."""
+
+    def __init__(self, database: duckdb.DuckDBPyConnection, parts: str) -> None:
+        self._database, self._parts = database, parts
+        database.execute("CREATE TEMP TABLE example (record VARCHAR)")
+        self.shape = self._described()
+
+    def add(self, records: str) -> None:
+        """Add the records (`record`) of a query, and describe all anew."""
+        self._database.execute(f"INSERT INTO example {records}")
+        self.shape = self._described()
+
+    def _described(self) -> dict[str, Any]:
+        first = f"SELECT _payload AS record FROM {self._parts} LIMIT {_FIRST_RECORDS}"
+        examples = f"({first}) UNION ALL SELECT record FROM example"
+        return _keys_of(self._database, self._parts, examples, examples)
+
+
 def _by_example(database: duckdb.DuckDBPyConnection, folder: Path, parts: str) -> Inferred | None:
     """The schema of the first records, once the others are found to be built alike. Where some are not, theirs is
     added; None if that is so again and again, or cannot be told."""
-    database.execute("CREATE TEMP TABLE example (record VARCHAR)")
-    first = f"SELECT _payload AS record FROM {parts} LIMIT {_FIRST_RECORDS}"
-    examples = f"({first}) UNION ALL SELECT record FROM example"
-
-    def described() -> dict[str, Any]:
-        return _keys_of(database, parts, examples, examples)
-
-    return _by_form(database, parts, described) or _by_shape(database, folder, described)
+    examples = _Examples(database, parts)
+    return _by_form(database, parts, examples) or _by_shape(database, folder, examples)
 
 
-def _by_form(
-    database: duckdb.DuckDBPyConnection, parts: str, described: Callable[[], dict[str, Any]]
-) -> Inferred | None:
+def _by_form(database: duckdb.DuckDBPyConnection, parts: str, examples: _Examples) -> Inferred | None:
     """The schema of records without lists and repeated keys: DuckDB tells, with all threads, the keys of their objects.
     Records that have the same are of one form, and forms are few."""
     for _ in range(_MOST_ADDITIONS):
-        known = described()
         try:
-            shapes = dict(forms.places_of(known))
-            objects = [place for place, shape in shapes.items() if isinstance(shape, dict)]
-            places = forms.Places(objects, [place for place in shapes if place != "$"])
+            shapes = dict(forms.places_of(examples.shape))
+            objects = tuple(place for place, shape in shapes.items() if isinstance(shape, dict))
+            places = forms.Places(objects, tuple(place for place in shapes if place != "$"))
             found = places.forms(database, parts, _MOST_FORMS + 1)
         except (InexpressibleError, duckdb.OutOfMemoryException):
             return None
@@ -89,16 +99,14 @@ def _by_form(
         if len(found) > _MOST_FORMS or any(form.repeated for form in found):
             return None
         if not (others := [form for form in found if not form.is_of(shapes)]):
-            return Inferred(_columns(known))
-        database.execute(f"INSERT INTO example {places.one_of_each(others, parts)}")
+            return Inferred(_columns(examples.shape))
+        examples.add(places.one_of_each(others, parts))
     return None
 
 
-def _by_shape(
-    database: duckdb.DuckDBPyConnection, folder: Path, described: Callable[[], dict[str, Any]]
-) -> Inferred | None:
+def _by_shape(database: duckdb.DuckDBPyConnection, folder: Path, examples: _Examples) -> Inferred | None:
     """The schema of any records: a parser reads one row group after the other."""
-    known = Shape(described())
+    known = Shape(examples.shape)
     repeated: set[str] = set()
     additions = 0
     try:
@@ -106,8 +114,8 @@ def _by_shape(
             seen = known.look(payloads)
             if not seen.alike and additions < _MOST_ADDITIONS:
                 additions += 1
-                database.execute(f"INSERT INTO example {_one_of_each(group)}")
-                known = Shape(described())
+                examples.add(_one_of_each(group))
+                known = Shape(examples.shape)
                 seen = known.look(payloads)
             if not seen.alike:
                 return None
@@ -204,7 +212,7 @@ def _depth(structure: str) -> int:
 
 def _repeated(database: duckdb.DuckDBPyConnection, parts: str, found: RawSchema) -> set[str]:
     """The paths of objects with a repeated key, without those in lists."""
-    places = forms.Places(list(_object_paths(found, "$")))
+    places = forms.Places(tuple(_object_paths(found, "$")))
     return set().union(*(form.repeated for form in places.forms(database, parts)))
 
 

@@ -84,7 +84,7 @@ class Answer:
             )
         if raw[:1] == b"{":
             return [bytes(raw)]
-        if not raw[:1] == b"[":
+        if raw[:1] != b"[":
             raise SourceError(f"the answer has no list of records at {path!r}", value=path)
         return [bytes(item) for item in _list.decode(raw)]
 

@@ -89,15 +89,15 @@ PREVENTABLE = ("late_delivery", "damaged_item", "order_status")
 
 def measures(facts: Facts) -> list[Measure]:
     """Every KPI of the demo whose periods are independent of each other."""
-    return [*_of_feedback(facts), *_of_support(facts), *_of_calls(facts), *_of_sales(facts)]
+    lived = Measure("touchpoints", facts.touchpoints(), total, splits=("channel", "source"))
+    return [lived, *_of_feedback(facts), *_of_support(facts), *_of_calls(facts), *_of_sales(facts)]
 
 
 def _of_feedback(facts: Facts) -> list[Measure]:
-    """What customers lived through, and what they said of it, asked or unasked."""
+    """What customers said, asked or unasked."""
     effort = facts.scores("ces")
     ratings = [facts.sample(review, review.created_at, review.rating) for review in facts.reviews]
     return [
-        Measure("touchpoints", facts.touchpoints(), total, splits=("channel", "source")),
         Measure("nps", facts.scores("nps"), net_promoters, splits=("source", "segment")),
         Measure("csat", facts.scores("csat"), top_two_of_five, splits=("channel",)),
         Measure("ces", effort),
