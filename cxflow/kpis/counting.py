@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Row, TableClause
+from sqlalchemy import Connection, Row
 
 from cxflow.kpis import days, left_out, shared
 from cxflow.kpis.alike import alike
 from cxflow.kpis.cell_values import Cells, cell_values
-from cxflow.kpis.cells import Cut
+from cxflow.kpis.cells import Cut, named
 from cxflow.kpis.estimators import Additive, Estimator
 from cxflow.kpis.found_events import FoundEvents
 from cxflow.kpis.kpi import Kpi
@@ -146,18 +146,21 @@ class Counter:
             return rows
         events = estimator.kept(cuts)
         stored = None if events is None else shared.store(self._connection, events, _KEPT)
+        kept = None if stored is None else stored.rows
         found: list[Row[*tuple[Any, ...]]] = []
         try:
             for cut in cuts:
-                cells = self._connection.execute(estimator.cells(replace(cut, kept=stored)))
+                cells = self._connection.execute(named(estimator.cells(replace(cut, kept=kept)), cut))
                 for some in cells.partitions(_AT_A_TIME):
                     if census is not None:
                         census.count(some)
                     found += some
         except TooManySlices:
-            self._drop(stored)
+            if stored is not None:
+                stored.drop()
             raise
-        self._drop(stored)
+        if stored is not None:
+            stored.drop()
         self._read = (estimator, cuts, found)
         return found
 
@@ -168,10 +171,6 @@ class Counter:
             slices = ranked(self._connection, estimator.sizes(cut), self._most)
             self._sized = (estimator, cut, slices)
         return slices
-
-    def _drop(self, stored: TableClause | None) -> None:
-        if stored is not None:
-            self._connection.exec_driver_sql(f"DROP TABLE {stored.name}")
 
 
 def _share_cells(one: Estimator | None, other: Estimator) -> bool:

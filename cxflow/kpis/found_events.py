@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sqlalchemy import ClauseElement, ColumnClause, Connection, FromClause, TableClause, select
+from sqlalchemy import ClauseElement, ColumnClause, Connection, FromClause, select
 
 from cxflow.kpis import days, shared
 from cxflow.kpis.cells import Cut, kept
@@ -32,7 +32,7 @@ class FoundEvents:
                 self._of_whole.setdefault(id(each.counted.whole), []).append(each)
         self._of: Fact | None = None
         self._cut: Cut | None = None
-        self._stored: TableClause | None = None
+        self._stored: shared.Stored | None = None
 
     def find(self, estimator: Additive, periods: Periods, days_of: DaysOf) -> FromClause | None:
         """What a KPI counts in some periods, stored; None if it is read once, and so not worth storing."""
@@ -59,16 +59,17 @@ class FoundEvents:
         """The events of a fact for a cut of days, if they are stored."""
         if self._stored is None or cut != self._cut:
             return None
+        rows = self._stored.rows
         if fact is self._of:
-            return self._stored
-        if fact.whole is self._of and _named(fact.condition) <= set(self._stored.c.keys()):
-            return select(self._stored).where(fact.condition).subquery()
+            return rows
+        if fact.whole is self._of and _named(fact.condition) <= set(rows.c.keys()):
+            return select(rows).where(fact.condition).subquery()
         return None
 
     def forget(self) -> None:
         """Drop what is stored."""
         if self._stored is not None:
-            self._connection.exec_driver_sql(f"DROP TABLE {self._stored.name}")
+            self._stored.drop()
         self._of = self._cut = self._stored = None
 
 

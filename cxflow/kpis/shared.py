@@ -1,9 +1,10 @@
-"""Rows that several statements of a KPI read: computed once, into a temporary table."""
+"""Rows that several statements of a computation read: computed once, into a temporary table."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, TableClause, column, event, insert, select, table
@@ -15,25 +16,46 @@ from cxflow.warehouse import engines
 _NAME = "kpi_shared"
 
 
-def store(connection: Connection, rows: Rows, name: str) -> TableClause:
-    """Store the rows as a temporary table of this name, which the caller drops."""
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Rows in a temporary table."""
+
+    connection: Connection
+    name: str
+    """Of the table."""
+    rows: TableClause
+    """Where to read them."""
+
+    def drop(self) -> None:
+        """Drop them."""
+        engines.of(self.connection).drop_filled(self.connection, self.name)
+
+
+def store(connection: Connection, rows: Rows, name: str) -> Stored:
+    """Store the rows in a temporary table of this name."""
     found = store_all(connection, [rows], name)
     assert found is not None
     return found
 
 
-def store_all(connection: Connection, several: Iterable[Rows], name: str) -> TableClause | None:
+def store_all(connection: Connection, several: Iterable[Rows], name: str) -> Stored | None:
     """Likewise of several SELECTs of the same columns, one after the other; None if there are none."""
-    found = None
+    first: Rows | None = None
     for rows in several:
-        if found is None:
+        if first is None:
+            first = rows
             connection.execute(rows.into(name, temporary=True))
-            found = table(name, *(column(each.name, each.type) for each in rows.selected_columns))
         else:
-            connection.execute(insert(found).from_select(list(found.c), rows))
-    if found is not None:
-        engines.of(connection).analyze(connection, name)
-    return found
+            filled = _like(name, first)
+            connection.execute(insert(filled).from_select(list(filled.c), rows))
+    if first is None:
+        return None
+    return Stored(connection, name, _like(engines.of(connection).filled(connection, name), first))
+
+
+def _like(name: str, rows: Rows) -> TableClause:
+    """The relation of a name, with the columns of a SELECT."""
+    return table(name, *(column(each.name, each.type) for each in rows.selected_columns))
 
 
 @contextmanager
@@ -43,7 +65,8 @@ def stored(connection: Connection, rows: Rows | None) -> Iterator[None]:
     if rows is None:
         yield
         return
-    stand_in = select(*store(connection, rows, _NAME).c)
+    kept = store(connection, rows, _NAME)
+    stand_in = select(*kept.rows.c)
 
     def swap(element: Any, **_: Any) -> Any:
         return stand_in if element is rows else None
@@ -58,4 +81,4 @@ def stored(connection: Connection, rows: Rows | None) -> Iterator[None]:
         yield
     finally:
         event.remove(connection, "before_execute", reads_kept)
-    connection.exec_driver_sql(f"DROP TABLE {_NAME}")
+    kept.drop()

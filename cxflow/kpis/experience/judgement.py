@@ -22,7 +22,6 @@ from sqlalchemy import (
     TableClause,
     and_,
     cast,
-    column,
     delete,
     except_,
     false,
@@ -32,12 +31,12 @@ from sqlalchemy import (
     null,
     or_,
     select,
-    table,
     true,
     union,
     union_all,
 )
 
+from cxflow.kpis import shared
 from cxflow.kpis.experience import evidence, journey, moments, seeds, verdicts
 from cxflow.kpis.experience.moments import person
 from cxflow.kpis.source_zones import zones
@@ -160,7 +159,7 @@ class _Judging:
         self._rules, self._places = seeds.polarity(settings), seeds.journey(settings)
         self._is_first = connection.execute(select(_j.judgement_id).limit(1)).first() is None
         """Whether nobody has been judged."""
-        self._stored: list[str] = []
+        self._stored: dict[str, shared.Stored] = {}
 
     def replace(self, days: Sequence[date] | None) -> set[date | None]:
         """Write the rows that are new or others, delete those that are gone, and return their UTC days: of the persons
@@ -215,18 +214,15 @@ class _Judging:
         self._drop("judged_now", "judged_before", "judged_new")
         return touched
 
-    def _drop(self, *names: str) -> None:
-        for name in names:
-            self._connection.exec_driver_sql(f"DROP TABLE {name}")
-            self._stored.remove(name)
-
     def _store(self, name: str, rows: Any) -> TableClause:
         """Store rows in a temporary table, to read them more than once."""
-        query = select(rows.subquery())
-        self._connection.execute(query.into(name, temporary=True))
-        engines.of(self._connection).analyze(self._connection, name)
-        self._stored.append(name)
-        return table(name, *(column(each.name, each.type) for each in query.selected_columns))
+        stored = shared.store(self._connection, select(rows.subquery()), name)
+        self._stored[name] = stored
+        return stored.rows
+
+    def _drop(self, *names: str) -> None:
+        for name in names:
+            self._stored.pop(name).drop()
 
     def _persons(self, days: Sequence[date]) -> Any:
         """The persons of whom something happened on the days, as it is now or as it was before."""

@@ -275,6 +275,15 @@ class Engine(ABC):
     def analyze(self, connection: sa.Connection, *names: str) -> None:
         """Refresh the planner's statistics of tables that were just filled."""
 
+    def filled(self, connection: sa.Connection, name: str) -> str:
+        """Get a temporary table that was just filled ready to be read, and return the name to read it by."""
+        self.analyze(connection, name)
+        return name
+
+    def drop_filled(self, connection: sa.Connection, name: str) -> None:
+        """Drop a temporary table that `filled` got ready, and what it made of it."""
+        connection.exec_driver_sql(f"DROP TABLE {name}")
+
     def columns(self, connection: sa.Connection) -> dict[str, dict[str, LiveColumn]]:
         """The columns of every table in the warehouse's schema, by table and name."""
         found: dict[str, dict[str, LiveColumn]] = {}

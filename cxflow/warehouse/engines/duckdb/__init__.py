@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,10 @@ _COMMENTS = (
     f"UNION ALL SELECT table_name, column_name, comment FROM duckdb_columns() WHERE {_HERE} AND comment IS NOT NULL"
 )
 _PROBE = "probe_"
+_DIVIDED = "_divided"
+"""After the name of a temporary table: the view of its parts."""
+_ROWS_OF_THREAD = 250_000
+"""Of a table with fewer for each thread, dividing it costs more than it saves."""
 _VIEWS = (
     "SELECT v.view_name, v.sql, list((c.column_name, c.data_type) ORDER BY c.column_index) "
     "FROM duckdb_views() AS v JOIN duckdb_columns() AS c ON c.table_oid = v.view_oid "
@@ -211,6 +216,25 @@ class DuckDB(Engine):
 
     def analyze(self, connection: sa.Connection, *names: str) -> None:
         """Not needed: DuckDB keeps statistics as it writes."""
+
+    def filled(self, connection: sa.Connection, name: str) -> str:
+        """One thread alone would read a table that its own transaction has filled. So a large one is read through a
+        view of as many parts as there are threads, each with its own thread."""
+        about = f"SELECT min(rowid), count(*), current_setting('threads') FROM {name}"
+        first, rows, threads = connection.exec_driver_sql(about).one()
+        parts = min(threads, rows // _ROWS_OF_THREAD)
+        if parts < 2:
+            return name
+        ends = [first + rows * number // parts for number in range(parts + 1)]
+        divided = " UNION ALL ".join(
+            f"SELECT * FROM {name} WHERE rowid >= {begin} AND rowid < {end}" for begin, end in pairwise(ends)
+        )
+        connection.exec_driver_sql(f"CREATE TEMPORARY VIEW {name}{_DIVIDED} AS {divided}")
+        return f"{name}{_DIVIDED}"
+
+    def drop_filled(self, connection: sa.Connection, name: str) -> None:
+        connection.exec_driver_sql(f"DROP VIEW IF EXISTS {name}{_DIVIDED}")
+        super().drop_filled(connection, name)
 
     def utc(self, instant: str) -> str:
         """By arithmetic: ICU's time zone functions take five times as long."""
