@@ -134,7 +134,8 @@ def cells(
     is_followed: bool = False,
     **aggregates: ColumnElement[Any],
 ) -> Rows:
-    """One row per cell with events: its KEY, then the aggregates over the fact's columns, or over `measure`.
+    """One row per cell with events: its KEY, with the value as the events have it (see `named`), then the aggregates
+    over the fact's columns, or over `measure`.
 
     With `per_customer`, one row per cell and customer, with `customer_id` after the KEY; events without a customer are
     left out. With `per_measure`, one row per cell and value of the measure, with `measure` after the KEY. With `last`,
@@ -276,17 +277,13 @@ def _grouped(
 ) -> Rows:
     """The cells of dated events, each `per` further columns."""
     slices = [event.c[_slice(i)] for i in range(len(cut.dimensions))]
-    names = [
-        each if name in cut.slices else published_name(each)
-        for name, each in zip(cut.dimensions, slices, strict=True)
-    ]
     sets = [tuple_(event.c.start, *one, *per) for one in ([], *([each] for each in slices))]
     return (
         select(
             literal(cut.grain).label("grain"),
             event.c.start.label("period_start"),
             _grouped_by(cut.dimensions, slices, "").label("dimension"),
-            func.coalesce(*names, literal("")).label("dimension_value"),
+            func.coalesce(*slices, literal("")).label("dimension_value"),
             *per,
             *(aggregate.label(name) for name, aggregate in aggregates.items()),
         )
@@ -313,6 +310,16 @@ def cells_of_customers(customers: Rows, **aggregates: ColumnElement[Any]) -> Row
         .select_from(customers.subquery())
         .group_by(*key)
     )
+
+
+def named(cells: Rows, cut: Cut) -> Rows:
+    """The cells of a cut under the names by which they are published. Cells have their values as they are, because
+    `cells` may have a row for each customer of a cell: too many to name."""
+    cell = cells.subquery()
+    name: ColumnElement[str] = published_name(cell.c.dimension_value)
+    if cut.slices:
+        name = case((cell.c.dimension.in_(list(cut.slices)), cell.c.dimension_value), else_=name)
+    return select(*(name.label(each.name) if each.name == "dimension_value" else each for each in cell.c))
 
 
 def _value(value: ColumnElement[str], names: Sequence[str] | None) -> ColumnElement[str]:

@@ -25,7 +25,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from cxflow.kpis.cells import GROUPS, Cut
+from cxflow.kpis.cells import GROUPS, Cut, named
 from cxflow.kpis.cells_of_days import OF_KPI, Sliced, in_periods, is_same_cell, of_kpis, slice_name
 from cxflow.kpis.estimators import Additive
 from cxflow.kpis.facts import Rows
@@ -48,11 +48,18 @@ def count(connection: Connection, kpi: Kpi, estimator: Additive, cut: Cut) -> No
     each = estimator.cells(cut.of_customers(crowded)).subquery()
     names = ("customer", "n", "numerator")
     # In order, so that the same events are the same row whatever an engine reads first.
-    lists = (func.array_agg(each.c[name]).aggregate_order_by(each.c.customer) for name in names)
+    lists = (
+        func.array_agg(each.c[name]).aggregate_order_by(each.c.customer).label(f"{name}s") for name in names
+    )
     cell = (each.c.period_start, each.c.dimension, each.c.dimension_value)
     counted = select(
-        literal(kpi.name), literal(kpi.version), *cell, func.bool_or(each.c.customer < GROUPS), *lists
+        literal(kpi.name).label("kpi"),
+        literal(kpi.version).label("version"),
+        *cell,
+        func.bool_or(each.c.customer < GROUPS).label("is_grouped"),
+        *lists,
     ).group_by(*cell)
+    counted = named(counted, cut)
     connection.execute(insert(kpi_day_customer).from_select([column.name for column in _t], counted))
 
 

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from cxflow.kpis import cells_of_days, customers_of_days
-from cxflow.kpis.cells import Cut, local_day
+from cxflow.kpis.cells import Cut, local_day, named
 from cxflow.kpis.cells_of_days import OF_KPI, Sliced, in_periods, is_same_cell, of_kpis, slice_name
 from cxflow.kpis.clusters import COMPONENTS
 from cxflow.kpis.estimators import Additive
@@ -70,7 +70,7 @@ def forget(connection: Connection, kpis: Collection[Kpi], periods: Periods) -> N
 
 def count(connection: Connection, kpi: Kpi, estimator: Additive, cut: Cut) -> None:
     """Count the events of a cut's days, which are forgotten."""
-    cell = estimator.cells(cut).subquery()
+    cell = named(estimator.cells(cut), cut).subquery()
     counted = select(
         literal(kpi.name).label("kpi"),
         literal(kpi.version).label("version"),

@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement, Double, Integer, case, cast, column, func,
 from cxflow.errors import ConfigError
 from cxflow.kpis import intervals
 from cxflow.kpis.behind import Behind, as_period_began
-from cxflow.kpis.cells import Cut, cells, cells_of_customers, kept
+from cxflow.kpis.cells import Cut, cells, cells_of_customers, kept, named
 from cxflow.kpis.clusters import Clusters
 from cxflow.kpis.facts import Fact, Reach, Rows
 from cxflow.kpis.intervals import Array, Notes
@@ -114,7 +114,7 @@ class Estimator(ABC):
 
     @abstractmethod
     def cells(self, cut: Cut) -> Rows:
-        """One row per cell: its KEY and its components."""
+        """One row per cell: its KEY, with the value as the events have it, and its components."""
 
     def kept(self, cuts: Sequence[Cut]) -> Rows | None:  # noqa: ARG002 - used by subclasses
         """The events of several cuts, for `Cut.kept`; None if each cut reads its own."""
@@ -122,7 +122,7 @@ class Estimator(ABC):
 
     def sizes(self, cut: Cut) -> Rows:
         """The size of each slice of a cut of all periods: `dimension`, `dimension_value` and `n` over all time."""
-        cell = self.cells(replace(cut, grain="all")).subquery()
+        cell = named(self.cells(replace(cut, grain="all")), cut).subquery()
         return select(cell.c.dimension, cell.c.dimension_value, cell.c.n).where(cell.c.dimension != "")
 
     @abstractmethod

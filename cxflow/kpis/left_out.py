@@ -13,7 +13,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, func, insert, literal, select, union_all
 
 from cxflow.kpis import cells_of_days
-from cxflow.kpis.cells import Cut, cells
+from cxflow.kpis.cells import Cut, cells, named
 from cxflow.kpis.cells_of_days import OF_KPI, Sliced, in_periods, of_kpis, slice_name
 from cxflow.kpis.estimators import Estimator
 from cxflow.kpis.found_events import FoundEvents
@@ -47,7 +47,7 @@ def count(connection: Connection, kpi: Kpi, estimator: Estimator, cut: Cut, foun
         events = found.of(fact, cut)
         if events is not None and connection.execute(select(events.c.at).limit(1)).first() is None:
             continue  # as usual; counting none takes much longer
-        cell = cells(fact, replace(cut, kept=events), n=func.count()).subquery()
+        cell = named(cells(fact, replace(cut, kept=events), n=func.count()), cut).subquery()
         counted = select(
             literal(kpi.name).label("kpi"),
             literal(kpi.version).label("version"),

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Boolean, ColumnElement, Double, String, case, cast, column, func, select
 
 from cxflow.kpis.behind import NOBODY, Behind, Sides, as_period_began, of_period_before
-from cxflow.kpis.cells import Cut, cells, cells_of_customers, kept, local_day
+from cxflow.kpis.cells import Cut, cells, cells_of_customers, kept, local_day, named
 from cxflow.kpis.estimators import (
     EXACT,
     NO_CUSTOMER,
@@ -57,7 +57,7 @@ class Retained(OfFact):
 
     def sizes(self, cut: Cut) -> Rows:
         """The sums of `n` over all periods, as there is no grain `all`."""
-        cell = self.cells(cut).subquery()
+        cell = named(self.cells(cut), cut).subquery()
         return (
             select(cell.c.dimension, cell.c.dimension_value, func.sum(cell.c.n).label("n"))
             .where(cell.c.dimension != "")

@@ -17,7 +17,7 @@ from cxflow.errors import ConfigError
 from cxflow.kpis import landed_events, left_out, read
 from cxflow.kpis.behind import Behind, By, Sides
 from cxflow.kpis.cell_values import cell_values
-from cxflow.kpis.cells import Cut
+from cxflow.kpis.cells import Cut, named
 from cxflow.kpis.estimators import Estimator
 from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.landed_events import Event, Place, Totals
@@ -212,7 +212,7 @@ def _counted(
     starts = None if period.grain == "all" else (period.start,)
     dimension, name = by or ("", "")
     cut = Cut(period.grain, (dimension,) if by else (), zone, starts, spans, capped(slices))
-    rows = connection.execute(estimator.cells(cut)).all()
+    rows = connection.execute(named(estimator.cells(cut), cut)).all()
     found = cell_values(kpi, estimator, rows, settings.kpis.min_n)
     return found.get((period.grain, period.start, dimension, name), NOTHING)
 

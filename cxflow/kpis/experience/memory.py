@@ -11,10 +11,12 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     ColumnElement,
     Date,
     DateTime,
     Double,
+    FromClause,
     Integer,
     Interval,
     case,
@@ -148,10 +150,17 @@ class PeakEnd(OfFact):
         Its dimensions are the customer's at the period's end. So a customer is one row here, however many the slices
         are.
         """
-        rows = self._remembered(cut).subquery()
-        by = [each for each in rows.c if each.name not in ("peak", "end")]
-        memory = (_value_of_peak(func.max(rows.c.peak)) + _value_of_end(func.max(rows.c.end))) / 2
-        of_customer = select(*by, func.count().label("experiences"), memory.label("memory")).group_by(*by)
+        row = self._remembered(cut).subquery().c
+        memory = (_value_of_peak(func.max(row.peak)) + _value_of_end(func.max(row.end))) / 2
+        of_customer = select(
+            row.at,
+            row.customer_id,
+            func.max(row.ended_at).label("ended_at"),
+            # What a customer is now is the same on all their rows: grouping by it would take long.
+            *(_any(row[now.name]).label(now.name) for now in CUSTOMERS_NOW.values()),
+            func.count().label("experiences"),
+            memory.label("memory"),
+        ).group_by(row.at, row.customer_id)
         memories = replace(self.counted, rows=of_customer, left_out={})
         return memories.with_customers_at(column("ended_at", TIME), hashed(customer_history.c.customer_id))
 
@@ -159,26 +168,23 @@ class PeakEnd(OfFact):
         """The experiences, each once for every period at whose end it is remembered: `at`, when that begins, and
         `ended_at`, the customer and what they are now, and `peak` and `end`, packed."""
         row = self.kept((cut,)).subquery() if cut.kept is None else cut.kept
-        span = _remembered_within((cut,))
-        is_within = [] if span is None else [row.c.lived_at >= span[0], row.c.lived_at < span[1]]
         known = [each for each in row.c if each.name not in ("lived_at", "last")]
-        seconds = REMEMBERED.total_seconds()
         if cut.grain == "all":
-            is_remembered = seconds_between(row.c.lived_at, row.c.last) <= seconds
+            is_remembered = seconds_between(row.c.lived_at, row.c.last) <= REMEMBERED.total_seconds()
             return select(row.c.last.label("at"), row.c.last.label("ended_at"), *known).where(is_remembered)
-        months = _MONTHS[cut.grain]
-        first = func.date_trunc(cut.grain, local_time(row.c.lived_at, cut.zone), type_=DateTime)
-        copies = []
-        for later in range(_LATER_PERIODS[cut.grain] + 1):
-            start, end = (first + _months(months * number) for number in (later, later + 1))
-            ended_at = _instant(end, cut.zone)
-            is_remembered = seconds_between(row.c.lived_at, ended_at) <= seconds
-            wanted = [*is_within, is_remembered, cast(start, Date) <= local_day(row.c.last, cut.zone)]
-            if cut.starts is not None:
-                wanted.append(cast(start, Date).in_(cut.starts))
-            both = _instant(start, cut.zone).label("at"), ended_at.label("ended_at")
-            copies.append(select(*both, *known).where(*wanted))
-        return select(union_all(*copies).subquery())
+        span = _remembered_within((cut,))
+        lived = select(
+            cast(func.date_trunc(cut.grain, local_time(row.c.lived_at, cut.zone)), Date).label("first"), row
+        )
+        if span is not None:
+            lived = lived.where(row.c.lived_at >= span[0], row.c.lived_at < span[1])
+        experience = lived.subquery()
+        period = _periods(experience, cut).subquery()
+        return (
+            select(period.c.at, period.c.ended_at, *(experience.c[each.name] for each in known))
+            .join_from(experience, period, period.c.first == experience.c.first)
+            .where(experience.c.lived_at >= period.c.since)
+        )
 
     def estimate(self, components: Components) -> Estimate:
         bands = [self.band] if self.band else list(BANDS)
@@ -207,6 +213,35 @@ class PeakEnd(OfFact):
                 high,
             )
         return Estimate(n, none, none, none, none, value, low, high, notes)
+
+
+def _periods(experience: FromClause, cut: Cut) -> Rows:
+    """The periods at whose end experiences may be remembered: the `first` day of the period that these are in, `at` and
+    `ended_at`, the period's own instants, and `since` when they are remembered. Worked out for each period, because
+    time zones cost more than all else that is done with an experience."""
+    of = experience.c
+    months = _MONTHS[cut.grain]
+    lived = select(of.first, func.max(of.last).label("last")).group_by(of.first).cte("lived")
+    periods = []
+    for later in range(_LATER_PERIODS[cut.grain] + 1):
+        start, end = (
+            cast(lived.c.first, DateTime) + _months(months * number) for number in (later, later + 1)
+        )
+        wanted = [cast(start, Date) <= local_day(lived.c.last, cut.zone)]
+        if cut.starts is not None:
+            wanted.append(cast(start, Date).in_(cut.starts))
+        at, ended_at = _instant(start, cut.zone), _instant(end, cut.zone)
+        # In seconds: a day has 23 or 25 hours when the clocks change.
+        since = (ended_at - _seconds(REMEMBERED)).label("since")
+        periods.append(
+            select(lived.c.first, at.label("at"), ended_at.label("ended_at"), since).where(*wanted)
+        )
+    return select(union_all(*periods).subquery())
+
+
+def _any(value: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The value of rows that all have the same."""
+    return func.bool_or(value) if isinstance(value.type, Boolean) else func.min(value)
 
 
 def _as_period_ended(fact: Fact, period: Period, zone: ZoneInfo) -> Fact:
@@ -276,6 +311,10 @@ def _of(components: Components) -> Any:
 
 def _instant(local: ColumnElement[Any], zone: str) -> ColumnElement[Any]:
     return func.timezone(zone, local, type_=TIME)
+
+
+def _seconds(duration: timedelta) -> ColumnElement[Any]:
+    return literal_column(f"INTERVAL '{duration.total_seconds():.0f} seconds'", Interval)
 
 
 def _months(number: int) -> ColumnElement[Any]:
