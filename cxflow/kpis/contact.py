@@ -70,7 +70,7 @@ def judged_contacts(repeat_days: float) -> Fact:
         of_customers.derived(lambda contacts: _first(contacts, wait, None)),
         reach=reach,
         narrowed=first_ones,
-        among=of_customers.rows,
+        among=select(_t.occurred_at.label("at")).where(is_contact, _t.customer_id.is_not(None)),
     )
     judged = first.derived(lambda contacts: _judged(contacts, wait, None))
     left_out = {
@@ -185,6 +185,7 @@ def _about(span: Span | None) -> Span | None:
 
 
 _orders = fact(order_header)
+_are_orders = exists(select(order_header.c.order_id))
 _complaints = support_contacts.where(column("activity", String) == "filed_complaint")
 _ONCE = (
     "those of one case or conversation that follow each other within same_contact_minutes (default 60) are one, such "
@@ -213,7 +214,7 @@ contact_rate = Kpi(
     version=2,
     of=lambda settings: Rate(contacts_once(settings.kpis.same_contact_minutes), per=_orders),
     counts=_COUNTS,
-    needs=support_contacts.where(exists(select(order_header.c.order_id))).rows,
+    needs=select(_t.touchpoint_id).where(is_contact, _are_orders),
     # A contact has the channel and source of the help desk, an order those of the shop: they share only the customer.
     dimensions=("segment", "country", "consent"),
 )
@@ -232,7 +233,7 @@ complaint_rate = Kpi(
     formula_es="100 × reclamaciones del periodo ÷ pedidos hechos en él, incluidos los cancelados",
     of=Rate(_complaints, per=_orders),
     counts="touchpoints with the activity filed_complaint",
-    needs=_complaints.where(exists(select(order_header.c.order_id))).rows,
+    needs=select(_t.touchpoint_id).where(is_contact, _t.activity == "filed_complaint", _are_orders),
     dimensions=contact_rate.dimensions,
 )
 

@@ -4,6 +4,7 @@ of the same fact."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ClauseElement, ColumnClause, Connection, FromClause, select
@@ -45,7 +46,9 @@ class FoundEvents:
             self.forget()
             if len(several) < 2 and not fact.looks_around and not estimator.over_customers:
                 return None
-            columns = {"customer_id"}.union(*(_named(each.cells(cut)) for each in several))
+            # Without dimensions: the slices are stored for themselves.
+            whole = replace(cut, dimensions=())
+            columns = {"customer_id"}.union(*(_named(each.cells(whole)) for each in several))
             pieces = days.pieces(self._connection, fact, cut.zone, periods)
             by_customer = any(each.over_customers for each in several)
             rows = (

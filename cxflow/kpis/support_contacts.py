@@ -56,7 +56,7 @@ def contacts_once(same_minutes: float) -> Fact:
     merged = replace(
         support_contacts.derived(lambda contacts: _merged(contacts, wait, None)),
         narrowed=of_range,
-        among=support_contacts.rows,
+        among=select(_t.occurred_at.label("at")).where(is_contact),
     )
     day = wait / timedelta(days=1)
     return merged.reaching({touchpoint.name: Reach(before=day, after=day)})

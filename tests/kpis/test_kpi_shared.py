@@ -8,7 +8,8 @@ from sqlalchemy import Table, column, func, insert, select
 
 from cxflow.kpis import days
 from cxflow.kpis.facts import Fact, Rows
-from cxflow.kpis.shared import stored
+from cxflow.kpis.shared import store, store_all, stored
+from cxflow.warehouse.engines import duckdb as duckdb_engine
 from cxflow.warehouse.tables import pending_kpi, touchpoint
 
 _t = touchpoint.c
@@ -36,6 +37,30 @@ def test_statements_of_the_block_read_what_was_there_at_its_beginning(desk: Desk
         assert counted(desk, contacts()) == 4, "another SELECT, though it says the same"
     assert counted(desk, rows) == 4
     assert counted(desk, fact.rows) == 2
+
+
+@pytest.mark.parametrize("rows_of_thread", [1, 2, 3, 7, 100])
+def test_rows_that_threads_share_are_each_read_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, rows_of_thread: int
+) -> None:
+    monkeypatch.setattr(duckdb_engine, "_ROWS_OF_THREAD", rows_of_thread)
+    is_duckdb = desk.connection.dialect.name == "duckdb"
+    if is_duckdb:
+        desk.connection.exec_driver_sql("SET threads = 3")
+    for day in range(1, 8):
+        desk.contact(at(f"3-{day:02}"), "ada")
+    before = [contacts().where(_t.occurred_at < at("3-05")), contacts().where(_t.occurred_at >= at("3-05"))]
+    several = store_all(desk.connection, before, "several")
+    assert several is not None
+    days_of = select(several.rows.c.at)
+    assert sorted(desk.connection.scalars(days_of)) == [at(f"3-{day:02}") for day in range(1, 8)]
+    is_shared = is_duckdb and rows_of_thread < 7 / 2
+    assert (several.rows.name != "several") is is_shared
+    several.drop()
+    again = store(desk.connection, before[0], "several")
+    assert len(desk.connection.scalars(select(again.rows.c.at)).all()) == 4, "nothing of the first is left"
+    again.drop()
+    assert store_all(desk.connection, [], "several") is None
 
 
 def test_so_does_what_they_insert(desk: Desk) -> None:

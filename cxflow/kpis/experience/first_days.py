@@ -60,13 +60,13 @@ def first_days(settings: Settings) -> Fact:
     o = order_header.c
     first = func.min(_t.occurred_at).over(partition_by=_t.customer_id)
     met = select(_t.customer_id, _t.occurred_at, _t.channel, first.label("at")).where(*_IS_OWN).subquery()
-    channels = func.count(met.c.channel.distinct())
     exposed = (
         select(
             met.c.customer_id,
             met.c.at,
             func.least(func.count(), MOST_TOUCHPOINTS).label("touchpoints"),
-            (channels > 1).label("is_multichannel"),
+            # Not `count(DISTINCT …)`, which takes a database several times as long.
+            (func.min(met.c.channel) != func.max(met.c.channel)).label("is_multichannel"),
         )
         .where(_is_exposed(seconds_between(met.c.at, met.c.occurred_at)))
         .group_by(met.c.customer_id, met.c.at)

@@ -195,12 +195,15 @@ class _Judging:
         """Write the rows of these persons that are new or others, and delete those that are gone; returns their
         days."""
         now = self._store("judged_now", judged)
-        before = select(*(_j[each.name] for each in now.c)).where(
-            # Of these persons, or of others then and of these now.
-            or_(whose.hold(_person_before()), _j.judgement_id.in_(select(now.c.judgement_id)))
+        before = self._store(
+            "judged_before",
+            select(*(_j[each.name] for each in now.c)).where(
+                # Of these persons, or of others then and of these now.
+                or_(whose.hold(_person_before()), _j.judgement_id.in_(select(now.c.judgement_id)))
+            ),
         )
-        gone = self._store("judged_before", except_(before, select(now)))
-        new = self._store("judged_new", except_(select(now), before))
+        gone = self._store("judged_gone", except_(select(before), select(now)))
+        new = self._store("judged_new", except_(select(now), select(before)))
         self._connection.execute(
             delete(touchpoint_judgement).where(_j.judgement_id.in_(select(gone.c.judgement_id)))
         )
@@ -211,7 +214,7 @@ class _Judging:
         others = select(now).where(now.c.touchpoint_id.is_(None), literal(whose.are_few)).subquery()
         changed = union(*(select(_day(some.c)) for some in (gone, new, others)))
         touched: set[date | None] = set(self._connection.scalars(changed))
-        self._drop("judged_now", "judged_before", "judged_new")
+        self._drop("judged_now", "judged_before", "judged_gone", "judged_new")
         return touched
 
     def _store(self, name: str, rows: Any) -> TableClause:

@@ -36,6 +36,7 @@ from cxflow.kpis.intervals import LEVEL, Array
 from cxflow.kpis.kpi import Kpi
 from cxflow.kpis.order_facts import net_orders, refunds_have_a_rate_too
 from cxflow.kpis.periods import Period
+from cxflow.warehouse.tables import order_header
 
 GROUPS = 400
 """The customers of a stratum and side are resampled in at most so many groups of equal size: one each, if they are
@@ -225,5 +226,6 @@ omnichannel_uplift = Kpi(
     version=2,
     grains=("year", "all"),
     of=lambda settings: Uplift(first_days(settings), net_orders(settings)),
+    needs=select(order_header.c.order_id),
     check=refunds_have_a_rate_too,
 )

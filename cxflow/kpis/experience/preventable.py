@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, String, column, exists, func, select
+from sqlalchemy import ColumnElement, String, column, func
 
 from cxflow.kpis.contact import contact_rate
 from cxflow.kpis.estimators import Rate, Share
 from cxflow.kpis.experience import seeds
 from cxflow.kpis.facts import fact
 from cxflow.kpis.kpi import Kpi
-from cxflow.kpis.support_contacts import contacts_once, support_contacts
+from cxflow.kpis.support_contacts import contacts_once
 from cxflow.settings import Settings
 from cxflow.warehouse.tables import order_header
 
@@ -58,7 +58,7 @@ preventable_contact_rate = Kpi(
     "hechos en el periodo, incluidos los cancelados; los contactos se cuentan como en «Tasa de contacto»",
     version=2,
     counts=contact_rate.counts,
-    needs=support_contacts.where(exists(select(order_header.c.order_id))).rows,
+    needs=contact_rate.needs,
     dimensions=contact_rate.dimensions,
     of=_rate,
     depends_on=_read,
