@@ -14,6 +14,7 @@ _TABLES = (
     "touchpoint",
     "survey_response",
     "interaction",
+    "touchpoint_judgement",
     "source_record",
     "record_identity",
     "customer_identity",
@@ -35,6 +36,7 @@ def multiply(folder: Path, known: int, times: int) -> None:
             replaced = {
                 "source_record_id": record,
                 "touchpoint_id": "md5(t.touchpoint_id || '/' || n)",
+                "judgement_id": "md5(t.judgement_id || '/' || n)",
                 "response_id": f"'desk:' || {record}",
                 "interaction_id": f"'desk:' || {record}",
                 "customer_id": "md5(t.customer_id || '/' || n)",
