@@ -10,7 +10,7 @@ scipy is imported inside the functions that need it, because importing it takes 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,11 @@ from cxflow.kpis.intervals import Array
 _TOLERANCE = 1e-10
 _MOST_STEPS = 4000
 _FURTHEST = 20.0
-"""Of the logarithm of a parameter: beyond, the data do not tell it."""
+"""How far from 0 the logarithm of a parameter is looked for."""
+_TOLD = (-10.0, 10.0)
+"""Between which the logarithm of a parameter is, if the data tell it."""
+_MOST_ALIKE = 3000.0
+"""The largest `b`: with more, customers are as alike in stopping as they can be seen to be."""
 
 
 class NotFittedError(ValueError):
@@ -50,17 +54,21 @@ class BgNbd:
         unit = float(age.max())
         x, last, until = seen[0], seen[1] / unit, seen[2] / unit
 
-        def loss(r: float, alpha: float, a: float, b: float) -> float:
+        def loss(r: float, alpha: float, odds: float, b: float) -> float:
             from scipy.special import betaln, gammaln
 
+            a, b = _shapes(odds, b)
             shared = gammaln(r + x) - gammaln(r) + r * np.log(alpha) + betaln(a, b + x) - betaln(a, b)
             alive = -(r + x) * np.log(alpha + until)
             gone = np.log(a) - np.log(b + np.maximum(x, 1) - 1) - (r + x) * np.log(alpha + last)
             either = np.logaddexp(alive, np.where(x > 0, gone, -np.inf))
             return -float(customers @ (shared + either) / len(age))
 
-        r, alpha, a, b = _least(loss, (1.0, 1.0, 1.0, 1.0))
-        return cls(r, alpha * unit, a, b)
+        # In a young shop, hardly anybody may seem to stop. Then the odds are next to nothing, and nothing tells `b`.
+        untold = ((-np.inf, _TOLD[1]), (-np.inf, np.inf))
+        starts = [(1.0, 1.0, odds, 1.0) for odds in (1.0, 0.1, 0.001)]
+        r, alpha, odds, b = _least(loss, starts, (_TOLD, _TOLD, *untold))
+        return cls(r, alpha * unit, *_shapes(odds, b))
 
     def alive(self, repeats: Array, recency: Array, age: Array) -> Array:
         """The probability that a customer has not stopped yet."""
@@ -110,7 +118,7 @@ class GammaGamma:
             found -= (p * x + q) * np.log(x * m + v)
             return -float(found.mean())
 
-        p, q, v = _least(loss, (1.0, 2.0, 1.0))
+        p, q, v = _least(loss, [(1.0, 2.0, 1.0)], (_TOLD,) * 3)
         if q <= 1:
             raise NotFittedError("amounts so unlike that their mean is not known")
         return cls(p, q, v * unit)
@@ -122,8 +130,20 @@ class GammaGamma:
         return found
 
 
-def _least(loss: Callable[..., float], start: tuple[float, ...]) -> tuple[float, ...]:
-    """The positive parameters for which the loss is least. Raises NotFittedError if there are none."""
+def _shapes(odds: float, b: float) -> tuple[float, float]:
+    """`a` and `b` of BgNbd, from the odds of their mean."""
+    b = min(b, _MOST_ALIKE)
+    return odds * b, b
+
+
+def _least(
+    loss: Callable[..., float],
+    starts: Sequence[tuple[float, ...]],
+    told: Sequence[tuple[float, float]],
+) -> tuple[float, ...]:
+    """The positive parameters for which the loss is least, looked for from several starts: from one alone, a lesser
+    minimum may be found. Raises NotFittedError if there are none, or if the logarithm of one is not where the data tell
+    it."""
     from scipy.optimize import minimize
 
     def of_logarithms(logarithms: Array) -> float:
@@ -132,7 +152,11 @@ def _least(loss: Callable[..., float], start: tuple[float, ...]) -> tuple[float,
         return found if np.isfinite(found) else 1e12
 
     options = {"maxiter": _MOST_STEPS, "maxfev": _MOST_STEPS, "xatol": 1e-7, "fatol": _TOLERANCE}
-    found = minimize(of_logarithms, np.log(start), method="Nelder-Mead", options=options)
-    if not found.success or np.abs(found.x).max() > _FURTHEST / 2:
+    all_found = [
+        minimize(of_logarithms, np.log(start), method="Nelder-Mead", options=options) for start in starts
+    ]
+    found = min(all_found, key=lambda each: float(each.fun))
+    is_told = all(low <= each <= high for each, (low, high) in zip(found.x, told, strict=True))
+    if not (found.success and is_told):
         raise NotFittedError("too few customers who came back to tell")
-    return tuple(float(each) for each in np.exp(found.x))
+    return tuple(float(each) for each in np.exp(np.clip(found.x, -_FURTHEST, _FURTHEST)))

@@ -113,6 +113,22 @@ def test_amounts_of_simulated_customers_come_out() -> None:
     assert found.expected(np.zeros(1), np.zeros(1)) == pytest.approx([4 * 120 / 4], rel=0.05)
 
 
+def test_where_nobody_stops_all_are_active_and_buy_at_their_rate() -> None:
+    lot = np.random.default_rng(8)
+    r, alpha, customers, until = 1.5, 6.0, 4000, 13.0
+    rate = lot.gamma(r, 1 / alpha, customers)
+    repeats = lot.poisson(rate * until).astype(float)
+    # The last of so many purchases at random.
+    recency = until * lot.random(customers) ** (1 / np.maximum(repeats, 1)) * (repeats > 0)
+    age = np.full(customers, until)
+    found = BgNbd.fit(repeats, recency, age)
+    assert (found.r, found.alpha) == pytest.approx((r, alpha), rel=0.1)
+    assert found.alive(repeats, recency, age).min() > 0.999
+    # Without an end it is the model of Ehrenberg (1959): the mean of a gamma distribution after `repeats` purchases.
+    expected = (found.r + repeats) / (found.alpha + age) * AHEAD
+    assert found.expected(AHEAD, repeats, recency, age) == pytest.approx(expected, rel=1e-3)
+
+
 def test_data_that_tell_nothing_are_refused() -> None:
     ones = np.ones(200)
     with pytest.raises(NotFittedError, match="nobody has bought twice"):
