@@ -199,6 +199,12 @@ def complete_until(connection: Connection) -> dict[str, dict[str, datetime | Non
     return found
 
 
+def first_published(connection: Connection) -> datetime | None:
+    """When the first values were published; None: none are."""
+    first: datetime | None = connection.scalar(select(func.min(kpi_value.c.as_of)))
+    return first
+
+
 def _current(
     connection: Connection,
     wanted: Sequence[ColumnElement[bool]],

@@ -144,7 +144,15 @@ def test_kpis_by_quarter_and_year(loaded: Path, grain: str, start: str, shown: s
 
 def test_kpis_as_of_a_moment_before_the_first_run_are_none(loaded: Path) -> None:
     assert cxflow("kpis", "--as-of", "2026-01-01", "--json", project=loaded).json == []
-    assert cxflow("kpis", "--as-of", "2026-01-01", project=loaded).out == "no such values\n"
+    said = cxflow("kpis", "--as-of", "2026-01-01", project=loaded).out
+    assert said.startswith("nothing was published by then; the first values are of 20")
+    first = datetime.fromisoformat(said.split()[-1])
+    assert cxflow(
+        "kpis", "nps", "--as-of", (first + timedelta(seconds=1)).isoformat(), "--json", project=loaded
+    ).json
+    assert cxflow("kpis", "nps", "--as-of", "2099-01-01", "--since", "2098-01-01", project=loaded).out == (
+        "no such values\n"
+    )
 
 
 def test_recomputing_changes_nothing_by_itself(own: Path) -> None:

@@ -126,6 +126,12 @@ def kpis(
         why = {} if by or moment else explanation.reasons(found.connection, values)
         complete = read.complete_until(found.connection)
         statuses = explanation.statuses(found.connection, selected)
+        first = read.first_published(found.connection) if moment and not values else None
+    nothing = "no such values"
+    if first is not None and moment is not None and first > moment:
+        nothing = (
+            f"nothing was published by then; the first values are of {first.isoformat(timespec='seconds')}"
+        )
     is_filtered = any((by, grain, since, until, as_of))
     absent = set() if is_filtered else set(selected) - {value.kpi for value in values}
     currency = settings.project.currency
@@ -137,7 +143,7 @@ def kpis(
     parts += explanation.of_absent({key: statuses[key] for key in selected if key in absent})
     data = [_as_json(known.get(value.kpi), value, why, statuses) for value in values]
     data += [_without_value(known[key], statuses[key]) for key in selected if key in absent]
-    call.out.answer(data, *(parts[0 if values else 1 :] or ["no such values"]))
+    call.out.answer(data, *(parts[0 if values else 1 :] or [nothing]))
     failed = {key: each.reason or "" for key, each in statuses.items() if each.status == "failed"}
     for problem in problems(failed):
         call.fail(problem)
