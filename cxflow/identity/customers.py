@@ -119,8 +119,10 @@ def _retire(connection: sa.Connection) -> None:
         "SELECT f.customer_id, CASE WHEN count(DISTINCT a.customer_id) = 1 THEN min(a.customer_id) END AS successor "
         f"FROM former f LEFT JOIN assigned a ON {SAME.format('a', 'f')} AND a.match_rule = 'exact' "
         "WHERE f.match_rule = 'exact' AND f.valid_to IS NULL "
-        "AND f.customer_id NOT IN (SELECT named_after FROM owner) AND f.customer_id NOT IN "
-        "(SELECT customer_id FROM assigned WHERE match_rule = 'exact') GROUP BY f.customer_id",
+        # Not `NOT IN`: PostgreSQL would read the list anew for each row once it is long.
+        "AND NOT EXISTS (SELECT 1 FROM owner o WHERE o.named_after = f.customer_id) "
+        "AND NOT EXISTS (SELECT 1 FROM assigned b WHERE b.customer_id = f.customer_id AND b.match_rule = 'exact') "
+        "GROUP BY f.customer_id",
     )
     run(
         connection,
@@ -128,4 +130,5 @@ def _retire(connection: sa.Connection) -> None:
         "WHERE r.customer_id = customer.customer_id AND r.successor IS NOT NULL",
     )
     gone = "(SELECT customer_id FROM retired WHERE successor IS NULL)"
-    run(connection, f"DELETE FROM customer WHERE customer_id IN {gone} OR merged_into_id IN {gone}")
+    run(connection, f"DELETE FROM customer WHERE customer_id IN {gone}")
+    run(connection, f"DELETE FROM customer WHERE merged_into_id IN {gone}")

@@ -7,7 +7,7 @@ changed, and the order of loads does not matter.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Protocol
@@ -29,7 +29,6 @@ from sqlalchemy import (
     insert,
     literal,
     null,
-    or_,
     select,
     true,
     union,
@@ -128,10 +127,10 @@ class _Some:
         return who.in_(select(self.persons.c.person))
 
     def moments(self) -> Any:
-        t = touchpoint.c
         # Of unknown customers, an order or a case may know more.
-        may_be = or_(t.customer_id.in_(select(self.persons.c.person)), t.customer_id.is_(None))
-        found = moments.touchpoints(may_be).subquery()
+        customer_id = touchpoint.c.customer_id
+        may_be = (customer_id.in_(select(self.persons.c.person)), customer_id.is_(None))
+        found = _of_any(moments.touchpoints(which) for which in may_be).subquery()
         return select(found).where(self.hold(found.c.person))
 
 
@@ -195,12 +194,13 @@ class _Judging:
         """Write the rows of these persons that are new or others, and delete those that are gone; returns their
         days."""
         now = self._store("judged_now", judged)
+        # Of these persons, or of others then and of these now.
+        of_either = union(
+            select(_j.judgement_id).where(whose.hold(_person_before())), select(now.c.judgement_id)
+        )
         before = self._store(
             "judged_before",
-            select(*(_j[each.name] for each in now.c)).where(
-                # Of these persons, or of others then and of these now.
-                or_(whose.hold(_person_before()), _j.judgement_id.in_(select(now.c.judgement_id)))
-            ),
+            select(*(_j[each.name] for each in now.c)).where(_j.judgement_id.in_(of_either)),
         )
         gone = self._store("judged_gone", except_(select(before), select(now)))
         new = self._store("judged_new", except_(select(now), select(before)))
@@ -236,7 +236,9 @@ class _Judging:
                 for satellite, at in _SATELLITES
             )
         )
-        moment = moments.touchpoints(or_(_on(t.occurred_at, days), t.touchpoint_id.in_(about))).subquery()
+        on_days = _on(t.occurred_at, days)
+        may_be = (on_days, t.touchpoint_id.in_(about))
+        moment = _of_any(moments.touchpoints(which) for which in may_be).subquery()
         # Without touchpoints, all evidence is loose: some persons too many.
         nobody = moments.touchpoints(false()).subquery()
         other = verdicts.loose(self._found(nobody, nobody)).subquery()
@@ -245,16 +247,20 @@ class _Judging:
             select(moment.c.order_id).where(moment.c.activity.in_(evidence.ORDER_ACTIVITIES)),
             select(_j.order_id).where(
                 _j.activity.in_(evidence.ORDER_ACTIVITIES),
-                _j.touchpoint_id.in_(select(t.touchpoint_id).where(_on(t.occurred_at, days))),
+                _j.touchpoint_id.in_(select(t.touchpoint_id).where(on_days)),
             ),
         )
         return union(
             select(moment.c.person),
-            select(_who_ordered()).where(or_(_on(o.created_at, days), o.order_id.in_(taken))),
-            select(_person_before()).where(
-                or_(
+            *(
+                select(_who_ordered()).where(which)
+                for which in (_on(o.created_at, days), o.order_id.in_(taken))
+            ),
+            *(
+                select(_person_before()).where(which)
+                for which in (
                     _on(_j.occurred_at, days),
-                    _j.touchpoint_id.in_(select(t.touchpoint_id).where(_on(t.occurred_at, days))),
+                    _j.touchpoint_id.in_(select(t.touchpoint_id).where(on_days)),
                     _j.order_id.in_(select(o.order_id).where(_on(o.created_at, days))),
                 )
             ),
@@ -279,10 +285,18 @@ def _of_orders(moment: FromClause, whose: _Whose) -> Any:
         select(o.order_id).where(whose.hold(_who_ordered())),
     )
     # Where a touchpoint names no order, its case or its review may.
-    may_be = or_(t.order_id.in_(wanted), t.order_id.is_(None))
-    found = moments.touchpoints(t.activity.in_(evidence.ORDER_ACTIVITIES), may_be).subquery()
+    may_be = (t.order_id.in_(wanted), t.order_id.is_(None))
+    found = _of_any(
+        moments.touchpoints(t.activity.in_(evidence.ORDER_ACTIVITIES), which) for which in may_be
+    ).subquery()
     names = ("judgement_id", "order_id", "activity")
     return select(*(found.c[name] for name in names)).where(found.c.order_id.in_(wanted))
+
+
+def _of_any(several: Iterable[Any]) -> Any:
+    """The rows of several SELECTs. Not one SELECT with `OR`, for which PostgreSQL reads a long list anew for each row,
+    and DuckDB the whole history."""
+    return select(union_all(*several).subquery())
 
 
 def _day(rows: Any) -> ColumnElement[date]:
